@@ -1,0 +1,11 @@
+/** Everything public of libr1. */
+#ifndef R1_H
+#define R1_H
+
+#include "r1/base.h"
+#include "r1/chat.h"
+#include "r1/checkpoint.h"
+#include "r1/dtype.h"
+#include "r1/tokenizer.h"
+
+#endif

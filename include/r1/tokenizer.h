@@ -1,0 +1,79 @@
+/** Text to token ids and back: byte-level BPE from tokenizer.json, GGUF keys or Llama 3's tokenizer.model. */
+#ifndef R1_TOKENIZER_H
+#define R1_TOKENIZER_H
+
+#include "r1/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct r1_tokenizer r1_tokenizer; /* immutable once open, shared freely between threads */
+
+/** path: a model folder, a folder with only tokenizer files, a tokenizer.json, a tokenizer.model or a .gguf file. */
+R1_API r1_status r1_tokenizer_open(const char *path, const r1_env *env, r1_tokenizer **out, r1_error *err);
+R1_API void r1_tokenizer_close(r1_tokenizer *tokenizer); /* takes NULL */
+
+/** One past the largest defined id (rows of the embedding above it have no text). */
+R1_API int32_t r1_tokenizer_size(const r1_tokenizer *tokenizer);
+/** -1 where the tokenizer has none. */
+R1_API int32_t r1_tokenizer_bos(const r1_tokenizer *tokenizer);
+R1_API int32_t r1_tokenizer_eos(const r1_tokenizer *tokenizer);
+/** Every id that ends generation: tokenizer EOS and generation_config.json's list. Borrowed. */
+R1_API int r1_tokenizer_stop_ids(const r1_tokenizer *tokenizer, const int32_t **ids);
+/** Whether encode with R1_ENCODE_BOS puts BOS in front (add_bos_token). */
+R1_API bool r1_tokenizer_adds_bos(const r1_tokenizer *tokenizer);
+/** Id of an added token by its exact text, or -1. */
+R1_API int32_t r1_tokenizer_added_id(const r1_tokenizer *tokenizer, const char *text, size_t bytes);
+/** The chat template shipped with the model, or NULL. Borrowed. name NULL: the default one. */
+R1_API const char *r1_tokenizer_chat_template(const r1_tokenizer *tokenizer, const char *name);
+/** Text of an id as bytes (not necessarily whole UTF-8 characters). false for an id without text. */
+R1_API bool r1_tokenizer_token_bytes(const r1_tokenizer *tokenizer, int32_t id, const char **bytes, size_t *size);
+/** Whether the id is flagged special (control): skipped by decode with R1_DECODE_SKIP_SPECIAL. */
+R1_API bool r1_tokenizer_is_special(const r1_tokenizer *tokenizer, int32_t id);
+
+enum {
+    R1_ENCODE_BOS = 1,    /* prepend BOS if the tokenizer says so */
+    R1_ENCODE_PLAIN = 2   /* text from outside: added tokens are not matched, control tokens stay plain text */
+};
+
+/** Encode bytes[size] (UTF-8; ill-formed bytes are encoded as U+FFFD each maximal bad part, as CPython's "replace"
+ * does). *ids is malloc'd, caller frees with r1_free. R1_ERR_NOMEM only. Threads: any. */
+R1_API r1_status r1_tokenizer_encode(const r1_tokenizer *tokenizer, const char *text, size_t bytes, unsigned flags,
+                                     int32_t **ids, size_t *n, r1_error *err);
+
+/** A part of a rendered prompt: bytes [begin, end); trusted parts (the template's own text) may hold control tokens. */
+typedef struct r1_span {
+    size_t begin, end;
+    bool trusted;
+} r1_span;
+
+/** Encode a rendered prompt: added tokens match only inside trusted spans (adjacent trusted spans count as one). Spans
+ * tile the text. A piece never crosses a matched control token, and untrusted text is encoded exactly as the same bytes
+ * would be in a trusted place when it holds no control token. */
+R1_API r1_status r1_tokenizer_encode_spans(const r1_tokenizer *tokenizer, const char *text, size_t bytes,
+                                           const r1_span *spans, size_t n_spans, int32_t **ids, size_t *n, r1_error *err);
+
+enum { R1_DECODE_SKIP_SPECIAL = 1 };
+/** Ids to UTF-8, invalid sequences replaced by U+FFFD; *text is malloc'd and NUL-terminated (r1_free).
+ * R1_ERR_RANGE for an id without text. */
+R1_API r1_status r1_tokenizer_decode(const r1_tokenizer *tokenizer, const int32_t *ids, size_t n, unsigned flags,
+                                     char **text, size_t *bytes, r1_error *err);
+
+/** Streaming detokeniser: plain data, zero-initialise; holds at most 3 bytes back until a character is whole. */
+typedef struct r1_detokenizer {
+    uint8_t tail[4];
+    int n_tail;
+} r1_detokenizer;
+/** Append one token; writes whole characters to out[cap] (not NUL-terminated) and returns the number of bytes.
+ * cap must be at least 3 * (token bytes + 4): see r1_detokenizer_room. Ids without text add nothing. */
+R1_API size_t r1_detokenizer_push(r1_detokenizer *d, const r1_tokenizer *tokenizer, int32_t id, unsigned flags, char *out, size_t cap);
+/** What is left at the end, invalid bytes as U+FFFD. out[16]. */
+R1_API size_t r1_detokenizer_finish(r1_detokenizer *d, char *out, size_t cap);
+/** A buffer size that suffices for any token of this tokenizer. */
+R1_API size_t r1_detokenizer_room(const r1_tokenizer *tokenizer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,154 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static r1_status open_regular(const char *path, int *fd, uint64_t *size, r1_error *err)
+{
+    struct stat st;
+    *size = 0;
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0) return r1i_fail_errno(err, errno, "%s", path);
+    if (fstat(*fd, &st) != 0) {
+        const int e = errno;
+        close(*fd);
+        return r1i_fail_errno(err, e, "%s", path);
+    }
+    if (!S_ISREG(st.st_mode)) {
+        close(*fd);
+        return r1i_fail_errno(err, S_ISDIR(st.st_mode) ? EISDIR : EINVAL, "%s", path);
+    }
+    *size = (uint64_t)st.st_size;
+    return R1_OK;
+}
+
+r1_status r1i_file_read(const char *path, uint64_t max_bytes, uint8_t **out, size_t *size, r1_error *err)
+{
+    int fd;
+    uint64_t want = 0;
+    *out = NULL;
+    *size = 0;
+    const r1_status st = open_regular(path, &fd, &want, err);
+    if (st != R1_OK) return st;
+    if (want > max_bytes) {
+        close(fd);
+        return r1i_fail(err, R1_ERR_RANGE, "%s: %llu bytes, at most %llu expected", path, (unsigned long long)want,
+                        (unsigned long long)max_bytes);
+    }
+    uint8_t *const p = malloc((size_t)want + 1);
+    if (!p) {
+        close(fd);
+        return r1i_fail(err, R1_ERR_NOMEM, "%s: %llu bytes", path, (unsigned long long)want);
+    }
+    size_t got = 0;
+    while (got < want) {
+        const ssize_t n = read(fd, p + got, (size_t)want - got);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            const int e = errno;
+            close(fd);
+            free(p);
+            return r1i_fail_errno(err, e, "%s", path);
+        }
+        if (n == 0) break; /* shrank while we read: what is there is what we have */
+        got += (size_t)n;
+    }
+    close(fd);
+    p[got] = 0;
+    *out = p;
+    *size = got;
+    return R1_OK;
+}
+
+r1_status r1i_map_open(const char *path, r1i_map *out, r1_error *err)
+{
+    int fd;
+    *out = (r1i_map){0};
+    const r1_status st = open_regular(path, &fd, &out->size, err);
+    if (st != R1_OK) return st;
+    if (out->size > 0) {
+        void *const p = mmap(NULL, (size_t)out->size, PROT_READ, MAP_SHARED, fd, 0);
+        if (p == MAP_FAILED) {
+            const int e = errno;
+            close(fd);
+            *out = (r1i_map){0};
+            return r1i_fail_errno(err, e, "%s: mapping", path);
+        }
+        out->data = p;
+    }
+    close(fd);
+    return R1_OK;
+}
+
+void r1i_map_close(r1i_map *map)
+{
+    if (map->data) munmap((void *)(uintptr_t)map->data, (size_t)map->size);
+    *map = (r1i_map){0};
+}
+
+void r1i_map_release_pages(const r1i_map *map, uint64_t offset, uint64_t bytes)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    const uint64_t begin = (offset + page - 1) / page * page, end = (offset + bytes) / page * page;
+    if (!map->data || begin >= end) return;
+    madvise((void *)((uintptr_t)map->data + begin), (size_t)(end - begin), MADV_DONTNEED);
+}
+
+static int write_all(int fd, const uint8_t *p, size_t size)
+{
+    while (size > 0) {
+        const ssize_t n = write(fd, p, size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return errno;
+        p += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+r1_status r1i_file_write_atomic(const char *path, const void *bytes, size_t size, r1_error *err)
+{
+    const size_t len = strlen(path) + 5;
+    char *const tmp = malloc(len);
+    if (!tmp) return r1i_fail(err, R1_ERR_NOMEM, "%s", path);
+    snprintf(tmp, len, "%s.tmp", path);
+    const int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        const r1_status st = r1i_fail_errno(err, errno, "%s", tmp);
+        free(tmp);
+        return st;
+    }
+    int e = write_all(fd, bytes, size);
+    if (!e && fsync(fd) != 0) e = errno;
+    if (close(fd) != 0 && !e) e = errno;
+    if (!e && rename(tmp, path) != 0) e = errno;
+    if (e) unlink(tmp);
+    free(tmp);
+    return e ? r1i_fail_errno(err, e, "%s", path) : R1_OK;
+}
+
+bool r1i_file_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+bool r1i_is_directory(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+char *r1i_path_join(const char *dir, const char *name)
+{
+    const size_t n = strlen(dir) + strlen(name) + 2;
+    char *const p = malloc(n);
+    if (p) snprintf(p, n, "%s/%s", dir, name);
+    return p;
+}

@@ -1,0 +1,154 @@
+#include "base/pool.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+/* How long a worker polls for the next job before it sleeps: longer than the serial gap between two ops of a decode
+ * step, short enough that an idle server costs nothing. Counted in pause instructions (about 40 cycles each here). */
+enum { SPIN_ROUNDS = 4000 };
+
+typedef struct worker {
+    pthread_t thread;
+    struct r1i_pool *pool;
+    int index;
+} worker;
+
+struct r1i_pool {
+    r1_env env;
+    int threads;
+    worker *workers;           /* [threads - 1] */
+    size_t workers_bytes;
+    int started;
+    r1i_pool_fn fn;            /* the job; written before `epoch` is bumped, read after it is seen */
+    void *ctx;
+    int64_t n;
+    _Atomic int64_t next;      /* next item to hand out */
+    _Atomic uint64_t epoch;    /* bumped once a job */
+    _Atomic int busy;          /* workers that have not finished the current job */
+    _Atomic int sleepers;
+    _Atomic bool stop;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+};
+
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static void work(r1i_pool *p, int thread)
+{
+    const int64_t n = p->n;
+    for (;;) {
+        const int64_t i = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
+        if (i >= n) return;
+        p->fn(p->ctx, i, thread);
+    }
+}
+
+static bool wait_for_job(r1i_pool *p, uint64_t seen)
+{
+    for (int k = 0; k < SPIN_ROUNDS; k++) {
+        if (atomic_load_explicit(&p->epoch, memory_order_acquire) != seen) return true;
+        if (atomic_load_explicit(&p->stop, memory_order_relaxed)) return false;
+        relax();
+    }
+    pthread_mutex_lock(&p->lock);
+    atomic_fetch_add(&p->sleepers, 1);
+    while (atomic_load(&p->epoch) == seen && !atomic_load(&p->stop)) pthread_cond_wait(&p->wake, &p->lock);
+    atomic_fetch_sub(&p->sleepers, 1);
+    pthread_mutex_unlock(&p->lock);
+    return atomic_load(&p->epoch) != seen;
+}
+
+static void *worker_main(void *arg)
+{
+    const worker *const w = arg;
+    r1i_pool *const p = w->pool;
+    uint64_t seen = 0;
+    while (wait_for_job(p, seen)) {
+        seen++;
+        work(p, w->index);
+        atomic_fetch_sub_explicit(&p->busy, 1, memory_order_release);
+    }
+    return NULL;
+}
+
+r1_status r1i_pool_create(const r1_env *env, int threads, r1i_pool **out, r1_error *err)
+{
+    *out = NULL;
+    r1i_pool *const p = r1i_alloc_zero(env, sizeof *p);
+    if (!p) return r1i_fail(err, R1_ERR_NOMEM, "thread pool, %zu bytes", sizeof *p);
+    if (env) p->env = *env;
+    p->threads = threads > 0 ? threads : r1i_env_threads(env);
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->wake, NULL);
+    p->workers_bytes = sizeof(worker) * (size_t)p->threads;
+    p->workers = r1i_alloc_zero(env, p->workers_bytes);
+    if (!p->workers) {
+        r1i_pool_destroy(p);
+        return r1i_fail(err, R1_ERR_NOMEM, "thread pool, %d workers", p->threads);
+    }
+    for (int i = 0; i + 1 < p->threads; i++) {
+        worker *const w = &p->workers[i];
+        *w = (worker){.pool = p, .index = i + 1};
+        const int rc = pthread_create(&w->thread, NULL, worker_main, w);
+        if (rc != 0) {
+            r1i_fail_errno(err, rc, "thread %d of %d", i + 1, p->threads);
+            r1i_pool_destroy(p);
+            return R1_ERR_NOMEM;
+        }
+        p->started++;
+    }
+    *out = p;
+    return R1_OK;
+}
+
+void r1i_pool_destroy(r1i_pool *p)
+{
+    if (!p) return;
+    pthread_mutex_lock(&p->lock);
+    atomic_store(&p->stop, true);
+    pthread_cond_broadcast(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+    for (int i = 0; i < p->started; i++) pthread_join(p->workers[i].thread, NULL);
+    pthread_cond_destroy(&p->wake);
+    pthread_mutex_destroy(&p->lock);
+    const r1_env env = p->env;
+    r1i_release(&env, p->workers, p->workers_bytes);
+    r1i_release(&env, p, sizeof *p);
+}
+
+int r1i_pool_threads(const r1i_pool *pool) { return pool ? pool->threads : 1; }
+
+void r1i_pool_run(r1i_pool *p, int64_t n, r1i_pool_fn fn, void *ctx)
+{
+    if (!p || p->threads == 1 || n <= 1) {
+        for (int64_t i = 0; i < n; i++) fn(ctx, i, 0);
+        return;
+    }
+    assert(atomic_load(&p->busy) == 0);
+    p->fn = fn;
+    p->ctx = ctx;
+    p->n = n;
+    atomic_store_explicit(&p->next, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->busy, p->threads - 1, memory_order_relaxed);
+    atomic_fetch_add(&p->epoch, 1); /* sequentially consistent: ordered against `sleepers` below */
+    if (atomic_load(&p->sleepers) > 0) {
+        pthread_mutex_lock(&p->lock);
+        pthread_cond_broadcast(&p->wake);
+        pthread_mutex_unlock(&p->lock);
+    }
+    work(p, 0);
+    for (int k = 0; atomic_load_explicit(&p->busy, memory_order_acquire) > 0; k++) {
+        relax();
+        if (k >= SPIN_ROUNDS) sched_yield(); /* more threads than processors: let the last worker run */
+    }
+}

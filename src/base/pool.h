@@ -1,0 +1,22 @@
+/* The one thread pool. A parallel-for hands out item indices; which thread gets which item may vary and must never
+ * move a bit of a result: an item writes only its own outputs. */
+#ifndef R1I_POOL_H
+#define R1I_POOL_H
+
+#include "base/env.h"
+
+typedef struct r1i_pool r1i_pool;
+
+/* item 0 <= i < n; `thread` 0 <= thread < r1i_pool_threads (for per-thread scratch). */
+typedef void (*r1i_pool_fn)(void *ctx, int64_t i, int thread);
+
+/* threads <= 0: r1i_env_threads(env). The calling thread is thread 0 and works too. Workers spin for a few
+ * microseconds between jobs, then sleep. */
+r1_status r1i_pool_create(const r1_env *env, int threads, r1i_pool **out, r1_error *err);
+void r1i_pool_destroy(r1i_pool *pool); /* takes NULL */
+int r1i_pool_threads(const r1i_pool *pool);
+/* Runs fn for 0..n-1 and returns when all are done. pool may be NULL: runs in the calling thread. Not re-entrant:
+ * called by one owner thread at a time, never from inside fn. Items are handed out in ascending order, one at a time. */
+void r1i_pool_run(r1i_pool *pool, int64_t n, r1i_pool_fn fn, void *ctx);
+
+#endif
