@@ -1,0 +1,49 @@
+/* A checkpoint's files as one table of named entries, whatever the container: safetensors (one file or shards with an
+ * index) or GGUF (one file or a split). Files are mapped; entries point into the mappings. What a name means is the
+ * model room's business. */
+#ifndef R1I_STORE_H
+#define R1I_STORE_H
+
+#include "base/env.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "format/gguf.h"
+#include "tensor/dtype.h"
+
+enum { R1I_MAX_DIMS = 8 };
+
+typedef struct r1i_entry {
+    const char *name;             /* borrowed from the store */
+    r1_dtype type;
+    int n_dims;
+    int64_t dim[R1I_MAX_DIMS];    /* outermost first: a matrix is [out, in] in both containers */
+    const uint8_t *data;          /* in the mapping; any alignment */
+    uint64_t bytes;
+    int file;                     /* index for r1i_store_file_name */
+    uint64_t offset;              /* of data in that file */
+} r1i_entry;
+
+typedef enum r1i_container { R1I_SAFETENSORS, R1I_GGUF } r1i_container;
+
+typedef struct r1i_store r1i_store; /* immutable, shared freely */
+
+/* path: a folder with *.safetensors (index or not) or with .gguf files, or one .gguf / .safetensors file.
+ * R1_ERR_IO, R1_ERR_FORMAT (offset of the first bad byte), R1_ERR_UNSUPPORTED (a type without a table entry). */
+r1_status r1i_store_open(const char *path, const r1_env *env, r1i_store **out, r1_error *err);
+void r1i_store_close(r1i_store *store); /* takes NULL; entries die with it */
+r1i_container r1i_store_container(const r1i_store *store);
+int64_t r1i_store_count(const r1i_store *store);
+const r1i_entry *r1i_store_entry(const r1i_store *store, int64_t i);
+/* By exact name, hashed; NULL when absent. */
+const r1i_entry *r1i_store_find(const r1i_store *store, const char *name);
+int r1i_store_files(const r1i_store *store);
+const char *r1i_store_file_name(const r1i_store *store, int file); /* base name */
+uint64_t r1i_store_bytes(const r1i_store *store);                  /* tensor data of all entries */
+/* GGUF: the first shard's metadata. NULL for safetensors. */
+const r1i_gguf *r1i_store_gguf(const r1i_store *store);
+/* The folder of a safetensors checkpoint (config.json lies there); for GGUF the file's folder. */
+const char *r1i_store_folder(const r1i_store *store);
+/* The entry's pages are not needed for now: give them back to the system. */
+void r1i_store_release_pages(const r1i_store *store, const r1i_entry *entry);
+
+#endif
