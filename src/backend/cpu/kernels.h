@@ -1,0 +1,45 @@
+/* The CPU backend's inner kernels: one row of function pointers per instruction set. ref/ fills all of them in plain C and
+ * is the specification; avx2/ and avx512/ replace what is hot and must give the same bytes. cpu_ops.c splits ops into work
+ * items over the pool and calls these. */
+#ifndef R1I_CPU_KERNELS_H
+#define R1I_CPU_KERNELS_H
+
+#include "op/table.h"
+
+/* Panels [p0, p1) of job->w against all rows of job->x: finishes bias and add, writes only existing outputs. */
+typedef void (*r1i_linear_kernel)(const r1i_linear_job *job, int64_t p0, int64_t p1);
+
+typedef struct r1i_cpu_kernels {
+    const char *name;                              /* "c", "avx2", "avx512" */
+    r1i_linear_kernel linear_f32[R1_DTYPE_COUNT];  /* f32 activations: scalar types, and block types with exact activations */
+    r1i_linear_kernel linear_q8[R1_DTYPE_COUNT];   /* block types, Q8 activations */
+    r1i_linear_kernel linear_bf16;                 /* BF16 panels, bf16 activations (compute bf16) */
+    void (*quantise_row)(const float *x, int64_t n, int8_t *q, float *d, int32_t *sum16);
+    void (*rmsnorm_row)(float *y, const float *x, const float *g, int64_t n, float eps);
+    void (*silu_mul_row)(float *y, const float *g, const float *u, int64_t n);
+    /* Queries of consecutive positions against one span of one kv head; see attention.h of this folder. */
+    const struct r1i_attn_kernels *attn;
+    /* Running max and, given the max, 16 double lanes of sum of exp. */
+    float (*row_max)(const float *x, int64_t n, float scale);
+    void (*row_sum_exp)(const float *x, int64_t n, float scale, float max, double lane[16]);
+} r1i_cpu_kernels;
+
+enum { R1I_CPU_AVX2 = 1, R1I_CPU_AVX512 = 2, R1I_CPU_AVX512_BF16 = 4 };
+/* What this processor and system offer (own CPUID and XGETBV code): AVX2 means AVX2 + FMA + F16C; AVX512 means F, BW, VL, DQ, VNNI, VBMI. */
+unsigned r1i_cpu_features(void);
+
+/* Rows of the table. A row for an instruction set that this build lacks is not declared away: it returns false. */
+void r1i_cpu_ref_kernels(r1i_cpu_kernels *k);          /* fills everything */
+bool r1i_cpu_avx2_float_kernels(r1i_cpu_kernels *k);   /* avx2/: replace what they have */
+bool r1i_cpu_avx2_quant_kernels(r1i_cpu_kernels *k);
+bool r1i_cpu_avx512_float_kernels(r1i_cpu_kernels *k);
+bool r1i_cpu_avx512_quant_kernels(r1i_cpu_kernels *k);
+void r1i_cpu_ref_quant_kernels(r1i_cpu_kernels *k);    /* called by r1i_cpu_ref_kernels */
+
+/* "auto", "c", "avx2", "avx512": R1_ERR_MISSING when the processor lacks it, R1_ERR_USAGE for another name.
+ * `auto` takes the best that this processor has. */
+r1_status r1i_cpu_select(const char *isa, r1i_cpu_kernels *out, r1_error *err);
+/* The op table of this backend; exec.backend must point at an r1i_cpu_kernels. */
+const r1i_ops *r1i_cpu_ops(void);
+
+#endif

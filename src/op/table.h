@@ -1,0 +1,156 @@
+/* The op table: what a backend must offer, and the plain structs that cross it. Fronts (ops.h) check shapes, trace and
+ * dispatch; a backend row computes. The order of arithmetic each op must keep is written here and in docs/numerics.md:
+ * every row of the table gives the same bytes (compute bf16 apart, fixed per instruction set).
+ *
+ * Gradient convention (for the backward twins): parameter gradients accumulate (+=), activation gradients are assigned,
+ * except into the residual stream. */
+#ifndef R1I_OP_TABLE_H
+#define R1I_OP_TABLE_H
+
+#include "base/arena.h"
+#include "base/pool.h"
+#include "tensor/weight.h"
+
+/* f32 matrix view, row r at p + r * stride. */
+typedef struct r1i_mat {
+    float *p;
+    int64_t rows, cols, stride; /* elements */
+} r1i_mat;
+
+static inline r1i_mat r1i_mat_of(float *p, int64_t rows, int64_t cols) { return (r1i_mat){p, rows, cols, cols}; }
+/* Columns [c0, c0 + n) of m. */
+static inline r1i_mat r1i_mat_cols(r1i_mat m, int64_t c0, int64_t n) { return (r1i_mat){m.p + c0, m.rows, n, m.stride}; }
+
+typedef enum r1i_compute { R1I_COMPUTE_F32, R1I_COMPUTE_BF16 } r1i_compute;
+typedef enum r1i_cache_type { R1I_CACHE_F32, R1I_CACHE_BF16 } r1i_cache_type;
+
+/* Activations prepared for the weights they will meet. Made once per row block and shared by q, k, v or gate, up.
+ * Q8: per block of 32 columns: amax = max |x|; d = amax / 127 (f32 division); id = amax > 0 ? 127 / amax : 0;
+ *     q = round-half-even(x * id), in -127..127; sum over the two halves of 16 kept as integers.
+ * BF16: round to nearest even. */
+enum { R1I_ACT_F32 = 0, R1I_ACT_Q8 = 1, R1I_ACT_BF16 = 2 };
+typedef struct r1i_act {
+    r1i_mat x;            /* f32, always there */
+    unsigned kinds;       /* R1I_ACT_Q8 | R1I_ACT_BF16: which of the below are filled */
+    int8_t *q;            /* [rows, cols] 64-aligned rows when cols is a multiple of 64; cols a multiple of 32 */
+    float *d;             /* [rows, cols / 32] */
+    int32_t *sum16;       /* [rows, cols / 16] sums of q */
+    uint16_t *bf16;       /* [rows, bf16_stride]; zero from cols to bf16_stride */
+    int64_t bf16_stride;  /* elements: cols rounded up to 32 */
+} r1i_act;
+
+/* One product y = x W^T (+ bias) (+ y). Several jobs run in one parallel region; they must not overlap in y. */
+typedef struct r1i_linear_job {
+    r1i_mat y;                /* [x rows, w rows] */
+    const r1i_act *x;         /* [x rows, w cols] */
+    const r1i_weight *w;
+    const float *bias;        /* [w rows], nullable; added after the chain, one rounding */
+    bool add;                 /* y = y + result (residual), one rounding, after the bias */
+} r1i_linear_job;
+/* Order per output element (n, m):
+ *  f32, f16, bf16, fp8 weights, compute f32, and block types with exact activations: acc = 0; k ascending: acc = fmaf(x[k], w[k], acc),
+ *     w[k] the f32 value of codec.h (fp8: e4m3 * scale rounded to f32).
+ *  block types, Q8 activations, groups g of 32 columns ascending (types with scale_16: halves of 16 ascending):
+ *     isum = exact integer sum q_w * q_x of the group; acc = fmaf((float)isum, s_w * d_x, acc);
+ *     types with a minimum, after each group: acc = fmaf(-m_w, d_x * (float)sum_x, acc), sum_x the group's sum of q_x.
+ *     s_w, m_w: the f32 of r1i_unpack_integers; each product inside an argument is rounded once to f32.
+ *  compute bf16, f32/f16/bf16/fp8 weights (rounded to bf16): the row's own order; K is cut nowhere. */
+
+/* Rows of one sequence inside a packed batch: batch rows [first, first + n), positions pos0, pos0 + 1, ... */
+typedef struct r1i_run {
+    int64_t first, n, pos0;
+    const int32_t *pages;     /* physical page of each 64 positions, enough for pos0 + n */
+} r1i_run;
+
+enum { R1I_PAGE = 64, R1I_SPAN = 512 }; /* positions: a page and attention tile; a split of long contexts */
+
+/* One layer's cache pages: page p at data + p * page_bytes.
+ *  GQA: per kv head: keys [64 / 16][head_dim][16] (16 positions across the lanes), then values [64][head_dim].
+ *  MLA: [64][kv_lora_rank + rope_dim] (latent c, then the rotated key).
+ *  Element: f32, or bf16 rounded to nearest even when written. */
+typedef struct r1i_kv_layer {
+    uint8_t *data;
+    int64_t page_bytes;
+    r1i_cache_type type;
+} r1i_kv_layer;
+
+typedef struct r1i_attn_shape {
+    bool mla;
+    int64_t heads, kv_heads;  /* MLA: kv_heads = 1 */
+    int64_t key_dim, value_dim; /* GQA: both head_dim. MLA absorbed: kv_lora_rank + rope_dim, kv_lora_rank (a prefix of the key) */
+    float scale;
+} r1i_attn_shape;
+static inline int64_t r1i_kv_page_elems(const r1i_attn_shape *s)
+{
+    return s->mla ? R1I_PAGE * s->key_dim : s->kv_heads * R1I_PAGE * (s->key_dim + s->value_dim);
+}
+static inline int64_t r1i_cache_elem_bytes(r1i_cache_type t) { return t == R1I_CACHE_F32 ? 4 : 2; }
+/* Attention order, per (row, head), query position i: positions are walked in spans of 512 and in them tiles of 64, all aligned
+ * at absolute position 0. Start of a span: m = -inf, l = 0, acc = 0. Per tile, over its positions j <= i:
+ *   s_j = scale * chain (acc = fmaf(q[d], k_j[d], acc), d ascending from 0);  m' = max(m, max s_j);  a = exp(m - m') (first tile: 0);
+ *   p_j = exp(s_j - m');  sum = 16 lanes (j mod 16, ascending within a lane, absent j = 0), folded 8+8, 4+4, 2+2, 1+1;
+ *   l = fmaf(l, a, sum);  acc[d] = acc[d] * a, then acc[d] = fmaf(p_j, v_j[d], acc[d]), j ascending.
+ * Spans are merged in ascending order: M = max(m1, m2), a = exp(m1 - M), b = exp(m2 - M), l = fmaf(l1, a, l2 * b),
+ *   acc = fmaf(acc1, a, acc2 * b), m = M.  Result acc[d] * (1 / l) with one division per row and head. */
+
+typedef struct r1i_router_shape {
+    int64_t experts, groups, topk_groups, topk;
+    bool sigmoid, normalise;
+    float scaling;
+} r1i_router_shape;
+
+typedef struct r1i_exec r1i_exec;
+
+typedef struct r1i_ops {
+    const char *name;
+    /* y[n, cols] = row token[i] of w as f32. Ids are checked by the caller. */
+    r1_status (*embed)(r1i_exec *ex, r1i_mat y, const r1i_weight *w, const int32_t *token);
+    /* y = g * (x * s), s = 1 / sqrt(mean + eps): sum of squares in 16 lanes (column mod 16, fmaf ascending), folded
+     * 8+8, 4+4, 2+2, 1+1; mean = sum / n; sqrt and both divisions correctly rounded. y may be x. */
+    r1_status (*rmsnorm)(r1i_exec *ex, r1i_mat y, r1i_mat x, const float *g, float eps);
+    /* Fill act->q.. / act->bf16 for act->kinds from act->x (buffers are allocated by the front). */
+    r1_status (*prepare)(r1i_exec *ex, const r1i_act *act);
+    r1_status (*linear)(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n);
+    /* cos, sin [n, dim / 2] f32 of position pos[i] * inv_freq[k] (double), times mag. */
+    r1_status (*rope_table)(r1i_exec *ex, r1i_mat cos, r1i_mat sin, const int64_t *pos, const double *inv_freq, float mag);
+    /* Rotate in place `heads` heads of width `dim` of each row; head h starts at column h * head_stride. Pair (a, b):
+     * a' = fmaf(a, c, -(b * s)), b' = fmaf(b, c, a * s). interleaved: (2i, 2i + 1), else (i, i + dim / 2). */
+    r1_status (*rope)(r1i_exec *ex, r1i_mat x, int64_t heads, int64_t dim, int64_t head_stride, r1i_mat cos, r1i_mat sin,
+                      bool interleaved);
+    /* Store keys and values of every row at its run's positions. GQA: k, v [n, kv_heads * dim]. MLA: k [n, key_dim], v unused. */
+    r1_status (*kv_write)(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat k, r1i_mat v,
+                          const r1i_run *runs, int64_t n_runs);
+    /* o[n, heads * value_dim] from q[n, heads * key_dim]; the rows' own keys are already written. */
+    r1_status (*attention)(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat o, r1i_mat q,
+                           const r1i_run *runs, int64_t n_runs);
+    /* y = silu(g) * u, silu(z) = z / (1 + exp(-z)). y may be g. */
+    r1_status (*silu_mul)(r1i_exec *ex, r1i_mat y, r1i_mat g, r1i_mat u);
+    /* logits [n, experts] f32 -> expert [n, topk] ascending ids, weight [n, topk] (architecture.md 5.1; ties to the lower id;
+     * chosen scores are summed in ascending id). bias nullable. */
+    r1_status (*router)(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, const float *bias, int32_t *expert, float *weight);
+    /* y[i] = x[index[i]] for n = y.rows rows. */
+    r1_status (*gather)(r1i_exec *ex, r1i_mat y, r1i_mat x, const int32_t *index);
+    /* y[i] += (sum over j ascending of fmaf(weight[i, j], out[slot[i, j]], acc), acc from 0) + shared[i] (nullable). */
+    r1_status (*moe_combine)(r1i_exec *ex, r1i_mat y, r1i_mat out, const int32_t *slot, const float *weight, int64_t topk,
+                             r1i_mat shared);
+    /* Per row, over ids < n_defined: z = logit * inv_temperature (f32), max, and log of the sum of exp(z - max) (terms f32, 16
+     * double lanes by id mod 16, folded); lse[i] = max + that, in double. */
+    r1_status (*logsumexp)(r1i_exec *ex, r1i_mat logits, int64_t n_defined, float inv_temperature, double *lse);
+} r1i_ops;
+
+/* Called once per op before it runs (tests count rows with it). */
+typedef void (*r1i_trace_fn)(void *user, const char *op, int64_t rows);
+
+struct r1i_exec {
+    const r1i_ops *ops;
+    const void *backend;      /* the backend's own state: cpu: const r1i_cpu_kernels * */
+    r1i_pool *pool;           /* nullable: one thread */
+    r1i_arena *scratch;       /* for temporaries of one forward */
+    r1i_compute compute;
+    bool exact_activations;   /* block-type weights meet f32 activations */
+    r1i_trace_fn trace;       /* nullable */
+    void *trace_user;
+    r1_error *err;            /* nullable */
+};
+
+#endif
