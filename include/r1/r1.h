@@ -6,6 +6,8 @@
 #include "r1/chat.h"
 #include "r1/checkpoint.h"
 #include "r1/dtype.h"
+#include "r1/engine.h"
+#include "r1/model.h"
 #include "r1/tokenizer.h"
 
 #endif
