@@ -59,6 +59,9 @@ typedef struct r1_env {
 
 /** "0.1.0" */
 R1_API const char *r1_version(void);
+/** Optional parts of this build: name of the i-th (i from 0), NULL after the last. *present: whether this build has it;
+ * *adds: what it is for. All borrowed, static. */
+R1_API const char *r1_feature(int i, bool *present, const char **adds);
 /** "format error", ... ; never NULL. */
 R1_API const char *r1_status_name(r1_status status);
 /** The exit status of design: 0, 1 our fault, 2 usage, 3 input, 4 environment. */

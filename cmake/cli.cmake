@@ -1,0 +1,22 @@
+# The command: every src/cli/cmd_<name>.c is a subcommand; the table of main.c is made from the files that are there.
+# The folder sees include/r1 and jansson only: src/ is not on its include path.
+file(GLOB R1_CLI CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.c)
+list(REMOVE_ITEM R1_CLI ${PROJECT_SOURCE_DIR}/src/cli/main.c)
+set(commands "")
+set(R1_COMMANDS "")
+foreach(f ${R1_CLI})
+  if(f MATCHES "/cmd_([a-z_0-9]+)\\.c$")
+    string(APPEND commands "R1_COMMAND(${CMAKE_MATCH_1})\n")
+    list(APPEND R1_COMMANDS ${CMAKE_MATCH_1})
+  endif()
+endforeach()
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/commands.inc CONTENT "${commands}")
+
+# A library of its own so that tests can link all but main().
+add_library(r1cli STATIC ${R1_CLI})
+target_include_directories(r1cli PUBLIC ${PROJECT_BINARY_DIR}/generated)
+target_link_libraries(r1cli PRIVATE r1_flags r1lib r1_core_deps)
+target_compile_definitions(r1cli PRIVATE R1_DATE="${R1_DATE}")
+add_executable(r1 ${PROJECT_SOURCE_DIR}/src/cli/main.c)
+target_link_libraries(r1 PRIVATE r1_flags r1cli r1lib r1_core_deps)
+set_target_properties(r1 PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
