@@ -15,8 +15,20 @@ file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/commands.inc CONTENT "${co
 # A library of its own so that tests can link all but main().
 add_library(r1cli STATIC ${R1_CLI})
 target_include_directories(r1cli PUBLIC ${PROJECT_BINARY_DIR}/generated)
-target_link_libraries(r1cli PRIVATE r1_flags r1lib r1_core_deps)
+target_link_libraries(r1cli PRIVATE r1_flags r1lib r1_core_deps r1_feature_LIBEDIT)
 target_compile_definitions(r1cli PRIVATE R1_DATE="${R1_DATE}")
 add_executable(r1 ${PROJECT_SOURCE_DIR}/src/cli/main.c)
 target_link_libraries(r1 PRIVATE r1_flags r1cli r1lib r1_core_deps)
 set_target_properties(r1 PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+
+# Man pages come from the option lists: the program prints them. Not under a sanitizer, whose leaks would fail a build.
+set(man ${PROJECT_BINARY_DIR}/man)
+set(R1_MAN_PAGES ${man}/r1.1)
+set(man_commands COMMAND r1 --man > ${man}/r1.1)
+foreach(c ${R1_COMMANDS})
+  list(APPEND R1_MAN_PAGES ${man}/r1-${c}.1)
+  list(APPEND man_commands COMMAND r1 --man ${c} > ${man}/r1-${c}.1)
+endforeach()
+add_custom_command(OUTPUT ${R1_MAN_PAGES} COMMAND ${CMAKE_COMMAND} -E make_directory ${man} ${man_commands} DEPENDS r1
+                   COMMENT "Writing man pages" VERBATIM)
+add_custom_target(r1_man ALL DEPENDS ${R1_MAN_PAGES})
