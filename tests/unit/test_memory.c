@@ -1,0 +1,67 @@
+/* Available memory from made-up /proc and cgroup trees: each file's part in the answer. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "base/memory.h"
+
+static char root[] = "/tmp/r1-memory-XXXXXX";
+
+static void put(const char *path, const char *text)
+{
+    char full[512];
+    snprintf(full, sizeof full, "%s%s", root, path);
+    for (char *p = full + strlen(root) + 1; (p = strchr(p, '/')) != NULL; p++) {
+        *p = 0;
+        mkdir(full, 0777);
+        *p = '/';
+    }
+    FILE *const f = fopen(full, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void test_memory_available(void **state)
+{
+    (void)state;
+    assert_non_null(mkdtemp(root));
+    assert_true(r1i_memory_available_in(root) == UINT64_MAX);
+    put("/proc/meminfo", "MemTotal:       8000 kB\nMemFree:        10 kB\nMemAvailable:   4000 kB\n");
+    assert_int_equal(r1i_memory_available_in(root), 4000 * 1024);
+    put("/proc/self/cgroup", "0::/a/b\n");
+    assert_int_equal(r1i_memory_available_in(root), 4000 * 1024);
+    put("/sys/fs/cgroup/a/b/memory.max", "max\n");
+    put("/sys/fs/cgroup/a/b/memory.current", "50\n");
+    put("/sys/fs/cgroup/a/memory.max", "1000000\n");
+    put("/sys/fs/cgroup/a/memory.current", "900000\n");
+    assert_int_equal(r1i_memory_available_in(root), 100000); /* an ancestor's limit rules */
+    put("/sys/fs/cgroup/a/memory.stat", "anon 1\ninactive_file 300000\n");
+    assert_int_equal(r1i_memory_available_in(root), 400000); /* file cache counts as free */
+    put("/sys/fs/cgroup/a/memory.max", "1000\n");
+    assert_int_equal(r1i_memory_available_in(root), 0);
+    put("/proc/self/cgroup", "5:cpu,cpuacct:/x\n7:memory:/y\n");
+    put("/sys/fs/cgroup/memory/y/memory.limit_in_bytes", "9223372036854771712\n");
+    put("/sys/fs/cgroup/memory/y/memory.usage_in_bytes", "5\n");
+    assert_int_equal(r1i_memory_available_in(root), 4000 * 1024);
+    put("/sys/fs/cgroup/memory/y/memory.limit_in_bytes", "70000\n");
+    assert_int_equal(r1i_memory_available_in(root), 69995);
+    assert_true(r1i_memory_available() > 0);
+    assert_true(r1i_memory_resident() > 4096);
+    char rm[600];
+    snprintf(rm, sizeof rm, "rm -rf '%s'", root);
+    assert_int_equal(system(rm), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_memory_available)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
