@@ -13,7 +13,8 @@ bool fail_alloc_happened(void);
  * failure. Returns the number of failures injected, or -1 after printing what was wrong: a failed attempt that returned
  * something other than R1_ERR_NOMEM (or succeeded), or blocks that it left behind. attempt() frees what it made. */
 long fail_alloc_sweep(r1_status (*attempt)(void *ctx, r1_error *err), void *ctx);
-/* The same for code that parses JSON: jansson may call a failed allocation a syntax error, so any failure will do. */
+/* The same for code that parses JSON: jansson calls some failed allocations a syntax error and overlooks one (a token's
+ * buffer that cannot grow), so any status will do; leaks still count. */
 long fail_alloc_sweep_json(r1_status (*attempt)(void *ctx, r1_error *err), void *ctx);
 
 #endif

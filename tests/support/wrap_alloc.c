@@ -99,7 +99,7 @@ static long sweep(r1_status (*attempt)(void *ctx, r1_error *err), void *ctx, boo
             return -1;
         }
         if (!happened && st == R1_OK) return n - 1;
-        if (!happened || st == R1_OK || (st != R1_ERR_NOMEM && !any_status)) {
+        if (!happened || (st != R1_ERR_NOMEM && !any_status)) {
             printf("allocation %ld: status %s, %s\n", n, r1_status_name(st), err.message);
             return -1;
         }
