@@ -50,3 +50,23 @@ foreach(f ${files})
   add_test(NAME e2e/${name} COMMAND bash ${f} $<TARGET_FILE:r1>)
   set_tests_properties(e2e/${name} PROPERTIES LABELS e2e TIMEOUT 300 SKIP_RETURN_CODE 77 WORKING_DIRECTORY ${PROJECT_BINARY_DIR})
 endforeach()
+# The house: layers, headers, man pages, installation, the build without features.
+file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/house/test_*.sh)
+foreach(f ${files})
+  get_filename_component(name ${f} NAME_WE)
+  add_test(NAME house/${name} COMMAND bash ${f} ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR} $<TARGET_FILE:r1>)
+  set_tests_properties(house/${name} PROPERTIES LABELS house TIMEOUT 600 SKIP_RETURN_CODE 77 WORKING_DIRECTORY ${PROJECT_BINARY_DIR})
+endforeach()
+# Examples: each is one file over include/r1.
+file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*.c)
+foreach(f ${files})
+  get_filename_component(name ${f} NAME_WE)
+  add_executable(example_${name} ${f})
+  target_link_libraries(example_${name} PRIVATE r1_flags r1lib r1_core_deps)
+endforeach()
+# A sanitizer's allocator refuses impossible sizes as the C library does: with NULL.
+get_property(tests DIRECTORY PROPERTY TESTS)
+foreach(t ${tests})
+  set_property(TEST ${t} APPEND PROPERTY ENVIRONMENT ASAN_OPTIONS=allocator_may_return_null=1
+               TSAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1)
+endforeach()
