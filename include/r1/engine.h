@@ -107,6 +107,7 @@ R1_API r1_status r1_engine_run(r1_engine *engine, r1_error *err);
 
 typedef struct r1_engine_stats {
     uint64_t weight_bytes, cache_bytes, cache_bytes_used, scratch_bytes, other_bytes; /* the rooms' own size functions */
+    int64_t context;           /* tokens of the longest sequence, as resolved */
     int64_t pages, pages_free, pages_cached, forwards, prefill_tokens, decode_tokens, preemptions, prefix_hit_tokens;
     double prefill_seconds, decode_seconds;
 } r1_engine_stats;
