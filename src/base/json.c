@@ -7,10 +7,12 @@ r1_status r1i_json_parse(const void *bytes, size_t size, json_t **out, r1_error 
     json_error_t e;
     *out = json_loadb(bytes, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
     if (*out) return R1_OK;
-    r1i_fail_at(err, json_error_code(&e) == json_error_out_of_memory ? R1_ERR_NOMEM : R1_ERR_FORMAT, e.position,
-                "JSON line %d column %d: %s", e.line, e.column, e.text);
+    /* A failed allocation leaves jansson's error as it was initialised: without a text. */
+    if (!e.text[0] || json_error_code(&e) == json_error_out_of_memory)
+        return r1i_fail(err, R1_ERR_NOMEM, "JSON of %zu bytes", size);
+    r1i_fail_at(err, R1_ERR_FORMAT, e.position, "JSON line %d column %d: %s", e.line, e.column, e.text);
     if (err) err->line = e.line;
-    return json_error_code(&e) == json_error_out_of_memory ? R1_ERR_NOMEM : R1_ERR_FORMAT;
+    return R1_ERR_FORMAT;
 }
 
 r1_status r1i_json_read_file(const char *path, uint64_t max_bytes, json_t **out, r1_error *err)

@@ -215,11 +215,12 @@ void man_overview(FILE *out, const cli_command *const *commands, int n)
 {
     man_head(out, "R1", "r1", "run DeepSeek-R1 and its family");
     fputs(".Nm\n.Ar command\n.Op Ar options\n.Op Ar arguments\n.Sh DESCRIPTION\n.Nm\n"
-          "runs language models of the DeepSeek-R1 family from the checkpoints they are published as: Hugging Face folders and "
+          "runs language models of the DeepSeek-R1 family from the checkpoints they\nare published as: Hugging Face folders and "
           "GGUF files.\nThe commands are:\n.Bl -tag -width Ds\n", out);
     for (int i = 0; i < n; i++) fprintf(out, ".It Cm %s\n%s\n", commands[i]->name, commands[i]->summary);
-    fputs(".El\n", out);
+    fputs(".It Cm help Ar command\nexplain a command\n.El\n", out);
     man_exit(out);
+    if (n == 0) return;
     fputs(".Sh SEE ALSO\n", out);
     for (int i = 0; i < n; i++) fprintf(out, ".Xr r1-%s 1%s\n", commands[i]->name, i + 1 < n ? " ," : "");
 }

@@ -1,8 +1,9 @@
 #include "line.h"
 
 #include <errno.h>
-#include <locale.h>
 #include <langinfo.h>
+#include <locale.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,15 @@ static unsigned char give_up_line(EditLine *edit, int key)
     return CC_EOF;
 }
 
+static unsigned char suspend(EditLine *edit, int key)
+{
+    (void)key;
+    el_set(edit, EL_PREP_TERM, 0);
+    raise(SIGTSTP);
+    el_set(edit, EL_PREP_TERM, 1);
+    return CC_REDISPLAY;
+}
+
 static void open_editor(line_reader *r, const char *path)
 {
     HistEvent event;
@@ -57,10 +67,12 @@ static void open_editor(line_reader *r, const char *path)
     el_set(r->edit, EL_CLIENTDATA, r);
     el_set(r->edit, EL_PROMPT_ESC, prompt_of, '\1');
     el_set(r->edit, EL_EDITOR, "emacs");
-    /* Ctrl-C arrives as a key while a line is edited: as a signal, libedit would swallow the first one */
-    el_set(r->edit, EL_SETTY, "-d", "intr=", NULL);
+    /* While a line is edited Ctrl-C arrives as a key: as a signal, libedit would swallow the first one. */
+    el_set(r->edit, EL_SETTY, "-d", "-isig", NULL);
     el_set(r->edit, EL_ADDFN, "r1-give-up", "give up this line", give_up_line);
     el_set(r->edit, EL_BIND, "^C", "r1-give-up", NULL);
+    el_set(r->edit, EL_ADDFN, "r1-suspend", "stop the process", suspend);
+    el_set(r->edit, EL_BIND, "^Z", "r1-suspend", NULL);
     el_set(r->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
     r->history = history_init();
     if (!r->history) return;

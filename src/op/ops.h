@@ -15,6 +15,8 @@ size_t r1i_op_scratch_bytes(const r1i_attn_shape *s, int64_t rows, int64_t max_p
 
 r1_status r1i_embed(r1i_exec *ex, r1i_mat y, const r1i_weight *w, const int32_t *token);
 r1_status r1i_rmsnorm(r1i_exec *ex, r1i_mat y, r1i_mat x, const float *g, float eps);
+/* Which arithmetic a job gets follows from what its activations were prepared for: 8-bit ones meet block types, bf16 ones scalar
+ * types; where the kind is missing (a router in f32 under compute bf16) both stay f32. */
 r1_status r1i_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n);
 r1_status r1i_rope_table(r1i_exec *ex, r1i_mat cos, r1i_mat sin, const int64_t *pos, const double *inv_freq, float mag);
 r1_status r1i_rope(r1i_exec *ex, r1i_mat x, int64_t heads, int64_t dim, int64_t head_stride, r1i_mat cos, r1i_mat sin, bool interleaved);

@@ -62,6 +62,7 @@ typedef struct r1i_run {
     const int32_t *pages;     /* physical page of each 64 positions, enough for pos0 + n */
 } r1i_run;
 
+enum { R1I_ATTN_BLOCK = 64, R1I_ATTN_WAVE = 6 }; /* queries of one work item; partial results under way, a thread */
 enum { R1I_PAGE = 64, R1I_SPAN = 512 }; /* positions: a page and attention tile; a split of long contexts */
 
 /* One layer's cache pages: page p at data + p * page_bytes.
@@ -99,6 +100,8 @@ typedef struct r1i_router_shape {
     float scaling;
 } r1i_router_shape;
 
+enum { R1I_ROUTER_EXPERTS = 1024, R1I_ROUTER_GROUPS = 64 }; /* what the router's working space holds; R1: 256 in 8 */
+
 typedef struct r1i_exec r1i_exec;
 
 typedef struct r1i_ops {
@@ -126,11 +129,13 @@ typedef struct r1i_ops {
     /* y = silu(g) * u, silu(z) = z / (1 + exp(-z)). y may be g. */
     r1_status (*silu_mul)(r1i_exec *ex, r1i_mat y, r1i_mat g, r1i_mat u);
     /* logits [n, experts] f32 -> expert [n, topk] ascending ids, weight [n, topk] (architecture.md 5.1; ties to the lower id;
-     * chosen scores are summed in ascending id). bias nullable. */
+     * chosen scores are summed in ascending id; weight = score / (sum + 1e-20) * scaling). Not sigmoid: softmax over all
+     * experts (max subtracted, summed in ascending id). bias nullable; groups <= 1: no group limit. */
     r1_status (*router)(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, const float *bias, int32_t *expert, float *weight);
     /* y[i] = x[index[i]] for n = y.rows rows. */
     r1_status (*gather)(r1i_exec *ex, r1i_mat y, r1i_mat x, const int32_t *index);
-    /* y[i] += (sum over j ascending of fmaf(weight[i, j], out[slot[i, j]], acc), acc from 0) + shared[i] (nullable). */
+    /* y[i] += (sum over j ascending of acc = fmaf(weight[i, j], out[slot[i, j]], acc), acc from 0) + shared[i] (nullable): that
+     * sum is rounded before it meets y. */
     r1_status (*moe_combine)(r1i_exec *ex, r1i_mat y, r1i_mat out, const int32_t *slot, const float *weight, int64_t topk,
                              r1i_mat shared);
     /* Per row, over ids < n_defined: z = logit * inv_temperature (f32), max, and log of the sum of exp(z - max) (terms f32, 16

@@ -17,6 +17,12 @@ typedef struct r1i_cpu_kernels {
     void (*quantise_row)(const float *x, int64_t n, int8_t *q, float *d, int32_t *sum16);
     void (*rmsnorm_row)(float *y, const float *x, const float *g, int64_t n, float eps);
     void (*silu_mul_row)(float *y, const float *g, const float *u, int64_t n);
+    /* One row each; elementwise, so the rows share a source (lanes/plain_rows.h) and differ in how it is compiled. */
+    void (*rope_row)(float *x, int64_t heads, int64_t dim, int64_t head_stride, const float *cos, const float *sin, bool interleaved);
+    void (*rope_table_row)(float *cos, float *sin, int64_t pos, const double *inv_freq, int64_t n, float mag);
+    void (*moe_combine_row)(float *y, const float *out, int64_t out_stride, const int32_t *slot, const float *weight, int64_t topk,
+                            const float *shared, int64_t n);
+    void (*bf16_row)(uint16_t *y, const float *x, int64_t n);
     /* Queries of consecutive positions against one span of one kv head; see attention.h of this folder. */
     const struct r1i_attn_kernels *attn;
     /* Running max and, given the max, 16 double lanes of sum of exp. */

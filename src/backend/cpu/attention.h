@@ -1,0 +1,47 @@
+/* Between the attention driver (attention.c: items, pages, merging) and its kernels: one call computes one span of 512
+ * positions for a block of queries that share a kv head. The order of arithmetic is op/table.h's. */
+#ifndef R1I_ATTENTION_H
+#define R1I_ATTENTION_H
+
+#include "backend/cpu/kernels.h"
+
+/* A block: query (r, h) is number r * heads + h; row r has position pos0 + r; nq = rows * heads. */
+typedef struct r1i_attn_span {
+    const r1i_attn_shape *shape;
+    const r1i_kv_layer *kv;
+    const int32_t *pages;   /* the run's */
+    int64_t kv_head;
+    const float *q;         /* [nq, key_dim], packed */
+    int64_t rows, heads, pos0;
+    int64_t start;          /* first position of the span, a multiple of R1I_SPAN */
+    float *m, *l;           /* [nq] out: maximum, sum; rows with a position below `start` are left alone */
+    float *acc;             /* [nq, value_dim] out */
+    float *scores;          /* scratch [nq, R1I_PAGE] */
+    float *keys;            /* scratch [R1I_PAGE * key_dim] (MLA) */
+} r1i_attn_span;
+
+typedef struct r1i_attn_kernels {
+    void (*span)(const r1i_attn_span *a);
+    /* (l1, acc1) = acc1 * a + acc2 * b by the contract's merge, for one query; *m1 becomes the common maximum. */
+    void (*merge)(float *m1, float *l1, float *acc1, float m2, float l2, const float *acc2, int64_t n);
+    /* o = acc * (1 / l) */
+    void (*finish)(float *o, const float *acc, float l, int64_t n);
+} r1i_attn_kernels;
+
+r1_status r1i_cpu_kv_write(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat k, r1i_mat v,
+                           const r1i_run *runs, int64_t n_runs);
+r1_status r1i_cpu_attention(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat o, r1i_mat q,
+                            const r1i_run *runs, int64_t n_runs);
+
+static inline int64_t r1i_kv_head_elems(const r1i_attn_shape *s)
+{
+    return s->mla ? 0 : R1I_PAGE * (s->key_dim + s->value_dim);
+}
+/* First byte of a kv head's keys inside the page that holds `pos`. */
+static inline const uint8_t *r1i_kv_page(const r1i_attn_span *a, int64_t pos)
+{
+    return a->kv->data + (int64_t)a->pages[pos / R1I_PAGE] * a->kv->page_bytes +
+           a->kv_head * r1i_kv_head_elems(a->shape) * r1i_cache_elem_bytes(a->kv->type);
+}
+
+#endif

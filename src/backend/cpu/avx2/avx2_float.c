@@ -1,0 +1,8 @@
+/* The float part of the avx2 row of the table. */
+#include "backend/cpu/kernels.h"
+
+bool r1i_cpu_avx2_float_kernels(r1i_cpu_kernels *k)
+{
+    (void)k;
+    return false;
+}

@@ -1,0 +1,10 @@
+/* Parts of the CPU op table that have a file of their own; cpu_ops.c lists the table. */
+#ifndef R1I_CPU_OPS_H
+#define R1I_CPU_OPS_H
+
+#include "backend/cpu/kernels.h"
+
+r1_status r1i_cpu_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n);
+r1_status r1i_cpu_router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, const float *bias, int32_t *expert, float *weight);
+
+#endif

@@ -1,0 +1,193 @@
+#include "op/ops.h"
+
+#include "tensor/codec.h"
+
+static void trace(const r1i_exec *ex, const char *op, int64_t rows)
+{
+    if (ex->trace) ex->trace(ex->trace_user, op, rows);
+}
+
+static bool same_shape(r1i_mat a, r1i_mat b) { return a.rows == b.rows && a.cols == b.cols; }
+static bool view_ok(r1i_mat m) { return m.rows >= 0 && m.cols > 0 && m.stride >= m.cols; }
+
+/* Low calls name the op and both shapes; the model above says which layer. */
+static r1_status shape_error(const r1i_exec *ex, const char *op, const char *what, r1i_mat a, r1i_mat b)
+{
+    return r1i_fail(ex->err, R1_ERR_SHAPE, "%s: %s: [%lld, %lld] against [%lld, %lld]", op, what, (long long)a.rows,
+                    (long long)a.cols, (long long)b.rows, (long long)b.cols);
+}
+
+static bool is_scalar(r1_dtype t) { return r1i_dtype(t)->block_elems == 1; }
+
+unsigned r1i_act_kind(const r1i_exec *ex, const r1i_weight *w)
+{
+    if (is_scalar(w->type)) return ex->compute == R1I_COMPUTE_BF16 && w->type == R1_DTYPE_BF16 ? R1I_ACT_BF16 : R1I_ACT_F32;
+    return ex->exact_activations ? R1I_ACT_F32 : R1I_ACT_Q8;
+}
+
+static size_t padded(int64_t n, size_t elem) { return r1i_align_up((size_t)n * elem, R1I_ALIGN); }
+
+size_t r1i_act_bytes(int64_t rows, int64_t cols, unsigned kinds)
+{
+    size_t n = 0;
+    if (kinds & R1I_ACT_Q8) n += padded(rows * cols, 1) + padded(rows * (cols / 32), 4) + padded(rows * (cols / 16), 4);
+    if (kinds & R1I_ACT_BF16) n += padded(rows * ((cols + 31) / 32 * 32), 2);
+    return n;
+}
+
+r1_status r1i_act_make(r1i_exec *ex, r1i_act *act, r1i_mat x, unsigned kinds)
+{
+    *act = (r1i_act){.x = x, .kinds = kinds};
+    if (!view_ok(x)) return shape_error(ex, "prepare", "view", x, x);
+    if ((kinds & R1I_ACT_Q8) && x.cols % 32 != 0)
+        return r1i_fail(ex->err, R1_ERR_SHAPE, "prepare: %lld columns, 8-bit activations need a multiple of 32", (long long)x.cols);
+    if (kinds & R1I_ACT_Q8) {
+        act->q = r1i_arena_take(ex->scratch, padded(x.rows * x.cols, 1), ex->err);
+        act->d = act->q ? r1i_arena_take(ex->scratch, padded(x.rows * (x.cols / 32), 4), ex->err) : NULL;
+        act->sum16 = act->d ? r1i_arena_take(ex->scratch, padded(x.rows * (x.cols / 16), 4), ex->err) : NULL;
+        if (!act->sum16) return R1_ERR_NOMEM;
+    }
+    if (kinds & R1I_ACT_BF16) {
+        act->bf16_stride = (x.cols + 31) / 32 * 32;
+        act->bf16 = r1i_arena_take(ex->scratch, padded(x.rows * act->bf16_stride, 2), ex->err);
+        if (!act->bf16) return R1_ERR_NOMEM;
+    }
+    if (kinds == R1I_ACT_F32 || x.rows == 0) return R1_OK;
+    trace(ex, "prepare", x.rows);
+    return ex->ops->prepare(ex, act);
+}
+
+/* A thread: scores, queries and two results of one block, a transposed page (MLA). Where a context is cut into spans: at most
+ * R1I_ATTN_WAVE results a thread, and packed queries and running results of at most two blocks a thread. */
+size_t r1i_op_scratch_bytes(const r1i_attn_shape *s, int64_t rows, int64_t max_positions, int threads)
+{
+    (void)rows, (void)max_positions; /* more rows are more blocks one after the other, long contexts are walked in waves */
+    const size_t n = (size_t)(threads > 0 ? threads : 1);
+    const size_t result = padded(R1I_ATTN_BLOCK * s->value_dim, 4) + 2 * padded(R1I_ATTN_BLOCK, 4);
+    const size_t query = padded(R1I_ATTN_BLOCK * s->key_dim, 4);
+    const size_t scores = padded(R1I_ATTN_BLOCK * R1I_PAGE, 4), keys = s->mla ? padded(R1I_PAGE * s->key_dim, 4) : 0;
+    return n * (scores + keys + query + 2 * result) + n * R1I_ATTN_WAVE * result + 2 * n * (query + result) + 4096;
+}
+
+r1_status r1i_embed(r1i_exec *ex, r1i_mat y, const r1i_weight *w, const int32_t *token)
+{
+    if (!view_ok(y) || y.cols != w->cols) return shape_error(ex, "embed", "output against table", y, (r1i_mat){NULL, w->rows, w->cols, w->cols});
+    trace(ex, "embed", y.rows);
+    return ex->ops->embed(ex, y, w, token);
+}
+
+r1_status r1i_rmsnorm(r1i_exec *ex, r1i_mat y, r1i_mat x, const float *g, float eps)
+{
+    if (!view_ok(x) || !view_ok(y) || !same_shape(x, y)) return shape_error(ex, "rmsnorm", "output against input", y, x);
+    trace(ex, "rmsnorm", x.rows);
+    return ex->ops->rmsnorm(ex, y, x, g, eps);
+}
+
+r1_status r1i_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const r1i_linear_job *const j = &jobs[i];
+        const r1i_mat w = {NULL, j->w->rows, j->w->cols, j->w->cols};
+        if (!view_ok(j->y) || !view_ok(j->x->x)) return shape_error(ex, "linear", "view", j->y, j->x->x);
+        if (j->x->x.cols != w.cols) return shape_error(ex, "linear", "input against weight", j->x->x, w);
+        if (j->y.cols != w.rows || j->y.rows != j->x->x.rows) return shape_error(ex, "linear", "output against weight", j->y, w);
+        if (j->w->layout != R1I_LAYOUT_PANEL || !r1i_weight_type_ok(j->w->type))
+            return r1i_fail(ex->err, R1_ERR_BUG, "linear: weight of type %s is not in panels", r1_dtype_name(j->w->type));
+        trace(ex, "linear", j->x->x.rows);
+    }
+    return ex->ops->linear(ex, jobs, n);
+}
+
+r1_status r1i_rope_table(r1i_exec *ex, r1i_mat cos, r1i_mat sin, const int64_t *pos, const double *inv_freq, float mag)
+{
+    if (!view_ok(cos) || !view_ok(sin) || !same_shape(cos, sin)) return shape_error(ex, "rope_table", "cos against sin", cos, sin);
+    trace(ex, "rope_table", cos.rows);
+    return ex->ops->rope_table(ex, cos, sin, pos, inv_freq, mag);
+}
+
+r1_status r1i_rope(r1i_exec *ex, r1i_mat x, int64_t heads, int64_t dim, int64_t head_stride, r1i_mat cos, r1i_mat sin, bool interleaved)
+{
+    if (!view_ok(x) || heads < 1 || dim < 2 || dim % 2 != 0 || (heads - 1) * head_stride + dim > x.cols)
+        return r1i_fail(ex->err, R1_ERR_SHAPE, "rope: %lld heads of %lld, %lld apart, in %lld columns", (long long)heads,
+                        (long long)dim, (long long)head_stride, (long long)x.cols);
+    if (!same_shape(cos, sin) || cos.rows != x.rows || cos.cols != dim / 2) return shape_error(ex, "rope", "table against input", cos, x);
+    trace(ex, "rope", x.rows);
+    return ex->ops->rope(ex, x, heads, dim, head_stride, cos, sin, interleaved);
+}
+
+/* Heads, dims and the batch rows that runs name: what both cache ops rely on. */
+static r1_status check_cache(const r1i_exec *ex, const char *op, const r1i_attn_shape *s, const r1i_kv_layer *kv, int64_t rows,
+                             const r1i_run *runs, int64_t n_runs)
+{
+    if (s->heads < 1 || s->kv_heads < 1 || s->heads % s->kv_heads != 0 || s->key_dim < 1 || s->value_dim < 1 ||
+        (s->mla && (s->kv_heads != 1 || s->value_dim > s->key_dim)) || (!s->mla && s->key_dim != s->value_dim))
+        return r1i_fail(ex->err, R1_ERR_SHAPE, "%s: %lld heads, %lld kv heads, dims %lld and %lld do not fit together", op,
+                        (long long)s->heads, (long long)s->kv_heads, (long long)s->key_dim, (long long)s->value_dim);
+    if (kv->page_bytes < r1i_kv_page_elems(s) * r1i_cache_elem_bytes(kv->type))
+        return r1i_fail(ex->err, R1_ERR_SHAPE, "%s: pages of %lld bytes are too small", op, (long long)kv->page_bytes);
+    for (int64_t i = 0; i < n_runs; i++)
+        if (runs[i].first < 0 || runs[i].n < 0 || runs[i].pos0 < 0 || runs[i].first + runs[i].n > rows)
+            return r1i_fail(ex->err, R1_ERR_SHAPE, "%s: run %lld leaves the batch of %lld rows", op, (long long)i, (long long)rows);
+    return R1_OK;
+}
+
+r1_status r1i_kv_write(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat k, r1i_mat v, const r1i_run *runs, int64_t n_runs)
+{
+    const r1_status st = check_cache(ex, "kv_write", s, kv, k.rows, runs, n_runs);
+    if (st != R1_OK) return st;
+    if (!view_ok(k) || k.cols != s->kv_heads * s->key_dim) return shape_error(ex, "kv_write", "keys", k, k);
+    if (!s->mla && (!view_ok(v) || v.rows != k.rows || v.cols != s->kv_heads * s->value_dim)) return shape_error(ex, "kv_write", "values against keys", v, k);
+    trace(ex, "kv_write", k.rows);
+    return ex->ops->kv_write(ex, s, kv, k, v, runs, n_runs);
+}
+
+r1_status r1i_attention(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat o, r1i_mat q, const r1i_run *runs, int64_t n_runs)
+{
+    const r1_status st = check_cache(ex, "attention", s, kv, q.rows, runs, n_runs);
+    if (st != R1_OK) return st;
+    if (!view_ok(q) || q.cols != s->heads * s->key_dim) return shape_error(ex, "attention", "queries", q, q);
+    if (!view_ok(o) || o.rows != q.rows || o.cols != s->heads * s->value_dim) return shape_error(ex, "attention", "output against queries", o, q);
+    trace(ex, "attention", q.rows);
+    return ex->ops->attention(ex, s, kv, o, q, runs, n_runs);
+}
+
+r1_status r1i_silu_mul(r1i_exec *ex, r1i_mat y, r1i_mat g, r1i_mat u)
+{
+    if (!view_ok(y) || !view_ok(g) || !view_ok(u) || !same_shape(y, g) || !same_shape(y, u)) return shape_error(ex, "silu_mul", "gate against up", g, u);
+    trace(ex, "silu_mul", y.rows);
+    return ex->ops->silu_mul(ex, y, g, u);
+}
+
+r1_status r1i_router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, const float *bias, int32_t *expert, float *weight)
+{
+    const int64_t groups = s->groups > 1 ? s->groups : 1, kept = s->groups > 1 ? s->topk_groups : 1;
+    if (!view_ok(logits) || logits.cols != s->experts || s->experts % groups != 0 || kept < 1 || kept > groups || s->topk < 1 ||
+        s->topk > kept * (s->experts / groups) || s->experts > R1I_ROUTER_EXPERTS || groups > R1I_ROUTER_GROUPS)
+        return r1i_fail(ex->err, R1_ERR_SHAPE, "router: %lld of %lld experts in %lld of %lld groups (at most %d experts, %d groups)",
+                        (long long)s->topk, (long long)s->experts, (long long)kept, (long long)groups, R1I_ROUTER_EXPERTS, R1I_ROUTER_GROUPS);
+    trace(ex, "router", logits.rows);
+    return ex->ops->router(ex, s, logits, bias, expert, weight);
+}
+
+r1_status r1i_gather(r1i_exec *ex, r1i_mat y, r1i_mat x, const int32_t *index)
+{
+    if (!view_ok(x) || !view_ok(y) || x.cols != y.cols) return shape_error(ex, "gather", "output against input", y, x);
+    trace(ex, "gather", y.rows);
+    return ex->ops->gather(ex, y, x, index);
+}
+
+r1_status r1i_moe_combine(r1i_exec *ex, r1i_mat y, r1i_mat out, const int32_t *slot, const float *weight, int64_t topk, r1i_mat shared)
+{
+    if (!view_ok(y) || !view_ok(out) || y.cols != out.cols) return shape_error(ex, "moe_combine", "output against experts", y, out);
+    if (shared.p && (!view_ok(shared) || !same_shape(shared, y))) return shape_error(ex, "moe_combine", "shared expert", shared, y);
+    trace(ex, "moe_combine", y.rows);
+    return ex->ops->moe_combine(ex, y, out, slot, weight, topk, shared);
+}
+
+r1_status r1i_logsumexp(r1i_exec *ex, r1i_mat logits, int64_t n_defined, float inv_temperature, double *lse)
+{
+    if (!view_ok(logits) || n_defined < 1 || n_defined > logits.cols)
+        return r1i_fail(ex->err, R1_ERR_SHAPE, "logsumexp: %lld of %lld ids", (long long)n_defined, (long long)logits.cols);
+    trace(ex, "logsumexp", logits.rows);
+    return ex->ops->logsumexp(ex, logits, n_defined, inv_temperature, lse);
+}

@@ -1,0 +1,26 @@
+#!/bin/bash
+# An installed r1: program, man pages, headers, and a program built against r1.pc.   arguments: SOURCE_DIR BUILD_DIR R1
+set -euo pipefail
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+cmake --install "$2" --prefix "$tmp/usr" >/dev/null
+"$tmp/usr/bin/r1" --version
+# nothing but the C library: the program starts on a bare host
+if ldd "$tmp/usr/bin/r1" | grep -vE 'linux-vdso|libc\.so|libm\.so|libpthread|libdl|ld-linux'; then
+    echo 'r1 links a library that a bare host lacks'
+    exit 1
+fi
+test -s "$tmp/usr/share/man/man1/r1.1"
+cat >"$tmp/a.c" <<'END'
+#include <stdio.h>
+#include <r1/r1.h>
+int main(void)
+{
+    return printf("%s %s\n", r1_version(), r1_dtype_name(R1_DTYPE_F32)) <= 0;
+}
+END
+export PKG_CONFIG_PATH
+PKG_CONFIG_PATH=$(dirname "$(find "$tmp/usr" -name r1.pc)")
+# shellcheck disable=SC2046
+cc -std=c17 "$tmp/a.c" -o "$tmp/a" $(pkg-config --cflags --libs r1)
+"$tmp/a"

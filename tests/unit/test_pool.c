@@ -1,0 +1,89 @@
+/* The thread pool: every item once, whatever the number of threads; results visible to the caller afterwards. */
+#include "support/test.h"
+
+#include <time.h>
+
+#include "base/pool.h"
+
+enum { ITEMS = 4096 };
+
+typedef struct job {
+    int seen[ITEMS]; /* not atomic: an item belongs to one thread, and the pool's end makes it visible */
+    int threads;
+    int64_t round;
+    int bad_thread[64];
+} job;
+
+static void touch(void *ctx, int64_t i, int thread)
+{
+    job *const j = ctx;
+    j->seen[i]++;
+    if (thread < 0 || thread >= j->threads) j->bad_thread[0] = 1;
+}
+
+static void run_rounds(r1i_pool *pool, int rounds)
+{
+    static job j;
+    memset(&j, 0, sizeof j);
+    j.threads = r1i_pool_threads(pool);
+    for (int r = 0; r < rounds; r++) {
+        const int64_t n = (r * 37) % 97; /* 0 and 1 among them */
+        for (int64_t i = 0; i < n; i++) j.seen[i] = 0;
+        r1i_pool_run(pool, n, touch, &j);
+        for (int64_t i = 0; i < n; i++) assert_int_equal(j.seen[i], 1);
+    }
+    memset(j.seen, 0, sizeof j.seen);
+    r1i_pool_run(pool, ITEMS, touch, &j);
+    for (int i = 0; i < ITEMS; i++) assert_int_equal(j.seen[i], 1);
+    assert_int_equal(j.bad_thread[0], 0);
+}
+
+static void test_thread_counts(void **state)
+{
+    (void)state;
+    static const int counts[] = {1, 2, 3, 7};
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+        r1i_pool *pool;
+        assert_int_equal(r1i_pool_create(NULL, counts[c], &pool, NULL), R1_OK);
+        assert_int_equal(r1i_pool_threads(pool), counts[c]);
+        run_rounds(pool, counts[c] > 3 ? 300 : 2000);
+        r1i_pool_destroy(pool);
+    }
+}
+
+static void test_sleeping_workers_wake(void **state)
+{
+    (void)state;
+    r1i_pool *pool;
+    assert_int_equal(r1i_pool_create(NULL, 3, &pool, NULL), R1_OK);
+    for (int r = 0; r < 20; r++) {
+        struct timespec pause = {.tv_nsec = 2000000}; /* longer than a worker spins */
+        nanosleep(&pause, NULL);
+        run_rounds(pool, 3);
+    }
+    r1i_pool_destroy(pool);
+}
+
+static void test_create_and_destroy(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 50; i++) { /* also before a worker has come up */
+        r1i_pool *pool;
+        assert_int_equal(r1i_pool_create(NULL, 1 + i % 5, &pool, NULL), R1_OK);
+        r1i_pool_destroy(pool);
+    }
+    r1i_pool_destroy(NULL);
+    run_rounds(NULL, 50);
+    const r1_env env = {.threads = 2};
+    r1i_pool *pool;
+    assert_int_equal(r1i_pool_create(&env, 0, &pool, NULL), R1_OK);
+    assert_int_equal(r1i_pool_threads(pool), 2);
+    r1i_pool_destroy(pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_thread_counts), cmocka_unit_test(test_sleeping_workers_wake),
+                                       cmocka_unit_test(test_create_and_destroy)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
