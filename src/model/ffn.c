@@ -1,0 +1,30 @@
+/* The dense SwiGLU feed-forward (architecture.md 2). */
+#include "model/pass.h"
+
+r1_status r1i_block_ffn(const r1i_pass *p, const r1i_ffn *f, r1i_mat h)
+{
+    r1i_exec *const ex = p->ex;
+    r1i_mat gate, up;
+    r1i_act act;
+    r1_status st;
+    if ((st = r1i_pass_mat(p, p->n, f->gate.rows, &gate)) != R1_OK) return st;
+    if ((st = r1i_pass_mat(p, p->n, f->up.rows, &up)) != R1_OK) return st;
+
+    const size_t mark = r1i_arena_mark(ex->scratch);
+    if ((st = r1i_act_make(ex, &act, h, r1i_act_kind(ex, &f->gate) | r1i_act_kind(ex, &f->up))) != R1_OK) return st;
+    const r1i_linear_job in[2] = {{.y = gate, .x = &act, .w = &f->gate}, {.y = up, .x = &act, .w = &f->up}};
+    if ((st = r1i_linear(ex, in, 2)) != R1_OK) return st;
+    r1i_arena_reset(ex->scratch, mark);
+
+    if ((st = r1i_silu_mul(ex, gate, gate, up)) != R1_OK) return st;
+    if ((st = r1i_act_make(ex, &act, gate, r1i_act_kind(ex, &f->down))) != R1_OK) return st;
+    const r1i_linear_job out = {.y = p->x, .x = &act, .w = &f->down, .add = true};
+    return r1i_linear(ex, &out, 1);
+}
+
+size_t r1i_block_ffn_bytes(const r1i_exec *ex, const r1i_ffn *f, int64_t rows)
+{
+    const size_t in = r1i_act_bytes(rows, f->gate.cols, r1i_act_kind(ex, &f->gate) | r1i_act_kind(ex, &f->up));
+    const size_t out = r1i_act_bytes(rows, f->down.cols, r1i_act_kind(ex, &f->down));
+    return r1i_mat_bytes(rows, f->gate.rows) + r1i_mat_bytes(rows, f->up.rows) + (in > out ? in : out);
+}

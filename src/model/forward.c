@@ -1,0 +1,212 @@
+/* The forward pass over any batch: embedding, layers, and the head for the rows that want logits. */
+#include "model/forward.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "model/pass.h"
+
+/* ---- helpers of all blocks ------------------------------------------------------------------------------------------ */
+
+r1_status r1i_pass_take(const r1i_pass *p, int64_t n, size_t size, void *out)
+{
+    void *const mem = r1i_arena_take(p->ex->scratch, (size_t)n * size, p->ex->err);
+    memcpy(out, &mem, sizeof mem);
+    return mem ? R1_OK : R1_ERR_NOMEM;
+}
+
+r1_status r1i_pass_mat(const r1i_pass *p, int64_t rows, int64_t cols, r1i_mat *out)
+{
+    float *mem;
+    const r1_status st = r1i_pass_take(p, rows * cols, sizeof *mem, &mem);
+    *out = r1i_mat_of(mem, rows, cols);
+    return st;
+}
+
+r1i_act r1i_act_rows(const r1i_act *act, int64_t row0, int64_t n)
+{
+    const int64_t cols = act->x.cols;
+    r1i_act part = *act;
+    part.x.p += row0 * act->x.stride;
+    part.x.rows = n;
+    if (act->kinds & R1I_ACT_Q8) {
+        part.q += row0 * cols;
+        part.d += row0 * (cols / 32);
+        part.sum16 += row0 * (cols / 16);
+    }
+    if (act->kinds & R1I_ACT_BF16) part.bf16 += row0 * act->bf16_stride;
+    return part;
+}
+
+/* ---- beginning ------------------------------------------------------------------------------------------------------ */
+
+static r1_status check_batch(const r1_model *m, const r1i_batch *b, const int32_t *token, r1_error *err)
+{
+    int64_t row = 0;
+    for (int64_t i = 0; i < b->n; i++)
+        if (token[i] < 0 || token[i] >= m->config.vocab_size)
+            return r1i_fail(err, R1_ERR_RANGE, "token id %" PRId32 " of row %" PRId64 ", 0 to %" PRId64 " expected", token[i], i,
+                            m->config.vocab_size - 1);
+    for (int64_t i = 0; i < b->n_runs; i++) {
+        if (b->runs[i].first != row || b->runs[i].n < 1 || b->runs[i].pos0 < 0)
+            return r1i_fail(err, R1_ERR_USAGE, "run %" PRId64 " of the batch begins at row %" PRId64 ", %" PRId64 " expected", i,
+                            b->runs[i].first, row);
+        row += b->runs[i].n;
+    }
+    if (row != b->n) return r1i_fail(err, R1_ERR_USAGE, "the batch has %" PRId64 " rows, its runs %" PRId64, b->n, row);
+    for (int64_t i = 0; i < b->n_logits; i++)
+        if (b->logit_row[i] < 0 || b->logit_row[i] >= b->n || (i > 0 && b->logit_row[i] <= b->logit_row[i - 1]))
+            return r1i_fail(err, R1_ERR_USAGE, "logit row %" PRId32 ": ascending rows below %" PRId64 " expected", b->logit_row[i], b->n);
+    return R1_OK;
+}
+
+r1_status r1i_pass_begin(r1i_pass *p, r1i_exec *ex, const r1_model *m, const r1i_batch *batch, const int32_t *token,
+                         const r1i_probe *probe)
+{
+    const int64_t half = r1i_rope_dim(&m->config) / 2;
+    int64_t *pos;
+    r1_status st;
+    *p = (r1i_pass){.ex = ex, .m = m, .batch = batch, .probe = probe, .n = batch->n};
+    if ((st = check_batch(m, batch, token, ex->err)) != R1_OK) return st;
+    if ((st = r1i_pass_mat(p, p->n, m->config.hidden_size, &p->x)) != R1_OK) return st;
+    if ((st = r1i_pass_mat(p, p->n, half, &p->cos)) != R1_OK || (st = r1i_pass_mat(p, p->n, half, &p->sin)) != R1_OK) return st;
+    if ((st = r1i_pass_take(p, p->n, sizeof *pos, &pos)) != R1_OK) return st;
+    for (int64_t r = 0; r < batch->n_runs; r++)
+        for (int64_t i = 0; i < batch->runs[r].n; i++) pos[batch->runs[r].first + i] = batch->runs[r].pos0 + i;
+    return r1i_rope_table(ex, p->cos, p->sin, pos, m->inv_freq, m->rope_magnitude);
+}
+
+size_t r1i_pass_begin_bytes(const r1_model *m, int64_t rows)
+{
+    return r1i_mat_bytes(rows, m->config.hidden_size) + 2 * r1i_mat_bytes(rows, r1i_rope_dim(&m->config) / 2) +
+           r1i_take_bytes(rows, sizeof(int64_t));
+}
+
+/* ---- one layer ------------------------------------------------------------------------------------------------------ */
+
+r1_status r1i_block_layer(const r1i_pass *p, const r1i_layer *l, int64_t index, const r1i_kv_layer *kv)
+{
+    const float eps = (float)p->m->config.rms_norm_eps;
+    const size_t mark = r1i_arena_mark(p->ex->scratch);
+    r1i_mat h;
+    r1_status st;
+    if ((st = r1i_pass_mat(p, p->n, p->x.cols, &h)) != R1_OK) return st;
+    if ((st = r1i_rmsnorm(p->ex, h, p->x, l->attn_norm, eps)) != R1_OK) return st;
+    st = p->m->attn.mla ? r1i_block_mla(p, l, kv, h) : r1i_block_gqa(p, l, kv, h);
+    if (st != R1_OK) return st;
+    r1i_arena_reset(p->ex->scratch, mark);
+    if ((st = r1i_pass_mat(p, p->n, p->x.cols, &h)) != R1_OK) return st;
+    if ((st = r1i_rmsnorm(p->ex, h, p->x, l->ffn_norm, eps)) != R1_OK) return st;
+    st = l->moe ? r1i_block_moe(p, l, index, h) : r1i_block_ffn(p, &l->dense, h);
+    r1i_arena_reset(p->ex->scratch, mark);
+    return st;
+}
+
+size_t r1i_block_layer_bytes(const r1i_exec *ex, const r1_model *m, const r1i_layer *l, int64_t rows, size_t attn)
+{
+    const size_t a = m->attn.mla ? r1i_block_mla_bytes(ex, m, l, rows, attn) : r1i_block_gqa_bytes(ex, m, l, rows, attn);
+    const size_t f = l->moe ? r1i_block_moe_bytes(ex, m, l, rows) : r1i_block_ffn_bytes(ex, &l->dense, rows);
+    return r1i_mat_bytes(rows, m->config.hidden_size) + (a > f ? a : f);
+}
+
+/* ---- ending --------------------------------------------------------------------------------------------------------- */
+
+r1_status r1i_pass_head(const r1i_pass *p, r1i_mat normed, r1i_mat logits)
+{
+    const r1i_batch *const b = p->batch;
+    const size_t mark = r1i_arena_mark(p->ex->scratch);
+    r1i_mat rows = normed;
+    r1i_act act;
+    r1_status st;
+    if (b->n_logits == 0) return R1_OK;
+    if (b->n_logits < p->n) {
+        if ((st = r1i_pass_mat(p, b->n_logits, normed.cols, &rows)) != R1_OK) return st;
+        if ((st = r1i_gather(p->ex, rows, normed, b->logit_row)) != R1_OK) return st;
+    }
+    if ((st = r1i_act_make(p->ex, &act, rows, r1i_act_kind(p->ex, &p->m->head))) != R1_OK) return st;
+    const r1i_linear_job job = {.y = logits, .x = &act, .w = &p->m->head};
+    st = r1i_linear(p->ex, &job, 1);
+    r1i_arena_reset(p->ex->scratch, mark);
+    return st;
+}
+
+r1_status r1i_pass_norm_head(const r1i_pass *p, const float *norm, r1i_mat logits)
+{
+    const r1i_batch *const b = p->batch;
+    const float eps = (float)p->m->config.rms_norm_eps;
+    const size_t mark = r1i_arena_mark(p->ex->scratch);
+    r1i_pass few = *p;
+    r1_status st;
+    if (b->n_logits == 0) return R1_OK;
+    few.n = b->n_logits; /* every row of `few` has logits, so the head does not look at logit_row again */
+    if (b->n_logits < p->n) {
+        if ((st = r1i_pass_mat(p, b->n_logits, p->x.cols, &few.x)) != R1_OK) return st;
+        if ((st = r1i_gather(p->ex, few.x, p->x, b->logit_row)) != R1_OK) return st;
+    }
+    if ((st = r1i_rmsnorm(p->ex, few.x, few.x, norm, eps)) != R1_OK) return st;
+    st = r1i_pass_head(&few, few.x, logits);
+    r1i_arena_reset(p->ex->scratch, mark);
+    return st;
+}
+
+/* The rows are copied unless all of them are wanted; which of the two takes more depends on nothing but the count. */
+size_t r1i_pass_head_bytes(const r1i_exec *ex, const r1_model *m, int64_t logit_rows)
+{
+    const int64_t d = m->config.hidden_size;
+    return r1i_mat_bytes(logit_rows, d) + r1i_act_bytes(logit_rows, d, r1i_act_kind(ex, &m->head));
+}
+
+/* ---- all of it ------------------------------------------------------------------------------------------------------- */
+
+static void show_hidden(const r1i_pass *p, int64_t layer, r1i_mat x)
+{
+    if (p->probe && p->probe->hidden) p->probe->hidden(p->probe->user, layer, x);
+}
+
+static r1_status run(r1i_pass *p, const r1i_kv *kv, r1i_mat logits, const r1i_mat *hidden_out)
+{
+    const r1_model *const m = p->m;
+    const int64_t layers = m->config.num_hidden_layers;
+    r1_status st;
+    if ((st = r1i_embed(p->ex, p->x, &m->embedding, p->batch->token)) != R1_OK) return st;
+    show_hidden(p, 0, p->x);
+    for (int64_t i = 0; i < layers; i++) {
+        const r1i_kv_layer pages = r1i_kv_layer_of(kv, i);
+        if ((st = r1i_block_layer(p, &m->layer[i], i, &pages)) != R1_OK) return st;
+        if (i + 1 < layers) show_hidden(p, i + 1, p->x);
+    }
+    if (!hidden_out && !(p->probe && p->probe->hidden)) return r1i_pass_norm_head(p, m->final_norm, logits);
+    const r1i_mat normed = hidden_out ? *hidden_out : p->x;
+    if ((st = r1i_rmsnorm(p->ex, normed, p->x, m->final_norm, (float)m->config.rms_norm_eps)) != R1_OK) return st;
+    show_hidden(p, layers, normed);
+    return r1i_pass_head(p, normed, logits);
+}
+
+r1_status r1i_forward(r1i_exec *ex, const r1_model *m, const r1i_kv *kv, const r1i_batch *batch, r1i_mat logits,
+                      r1i_mat *hidden_out, const r1i_probe *probe)
+{
+    const size_t mark = r1i_arena_mark(ex->scratch);
+    r1i_pass p;
+    if (batch->n == 0) return R1_OK;
+    r1_status st = r1i_pass_begin(&p, ex, m, batch, batch->token, probe);
+    if (st == R1_OK) st = run(&p, kv, logits, hidden_out);
+    r1i_arena_reset(ex->scratch, mark);
+    return st;
+}
+
+size_t r1i_forward_scratch_bytes(const r1_model *m, int64_t rows, int64_t max_positions, int threads)
+{
+    const r1i_exec ex = r1i_model_exec(m, NULL, NULL, NULL);
+    const size_t attn = r1i_op_scratch_bytes(&m->attn, rows, max_positions, threads);
+    size_t most = r1i_pass_head_bytes(&ex, m, rows);
+    for (int64_t i = 0; i < m->config.num_hidden_layers; i++) {
+        const size_t n = r1i_block_layer_bytes(&ex, m, &m->layer[i], rows, attn);
+        if (n > most) most = n;
+    }
+    for (int64_t i = 0; m->mtp && i < m->config.num_nextn_predict_layers; i++) {
+        const size_t n = r1i_block_layer_bytes(&ex, m, &m->mtp[i].layer, rows, attn), join = r1i_mtp_join_bytes(&ex, m, rows);
+        if (n > most) most = n;
+        if (join > most) most = join;
+    }
+    return r1i_pass_begin_bytes(m, rows) + most;
+}

@@ -1,0 +1,160 @@
+/* Opening a model: read the config, bind (check and count), compare with the memory there is, bind again (hand out), pack. */
+#include "model/load.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/cpu/kernels.h"
+#include "base/clock.h"
+#include "base/memory.h"
+
+r1_model_params r1_model_params_default(void) { return (r1_model_params){.compute = R1_COMPUTE_F32}; }
+
+/* Shapes that every forward hands to the ops. */
+static void fill_shapes(r1_model *m)
+{
+    const r1i_config *const c = &m->config;
+    const bool mla = c->arch == R1I_DEEPSEEK_V3;
+    m->attn = (r1i_attn_shape){
+        .mla = mla,
+        .heads = c->num_attention_heads,
+        .kv_heads = mla ? 1 : c->num_key_value_heads,
+        .key_dim = mla ? c->kv_lora_rank + c->qk_rope_head_dim : c->head_dim,
+        .value_dim = mla ? c->kv_lora_rank : c->head_dim,
+        .scale = m->attn_scale,
+    };
+    m->route = (r1i_router_shape){
+        .experts = c->n_routed_experts,
+        .groups = c->n_group,
+        .topk_groups = c->topk_group,
+        .topk = c->num_experts_per_tok,
+        .sigmoid = c->scoring_sigmoid,
+        .normalise = c->norm_topk_prob,
+        .scaling = (float)c->routed_scaling_factor,
+    };
+}
+
+/* Everything that loading takes, before any of it is taken. */
+static r1_status check_memory(const r1i_binder *b, r1_error *err)
+{
+    uint64_t want = b->bytes;
+    if (!r1i_add_u64(want, (uint64_t)b->n_jobs * sizeof(r1i_pack_job), &want)) want = UINT64_MAX;
+    const uint64_t have = r1i_memory_available();
+    if (want <= have) return R1_OK;
+    return r1i_fail(err, R1_ERR_NOMEM, "the weights need %" PRIu64 " bytes of memory (%.1f GiB), %" PRIu64 " are available (%.1f GiB)",
+                    want, (double)want / 0x1p30, have, (double)have / 0x1p30);
+}
+
+/* The first pass: nothing but a byte a tensor is allocated. */
+static r1_status measure(r1i_binder *b, const r1_env *env)
+{
+    const size_t n = (size_t)r1i_store_count(b->store);
+    b->used = r1i_alloc_zero(env, n);
+    if (!b->used) return r1i_fail(b->err, R1_ERR_NOMEM, "checkpoint, %zu tensors", n);
+    const r1_status st = r1i_bind(b);
+    r1i_release(env, b->used, n);
+    b->used = NULL;
+    return st;
+}
+
+/* The second pass, and the packing that it notes. */
+static r1_status build(r1_model *m, const r1i_binder *plan, r1_error *err)
+{
+    const size_t job_bytes = (size_t)plan->n_jobs * sizeof(r1i_pack_job);
+    r1i_binder b = {.m = m, .store = m->store, .build = true, .err = err};
+    r1_status st = r1i_arena_create(&m->arena, "model", &m->env, (size_t)plan->bytes, err);
+    if (st != R1_OK) return st;
+    if (!(b.job = r1i_alloc(&m->env, job_bytes))) return r1i_fail(err, R1_ERR_NOMEM, "loading, %zu bytes of jobs", job_bytes);
+    if ((st = r1i_bind(&b)) == R1_OK) st = r1i_pack(m->store, b.job, b.n_jobs, &m->env, err);
+    m->mapped_bytes = b.mapped_bytes;
+    r1i_release(&m->env, b.job, job_bytes);
+    return st;
+}
+
+static r1_status load(r1_model *m, const char *path, const char *isa, r1_error *err)
+{
+    r1i_binder plan = {.m = m, .err = err};
+    r1_status st;
+    if (!(m->kernels = r1i_alloc_zero(&m->env, sizeof *m->kernels))) return r1i_fail(err, R1_ERR_NOMEM, "model handle");
+    if ((st = r1i_cpu_select(isa ? isa : "auto", m->kernels, err)) != R1_OK) return st;
+    if ((st = r1i_store_open(path, &m->env, &m->store, err)) != R1_OK) return st;
+    if ((st = r1i_config_read(m->store, &m->config, NULL, err)) != R1_OK) return st;
+    plan.store = m->store;
+    if ((st = measure(&plan, &m->env)) != R1_OK) return st;
+    if ((st = check_memory(&plan, err)) != R1_OK) return st;
+    if ((st = build(m, &plan, err)) != R1_OK) return st;
+    fill_shapes(m);
+    if (m->mapped_bytes == 0) { /* nothing reads the files any more */
+        r1i_store_close(m->store);
+        m->store = NULL;
+    }
+    return R1_OK;
+}
+
+r1_status r1_model_open(const char *path, const r1_model_params *params, const r1_env *env, r1_model **out, r1_error *err)
+{
+    const double start = r1i_seconds();
+    *out = NULL;
+    r1_model *const m = r1i_alloc_zero(env, sizeof *m);
+    if (!m) return r1i_fail(err, R1_ERR_NOMEM, "model handle, %zu bytes", sizeof *m);
+    if (env) m->env = *env;
+    m->params = params ? *params : r1_model_params_default();
+    m->params.isa = NULL; /* the caller's string; kernels->name says which row was chosen */
+    const r1_status st = load(m, path, params ? params->isa : NULL, err);
+    if (st != R1_OK) {
+        r1_model_close(m);
+        return st;
+    }
+    m->load_seconds = r1i_seconds() - start;
+    *out = m;
+    return R1_OK;
+}
+
+void r1_model_close(r1_model *m)
+{
+    if (!m) return;
+    const r1_env env = m->env;
+    r1i_arena_destroy(&m->arena);
+    r1i_store_close(m->store);
+    r1i_release(&env, m->kernels, sizeof *m->kernels);
+    r1i_release(&env, m, sizeof *m);
+}
+
+void r1_model_get_info(const r1_model *m, r1_model_info *out)
+{
+    static const char *const name[] = {[R1I_DEEPSEEK_V3] = "deepseek_v3", [R1I_QWEN2] = "qwen2", [R1I_LLAMA] = "llama"};
+    const r1i_config *const c = &m->config;
+    r1i_param_count count;
+    r1i_config_count(c, &count);
+    *out = (r1_model_info){
+        .architecture = name[c->arch],
+        .isa = m->kernels->name,
+        .vocab_size = c->vocab_size,
+        .hidden_size = c->hidden_size,
+        .layers = c->num_hidden_layers,
+        .max_positions = c->max_position_embeddings,
+        .mtp_layers = m->mtp ? c->num_nextn_predict_layers : 0,
+        .experts_per_token = c->n_routed_experts > 0 ? c->num_experts_per_tok : 0,
+        .parameters = count.total,
+        .weight_bytes = m->arena.size,
+        .mapped_bytes = m->mapped_bytes,
+        .load_seconds = m->load_seconds,
+        .exact_activations = m->params.exact_activations,
+        .compute = m->params.compute,
+    };
+    for (int64_t i = 0; i < c->num_hidden_layers; i++) out->moe_layers += r1i_layer_is_moe(c, i);
+}
+
+r1i_exec r1i_model_exec(const r1_model *m, r1i_pool *pool, r1i_arena *scratch, r1_error *err)
+{
+    return (r1i_exec){
+        .ops = r1i_cpu_ops(),
+        .backend = m->kernels,
+        .pool = pool,
+        .scratch = scratch,
+        .compute = m->params.compute == R1_COMPUTE_BF16 ? R1I_COMPUTE_BF16 : R1I_COMPUTE_F32,
+        .exact_activations = m->params.exact_activations,
+        .err = err,
+    };
+}

@@ -1,0 +1,218 @@
+/* Mixture of experts (architecture.md 5.1): the router picks experts per row, rows are grouped by expert so that every expert's
+ * matrices are read once, and the outputs are added per row in ascending expert id. */
+#include "model/pass.h"
+
+/* Rows sorted by expert. Row r's j-th choice lies at slot[r * topk + j]; slot s holds row[s] of the batch. */
+typedef struct groups {
+    int32_t *expert;  /* [n, topk] ascending ids */
+    float *weight;    /* [n, topk] */
+    int32_t *slot;    /* [n, topk] */
+    int32_t *row;     /* [n * topk] */
+    int32_t *begin;   /* [experts + 1] first slot of each expert */
+} groups;
+
+/* What each expert's matrices have to be handed. */
+static unsigned in_kinds(const r1i_exec *ex, const r1i_ffn *f) { return r1i_act_kind(ex, &f->gate) | r1i_act_kind(ex, &f->up); }
+
+static r1_status take_groups(const r1i_pass *p, groups *g)
+{
+    const int64_t all = p->n * p->m->route.topk;
+    r1_status st;
+    if ((st = r1i_pass_take(p, all, sizeof *g->expert, &g->expert)) != R1_OK) return st;
+    if ((st = r1i_pass_take(p, all, sizeof *g->weight, &g->weight)) != R1_OK) return st;
+    if ((st = r1i_pass_take(p, all, sizeof *g->slot, &g->slot)) != R1_OK) return st;
+    if ((st = r1i_pass_take(p, all, sizeof *g->row, &g->row)) != R1_OK) return st;
+    return r1i_pass_take(p, p->m->route.experts + 1, sizeof *g->begin, &g->begin);
+}
+
+static size_t groups_bytes(const r1_model *m, int64_t n)
+{
+    return 4 * r1i_take_bytes(n * m->route.topk, 4) + r1i_take_bytes(m->route.experts + 1, sizeof(int32_t));
+}
+
+/* Routing is decided in f32 whatever `compute` says: a different expert is a different model. */
+static r1_status route(const r1i_pass *p, const r1i_layer *l, r1i_mat h, groups *g)
+{
+    const r1i_router_shape *const s = &p->m->route;
+    const size_t mark = r1i_arena_mark(p->ex->scratch);
+    r1i_exec ex = *p->ex;
+    r1i_mat logits;
+    r1i_act act;
+    r1_status st;
+    ex.compute = R1I_COMPUTE_F32;
+    ex.exact_activations = true;
+    if ((st = r1i_pass_mat(p, p->n, s->experts, &logits)) != R1_OK) return st;
+    if ((st = r1i_act_make(&ex, &act, h, r1i_act_kind(&ex, &l->router))) != R1_OK) return st;
+    const r1i_linear_job job = {.y = logits, .x = &act, .w = &l->router};
+    if ((st = r1i_linear(&ex, &job, 1)) != R1_OK) return st;
+    st = r1i_router(&ex, s, logits, l->router_bias, g->expert, g->weight);
+    r1i_arena_reset(p->ex->scratch, mark);
+    return st;
+}
+
+static size_t route_bytes(const r1i_exec *exec, const r1_model *m, const r1i_layer *l, int64_t n)
+{
+    r1i_exec ex = *exec;
+    ex.compute = R1I_COMPUTE_F32;
+    ex.exact_activations = true;
+    return r1i_mat_bytes(n, m->route.experts) + r1i_act_bytes(n, m->config.hidden_size, r1i_act_kind(&ex, &l->router));
+}
+
+/* Counting sort: experts ascending, and rows ascending within one. */
+static void sort_rows(const r1i_pass *p, groups *g)
+{
+    const int64_t topk = p->m->route.topk, experts = p->m->route.experts, all = p->n * topk;
+    for (int64_t e = 0; e <= experts; e++) g->begin[e] = 0;
+    for (int64_t i = 0; i < all; i++) g->begin[g->expert[i] + 1]++;
+    for (int64_t e = 0; e < experts; e++) g->begin[e + 1] += g->begin[e];
+    for (int64_t i = 0; i < all; i++) { /* begin[e] runs to its end, which is begin[e + 1] */
+        const int32_t at = g->begin[g->expert[i]]++;
+        g->slot[i] = at;
+        g->row[at] = (int32_t)(i / topk);
+    }
+    for (int64_t e = experts; e > 0; e--) g->begin[e] = g->begin[e - 1];
+    g->begin[0] = 0;
+}
+
+/* The widths of one MoE layer's temporaries, and the most jobs of one parallel region. */
+typedef struct widths {
+    int64_t d, f, shared, rows, jobs;
+} widths;
+
+static widths widths_of(const r1_model *m, const r1i_layer *l, int64_t n)
+{
+    const int64_t all = n * m->route.topk, used = all < m->route.experts ? all : m->route.experts;
+    return (widths){.d = m->config.hidden_size, .f = m->config.moe_intermediate_size, .rows = all, .jobs = 2 * (used + 1),
+                    .shared = l->has_shared ? l->shared.gate.rows : 0};
+}
+
+/* Gate and up of every used expert and of the shared one, in one parallel region. gate, up [rows, f]. */
+static r1_status products_in(const r1i_pass *p, const r1i_layer *l, const groups *g, r1i_mat h, r1i_mat gate, r1i_mat up,
+                             r1i_mat shared_gate, r1i_mat shared_up)
+{
+    const widths w = widths_of(p->m, l, p->n);
+    r1i_exec *const ex = p->ex;
+    const size_t mark = r1i_arena_mark(ex->scratch);
+    unsigned kinds = 0;
+    r1i_linear_job *jobs;
+    r1i_act *acts, own, grouped;
+    int64_t n_jobs = 0, n_acts = 0;
+    r1_status st;
+    if ((st = r1i_pass_take(p, w.jobs, sizeof *jobs, &jobs)) != R1_OK) return st;
+    if ((st = r1i_pass_take(p, w.jobs, sizeof *acts, &acts)) != R1_OK) return st;
+    for (int64_t e = 0; e < p->m->route.experts; e++)
+        if (g->begin[e + 1] > g->begin[e]) kinds |= in_kinds(ex, &l->expert[e]);
+    const bool one = p->n == 1; /* all experts meet the same row */
+    if ((st = r1i_act_make(ex, &own, h, (l->has_shared ? in_kinds(ex, &l->shared) : 0) | (one ? kinds : 0))) != R1_OK) return st;
+    if (!one) {
+        r1i_mat rows;
+        if ((st = r1i_pass_mat(p, w.rows, w.d, &rows)) != R1_OK) return st;
+        if ((st = r1i_gather(ex, rows, h, g->row)) != R1_OK) return st;
+        if ((st = r1i_act_make(ex, &grouped, rows, kinds)) != R1_OK) return st;
+    }
+    for (int64_t e = 0; e < p->m->route.experts; e++) {
+        const int64_t s = g->begin[e], n = g->begin[e + 1] - s;
+        if (n == 0) continue;
+        acts[n_acts] = one ? own : r1i_act_rows(&grouped, s, n);
+        const r1i_mat y_gate = {gate.p + s * gate.stride, n, w.f, gate.stride}, y_up = {up.p + s * up.stride, n, w.f, up.stride};
+        jobs[n_jobs++] = (r1i_linear_job){.y = y_gate, .x = &acts[n_acts], .w = &l->expert[e].gate};
+        jobs[n_jobs++] = (r1i_linear_job){.y = y_up, .x = &acts[n_acts], .w = &l->expert[e].up};
+        n_acts++;
+    }
+    if (l->has_shared) {
+        jobs[n_jobs++] = (r1i_linear_job){.y = shared_gate, .x = &own, .w = &l->shared.gate};
+        jobs[n_jobs++] = (r1i_linear_job){.y = shared_up, .x = &own, .w = &l->shared.up};
+    }
+    st = r1i_linear(ex, jobs, n_jobs);
+    r1i_arena_reset(ex->scratch, mark);
+    return st;
+}
+
+static size_t products_in_bytes(const r1i_exec *ex, const r1_model *m, const r1i_layer *l, int64_t n)
+{
+    const widths w = widths_of(m, l, n);
+    const unsigned shared = l->has_shared ? in_kinds(ex, &l->shared) : 0;
+    unsigned kinds = 0;
+    for (int64_t e = 0; e < m->route.experts; e++) kinds |= in_kinds(ex, &l->expert[e]);
+    const size_t jobs = r1i_take_bytes(w.jobs, sizeof(r1i_linear_job)) + r1i_take_bytes(w.jobs, sizeof(r1i_act));
+    if (n == 1) return jobs + r1i_act_bytes(n, w.d, shared | kinds);
+    return jobs + r1i_act_bytes(n, w.d, shared) + r1i_mat_bytes(w.rows, w.d) + r1i_act_bytes(w.rows, w.d, kinds);
+}
+
+/* Down of every used expert into out [rows, d] and of the shared one into shared_out [n, d]. */
+static r1_status products_out(const r1i_pass *p, const r1i_layer *l, const groups *g, r1i_mat mid, r1i_mat shared_mid, r1i_mat out,
+                              r1i_mat shared_out)
+{
+    const widths w = widths_of(p->m, l, p->n);
+    r1i_exec *const ex = p->ex;
+    const size_t mark = r1i_arena_mark(ex->scratch);
+    unsigned kinds = 0;
+    r1i_linear_job *jobs;
+    r1i_act *acts, all, own;
+    int64_t n_jobs = 0;
+    r1_status st;
+    if ((st = r1i_pass_take(p, w.jobs, sizeof *jobs, &jobs)) != R1_OK) return st;
+    if ((st = r1i_pass_take(p, w.jobs, sizeof *acts, &acts)) != R1_OK) return st;
+    for (int64_t e = 0; e < p->m->route.experts; e++)
+        if (g->begin[e + 1] > g->begin[e]) kinds |= r1i_act_kind(ex, &l->expert[e].down);
+    if ((st = r1i_act_make(ex, &all, mid, kinds)) != R1_OK) return st;
+    for (int64_t e = 0; e < p->m->route.experts; e++) {
+        const int64_t s = g->begin[e], n = g->begin[e + 1] - s;
+        if (n == 0) continue;
+        acts[n_jobs] = r1i_act_rows(&all, s, n);
+        const r1i_mat y = {out.p + s * out.stride, n, w.d, out.stride};
+        jobs[n_jobs] = (r1i_linear_job){.y = y, .x = &acts[n_jobs], .w = &l->expert[e].down};
+        n_jobs++;
+    }
+    if (l->has_shared) {
+        if ((st = r1i_act_make(ex, &own, shared_mid, r1i_act_kind(ex, &l->shared.down))) != R1_OK) return st;
+        jobs[n_jobs++] = (r1i_linear_job){.y = shared_out, .x = &own, .w = &l->shared.down};
+    }
+    st = r1i_linear(ex, jobs, n_jobs);
+    r1i_arena_reset(ex->scratch, mark);
+    return st;
+}
+
+static size_t products_out_bytes(const r1i_exec *ex, const r1_model *m, const r1i_layer *l, int64_t n)
+{
+    const widths w = widths_of(m, l, n);
+    unsigned kinds = 0;
+    for (int64_t e = 0; e < m->route.experts; e++) kinds |= r1i_act_kind(ex, &l->expert[e].down);
+    const size_t own = l->has_shared ? r1i_act_bytes(n, w.shared, r1i_act_kind(ex, &l->shared.down)) : 0;
+    return r1i_take_bytes(w.jobs, sizeof(r1i_linear_job)) + r1i_take_bytes(w.jobs, sizeof(r1i_act)) +
+           r1i_act_bytes(w.rows, w.f, kinds) + own;
+}
+
+r1_status r1i_block_moe(const r1i_pass *p, const r1i_layer *l, int64_t index, r1i_mat h)
+{
+    const widths w = widths_of(p->m, l, p->n);
+    r1i_exec *const ex = p->ex;
+    r1i_mat gate, up, out, shared_gate = {0}, shared_up = {0}, shared_out = {0};
+    groups g;
+    r1_status st;
+    if ((st = take_groups(p, &g)) != R1_OK || (st = route(p, l, h, &g)) != R1_OK) return st;
+    if (p->probe && p->probe->router) p->probe->router(p->probe->user, index, p->n, p->m->route.topk, g.expert, g.weight);
+    sort_rows(p, &g);
+    if ((st = r1i_pass_mat(p, w.rows, w.f, &gate)) != R1_OK || (st = r1i_pass_mat(p, w.rows, w.f, &up)) != R1_OK) return st;
+    if (l->has_shared) {
+        if ((st = r1i_pass_mat(p, p->n, w.shared, &shared_gate)) != R1_OK) return st;
+        if ((st = r1i_pass_mat(p, p->n, w.shared, &shared_up)) != R1_OK) return st;
+    }
+    if ((st = products_in(p, l, &g, h, gate, up, shared_gate, shared_up)) != R1_OK) return st;
+    if ((st = r1i_silu_mul(ex, gate, gate, up)) != R1_OK) return st;
+    if (l->has_shared && (st = r1i_silu_mul(ex, shared_gate, shared_gate, shared_up)) != R1_OK) return st;
+    if ((st = r1i_pass_mat(p, w.rows, w.d, &out)) != R1_OK) return st;
+    if (l->has_shared && (st = r1i_pass_mat(p, p->n, w.d, &shared_out)) != R1_OK) return st;
+    if ((st = products_out(p, l, &g, gate, shared_gate, out, shared_out)) != R1_OK) return st;
+    return r1i_moe_combine(ex, p->x, out, g.slot, g.weight, p->m->route.topk, shared_out);
+}
+
+size_t r1i_block_moe_bytes(const r1i_exec *ex, const r1_model *m, const r1i_layer *l, int64_t n)
+{
+    const widths w = widths_of(m, l, n);
+    const size_t mids = 2 * r1i_mat_bytes(w.rows, w.f) + (l->has_shared ? 2 * r1i_mat_bytes(n, w.shared) : 0);
+    const size_t outs = r1i_mat_bytes(w.rows, w.d) + (l->has_shared ? r1i_mat_bytes(n, w.d) : 0);
+    const size_t in = mids + products_in_bytes(ex, m, l, n), out = mids + outs + products_out_bytes(ex, m, l, n);
+    const size_t work = in > out ? in : out, routing = route_bytes(ex, m, l, n);
+    return groups_bytes(m, n) + (work > routing ? work : routing);
+}

@@ -1,0 +1,66 @@
+/* The blocks of a forward pass. Each block takes its temporaries from the exec's scratch and comes with a function that says
+ * how many bytes they are; the two stand side by side in one file and must agree (tests compare them with the high-water mark). */
+#ifndef R1I_PASS_H
+#define R1I_PASS_H
+
+#include "model/forward.h"
+#include "op/ops.h"
+
+/* What all blocks of one forward share. */
+typedef struct r1i_pass {
+    r1i_exec *ex;
+    const r1_model *m;
+    const r1i_batch *batch;
+    const r1i_probe *probe; /* nullable */
+    int64_t n;              /* rows */
+    r1i_mat x;              /* [n, hidden_size], the residual stream */
+    r1i_mat cos, sin;       /* [n, rope_dim / 2] */
+} r1i_pass;
+
+/* ---- scratch ------------------------------------------------------------------------------------------------------- */
+
+static inline size_t r1i_take_bytes(int64_t n, size_t size) { return r1i_align_up((size_t)n * size, R1I_ALIGN); }
+static inline size_t r1i_mat_bytes(int64_t rows, int64_t cols) { return r1i_take_bytes(rows * cols, sizeof(float)); }
+
+/* n elements of `size` bytes of scratch; *out receives the pointer. R1_ERR_NOMEM. */
+r1_status r1i_pass_take(const r1i_pass *p, int64_t n, size_t size, void *out);
+r1_status r1i_pass_mat(const r1i_pass *p, int64_t rows, int64_t cols, r1i_mat *out);
+
+/* ---- activations --------------------------------------------------------------------------------------------------- */
+
+/* Rows [row0, row0 + n) of prepared activations: a view. */
+r1i_act r1i_act_rows(const r1i_act *act, int64_t row0, int64_t n);
+
+/* ---- blocks -------------------------------------------------------------------------------------------------------- */
+
+/* One decoder layer on p->x in place; `index` counts for the probe, kv is the layer's pages. */
+r1_status r1i_block_layer(const r1i_pass *p, const r1i_layer *l, int64_t index, const r1i_kv_layer *kv);
+/* x += attention(h), h [n, hidden_size] already normed. */
+r1_status r1i_block_gqa(const r1i_pass *p, const r1i_layer *l, const r1i_kv_layer *kv, r1i_mat h);
+r1_status r1i_block_mla(const r1i_pass *p, const r1i_layer *l, const r1i_kv_layer *kv, r1i_mat h);
+/* x += feed-forward(h). */
+r1_status r1i_block_ffn(const r1i_pass *p, const r1i_ffn *f, r1i_mat h);
+r1_status r1i_block_moe(const r1i_pass *p, const r1i_layer *l, int64_t index, r1i_mat h);
+
+/* Scratch of each at `rows` rows; attn: what the attention op takes for itself (r1i_op_scratch_bytes). */
+size_t r1i_block_layer_bytes(const r1i_exec *ex, const r1_model *m, const r1i_layer *l, int64_t rows, size_t attn);
+size_t r1i_block_gqa_bytes(const r1i_exec *ex, const r1_model *m, const r1i_layer *l, int64_t rows, size_t attn);
+size_t r1i_block_mla_bytes(const r1i_exec *ex, const r1_model *m, const r1i_layer *l, int64_t rows, size_t attn);
+size_t r1i_block_ffn_bytes(const r1i_exec *ex, const r1i_ffn *f, int64_t rows);
+size_t r1i_block_moe_bytes(const r1i_exec *ex, const r1_model *m, const r1i_layer *l, int64_t rows);
+
+/* ---- the two ends, shared with the MTP layer (forward.c) ------------------------------------------------------------ */
+
+/* Fills p: residual stream, rotary tables. Ids of `token` and positions are checked. */
+r1_status r1i_pass_begin(r1i_pass *p, r1i_exec *ex, const r1_model *m, const r1i_batch *batch, const int32_t *token,
+                         const r1i_probe *probe);
+/* Logits of the batch's logit rows from normed rows [n, hidden_size]. */
+r1_status r1i_pass_head(const r1i_pass *p, r1i_mat normed, r1i_mat logits);
+/* Where nobody wants the other rows: the logit rows of x are norm'ed alone. */
+r1_status r1i_pass_norm_head(const r1i_pass *p, const float *norm, r1i_mat logits);
+size_t r1i_pass_begin_bytes(const r1_model *m, int64_t rows);
+size_t r1i_pass_head_bytes(const r1i_exec *ex, const r1_model *m, int64_t logit_rows);
+/* Scratch of r1i_forward_mtp beyond what begin, layer and head take. */
+size_t r1i_mtp_join_bytes(const r1i_exec *ex, const r1_model *m, int64_t rows);
+
+#endif
