@@ -83,3 +83,11 @@ foreach(t ${tests})
   set_property(TEST ${t} APPEND PROPERTY ENVIRONMENT ASAN_OPTIONS=allocator_may_return_null=1
                TSAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1)
 endforeach()
+# Measurements of single kernels: built with the tests so that they keep compiling, run by hand.
+file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/bench_*.c)
+foreach(f ${files})
+  get_filename_component(name ${f} NAME_WE)
+  add_executable(${name} ${f})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(${name} PRIVATE r1_flags $<TARGET_NAME_IF_EXISTS:r1_test_support> r1lib r1_core_deps)
+endforeach()

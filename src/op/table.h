@@ -26,8 +26,10 @@ typedef enum r1i_cache_type { R1I_CACHE_F32, R1I_CACHE_BF16 } r1i_cache_type;
 
 /* Activations prepared for the weights they will meet. Made once per row block and shared by q, k, v or gate, up.
  * Q8: per block of 32 columns: amax = max |x|; d = amax / 127 (f32 division); id = amax > 0 ? 127 / amax : 0;
- *     q = round-half-even(x * id), in -127..127; sum over the two halves of 16 kept as integers.
+ *     q = round-half-even(x * id), in -127..127; sum over the two halves of 16 kept as integers. amax below R1I_Q8_AMAX_MIN
+ *     (127 / amax would overflow): d = 0, q = 0. An infinity or NaN in the block: d = NaN, q = 0.
  * BF16: round to nearest even. */
+#define R1I_Q8_AMAX_MIN 0x1p-120f
 enum { R1I_ACT_F32 = 0, R1I_ACT_Q8 = 1, R1I_ACT_BF16 = 2 };
 typedef struct r1i_act {
     r1i_mat x;            /* f32, always there */

@@ -7,9 +7,6 @@
 #include "tensor/codec.h"
 #include "tensor/panel.h"
 
-/* Below this largest magnitude 127 / amax could overflow: such a block of activations counts as zero. */
-#define R1I_Q8_AMAX_MIN 0x1p-120f
-
 void r1i_ref_linear_q8(const r1i_linear_job *job, int64_t p0, int64_t p1);
 void r1i_ref_linear_exact(const r1i_linear_job *job, int64_t p0, int64_t p1);
 void r1i_ref_quantise_row(const float *x, int64_t n, int8_t *q, float *d, int32_t *sum16);

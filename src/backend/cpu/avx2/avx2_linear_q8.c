@@ -1,0 +1,203 @@
+/* Block-type weights, 8-bit activations, AVX2: vpmaddubsw adds pairs of unsigned * signed products into 16 bits, where weights
+ * below 64 cannot overflow; as many of those sums as stay below 2^15 are added before vpmaddwd widens them. 8-bit weights
+ * give their sign to the activations. The integers are exact either way, so the bytes are those of the plain row. */
+#include "backend/cpu/kernels.h"
+
+#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#include <immintrin.h>
+
+#define TILE_WIDE_BIAS 0u
+
+static inline void tile_halves(const uint8_t *src, float *out)
+{
+    for (int i = 0; i < 2; i++) _mm256_storeu_ps(out + 8 * i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)src + i)));
+}
+
+static inline void tile_lookup(uint32_t *words, int n, const int8_t table[16], unsigned bias)
+{
+    const __m128i t = _mm_add_epi8(_mm_loadu_si128((const __m128i *)table), _mm_set1_epi8((char)bias));
+    const __m256i wide = _mm256_broadcastsi128_si256(t);
+    for (int i = 0; i < 2 * n; i++) {
+        __m256i *at = (__m256i *)words + i;
+        _mm256_storeu_si256(at, _mm256_shuffle_epi8(wide, _mm256_loadu_si256(at)));
+    }
+}
+
+#include "backend/cpu/quant_tile.h"
+
+static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, int64_t rows, const q8_rows *in, acc_row *acc);
+#include "backend/cpu/quant_driver.h"
+
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+enum { ROWS_MAX = 2 };
+
+INLINE __m256i broadcast4(const int8_t *p)
+{
+    int32_t v;
+    memcpy(&v, p, sizeof v);
+    return _mm256_set1_epi32(v);
+}
+
+/* Vectors of 16-bit sums that may be added before one overflows: 2 * 127 * (largest weight) each. 0: signed 8-bit weights,
+ * one at a time (2 * 127 * 128 = 32512). */
+INLINE int sums_of(r1_dtype type)
+{
+    switch (type) {
+    case R1_DTYPE_Q4_0: case R1_DTYPE_Q4_1: case R1_DTYPE_Q2_K: case R1_DTYPE_Q3_K: case R1_DTYPE_Q4_K: return 8;
+    case R1_DTYPE_Q5_0: case R1_DTYPE_Q5_1: case R1_DTYPE_Q5_K: case R1_DTYPE_MXFP4: return 4;
+    case R1_DTYPE_Q6_K: return 2;
+    case R1_DTYPE_Q8_0: case R1_DTYPE_IQ4_NL: case R1_DTYPE_IQ4_XS: return 0;
+    default: return 1; /* codebook types, up to 126: 32004 */
+    }
+}
+
+INLINE __m256i multiply(bool is_signed, __m256i w, __m256i x)
+{
+    return is_signed ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)) : _mm256_maddubs_epi16(w, x);
+}
+
+/* R rows by one panel, two vectors of 8 outputs; row r's sums at acc + r * TILE_PANELS * LANES. sums: sums_of(type). */
+INLINE void micro(const int R, const int sums, const tile_kind kind, int offset, const quant_tile *tile, const q8_rows *in,
+                  float *acc)
+{
+    const bool halves = kind == TILE_OFFSET_16 || kind == TILE_MIN_16, has_min = kind == TILE_MIN_32 || kind == TILE_MIN_16;
+    const int parts = halves ? 2 : 1, quads = 8 / parts, run = sums == 0 ? 1 : sums < quads ? sums : quads;
+    const __m256i ones = _mm256_set1_epi16(1);
+    const int64_t q_stride = in->cols, d_stride = in->cols / 32;
+    int32_t start[ROWS_MAX][16];
+    float dsum[ROWS_MAX][16];
+    for (int r = 0; r < R; r++) driver_sums(kind, offset, in, r, start[r], dsum[r]);
+    for (int at = 0; at < parts * in->groups; at++) {
+        const int g = at / parts, first = quads * (at % parts);
+        __m256i dot[ROWS_MAX][2];
+        UNROLL for (int r = 0; r < R; r++)
+            UNROLL for (int v = 0; v < 2; v++) dot[r][v] = has_min ? _mm256_setzero_si256() : _mm256_set1_epi32(start[r][at]);
+        for (int i = first; i < first + quads; i += run) {
+            __m256i pairs[ROWS_MAX][2];
+            UNROLL for (int j = 0; j < run; j++) {
+                const __m256i *w = (const __m256i *)(tile->q + LANES * (8 * g + i + j));
+                UNROLL for (int r = 0; r < R; r++) {
+                    const __m256i x = broadcast4(in->q + r * q_stride + 32 * g + 4 * (i + j));
+                    UNROLL for (int v = 0; v < 2; v++) {
+                        const __m256i product = multiply(sums == 0, _mm256_load_si256(w + v), x);
+                        pairs[r][v] = j ? _mm256_add_epi16(pairs[r][v], product) : product;
+                    }
+                }
+            }
+            UNROLL for (int r = 0; r < R; r++)
+                UNROLL for (int v = 0; v < 2; v++) dot[r][v] = _mm256_add_epi32(dot[r][v], _mm256_madd_epi16(pairs[r][v], ones));
+        }
+        UNROLL for (int r = 0; r < R; r++)
+            UNROLL for (int v = 0; v < 2; v++) {
+                const __m256 scale = _mm256_load_ps(tile->scale[at] + 8 * v);
+                float *out = acc + r * TILE_PANELS * LANES + 8 * v;
+                __m256 sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[r][v]), _mm256_mul_ps(scale, _mm256_set1_ps(in->d[r * d_stride + g])), _mm256_load_ps(out));
+                if (has_min) sum = _mm256_fnmadd_ps(_mm256_load_ps(tile->min[at] + 8 * v), _mm256_set1_ps(dsum[r][at]), sum);
+                _mm256_store_ps(out, sum);
+            }
+    }
+}
+
+typedef void (*micro_fn)(int offset, const quant_tile *tile, const q8_rows *in, float *acc);
+#define MICRO(R, sums, name, kind)                                                                                             \
+    static void micro_##name##_##R##_##sums(int offset, const quant_tile *tile, const q8_rows *in, float *acc) \
+    {                                                                                                                          \
+        micro(R, sums, kind, offset, tile, in, acc);                                                                           \
+    }
+#define MICROS(sums, name, kind) MICRO(1, sums, name, kind) MICRO(2, sums, name, kind)
+MICROS(0, offset_32, TILE_OFFSET_32)
+MICROS(1, offset_32, TILE_OFFSET_32)
+MICROS(4, offset_32, TILE_OFFSET_32)
+MICROS(8, offset_32, TILE_OFFSET_32)
+MICROS(1, offset_16, TILE_OFFSET_16)
+MICROS(2, offset_16, TILE_OFFSET_16)
+MICROS(8, offset_16, TILE_OFFSET_16)
+MICROS(4, min_32, TILE_MIN_32)
+MICROS(8, min_32, TILE_MIN_32)
+MICROS(8, min_16, TILE_MIN_16)
+
+/* By kind, then log2(sums) + 1 (0 for signed weights), then rows - 1; combinations that no type has are empty. */
+#define ROW(sums, name) {micro_##name##_1_##sums, micro_##name##_2_##sums}
+static const micro_fn micros[4][5][2] = {
+    [TILE_OFFSET_32] = {[0] = ROW(0, offset_32), [1] = ROW(1, offset_32), [3] = ROW(4, offset_32), [4] = ROW(8, offset_32)},
+    [TILE_OFFSET_16] = {[1] = ROW(1, offset_16), [2] = ROW(2, offset_16), [4] = ROW(8, offset_16)},
+    [TILE_MIN_32] = {[3] = ROW(4, min_32), [4] = ROW(8, min_32)},
+    [TILE_MIN_16] = {[4] = ROW(8, min_16)},
+};
+
+static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, int64_t rows, const q8_rows *in, acc_row *acc)
+{
+    const int sums = sums_of(type), row = sums == 0 ? 0 : sums == 1 ? 1 : sums == 2 ? 2 : sums == 4 ? 3 : 4;
+    const int64_t n = rows < ROWS_MAX ? rows : ROWS_MAX;
+    for (int p = 0; p < panels; p++)
+        micros[kind][row][n - 1]((int)tile_offset(type), tile + p, in, acc[0][p]);
+    return n;
+}
+
+static void linear(const r1i_linear_job *job, int64_t p0, int64_t p1) { driver_linear(job, p0, p1, tile_kind_of(job->w->type)); }
+
+/* ---- activations to 8 bits ---- */
+
+static uint32_t max_of(__m256i v)
+{
+    __m128i m = _mm_max_epu32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0x4e));
+    m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0xb1));
+    return (uint32_t)_mm_cvtsi128_si32(m);
+}
+
+/* 16 values to bytes; returns their sum. */
+static int32_t quantise_half(const float *x, __m256 id, int8_t *q)
+{
+    const __m256i a = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), id));
+    const __m256i b = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + 8), id));
+    const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8);
+    _mm_storeu_si128((__m128i *)q, _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
+    const __m256i both = _mm256_add_epi32(a, b);
+    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1));
+    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
+}
+
+static void quantise_row(const float *x, int64_t n, int8_t *q, float *d, int32_t *sum16)
+{
+    const __m256i magnitude = _mm256_set1_epi32(0x7fffffff);
+    for (int64_t k = 0; k < n; k += 32) {
+        __m256i m = _mm256_setzero_si256(); /* magnitudes as integers: NaN counts above infinity */
+        for (int i = 0; i < 32; i += 8)
+            m = _mm256_max_epu32(m, _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(x + k + i)), magnitude));
+        const uint32_t bits = max_of(m);
+        const float amax = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128((int)bits)));
+        if (bits >= 0x7f800000u || amax < R1I_Q8_AMAX_MIN) {
+            d[k / 32] = bits >= 0x7f800000u ? __builtin_nanf("") : 0.0f;
+            memset(q + k, 0, 32);
+            sum16[k / 16] = sum16[k / 16 + 1] = 0;
+            continue;
+        }
+        d[k / 32] = amax / 127.0f;
+        const __m256 id = _mm256_set1_ps(127.0f / amax);
+        sum16[k / 16] = quantise_half(x + k, id, q + k);
+        sum16[k / 16 + 1] = quantise_half(x + k + 16, id, q + k + 16);
+    }
+}
+
+bool r1i_cpu_avx2_quant_kernels(r1i_cpu_kernels *k)
+{
+    for (int t = 0; t < R1_DTYPE_COUNT; t++)
+        if (r1i_dtype_is_quantised((r1_dtype)t)) k->linear_q8[t] = linear;
+    k->quantise_row = quantise_row;
+    return true;
+}
+#else
+bool r1i_cpu_avx2_quant_kernels(r1i_cpu_kernels *k)
+{
+    (void)k;
+    return false;
+}
+#endif

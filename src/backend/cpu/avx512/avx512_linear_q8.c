@@ -1,0 +1,155 @@
+/* Block-type weights, 8-bit activations, AVX-512 VNNI: vpdpbusd takes 4 columns of 16 outputs (unsigned weight bytes) and one
+ * 4-byte broadcast of a row's activations. Six rows by two panels keep 12 integer sums and 12 float sums in registers, so
+ * that a weight vector serves six rows and a broadcast two panels: 0.7 loads a product, and the product unit stays busy. */
+#include "backend/cpu/kernels.h"
+
+#if defined(__AVX512VNNI__) && defined(__AVX512BW__)
+#include <immintrin.h>
+
+#define TILE_WIDE_BIAS 0x80u
+
+static inline void tile_halves(const uint8_t *src, float *out)
+{
+    _mm512_storeu_ps(out, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)src)));
+}
+
+static inline void tile_lookup(uint32_t *words, int n, const int8_t table[16], unsigned bias)
+{
+    const __m128i t = _mm_add_epi8(_mm_loadu_si128((const __m128i *)table), _mm_set1_epi8((char)bias));
+    const __m512i wide = _mm512_broadcast_i32x4(t);
+    for (int i = 0; i < n; i++)
+        _mm512_storeu_si512(words + 16 * i, _mm512_shuffle_epi8(wide, _mm512_loadu_si512(words + 16 * i)));
+}
+
+#include "backend/cpu/quant_tile.h"
+
+static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, int64_t rows, const q8_rows *in, acc_row *acc);
+#include "backend/cpu/quant_driver.h"
+
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+enum { ROWS_MAX = 6 };
+
+INLINE __m512i broadcast4(const int8_t *p)
+{
+    int32_t v;
+    memcpy(&v, p, sizeof v);
+    return _mm512_set1_epi32(v);
+}
+
+/* R rows by P panels over the tiles' columns. Everything known at compile time is a parameter; the arrays are registers. */
+INLINE void micro(const int R, const int P, const tile_kind kind, int offset, const quant_tile *tile, const q8_rows *in, acc_row *acc)
+{
+    const bool halves = kind == TILE_OFFSET_16 || kind == TILE_MIN_16, has_min = kind == TILE_MIN_32 || kind == TILE_MIN_16;
+    const int parts = halves ? 2 : 1, quads = 8 / parts;
+    int32_t start[ROWS_MAX][16];
+    float dsum[ROWS_MAX][16];
+    __m512 sum[ROWS_MAX][2];
+    for (int r = 0; r < R; r++) driver_sums(kind, offset, in, r, start[r], dsum[r]);
+    UNROLL for (int r = 0; r < R; r++)
+        UNROLL for (int p = 0; p < P; p++) sum[r][p] = _mm512_load_ps(acc[r][p]);
+    const int64_t q_stride = in->cols, d_stride = in->cols / 32;
+    for (int g = 0; g < in->groups; g++)
+        UNROLL for (int h = 0; h < parts; h++) {
+            const int at = parts * g + h;
+            __m512i dot[ROWS_MAX][2];
+            UNROLL for (int r = 0; r < R; r++)
+                UNROLL for (int p = 0; p < P; p++) dot[r][p] = has_min ? _mm512_setzero_si512() : _mm512_set1_epi32(start[r][at]);
+            UNROLL for (int i = 0; i < quads; i++) {
+                __m512i w[2];
+                UNROLL for (int p = 0; p < P; p++) w[p] = _mm512_load_si512(tile[p].q + LANES * (8 * g + quads * h + i));
+                UNROLL for (int r = 0; r < R; r++) {
+                    const __m512i x = broadcast4(in->q + r * q_stride + 32 * g + 4 * (quads * h + i));
+                    UNROLL for (int p = 0; p < P; p++) dot[r][p] = _mm512_dpbusd_epi32(dot[r][p], w[p], x);
+                }
+            }
+            UNROLL for (int p = 0; p < P; p++) {
+                const __m512 scale = _mm512_load_ps(tile[p].scale[at]);
+                UNROLL for (int r = 0; r < R; r++)
+                    sum[r][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r][p]), _mm512_mul_ps(scale, _mm512_set1_ps(in->d[r * d_stride + g])), sum[r][p]);
+                if (!has_min) continue;
+                const __m512 min = _mm512_load_ps(tile[p].min[at]);
+                UNROLL for (int r = 0; r < R; r++) sum[r][p] = _mm512_fnmadd_ps(min, _mm512_set1_ps(dsum[r][at]), sum[r][p]);
+            }
+        }
+    UNROLL for (int r = 0; r < R; r++)
+        UNROLL for (int p = 0; p < P; p++) _mm512_store_ps(acc[r][p], sum[r][p]);
+}
+
+typedef void (*micro_fn)(int offset, const quant_tile *tile, const q8_rows *in, acc_row *acc);
+#define MICRO(R, P, name, kind)                                                                           \
+    static void micro_##name##_##R##_##P(int offset, const quant_tile *tile, const q8_rows *in, acc_row *acc) \
+    {                                                                                                     \
+        micro(R, P, kind, offset, tile, in, acc);                                                         \
+    }
+#define MICROS(name, kind)                                                                                \
+    MICRO(1, 1, name, kind) MICRO(2, 1, name, kind) MICRO(4, 1, name, kind) MICRO(6, 1, name, kind)       \
+    MICRO(1, 2, name, kind) MICRO(2, 2, name, kind) MICRO(4, 2, name, kind) MICRO(6, 2, name, kind)
+MICROS(offset_32, TILE_OFFSET_32)
+MICROS(offset_16, TILE_OFFSET_16)
+MICROS(min_32, TILE_MIN_32)
+MICROS(min_16, TILE_MIN_16)
+#define ROW(name, P) {micro_##name##_1_##P, micro_##name##_2_##P, micro_##name##_4_##P, micro_##name##_6_##P}
+static const micro_fn micros[4][2][4] = {
+    [TILE_OFFSET_32] = {ROW(offset_32, 1), ROW(offset_32, 2)},
+    [TILE_OFFSET_16] = {ROW(offset_16, 1), ROW(offset_16, 2)},
+    [TILE_MIN_32] = {ROW(min_32, 1), ROW(min_32, 2)},
+    [TILE_MIN_16] = {ROW(min_16, 1), ROW(min_16, 2)},
+};
+
+static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, int64_t rows, const q8_rows *in, acc_row *acc)
+{
+    const int size = rows >= 6 ? 3 : rows >= 4 ? 2 : rows >= 2 ? 1 : 0;
+    micros[kind][panels - 1][size]((int)tile_offset(type), tile, in, acc);
+    return size == 3 ? 6 : (int64_t)1 << size;
+}
+
+static void linear(const r1i_linear_job *job, int64_t p0, int64_t p1) { driver_linear(job, p0, p1, tile_kind_of(job->w->type)); }
+
+/* ---- activations to 8 bits ---- */
+
+static void quantise_row(const float *x, int64_t n, int8_t *q, float *d, int32_t *sum16)
+{
+    const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+    for (int64_t k = 0; k < n; k += 32) {
+        const __m512 a = _mm512_loadu_ps(x + k), b = _mm512_loadu_ps(x + k + 16);
+        /* Magnitudes as integers: NaN counts above infinity. */
+        const __m512i m = _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(a), magnitude),
+                                           _mm512_and_si512(_mm512_castps_si512(b), magnitude));
+        const uint32_t bits = _mm512_reduce_max_epu32(m);
+        const float amax = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128((int)bits)));
+        if (bits >= 0x7f800000u || amax < R1I_Q8_AMAX_MIN) {
+            d[k / 32] = bits >= 0x7f800000u ? __builtin_nanf("") : 0.0f;
+            memset(q + k, 0, 32);
+            sum16[k / 16] = sum16[k / 16 + 1] = 0;
+            continue;
+        }
+        d[k / 32] = amax / 127.0f;
+        const __m512 id = _mm512_set1_ps(127.0f / amax);
+        const __m512i qa = _mm512_cvtps_epi32(_mm512_mul_ps(a, id)), qb = _mm512_cvtps_epi32(_mm512_mul_ps(b, id));
+        _mm_storeu_si128((__m128i *)(q + k), _mm512_cvtepi32_epi8(qa));
+        _mm_storeu_si128((__m128i *)(q + k + 16), _mm512_cvtepi32_epi8(qb));
+        sum16[k / 16] = _mm512_reduce_add_epi32(qa);
+        sum16[k / 16 + 1] = _mm512_reduce_add_epi32(qb);
+    }
+}
+
+bool r1i_cpu_avx512_quant_kernels(r1i_cpu_kernels *k)
+{
+    for (int t = 0; t < R1_DTYPE_COUNT; t++)
+        if (r1i_dtype_is_quantised((r1_dtype)t)) k->linear_q8[t] = linear;
+    k->quantise_row = quantise_row;
+    return true;
+}
+#else
+bool r1i_cpu_avx512_quant_kernels(r1i_cpu_kernels *k)
+{
+    (void)k;
+    return false;
+}
+#endif

@@ -1,0 +1,355 @@
+/* Products of block-type weights. The plain row against double arithmetic; every vector row against the plain row, byte for
+ * byte; one row against the same row among many. A kernel that adds in another order must be caught. */
+#include "support/test.h"
+
+#include <math.h>
+
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/ref/ref_quant.h"
+#include "base/env.h"
+#include "base/rng.h"
+#include "support/random_blocks.h"
+
+enum { GUARD = 7, SEED = 4242 };
+
+typedef struct problem {
+    r1_dtype type;
+    int64_t m, n, k;
+    uint8_t *packed;
+    uint64_t packed_bytes;
+    float *x, *d, *bias, *y0;
+    int8_t *q;
+    int32_t *sum16;
+    r1i_weight w;
+    r1i_act act;
+} problem;
+
+static void *take(int64_t bytes)
+{
+    void *p = r1i_alloc_zero(NULL, (size_t)bytes + 64);
+    assert_non_null(p);
+    return p;
+}
+
+static void problem_make(problem *b, r1i_rng *rng, r1_dtype type, r1t_scales scales, int64_t m, int64_t n, int64_t k)
+{
+    uint64_t row_bytes;
+    *b = (problem){.type = type, .m = m, .n = n, .k = k};
+    assert_true(r1i_dtype_row_bytes(type, (uint64_t)k, &row_bytes) && r1i_panel_bytes(type, n, k, &b->packed_bytes));
+    uint8_t *source = take((int64_t)row_bytes * n);
+    for (int64_t r = 0; r < n; r++) r1t_random_blocks(rng, type, scales, k, source + (uint64_t)r * row_bytes);
+    b->packed = take((int64_t)b->packed_bytes);
+    const r1i_weight rows = {type, R1I_LAYOUT_ROWS, n, k, source, NULL};
+    for (int64_t p = 0; p < (n + 15) / 16; p++) r1i_panel_pack(&rows, p, b->packed + (uint64_t)p * r1i_panel_stride(type, k));
+    r1i_release(NULL, source, (size_t)row_bytes * (size_t)n + 64);
+    b->x = take(m * k * 4);
+    b->q = take(m * k);
+    b->d = take(m * k / 32 * 4);
+    b->sum16 = take(m * k / 16 * 4);
+    b->bias = take(n * 4);
+    b->y0 = take(m * (n + GUARD) * 4);
+    const double size = scales == R1T_SCALES_USUAL ? 1.0 : 0x1p-30; /* keeps sums finite with scales of 2^124 */
+    for (int64_t i = 0; i < m * k; i++) b->x[i] = (float)(r1i_rng_normal(rng) * size);
+    for (int64_t i = 0; i < k && m > 2; i++) b->x[k + i] = 0.0f; /* row 1 is all zeros */
+    for (int64_t i = 0; i < n; i++) b->bias[i] = (float)r1i_rng_normal(rng);
+    for (int64_t i = 0; i < m * (n + GUARD); i++) b->y0[i] = (float)r1i_rng_normal(rng);
+    for (int64_t r = 0; r < m; r++) r1i_ref_quantise_row(b->x + r * k, k, b->q + r * k, b->d + r * k / 32, b->sum16 + r * k / 16);
+    b->w = (r1i_weight){type, R1I_LAYOUT_PANEL, n, k, b->packed, NULL};
+    b->act = (r1i_act){.x = r1i_mat_of(b->x, m, k), .kinds = R1I_ACT_Q8, .q = b->q, .d = b->d, .sum16 = b->sum16};
+}
+
+static void problem_drop(problem *b)
+{
+    r1i_release(NULL, b->packed, (size_t)b->packed_bytes + 64);
+    r1i_release(NULL, b->x, (size_t)(b->m * b->k * 4) + 64);
+    r1i_release(NULL, b->q, (size_t)(b->m * b->k) + 64);
+    r1i_release(NULL, b->d, (size_t)(b->m * b->k / 32 * 4) + 64);
+    r1i_release(NULL, b->sum16, (size_t)(b->m * b->k / 16 * 4) + 64);
+    r1i_release(NULL, b->bias, (size_t)(b->n * 4) + 64);
+    r1i_release(NULL, b->y0, (size_t)(b->m * (b->n + GUARD) * 4) + 64);
+}
+
+enum { WITH_BIAS = 1, WITH_ADD = 2 };
+
+/* Rows of y are n + GUARD apart; returns a fresh copy of y0 with the product in it. */
+static float *run(const problem *b, r1i_linear_kernel kernel, int epilogue)
+{
+    const int64_t count = b->m * (b->n + GUARD), panels = (b->n + 15) / 16, cut = panels / 2;
+    float *y = take(count * 4);
+    memcpy(y, b->y0, (size_t)count * 4);
+    const r1i_mat mat = {y, b->m, b->n, b->n + GUARD};
+    const r1i_linear_job job = {mat, &b->act, &b->w, epilogue & WITH_BIAS ? b->bias : NULL, (epilogue & WITH_ADD) != 0};
+    kernel(&job, cut, panels); /* two ranges, as threads would */
+    kernel(&job, 0, cut);
+    for (int64_t r = 0; r < b->m; r++)
+        assert_memory_equal(y + r * (b->n + GUARD) + b->n, b->y0 + r * (b->n + GUARD) + b->n, GUARD * 4);
+    return y;
+}
+
+static void drop(const problem *b, float *y) { r1i_release(NULL, y, (size_t)(b->m * (b->n + GUARD) * 4) + 64); }
+
+static void expect_same(const problem *b, const float *want, const float *got, const char *isa, const char *what)
+{
+    for (int64_t r = 0; r < b->m; r++)
+        for (int64_t c = 0; c < b->n; c++) {
+            const int64_t at = r * (b->n + GUARD) + c;
+            if (r1i_f32_bits(want[at]) != r1i_f32_bits(got[at]))
+                fail_msg("%s %s %s [%d, %d, %d]: y[%d, %d] = %a, plain row %a", isa, what, r1_dtype_name(b->type), (int)b->m,
+                         (int)b->n, (int)b->k, (int)r, (int)c, (double)got[at], (double)want[at]);
+        }
+}
+
+/* The rows of the table that this processor can run, the plain one first. */
+static int rows_of_table(r1i_cpu_kernels out[3])
+{
+    const unsigned has = r1i_cpu_features();
+    int n = 1;
+    memset(out, 0, 3 * sizeof *out);
+    r1i_cpu_ref_quant_kernels(&out[0]);
+    out[0].name = "c";
+    if (has & R1I_CPU_AVX2) {
+        out[n] = out[0];
+        out[n].name = "avx2";
+        if (r1i_cpu_avx2_quant_kernels(&out[n])) n++;
+    }
+    if (has & R1I_CPU_AVX512) {
+        out[n] = out[0];
+        out[n].name = "avx512";
+        if (r1i_cpu_avx512_quant_kernels(&out[n])) n++;
+    }
+    return n;
+}
+
+static r1i_linear_kernel kernel_of(const r1i_cpu_kernels *k, r1_dtype type, bool exact)
+{
+    return exact ? k->linear_f32[type] : k->linear_q8[type];
+}
+
+typedef struct shape { int64_t m, n, k32, k256; } shape;
+static const shape shapes[] = {
+    {1, 16, 32, 256},   {1, 100, 896, 1024}, {2, 48, 96, 256},   {3, 100, 288, 512},  {4, 16, 64, 768},    {5, 33, 896, 768},
+    {6, 17, 32, 256},   {7, 576, 64, 256},   {8, 48, 896, 1280}, {33, 100, 512, 512}, {97, 20, 4864, 4864}, {129, 48, 160, 256},
+};
+
+static void check_shape(const r1i_cpu_kernels *rows, int n_rows, r1i_rng *rng, r1_dtype type, size_t i, bool exact)
+{
+    const shape s = shapes[i];
+    problem b;
+    problem_make(&b, rng, type, i % 3 == 2 ? R1T_SCALES_EXTREME : R1T_SCALES_USUAL, s.m, s.n, r1i_dtype(type)->block_elems == 32 ? s.k32 : s.k256);
+    const int epilogue = (int)(i % 4);
+    float *want = run(&b, kernel_of(&rows[0], type, exact), epilogue);
+    for (int k = 1; k < n_rows; k++) {
+        float *got = run(&b, kernel_of(&rows[k], type, exact), epilogue);
+        expect_same(&b, want, got, rows[k].name, exact ? "exact" : "q8");
+        drop(&b, got);
+    }
+    drop(&b, want);
+    problem_drop(&b);
+}
+
+static void every_shape(bool exact)
+{
+    r1i_cpu_kernels rows[3];
+    const int n = rows_of_table(rows);
+    r1i_rng rng = {SEED, 0};
+    print_message("seed %d, %d rows of the table\n", SEED, n);
+    for (int t = 0; t < R1_DTYPE_COUNT; t++)
+        for (size_t i = 0; r1i_dtype_is_quantised((r1_dtype)t) && i < sizeof shapes / sizeof shapes[0]; i++)
+            check_shape(rows, n, &rng, (r1_dtype)t, i, exact);
+}
+
+static void test_rows_agree_q8(void **state) { (void)state; every_shape(false); }
+static void test_rows_agree_exact(void **state) { (void)state; every_shape(true); }
+
+/* Every kernel: a row among 33 gives the bytes it gives alone. */
+static void test_one_row_or_many(void **state)
+{
+    (void)state;
+    r1i_cpu_kernels rows[3];
+    const int n = rows_of_table(rows);
+    r1i_rng rng = {SEED + 1, 0};
+    for (int t = 0; t < R1_DTYPE_COUNT; t++) {
+        if (!r1i_dtype_is_quantised((r1_dtype)t)) continue;
+        problem many;
+        problem_make(&many, &rng, (r1_dtype)t, R1T_SCALES_USUAL, 33, 40, 512);
+        for (int k = 0; k < n; k++)
+            for (int exact = 0; exact < 2; exact++) {
+                float *all = run(&many, kernel_of(&rows[k], many.type, exact), WITH_BIAS | WITH_ADD);
+                for (int64_t r = 0; r < many.m; r += 5) {
+                    problem one = many;
+                    one.m = 1;
+                    one.y0 += r * (one.n + GUARD);
+                    one.act.x = r1i_mat_of(one.x + r * one.k, 1, one.k);
+                    one.act.q += r * one.k;
+                    one.act.d += r * one.k / 32;
+                    one.act.sum16 += r * one.k / 16;
+                    float *y = run(&one, kernel_of(&rows[k], many.type, exact), WITH_BIAS | WITH_ADD);
+                    assert_memory_equal(y, all + r * (one.n + GUARD), (size_t)one.n * 4);
+                    drop(&one, y);
+                }
+                drop(&many, all);
+            }
+        problem_drop(&many);
+    }
+}
+
+/* The plain row against double: what is summed is right, not only in which order. */
+static void check_against_double(r1i_rng *rng, r1_dtype type, bool exact)
+{
+    problem b;
+    problem_make(&b, rng, type, R1T_SCALES_USUAL, 3, 20, 768);
+    float *y = run(&b, exact ? r1i_ref_linear_exact : r1i_ref_linear_q8, WITH_BIAS | WITH_ADD);
+    float w[768];
+    for (int64_t c = 0; c < b.n; c++) {
+        r1i_weight_row(&b.w, c, w);
+        for (int64_t r = 0; r < b.m; r++) {
+            double sum = (double)b.bias[c] + (double)b.y0[r * (b.n + GUARD) + c], size = fabs(sum);
+            for (int64_t k = 0; k < b.k; k++) {
+                const double x = exact ? (double)b.x[r * b.k + k] : (double)b.d[(r * b.k + k) / 32] * b.q[r * b.k + k];
+                sum += x * (double)w[k];
+                size += fabs(x * (double)w[k]);
+            }
+            assert_true(fabs(sum - (double)y[r * (b.n + GUARD) + c]) <= 4e-6 * size); /* 768 roundings of 6e-8, mostly cancelling */
+        }
+    }
+    drop(&b, y);
+    problem_drop(&b);
+}
+
+static void test_against_double(void **state)
+{
+    (void)state;
+    r1i_rng rng = {SEED + 2, 0};
+    for (int t = 0; t < R1_DTYPE_COUNT; t++) {
+        if (!r1i_dtype_is_quantised((r1_dtype)t)) continue;
+        check_against_double(&rng, (r1_dtype)t, false);
+        check_against_double(&rng, (r1_dtype)t, true);
+    }
+}
+
+/* The contract's chain with its groups descending, for Q8_0: the right value, the wrong bits. */
+static void descending_q8_0(const r1i_linear_job *job, int64_t p0, int64_t p1)
+{
+    for (int64_t c = p0 * 16; c < p1 * 16 && c < job->w->rows; c++)
+        for (int64_t r = 0; r < job->y.rows; r++) {
+            const int64_t cols = job->w->cols;
+            float acc = 0;
+            for (int64_t g = cols / 32 - 1; g >= 0; g--) {
+                uint8_t block[R1I_BLOCK_BYTES_MAX];
+                int8_t q[32];
+                float scale[2], min[2];
+                const uint8_t *panel = job->w->data + (uint64_t)(c / 16) * r1i_panel_stride(job->w->type, cols);
+                r1i_panel_block_row(job->w->type, panel + g * 34 * 16, (int)(c % 16), block);
+                r1i_unpack_integers(job->w->type, block, 32, q, scale, min);
+                int sum = 0;
+                for (int i = 0; i < 32; i++) sum += q[i] * job->x->q[r * cols + 32 * g + i];
+                acc = fmaf((float)sum, scale[0] * job->x->d[r * (cols / 32) + g], acc);
+            }
+            r1i_ref_finish(job, r, c, acc);
+        }
+}
+
+static void test_another_order_is_caught(void **state)
+{
+    (void)state;
+    r1i_rng rng = {SEED + 3, 0};
+    problem b;
+    problem_make(&b, &rng, R1_DTYPE_Q8_0, R1T_SCALES_USUAL, 4, 32, 512);
+    float *want = run(&b, r1i_ref_linear_q8, 0), *other = run(&b, descending_q8_0, 0);
+    int64_t differ = 0;
+    for (int64_t r = 0; r < b.m; r++)
+        for (int64_t c = 0; c < b.n; c++) {
+            const float x = want[r * (b.n + GUARD) + c], y = other[r * (b.n + GUARD) + c];
+            assert_true(fabsf(x - y) < 1e-3f);
+            differ += r1i_f32_bits(x) != r1i_f32_bits(y);
+        }
+    assert_true(differ > b.m * b.n / 4);
+    drop(&b, want);
+    drop(&b, other);
+    problem_drop(&b);
+}
+
+/* ---- activations ---- */
+
+static void expect_same_rounding(const r1i_cpu_kernels *rows, int n_rows, const float *x, int64_t n)
+{
+    int8_t q[2][512];
+    float d[2][16];
+    int32_t sum[2][32];
+    rows[0].quantise_row(x, n, q[0], d[0], sum[0]);
+    for (int k = 1; k < n_rows; k++) {
+        rows[k].quantise_row(x, n, q[1], d[1], sum[1]);
+        assert_memory_equal(q[0], q[1], (size_t)n);
+        assert_memory_equal(d[0], d[1], (size_t)n / 8);
+        assert_memory_equal(sum[0], sum[1], (size_t)n / 4);
+    }
+}
+
+static void test_activations(void **state)
+{
+    (void)state;
+    r1i_cpu_kernels rows[3];
+    const int n = rows_of_table(rows);
+    r1i_rng rng = {SEED + 4, 0};
+    float x[512];
+    for (int round = 0; round < 300; round++) {
+        const double size = ldexp(1.0, (int)r1i_rng_below(&rng, 250) - 130);
+        for (int i = 0; i < 512; i++) x[i] = (float)(r1i_rng_normal(&rng) * size);
+        if (round % 3 == 0)
+            for (int i = 0; i < 512; i++) x[i] = r1i_f32_from_bits((uint32_t)r1i_rng_u64(&rng)); /* NaN, infinities, all sizes */
+        expect_same_rounding(rows, n, x, 512);
+    }
+    int8_t q[32];
+    float d;
+    int32_t sum[2];
+    for (int i = 0; i < 31; i++) x[i] = (float)(i - 15) + 0.5f; /* every one a tie: to even */
+    x[31] = -127.0f;
+    r1i_ref_quantise_row(x, 32, q, &d, sum);
+    assert_true(d == 1.0f && q[31] == -127);
+    int total[2] = {0, 0};
+    for (int i = 0; i < 32; i++) {
+        assert_int_equal(q[i], (int)rint((double)x[i]));
+        total[i / 16] += q[i];
+    }
+    assert_true(sum[0] == total[0] && sum[1] == total[1]);
+    memset(x, 0, sizeof x);
+    r1i_ref_quantise_row(x, 32, q, &d, sum);
+    assert_true(d == 0.0f && q[3] == 0 && sum[0] == 0);
+    x[9] = 0x1p-130f; /* 127 / amax overflows: a zero block */
+    r1i_ref_quantise_row(x, 32, q, &d, sum);
+    assert_true(d == 0.0f && q[9] == 0);
+    x[9] = INFINITY;
+    r1i_ref_quantise_row(x, 32, q, &d, sum);
+    assert_true(isnan(d) && q[9] == 0);
+}
+
+/* A broken activation shows in every output of its row and in no other row. */
+static void test_nan_stays_visible(void **state)
+{
+    (void)state;
+    r1i_cpu_kernels rows[3];
+    const int n = rows_of_table(rows);
+    r1i_rng rng = {SEED + 5, 0};
+    problem b;
+    problem_make(&b, &rng, R1_DTYPE_Q4_K, R1T_SCALES_USUAL, 3, 20, 256);
+    b.x[2 * 256 + 100] = NAN;
+    r1i_ref_quantise_row(b.x + 2 * 256, 256, b.q + 2 * 256, b.d + 2 * 8, b.sum16 + 2 * 16);
+    for (int k = 0; k < n; k++) {
+        float *y = run(&b, rows[k].linear_q8[R1_DTYPE_Q4_K], 0);
+        for (int64_t r = 0; r < 3; r++)
+            for (int64_t c = 0; c < 20; c++) assert_int_equal(!!isnan(y[r * (20 + GUARD) + c]), r == 2);
+        drop(&b, y);
+    }
+    problem_drop(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_activations),     cmocka_unit_test(test_against_double),
+        cmocka_unit_test(test_rows_agree_q8),   cmocka_unit_test(test_rows_agree_exact),
+        cmocka_unit_test(test_one_row_or_many), cmocka_unit_test(test_another_order_is_caught),
+        cmocka_unit_test(test_nan_stays_visible),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
