@@ -32,6 +32,3 @@ endforeach()
 add_custom_command(OUTPUT ${R1_MAN_PAGES} COMMAND ${CMAKE_COMMAND} -E make_directory ${man} ${man_commands} DEPENDS r1
                    COMMENT "Writing man pages" VERBATIM)
 add_custom_target(r1_man ALL DEPENDS ${R1_MAN_PAGES})
-if(R1_FUZZ)
-  set_target_properties(r1 r1_man PROPERTIES EXCLUDE_FROM_ALL ON)
-endif()

@@ -23,7 +23,7 @@ foreach(f ${files})
   target_link_libraries(${name} PRIVATE r1_flags r1lib r1_core_deps)
 endforeach()
 if(R1_FUZZ)
-  return() # the other programs are no fuzz targets and would not link with its instrumentation
+  return()
 endif()
 # One executable a test file, run by CTest: crash isolation, time limits and labels. Tests may include src/ headers.
 file(GLOB R1_TEST_SUPPORT CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/support/*.c)

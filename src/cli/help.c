@@ -14,20 +14,21 @@ enum { WIDTH = 96, INDENT = 28 };
 /* text in lines of at most WIDTH columns, starting at `column` of the current line; further lines begin at `indent`. */
 static void wrap(FILE *out, const char *text, int column, int indent)
 {
+    bool first = true;
     while (*text) {
         const int word = (int)strcspn(text, " ");
-        if (column + word > WIDTH && column > indent) {
+        if (!first && column + 1 + word > WIDTH) {
             fprintf(out, "\n%*s", indent, "");
             column = indent;
+        } else if (!first) {
+            fputc(' ', out);
+            column++;
         }
+        first = false;
         fprintf(out, "%.*s", word, text);
         column += word;
         text += word;
-        if (*text == ' ') {
-            text++;
-            if (*text && column < WIDTH) fputc(' ', out);
-            column++;
-        }
+        text += *text == ' ';
     }
     fputc('\n', out);
 }

@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
+
+#include "tokenizer/tok_unicode.h"
 
 static bool is_white_space(uint32_t cp)
 {

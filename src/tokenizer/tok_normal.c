@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
+
+#include "tokenizer/tok_unicode.h"
 
 r1_status r1i_normal_add(r1i_normal *s, r1i_normal_kind kind, r1i_pattern *pattern, const char *text, size_t n, r1_error *err)
 {

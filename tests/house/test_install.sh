@@ -16,7 +16,10 @@ cat >"$tmp/a.c" <<'END'
 #include <r1/r1.h>
 int main(void)
 {
-    return printf("%s %s\n", r1_version(), r1_dtype_name(R1_DTYPE_F32)) <= 0;
+    r1_error err = {0};
+    r1_tokenizer *tokenizer; /* pulls in what libr1 itself needs */
+    printf("%s, %s\n", r1_version(), r1_dtype_name(R1_DTYPE_F32));
+    return r1_tokenizer_open("/nonexistent", NULL, &tokenizer, &err) == R1_OK;
 }
 END
 export PKG_CONFIG_PATH
