@@ -52,4 +52,5 @@ void r1i_cpu_ref_kernels(r1i_cpu_kernels *k)
     r1i_ref_row_kernels(k);
     r1i_cpu_ref_quant_kernels(k);
     k->attn = &r1i_ref_attn;
+    r1i_cpu_ref_quant_kernels(k);
 }

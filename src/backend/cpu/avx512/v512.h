@@ -1,0 +1,87 @@
+/* Sixteen f32 lanes as one 512-bit register. avx2/v256.h offers the same names over two 256-bit registers, so that the
+ * kernels of lanes/ are written once. */
+#ifndef R1I_V512_H
+#define R1I_V512_H
+
+#include <immintrin.h>
+
+#include "backend/cpu/elementary.h"
+
+typedef __m512 v16;
+
+static inline v16 v16_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void v16_store(float *p, v16 v) { _mm512_storeu_ps(p, v); }
+static inline __mmask16 first_lanes(int64_t n) { return n >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << n) - 1u); }
+/* The first n lanes, 0 <= n; the others are zero, their memory is not touched. */
+static inline v16 v16_load_n(const float *p, int64_t n) { return _mm512_maskz_loadu_ps(first_lanes(n), p); }
+static inline void v16_store_n(float *p, v16 v, int64_t n) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
+/* v in the first n lanes, other behind. */
+static inline v16 v16_first(v16 v, int64_t n, v16 other) { return _mm512_mask_mov_ps(other, first_lanes(n), v); }
+static inline v16 v16_set1(float f) { return _mm512_set1_ps(f); }
+static inline v16 v16_zero(void) { return _mm512_setzero_ps(); }
+static inline v16 v16_fma(v16 a, v16 b, v16 c) { return _mm512_fmadd_ps(a, b, c); }
+static inline v16 v16_add(v16 a, v16 b) { return _mm512_add_ps(a, b); }
+static inline v16 v16_sub(v16 a, v16 b) { return _mm512_sub_ps(a, b); }
+static inline v16 v16_mul(v16 a, v16 b) { return _mm512_mul_ps(a, b); }
+static inline v16 v16_div(v16 a, v16 b) { return _mm512_div_ps(a, b); }
+/* a > b ? a : b, so b where either is NaN */
+static inline v16 v16_max(v16 a, v16 b) { return _mm512_max_ps(a, b); }
+static inline v16 v16_neg(v16 a) { return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f)); }
+
+/* Lower and upper eight lanes. */
+static inline __m256 v16_lo(v16 v) { return _mm512_castps512_ps256(v); }
+static inline __m256 v16_hi(v16 v) { return _mm512_extractf32x8_ps(v, 1); }
+
+/* 16 bf16 values. */
+static inline v16 v16_bf16(const uint16_t *p)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p)), 16));
+}
+
+/* A panel's 64 bytes of two k side by side: f32 of k and of k + 1. */
+static inline void v16_pair_bf16(const uint8_t *p, v16 *k0, v16 *k1)
+{
+    const __m512i v = _mm512_loadu_si512(p);
+    *k0 = _mm512_castsi512_ps(_mm512_slli_epi32(v, 16));
+    *k1 = _mm512_castsi512_ps(_mm512_and_si512(v, _mm512_set1_epi32((int)0xffff0000u)));
+}
+static inline void v16_pair_f16(const uint8_t *p, v16 *k0, v16 *k1)
+{
+    const __m512i v = _mm512_loadu_si512(p);
+    *k0 = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v));
+    *k1 = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(v, 16)));
+}
+
+/* A panel's 64 bytes of four k side by side as e4m3 * 2^-120: sign, exponent and fraction moved into place. Exact, the
+ * subnormal e4m3 values through f32 subnormals; the NaN code, refused at load, would read as 480. */
+static inline void v16_quad_f8(const uint8_t *p, v16 out[4])
+{
+    const __m512i v = _mm512_loadu_si512(p), keep = _mm512_set1_epi32((int)0x87f00000u);
+    out[0] = _mm512_castsi512_ps(_mm512_and_si512(_mm512_srai_epi32(_mm512_slli_epi32(v, 24), 4), keep));
+    out[1] = _mm512_castsi512_ps(_mm512_and_si512(_mm512_srai_epi32(_mm512_slli_epi32(v, 16), 4), keep));
+    out[2] = _mm512_castsi512_ps(_mm512_and_si512(_mm512_srai_epi32(_mm512_slli_epi32(v, 8), 4), keep));
+    out[3] = _mm512_castsi512_ps(_mm512_and_si512(_mm512_srai_epi32(v, 4), keep));
+}
+
+/* r1i_expf, operation by operation. */
+static inline v16 v16_exp(v16 x)
+{
+    const __m512 t = _mm512_fmadd_ps(x, _mm512_set1_ps(R1I_EXP_LOG2E), _mm512_set1_ps(R1I_EXP_MAGIC));
+    const __m512 n = _mm512_sub_ps(t, _mm512_set1_ps(R1I_EXP_MAGIC));
+    __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(-R1I_EXP_LN2_HI), x);
+    r = _mm512_fmadd_ps(n, _mm512_set1_ps(-R1I_EXP_LN2_LO), r);
+    __m512 p = _mm512_set1_ps(R1I_EXP_C6);
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(R1I_EXP_C5));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(R1I_EXP_C4));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(R1I_EXP_C3));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(R1I_EXP_C2));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
+    const __m512i bits = _mm512_add_epi32(_mm512_castps_si512(p), _mm512_slli_epi32(_mm512_castps_si512(t), 23));
+    __m512 y = _mm512_castsi512_ps(bits);
+    y = _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, _mm512_set1_ps(R1I_EXP_LOWEST), _CMP_LT_OQ), _mm512_setzero_ps());
+    y = _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, _mm512_set1_ps(R1I_EXP_HIGHEST), _CMP_GT_OQ), _mm512_set1_ps(INFINITY));
+    return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
+}
+
+#endif

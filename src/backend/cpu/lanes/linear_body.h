@@ -1,0 +1,268 @@
+/* Products with f32, f16, bf16 and fp8 panels over sixteen lanes. One row streams the panels, decoding in registers, several side
+ * by side because each output is one chain of dependent fmaf; more rows decode a slice of K once into a buffer that
+ * stays in the near caches and pass register tiles over it. Both give the chain of op/table.h. */
+#ifndef R1I_LINEAR_BODY_H
+#define R1I_LINEAR_BODY_H
+
+#include "backend/cpu/lanes/tile.h"
+
+enum {
+    SLICE = 256,      /* k decoded at a time: 4 panels x 256 x 64 bytes = 64 KiB, in L2, a quarter of it in L1 */
+    GROUP = 4,        /* panels passed together */
+    CHUNK_ROWS = 192, /* rows whose sums are kept: 48 KiB; a decoded slice is used this often */
+#if defined(__AVX512F__)
+    STREAMS = 8       /* panels side by side for one row: covers the latency of fmaf */
+#else
+    STREAMS = 4
+#endif
+};
+
+/* ---- finishing: bias, residual, outputs that exist -------------------------------------------------------------------- */
+
+static inline void finish_vector(const r1i_linear_job *job, int64_t row, int64_t panel, v16 v)
+{
+    const int64_t n = job->w->rows - panel * 16;
+    float *const y = job->y.p + row * job->y.stride + panel * 16;
+    if (n >= 16) {
+        if (job->bias) v = v16_add(v, v16_load(job->bias + panel * 16));
+        v16_store(y, job->add ? v16_add(v16_load(y), v) : v);
+    } else {
+        if (job->bias) v = v16_add(v, v16_load_n(job->bias + panel * 16, n));
+        v16_store_n(y, job->add ? v16_add(v16_load_n(y, n), v) : v, n);
+    }
+}
+
+/* ---- one row ---------------------------------------------------------------------------------------------------------- */
+
+typedef struct stream {
+    const float *x;
+    const uint8_t *w;   /* first panel */
+    int64_t stride;     /* bytes a panel */
+    int64_t cols;
+    const float *scale[STREAMS];
+} stream;
+
+R1I_INLINE void stream_f32(const stream *s, const int np, v16 *acc)
+{
+    for (int64_t k = 0; k < s->cols; k++) {
+        const v16 a = v16_set1(s->x[k]);
+        R1I_UNROLL for (int p = 0; p < np; p++)
+            acc[p] = v16_fma(a, v16_load((const float *)(const void *)(s->w + p * s->stride + k * 64)), acc[p]);
+    }
+}
+
+R1I_INLINE void stream_pairs(const stream *s, const int np, v16 *acc, const bool f16)
+{
+    const int64_t pairs = s->cols / 2;
+    for (int64_t k = 0; k < pairs; k++) {
+        const v16 a0 = v16_set1(s->x[2 * k]), a1 = v16_set1(s->x[2 * k + 1]);
+        R1I_UNROLL for (int p = 0; p < np; p++) {
+            v16 w0, w1;
+            if (f16) v16_pair_f16(s->w + p * s->stride + k * 64, &w0, &w1);
+            else v16_pair_bf16(s->w + p * s->stride + k * 64, &w0, &w1);
+            acc[p] = v16_fma(a1, w1, v16_fma(a0, w0, acc[p]));
+        }
+    }
+    if (s->cols % 2 == 0) return;
+    const v16 a = v16_set1(s->x[s->cols - 1]);
+    R1I_UNROLL for (int p = 0; p < np; p++) {
+        v16 w0, w1;
+        if (f16) v16_pair_f16(s->w + p * s->stride + pairs * 64, &w0, &w1);
+        else v16_pair_bf16(s->w + p * s->stride + pairs * 64, &w0, &w1);
+        acc[p] = v16_fma(a, w0, acc[p]);
+    }
+}
+
+/* The 2^120 that v16_quad_f8 leaves out is folded into the scale: exact, as scales_fold() saw to it, so
+ * e4m3 * scale is still rounded once. */
+R1I_INLINE void stream_f8(const stream *s, const int np, v16 *acc)
+{
+    for (int64_t k0 = 0; k0 < s->cols; k0 += 128) {
+        v16 scale[STREAMS];
+        R1I_UNROLL for (int p = 0; p < np; p++) scale[p] = v16_set1(s->scale[p][k0 / 128] * 0x1p120f);
+        const int64_t end = s->cols - k0 < 128 ? s->cols : k0 + 128;
+        int64_t k = k0;
+        for (; k + 4 <= end; k += 4) {
+            R1I_UNROLL for (int p = 0; p < np; p++) {
+                v16 w[4];
+                v16_quad_f8(s->w + p * s->stride + k * 16, w);
+                R1I_UNROLL for (int i = 0; i < 4; i++) acc[p] = v16_fma(v16_set1(s->x[k + i]), v16_mul(w[i], scale[p]), acc[p]);
+            }
+        }
+        if (k == end) continue;
+        R1I_UNROLL for (int p = 0; p < np; p++) {
+            v16 w[4];
+            v16_quad_f8(s->w + p * s->stride + k * 16, w);
+            for (int64_t i = 0; i < end - k; i++) acc[p] = v16_fma(v16_set1(s->x[k + i]), v16_mul(w[i], scale[p]), acc[p]);
+        }
+    }
+}
+
+/* Whether every scale times 2^120 stays finite. */
+static bool scales_fold(const r1i_weight *w)
+{
+    const int64_t n = ((w->rows + 127) / 128) * ((w->cols + 127) / 128);
+    bool ok = true;
+    for (int64_t i = 0; i < n; i++) ok &= w->scale[i] < 128.0f && w->scale[i] > -128.0f;
+    return ok;
+}
+
+R1I_INLINE void stream_panels(const r1i_linear_job *job, int64_t p0, const int np, const r1_dtype type)
+{
+    const r1i_weight *const w = job->w;
+    stream s = {.x = job->x->x.p, .stride = (int64_t)r1i_panel_stride(type, w->cols), .cols = w->cols};
+    s.w = w->data + p0 * s.stride;
+    v16 acc[STREAMS];
+    R1I_UNROLL for (int p = 0; p < np; p++) {
+        acc[p] = v16_zero();
+        if (type == R1_DTYPE_F8_E4M3) s.scale[p] = w->scale + (p0 + p) / 8 * ((w->cols + 127) / 128);
+    }
+    if (type == R1_DTYPE_F32) stream_f32(&s, np, acc);
+    else if (type == R1_DTYPE_F8_E4M3) stream_f8(&s, np, acc);
+    else stream_pairs(&s, np, acc, type == R1_DTYPE_F16);
+    R1I_UNROLL for (int p = 0; p < np; p++) finish_vector(job, 0, p0 + p, acc[p]);
+}
+
+R1I_INLINE void stream_all(const r1i_linear_job *job, int64_t p0, int64_t p1, const r1_dtype type)
+{
+    for (; p0 + STREAMS <= p1; p0 += STREAMS) stream_panels(job, p0, STREAMS, type);
+    if (STREAMS > 4 && p0 + 4 <= p1) {
+        stream_panels(job, p0, 4, type);
+        p0 += 4;
+    }
+    if (p0 + 2 <= p1) {
+        stream_panels(job, p0, 2, type);
+        p0 += 2;
+    }
+    if (p0 < p1) stream_panels(job, p0, 1, type);
+}
+
+/* ---- many rows -------------------------------------------------------------------------------------------------------- */
+
+/* k in [k0, k0 + n) of one panel as f32, [n][16]; k0 is a multiple of SLICE. */
+typedef void (*decode_fn)(const r1i_weight *w, int64_t panel, const uint8_t *data, int64_t k0, int64_t n, float *out);
+
+R1I_INLINE void decode_pairs(const uint8_t *data, int64_t k0, int64_t n, float *out, const bool f16)
+{
+    for (int64_t k = 0; k < n; k += 2) {
+        v16 w0, w1;
+        if (f16) v16_pair_f16(data + (k0 + k) * 32, &w0, &w1);
+        else v16_pair_bf16(data + (k0 + k) * 32, &w0, &w1);
+        v16_store(out + k * 16, w0);
+        v16_store(out + k * 16 + 16, w1); /* past an odd end: the buffer is even */
+    }
+}
+static void decode_f16(const r1i_weight *w, int64_t panel, const uint8_t *data, int64_t k0, int64_t n, float *out)
+{
+    (void)w, (void)panel;
+    decode_pairs(data, k0, n, out, true);
+}
+static void decode_bf16(const r1i_weight *w, int64_t panel, const uint8_t *data, int64_t k0, int64_t n, float *out)
+{
+    (void)w, (void)panel;
+    decode_pairs(data, k0, n, out, false);
+}
+static void decode_f8(const r1i_weight *w, int64_t panel, const uint8_t *data, int64_t k0, int64_t n, float *out)
+{
+    const float *const scale = w->scale + panel / 8 * ((w->cols + 127) / 128);
+    const v16 lift = v16_set1(0x1p120f);
+    for (int64_t k = 0; k < n; k += 4) { /* 4 divides 128, so one scale; rounding up reads the panel's own zeros */
+        const v16 s = v16_set1(scale[(k0 + k) / 128]);
+        v16 q[4];
+        v16_quad_f8(data + (k0 + k) * 16, q);
+        for (int i = 0; i < 4; i++) v16_store(out + (k + i) * 16, v16_mul(v16_mul(q[i], lift), s));
+    }
+}
+
+/* Rows [r0, r0 + rows) against panels [p0, p0 + np). decode NULL: f32 panels are used where they lie. */
+static void chunk(const r1i_linear_job *job, int64_t p0, int64_t np, int64_t r0, int64_t rows, decode_fn decode)
+{
+    _Alignas(64) float acc[CHUNK_ROWS * GROUP * 16], slice[GROUP * SLICE * 16];
+    const r1i_weight *const w = job->w;
+    const int64_t stride = (int64_t)r1i_panel_stride(w->type, w->cols);
+    const r1i_mat x = job->x->x;
+    memset(acc, 0, sizeof(float) * (size_t)(rows * GROUP * 16));
+    for (int64_t k0 = 0; k0 < w->cols; k0 += SLICE) {
+        const int64_t n = w->cols - k0 < SLICE ? w->cols - k0 : SLICE;
+        tile_args t = {.x = x.p + r0 * x.stride + k0, .xs = x.stride, .ldw = 16, .k = n, .acc = acc, .as = GROUP * 16};
+        if (decode) {
+            for (int64_t p = 0; p < np; p++) decode(w, p0 + p, w->data + (p0 + p) * stride, k0, n, slice + p * SLICE * 16);
+            t.w = slice;
+            t.wps = SLICE * 16;
+        } else {
+            t.w = w->data + p0 * stride + k0 * 64;
+            t.wps = stride / (int64_t)sizeof(float);
+        }
+        tile_all(t, rows, np, sizeof(float), tile_f32);
+    }
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t p = 0; p < np; p++) finish_vector(job, r0 + r, p0 + p, v16_load(acc + (r * GROUP + p) * 16));
+}
+
+static void many_rows(const r1i_linear_job *job, int64_t p0, int64_t p1, decode_fn decode)
+{
+    const int64_t rows = job->x->x.rows;
+    for (; p0 < p1; p0 += GROUP)
+        for (int64_t r0 = 0; r0 < rows; r0 += CHUNK_ROWS)
+            chunk(job, p0, p1 - p0 < GROUP ? p1 - p0 : GROUP, r0, rows - r0 < CHUNK_ROWS ? rows - r0 : CHUNK_ROWS, decode);
+}
+
+/* ---- the kernels ------------------------------------------------------------------------------------------------------- */
+
+static void linear_f32(const r1i_linear_job *job, int64_t p0, int64_t p1)
+{
+    if (job->x->x.rows == 1) stream_all(job, p0, p1, R1_DTYPE_F32);
+    else many_rows(job, p0, p1, NULL);
+}
+static void linear_f16(const r1i_linear_job *job, int64_t p0, int64_t p1)
+{
+    if (job->x->x.rows == 1) stream_all(job, p0, p1, R1_DTYPE_F16);
+    else many_rows(job, p0, p1, decode_f16);
+}
+static void linear_bf16_weights(const r1i_linear_job *job, int64_t p0, int64_t p1)
+{
+    if (job->x->x.rows == 1) stream_all(job, p0, p1, R1_DTYPE_BF16);
+    else many_rows(job, p0, p1, decode_bf16);
+}
+static void linear_f8(const r1i_linear_job *job, int64_t p0, int64_t p1)
+{
+    if (job->x->x.rows == 1 && scales_fold(job->w)) stream_all(job, p0, p1, R1_DTYPE_F8_E4M3);
+    else many_rows(job, p0, p1, decode_f8);
+}
+
+/* compute bf16 without bf16 hardware: both factors rounded to bf16, then the chain of fmaf. A chunk of rows is expanded
+ * to f32 and takes the way of f32 activations. */
+static void linear_bf16_chain(const r1i_linear_job *job, int64_t p0, int64_t p1)
+{
+    const r1i_act *const a = job->x;
+    for (; p0 < p1; p0 += GROUP) {
+        const int64_t np = p1 - p0 < GROUP ? p1 - p0 : GROUP;
+        for (int64_t r = 0; r < a->x.rows; r += TILE_ROWS) {
+            const int64_t rows = a->x.rows - r < TILE_ROWS ? a->x.rows - r : TILE_ROWS;
+            _Alignas(64) float acc[TILE_ROWS * GROUP * 16] = {0}, slice[GROUP * SLICE * 16], x[TILE_ROWS * SLICE];
+            for (int64_t k0 = 0; k0 < job->w->cols; k0 += SLICE) {
+                const int64_t n = job->w->cols - k0 < SLICE ? job->w->cols - k0 : SLICE;
+                const int64_t stride = (int64_t)r1i_panel_stride(R1_DTYPE_BF16, job->w->cols);
+                for (int64_t p = 0; p < np; p++)
+                    decode_bf16(job->w, p0 + p, job->w->data + (p0 + p) * stride, k0, n, slice + p * SLICE * 16);
+                for (int64_t i = 0; i < rows; i++)
+                    for (int64_t k = 0; k < n; k++) x[i * SLICE + k] = r1i_bf16_to_f32(a->bf16[(r + i) * a->bf16_stride + k0 + k]);
+                const tile_args t = {.x = x, .xs = SLICE, .w = slice, .ldw = 16, .wps = SLICE * 16, .k = n, .acc = acc, .as = GROUP * 16};
+                tile_all(t, rows, np, sizeof(float), tile_f32);
+            }
+            for (int64_t i = 0; i < rows; i++)
+                for (int64_t p = 0; p < np; p++) finish_vector(job, r + i, p0 + p, v16_load(acc + (i * GROUP + p) * 16));
+        }
+    }
+}
+
+static inline void set_linear_kernels(r1i_cpu_kernels *k)
+{
+    k->linear_f32[R1_DTYPE_F32] = linear_f32;
+    k->linear_f32[R1_DTYPE_F16] = linear_f16;
+    k->linear_f32[R1_DTYPE_BF16] = linear_bf16_weights;
+    k->linear_f32[R1_DTYPE_F8_E4M3] = linear_f8;
+    k->linear_bf16 = linear_bf16_chain;
+}
+
+#endif

@@ -1,0 +1,99 @@
+/* Norms, gates and the sums of log-softmax over sixteen lanes: the operations of ref_rows.c, lane by lane. */
+#ifndef R1I_ROWS_BODY_H
+#define R1I_ROWS_BODY_H
+
+#include "backend/cpu/lanes/plain_rows.h"
+
+static inline float v16_sum(v16 v)
+{
+    float lane[16];
+    v16_store(lane, v);
+    return r1i_fold16(lane);
+}
+
+/* n > 0 columns from c: whole vectors by plain loads. */
+static inline v16 take(const float *p, int64_t left) { return left >= 16 ? v16_load(p) : v16_load_n(p, left); }
+static inline void give(float *p, v16 v, int64_t left)
+{
+    if (left >= 16) v16_store(p, v);
+    else v16_store_n(p, v, left);
+}
+
+/* Sums stay one vector, as the contract has 16 lanes: absent columns add 0 * 0 to a sum that is never -0. */
+static void rmsnorm_row(float *y, const float *x, const float *g, int64_t n, float eps)
+{
+    v16 sum = v16_zero();
+    for (int64_t i = 0; i < n; i += 16) {
+        const v16 v = take(x + i, n - i);
+        sum = v16_fma(v, v, sum);
+    }
+    const float mean = v16_sum(sum) / (float)n;
+    const v16 s = v16_set1(1.0f / sqrtf(mean + eps));
+    for (int64_t i = 0; i < n; i += 16) give(y + i, v16_mul(take(g + i, n - i), v16_mul(take(x + i, n - i), s)), n - i);
+}
+
+static void silu_mul_row(float *y, const float *g, const float *u, int64_t n)
+{
+    const v16 one = v16_set1(1.0f);
+    for (int64_t i = 0; i < n; i += 16) {
+        const v16 z = take(g + i, n - i);
+        const v16 silu = v16_div(z, v16_add(one, v16_exp(v16_neg(z))));
+        give(y + i, v16_mul(silu, take(u + i, n - i)), n - i);
+    }
+}
+
+static float row_max(const float *x, int64_t n, float scale)
+{
+    const v16 s = v16_set1(scale), lowest = v16_set1(-INFINITY);
+    v16 m = lowest;
+    for (int64_t i = 0; i < n; i += 16) m = v16_max(v16_first(v16_mul(take(x + i, n - i), s), n - i, lowest), m);
+    float lane[16], max = -INFINITY;
+    v16_store(lane, m);
+    for (int i = 0; i < 16; i++) max = lane[i] > max ? lane[i] : max;
+    return max + 0.0f;
+}
+
+static void rope_row(float *x, int64_t heads, int64_t dim, int64_t head_stride, const float *cos, const float *sin, bool interleaved)
+{
+    plain_rope_row(x, heads, dim, head_stride, cos, sin, interleaved);
+}
+static void rope_table_row(float *cos, float *sin, int64_t pos, const double *inv_freq, int64_t n, float mag)
+{
+    plain_rope_table_row(cos, sin, pos, inv_freq, n, mag);
+}
+static void moe_combine_row(float *y, const float *out, int64_t out_stride, const int32_t *slot, const float *weight, int64_t topk,
+                            const float *shared, int64_t n)
+{
+    plain_moe_combine_row(y, out, out_stride, slot, weight, topk, shared, n);
+}
+static void bf16_row(uint16_t *y, const float *x, int64_t n) { plain_bf16_row(y, x, n); }
+
+/* 16 double lanes by id mod 16: the f32 terms of one vector widen to two or four registers of doubles. */
+static void row_sum_exp(const float *x, int64_t n, float scale, float max, double lane[16])
+{
+    const v16 s = v16_set1(scale), m = v16_set1(max);
+    __m256d sum[4] = {_mm256_setzero_pd(), _mm256_setzero_pd(), _mm256_setzero_pd(), _mm256_setzero_pd()};
+    for (int64_t i = 0; i < n; i += 16) {
+        const v16 e = v16_first(v16_exp(v16_sub(v16_mul(take(x + i, n - i), s), m)), n - i, v16_zero());
+        const __m256 lo = v16_lo(e), hi = v16_hi(e);
+        sum[0] = _mm256_add_pd(sum[0], _mm256_cvtps_pd(_mm256_castps256_ps128(lo)));
+        sum[1] = _mm256_add_pd(sum[1], _mm256_cvtps_pd(_mm256_extractf128_ps(lo, 1)));
+        sum[2] = _mm256_add_pd(sum[2], _mm256_cvtps_pd(_mm256_castps256_ps128(hi)));
+        sum[3] = _mm256_add_pd(sum[3], _mm256_cvtps_pd(_mm256_extractf128_ps(hi, 1)));
+    }
+    for (int i = 0; i < 4; i++) _mm256_storeu_pd(lane + 4 * i, sum[i]);
+}
+
+static inline void set_row_kernels(r1i_cpu_kernels *k)
+{
+    k->rmsnorm_row = rmsnorm_row;
+    k->silu_mul_row = silu_mul_row;
+    k->row_max = row_max;
+    k->row_sum_exp = row_sum_exp;
+    k->rope_row = rope_row;
+    k->rope_table_row = rope_table_row;
+    k->moe_combine_row = moe_combine_row;
+    k->bf16_row = bf16_row;
+}
+
+#endif

@@ -1,0 +1,115 @@
+/* The register tile that products and attention share: sums of several rows times several vectors of 16 outputs stay in
+ * registers while k runs. Included after v512.h or v256.h, which say what sixteen lanes are; each output is one chain
+ * of fmaf, k ascending, continued from what `acc` holds, so cutting k between calls moves no bit. */
+#ifndef R1I_TILE_H
+#define R1I_TILE_H
+
+#if defined(__clang__)
+#define R1I_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define R1I_UNROLL _Pragma("GCC unroll 16")
+#endif
+#define R1I_INLINE static inline __attribute__((always_inline))
+
+#if defined(__AVX512F__)
+/* 6 rows x 4 vectors: 24 sums, 4 weights, 1 broadcast of 32 registers; 24 multiply-adds for 4 + 6 loads. */
+enum { TILE_ROWS = 6, TILE_VECS = 4 };
+#else
+/* 16 registers, two a vector: 6 x 1 (12 sums), 3 x 2 (12), 1 x 4 (8). */
+enum { TILE_ROWS = 6, TILE_VECS = 4 };
+#endif
+
+/* x[row * xs + k]; vector v of step k at w + k * ldw + v * wps (elements); acc[row * as + 16 v]. */
+typedef struct tile_args {
+    const float *x;
+    int64_t xs;
+    const void *w;
+    int64_t ldw, wps, k;
+    float *acc;
+    int64_t as;
+} tile_args;
+
+R1I_INLINE v16 tile_weight(const void *w, int64_t at, const bool bf16)
+{
+    return bf16 ? v16_bf16((const uint16_t *)w + at) : v16_load((const float *)w + at);
+}
+
+R1I_INLINE void tile_body(const tile_args *t, const int rows, const int vecs, const bool bf16)
+{
+    v16 c[6][4];
+    const int64_t xs = t->xs, ldw = t->ldw, wps = t->wps, n = t->k;
+    const float *const x = t->x;
+    const void *const w = t->w;
+    R1I_UNROLL for (int r = 0; r < rows; r++)
+        R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = v16_load(t->acc + r * t->as + 16 * v);
+    for (int64_t k = 0; k < n; k++) {
+        v16 b[4];
+        R1I_UNROLL for (int v = 0; v < vecs; v++) b[v] = tile_weight(w, k * ldw + v * wps, bf16);
+        R1I_UNROLL for (int r = 0; r < rows; r++) {
+            const v16 a = v16_set1(x[r * xs + k]);
+            R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = v16_fma(a, b[v], c[r][v]);
+        }
+    }
+    R1I_UNROLL for (int r = 0; r < rows; r++)
+        R1I_UNROLL for (int v = 0; v < vecs; v++) v16_store(t->acc + r * t->as + 16 * v, c[r][v]);
+}
+
+#define TILE_CASE(r, v) \
+    case (r) * 8 + (v): tile_body(t, r, v, bf16); return;
+
+/* Any shape up to TILE_ROWS x TILE_VECS that tile_vecs() allows. */
+R1I_INLINE void tile_switch(const tile_args *t, int rows, int vecs, const bool bf16)
+{
+    switch (rows * 8 + vecs) {
+        TILE_CASE(1, 1) TILE_CASE(2, 1) TILE_CASE(3, 1) TILE_CASE(4, 1) TILE_CASE(5, 1) TILE_CASE(6, 1)
+        TILE_CASE(1, 2) TILE_CASE(2, 2) TILE_CASE(3, 2) TILE_CASE(1, 4)
+#if defined(__AVX512F__)
+        TILE_CASE(4, 2) TILE_CASE(5, 2) TILE_CASE(6, 2)
+        TILE_CASE(2, 4) TILE_CASE(3, 4) TILE_CASE(4, 4) TILE_CASE(5, 4) TILE_CASE(6, 4)
+#endif
+    default: return;
+    }
+}
+static void tile_f32(const tile_args *t, int rows, int vecs) { tile_switch(t, rows, vecs, false); }
+
+/* Vectors to take of `left` when `rows` rows are held. */
+static inline int tile_vecs(int rows, int64_t left)
+{
+#if defined(__AVX512F__)
+    const int most = 4;
+    (void)rows;
+#else
+    const int most = rows == 1 ? 4 : rows <= 3 ? 2 : 1;
+#endif
+    return left >= 4 && most == 4 ? 4 : left >= 2 && most >= 2 ? 2 : 1;
+}
+
+/* Rows to take of `left`: as even as possible, so that 7 becomes 4 + 3 and not 6 + 1. */
+static inline int tile_rows(int64_t left)
+{
+    const int64_t tiles = (left + TILE_ROWS - 1) / TILE_ROWS;
+    return (int)((left + tiles - 1) / tiles);
+}
+
+typedef void (*tile_fn)(const tile_args *t, int rows, int vecs);
+
+/* All of rows x vecs: vectors outside, so that one slice of w is read from near caches by all rows. */
+static inline void tile_all(tile_args t, int64_t rows, int64_t vecs, size_t elem, tile_fn fn)
+{
+    const tile_args base = t;
+    const int row_step = rows > 0 ? tile_rows(rows) : 1;
+    for (int64_t v = 0; v < vecs;) {
+        const int nv = tile_vecs(row_step, vecs - v);
+        t.w = (const uint8_t *)base.w + (size_t)(v * base.wps) * elem;
+        for (int64_t r = 0; r < rows;) {
+            const int nr = tile_rows(rows - r);
+            t.x = base.x + r * base.xs;
+            t.acc = base.acc + r * base.as + 16 * v;
+            fn(&t, nr, nv);
+            r += nr;
+        }
+        v += nv;
+    }
+}
+
+#endif
