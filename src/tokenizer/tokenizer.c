@@ -147,7 +147,7 @@ static r1_status check_bytes(const r1i_vocab *v, r1_error *err)
 static void add_known_stops(r1i_tok_loader *l)
 {
     static const char *const names[] = {
-        "<\xEF\xBD\x9C" "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>", "<\xEF\xBD\x9CUser\xEF\xBD\x9C>",
+        ("<\xEF\xBD\x9C" "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>"), "<\xEF\xBD\x9CUser\xEF\xBD\x9C>",
         "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|endoftext|>"};
     static const char begin[] = "<\xEF\xBD\x9C" "begin\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>";
     r1_tokenizer *const t = l->t;
