@@ -67,7 +67,7 @@ static int push_text(work *w, const char *text, size_t bytes, int bad_status)
     return CLI_YES;
 }
 
-static int decode(const work *w, char **text, size_t *bytes, r1_error *err)
+static r1_status decode(const work *w, char **text, size_t *bytes, r1_error *err)
 {
     return r1_tokenizer_decode(w->tokenizer, w->ids, w->n, w->a->skip_special ? R1_DECODE_SKIP_SPECIAL : 0, text, bytes, err);
 }
