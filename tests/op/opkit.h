@@ -106,7 +106,7 @@ typedef struct kit_weight {
 
 static inline void kit_weight_make(kit_weight *w, r1i_rng *rng, r1_dtype type, int64_t rows, int64_t cols)
 {
-    uint64_t row_bytes, panel_bytes;
+    uint64_t row_bytes = 0, panel_bytes = 0;
     memset(w, 0, sizeof *w);
     assert_true(r1i_dtype_row_bytes(type, (uint64_t)cols, &row_bytes) && r1i_panel_bytes(type, rows, cols, &panel_bytes));
     w->rows = malloc((size_t)row_bytes * (size_t)rows);
