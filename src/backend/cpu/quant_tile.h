@@ -14,6 +14,12 @@
 #include "tensor/codec.h"
 #include "tensor/panel.h"
 
+#if defined(__clang__)
+#define TILE_UNROLL _Pragma("unroll")
+#else
+#define TILE_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 enum { TILE_K = 256, TILE_GROUPS = 8, TILE_PANELS = 2, LANES = R1I_PANEL_ROWS };
 
 /* Lane n byte t of vector 8 g + i of q is column 32 g + 4 i + t of output n, plus the type's offset. scale and min belong to groups of 32
@@ -149,15 +155,19 @@ static inline void tile_signed_scales(float (*restrict scale)[LANES], const uint
             for (int n = 0; n < LANES; n++) scale[4 * w + t][n] = d[n] * (float)((int32_t)(code[w][n] << (24 - 8 * t)) >> 24);
 }
 
-/* 8 * LANES words: (src >> shift) & mask */
+/* A group's eight vectors of bytes: the bits of src's bytes from `shift` up. Shifts cross from byte to byte, masks take that
+ * back. */
 static inline void tile_field(uint32_t *restrict q, const word_any *restrict src, int shift, uint32_t mask)
 {
     for (int n = 0; n < 8 * LANES; n++) q[n] = (src[n] >> shift) & mask;
 }
 
-static inline void tile_or_field(uint32_t *restrict q, const word_any *restrict src, int shift, uint32_t mask, int up)
+/* The same with high bits from a second field, moved from bit `from` to bit `to`. */
+static inline void tile_join(uint32_t *restrict q, const word_any *restrict low, int shift, uint32_t low_mask,
+                             const word_any *restrict high, int from, int to, uint32_t high_mask)
 {
-    for (int n = 0; n < 8 * LANES; n++) q[n] |= ((src[n] >> shift) & mask) << up;
+    const int down = from > to ? from - to : 0, up = to > from ? to - from : 0;
+    for (int n = 0; n < 8 * LANES; n++) q[n] = ((low[n] >> shift) & low_mask) | ((high[n] << up >> down) & high_mask);
 }
 
 static inline void tile_q2_k(const uint8_t *b, quant_tile *restrict t)
@@ -174,7 +184,7 @@ static inline void tile_q2_k(const uint8_t *b, quant_tile *restrict t)
         }
     tile_scales(t->scale, 4, (const uint32_t(*)[LANES])low, d);
     tile_scales(t->min, 4, (const uint32_t(*)[LANES])high, dmin);
-    for (int g = 0; g < 8; g++) tile_field(tile_group(t, g), qs + 128 * (g >> 2), 2 * (g & 3), 0x03030303u);
+    TILE_UNROLL for (int g = 0; g < 8; g++) tile_field(tile_group(t, g), qs + 128 * (g >> 2), 2 * (g & 3), 0x03030303u);
 }
 
 static inline void tile_q3_k(const uint8_t *b, quant_tile *restrict t)
@@ -190,10 +200,8 @@ static inline void tile_q3_k(const uint8_t *b, quant_tile *restrict t)
             sc[w][n] = (((low | high << 4) | 0x80808080u) - 0x20202020u) ^ 0x80808080u; /* bytewise - 32 */
         }
     tile_signed_scales(t->scale, (const uint32_t(*)[LANES])sc, d);
-    for (int g = 0; g < 8; g++) {
-        tile_field(tile_group(t, g), qs + 128 * (g >> 2), 2 * (g & 3), 0x03030303u);
-        tile_or_field(tile_group(t, g), hm, g, 0x01010101u, 2);
-    }
+    TILE_UNROLL for (int g = 0; g < 8; g++)
+        tile_join(tile_group(t, g), qs + 128 * (g >> 2), 2 * (g & 3), 0x03030303u, hm, g, 2, 0x04040404u);
 }
 
 /* d, dmin and the twelve scale bytes, common to Q4_K and Q5_K. */
@@ -219,17 +227,15 @@ static inline void tile_q4_k(const uint8_t *b, quant_tile *restrict t)
 {
     const word_any *qs = (const word_any *)(b + 256);
     tile_k4_scales(b, t);
-    for (int g = 0; g < 8; g++) tile_field(tile_group(t, g), qs + 128 * (g >> 1), 4 * (g & 1), 0x0f0f0f0fu);
+    TILE_UNROLL for (int g = 0; g < 8; g++) tile_field(tile_group(t, g), qs + 128 * (g >> 1), 4 * (g & 1), 0x0f0f0f0fu);
 }
 
 static inline void tile_q5_k(const uint8_t *b, quant_tile *restrict t)
 {
     const word_any *qh = (const word_any *)(b + 256), *qs = (const word_any *)(b + 768);
     tile_k4_scales(b, t);
-    for (int g = 0; g < 8; g++) {
-        tile_field(tile_group(t, g), qs + 128 * (g >> 1), 4 * (g & 1), 0x0f0f0f0fu);
-        tile_or_field(tile_group(t, g), qh, g, 0x01010101u, 4);
-    }
+    TILE_UNROLL for (int g = 0; g < 8; g++)
+        tile_join(tile_group(t, g), qs + 128 * (g >> 1), 4 * (g & 1), 0x0f0f0f0fu, qh, g, 4, 0x10101010u);
 }
 
 static inline void tile_q6_k(const uint8_t *b, quant_tile *restrict t)
@@ -240,10 +246,9 @@ static inline void tile_q6_k(const uint8_t *b, quant_tile *restrict t)
     tile_halves(b, d);
     memcpy(sc, b + 32, sizeof sc);
     tile_signed_scales(t->scale, (const uint32_t(*)[LANES])sc, d);
-    for (int g = 0; g < 8; g++) {
+    TILE_UNROLL for (int g = 0; g < 8; g++) {
         const int half = g >> 2, k = g & 3;
-        tile_field(tile_group(t, g), ql + 256 * half + 128 * (k & 1), 4 * (k >> 1), 0x0f0f0f0fu);
-        tile_or_field(tile_group(t, g), qh + 128 * half, 2 * k, 0x03030303u, 4);
+        tile_join(tile_group(t, g), ql + 256 * half + 128 * (k & 1), 4 * (k >> 1), 0x0f0f0f0fu, qh + 128 * half, 2 * k, 4, 0x30303030u);
     }
 }
 
@@ -282,7 +287,7 @@ static inline void tile_codebook(r1_dtype type, const uint8_t *b, quant_tile *re
 }
 
 /* Panel bytes of up to 256 columns (`groups` groups of 32) to a tile. */
-static inline void tile_unpack(r1_dtype type, const uint8_t *b, int groups, quant_tile *restrict t)
+static __attribute__((noinline)) void tile_unpack(r1_dtype type, const uint8_t *b, int groups, quant_tile *restrict t)
 {
     switch (type) {
     case R1_DTYPE_Q2_K: tile_q2_k(b, t); return;

@@ -25,14 +25,22 @@ static inline void tile_lookup(uint32_t *words, int n, const int8_t table[16], u
 
 #include "backend/cpu/quant_tile.h"
 
+static inline void tile_finish(const r1i_linear_job *job, int64_t row, int64_t first, int64_t n, const float *acc)
+{
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    for (int64_t i = 0; i < n; i += 8) {
+        const __m256i some = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(n - i)), lane);
+        float *y = job->y.p + row * job->y.stride + first + i;
+        __m256 v = _mm256_loadu_ps(acc + i);
+        if (job->bias) v = _mm256_add_ps(v, _mm256_maskload_ps(job->bias + first + i, some));
+        if (job->add) v = _mm256_add_ps(_mm256_maskload_ps(y, some), v);
+        _mm256_maskstore_ps(y, some, v);
+    }
+}
+
 static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, int64_t rows, const q8_rows *in, acc_row *acc);
 #include "backend/cpu/quant_driver.h"
 
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
 #define INLINE static inline __attribute__((always_inline))
 
 enum { ROWS_MAX = 2 };
@@ -62,6 +70,28 @@ INLINE __m256i multiply(bool is_signed, __m256i w, __m256i x)
     return is_signed ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)) : _mm256_maddubs_epi16(w, x);
 }
 
+/* What a row's chain needs beside products, for the groups (or halves) of this step. Types with min: d_x * (float)sum_x; else
+ * where the integer sum starts, -offset * sum_x. */
+INLINE void row_sums(const tile_kind kind, int offset, const q8_rows *in, int64_t row, int32_t start[16], float dsum[16])
+{
+    const int32_t *s = in->sum16 + row * (in->cols / 16);
+    const float *d = in->d + row * (in->cols / 32);
+    for (int g = 0; g < in->groups; g++) {
+        const int32_t low = s[2 * g], high = s[2 * g + 1];
+        switch (kind) {
+        case TILE_OFFSET_32: start[g] = -offset * (low + high); break;
+        case TILE_OFFSET_16:
+            start[2 * g] = -offset * low;
+            start[2 * g + 1] = -offset * high;
+            break;
+        case TILE_MIN_32: dsum[g] = d[g] * (float)(low + high); break;
+        default:
+            dsum[2 * g] = d[g] * (float)low;
+            dsum[2 * g + 1] = d[g] * (float)high;
+        }
+    }
+}
+
 /* R rows by one panel, two vectors of 8 outputs; row r's sums at acc + r * TILE_PANELS * LANES. sums: sums_of(type). */
 INLINE void micro(const int R, const int sums, const tile_kind kind, int offset, const quant_tile *tile, const q8_rows *in,
                   float *acc)
@@ -72,29 +102,29 @@ INLINE void micro(const int R, const int sums, const tile_kind kind, int offset,
     const int64_t q_stride = in->cols, d_stride = in->cols / 32;
     int32_t start[ROWS_MAX][16];
     float dsum[ROWS_MAX][16];
-    for (int r = 0; r < R; r++) driver_sums(kind, offset, in, r, start[r], dsum[r]);
+    for (int r = 0; r < R; r++) row_sums(kind, offset, in, r, start[r], dsum[r]);
     for (int at = 0; at < parts * in->groups; at++) {
         const int g = at / parts, first = quads * (at % parts);
         __m256i dot[ROWS_MAX][2];
-        UNROLL for (int r = 0; r < R; r++)
-            UNROLL for (int v = 0; v < 2; v++) dot[r][v] = has_min ? _mm256_setzero_si256() : _mm256_set1_epi32(start[r][at]);
+        TILE_UNROLL for (int r = 0; r < R; r++)
+            TILE_UNROLL for (int v = 0; v < 2; v++) dot[r][v] = has_min ? _mm256_setzero_si256() : _mm256_set1_epi32(start[r][at]);
         for (int i = first; i < first + quads; i += run) {
             __m256i pairs[ROWS_MAX][2];
-            UNROLL for (int j = 0; j < run; j++) {
+            TILE_UNROLL for (int j = 0; j < run; j++) {
                 const __m256i *w = (const __m256i *)(tile->q + LANES * (8 * g + i + j));
-                UNROLL for (int r = 0; r < R; r++) {
+                TILE_UNROLL for (int r = 0; r < R; r++) {
                     const __m256i x = broadcast4(in->q + r * q_stride + 32 * g + 4 * (i + j));
-                    UNROLL for (int v = 0; v < 2; v++) {
+                    TILE_UNROLL for (int v = 0; v < 2; v++) {
                         const __m256i product = multiply(sums == 0, _mm256_load_si256(w + v), x);
                         pairs[r][v] = j ? _mm256_add_epi16(pairs[r][v], product) : product;
                     }
                 }
             }
-            UNROLL for (int r = 0; r < R; r++)
-                UNROLL for (int v = 0; v < 2; v++) dot[r][v] = _mm256_add_epi32(dot[r][v], _mm256_madd_epi16(pairs[r][v], ones));
+            TILE_UNROLL for (int r = 0; r < R; r++)
+                TILE_UNROLL for (int v = 0; v < 2; v++) dot[r][v] = _mm256_add_epi32(dot[r][v], _mm256_madd_epi16(pairs[r][v], ones));
         }
-        UNROLL for (int r = 0; r < R; r++)
-            UNROLL for (int v = 0; v < 2; v++) {
+        TILE_UNROLL for (int r = 0; r < R; r++)
+            TILE_UNROLL for (int v = 0; v < 2; v++) {
                 const __m256 scale = _mm256_load_ps(tile->scale[at] + 8 * v);
                 float *out = acc + r * TILE_PANELS * LANES + 8 * v;
                 __m256 sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[r][v]), _mm256_mul_ps(scale, _mm256_set1_ps(in->d[r * d_stride + g])), _mm256_load_ps(out));

@@ -23,14 +23,19 @@ static inline void tile_lookup(uint32_t *words, int n, const int8_t table[16], u
 
 #include "backend/cpu/quant_tile.h"
 
+static inline void tile_finish(const r1i_linear_job *job, int64_t row, int64_t first, int64_t n, const float *acc)
+{
+    const __mmask16 some = (__mmask16)((1u << n) - 1u);
+    float *y = job->y.p + row * job->y.stride + first;
+    __m512 v = _mm512_loadu_ps(acc);
+    if (job->bias) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(some, job->bias + first));
+    if (job->add) v = _mm512_add_ps(_mm512_maskz_loadu_ps(some, y), v);
+    _mm512_mask_storeu_ps(y, some, v);
+}
+
 static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, int64_t rows, const q8_rows *in, acc_row *acc);
 #include "backend/cpu/quant_driver.h"
 
-#if defined(__clang__)
-#define UNROLL _Pragma("unroll")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
 #define INLINE static inline __attribute__((always_inline))
 
 enum { ROWS_MAX = 6 };
@@ -42,6 +47,22 @@ INLINE __m512i broadcast4(const int8_t *p)
     return _mm512_set1_epi32(v);
 }
 
+/* What a row's chain needs beside products, for the groups (or halves) of this step. Types with min: d_x * (float)sum_x; else
+ * where the integer sum starts, -offset * sum_x. */
+INLINE void row_sums(const tile_kind kind, int offset, const q8_rows *in, int64_t row, int32_t start[16], float dsum[16])
+{
+    const __mmask16 some = (__mmask16)((1u << (2 * in->groups)) - 1u);
+    const __m512i halves = _mm512_maskz_loadu_epi32(some, in->sum16 + row * (in->cols / 16));
+    const __m256i sums = _mm512_cvtepi64_epi32(_mm512_add_epi32(halves, _mm512_srli_epi64(halves, 32)));
+    const __m256 d = _mm256_maskz_loadu_ps((__mmask8)((1u << in->groups) - 1u), in->d + row * (in->cols / 32));
+    const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+    if (kind == TILE_OFFSET_32) _mm256_storeu_si256((__m256i *)start, _mm256_mullo_epi32(sums, _mm256_set1_epi32(-offset)));
+    if (kind == TILE_OFFSET_16) _mm512_storeu_si512(start, _mm512_mullo_epi32(halves, _mm512_set1_epi32(-offset)));
+    if (kind == TILE_MIN_32) _mm256_storeu_ps(dsum, _mm256_mul_ps(d, _mm256_cvtepi32_ps(sums)));
+    if (kind == TILE_MIN_16)
+        _mm512_storeu_ps(dsum, _mm512_mul_ps(_mm512_permutexvar_ps(twice, _mm512_castps256_ps512(d)), _mm512_cvtepi32_ps(halves)));
+}
+
 /* R rows by P panels over the tiles' columns. Everything known at compile time is a parameter; the arrays are registers. */
 INLINE void micro(const int R, const int P, const tile_kind kind, int offset, const quant_tile *tile, const q8_rows *in, acc_row *acc)
 {
@@ -50,35 +71,35 @@ INLINE void micro(const int R, const int P, const tile_kind kind, int offset, co
     int32_t start[ROWS_MAX][16];
     float dsum[ROWS_MAX][16];
     __m512 sum[ROWS_MAX][2];
-    for (int r = 0; r < R; r++) driver_sums(kind, offset, in, r, start[r], dsum[r]);
-    UNROLL for (int r = 0; r < R; r++)
-        UNROLL for (int p = 0; p < P; p++) sum[r][p] = _mm512_load_ps(acc[r][p]);
+    TILE_UNROLL for (int r = 0; r < R; r++) row_sums(kind, offset, in, r, start[r], dsum[r]);
+    TILE_UNROLL for (int r = 0; r < R; r++)
+        TILE_UNROLL for (int p = 0; p < P; p++) sum[r][p] = _mm512_load_ps(acc[r][p]);
     const int64_t q_stride = in->cols, d_stride = in->cols / 32;
     for (int g = 0; g < in->groups; g++)
-        UNROLL for (int h = 0; h < parts; h++) {
+        TILE_UNROLL for (int h = 0; h < parts; h++) {
             const int at = parts * g + h;
             __m512i dot[ROWS_MAX][2];
-            UNROLL for (int r = 0; r < R; r++)
-                UNROLL for (int p = 0; p < P; p++) dot[r][p] = has_min ? _mm512_setzero_si512() : _mm512_set1_epi32(start[r][at]);
-            UNROLL for (int i = 0; i < quads; i++) {
+            TILE_UNROLL for (int r = 0; r < R; r++)
+                TILE_UNROLL for (int p = 0; p < P; p++) dot[r][p] = has_min ? _mm512_setzero_si512() : _mm512_set1_epi32(start[r][at]);
+            TILE_UNROLL for (int i = 0; i < quads; i++) {
                 __m512i w[2];
-                UNROLL for (int p = 0; p < P; p++) w[p] = _mm512_load_si512(tile[p].q + LANES * (8 * g + quads * h + i));
-                UNROLL for (int r = 0; r < R; r++) {
+                TILE_UNROLL for (int p = 0; p < P; p++) w[p] = _mm512_load_si512(tile[p].q + LANES * (8 * g + quads * h + i));
+                TILE_UNROLL for (int r = 0; r < R; r++) {
                     const __m512i x = broadcast4(in->q + r * q_stride + 32 * g + 4 * (quads * h + i));
-                    UNROLL for (int p = 0; p < P; p++) dot[r][p] = _mm512_dpbusd_epi32(dot[r][p], w[p], x);
+                    TILE_UNROLL for (int p = 0; p < P; p++) dot[r][p] = _mm512_dpbusd_epi32(dot[r][p], w[p], x);
                 }
             }
-            UNROLL for (int p = 0; p < P; p++) {
+            TILE_UNROLL for (int p = 0; p < P; p++) {
                 const __m512 scale = _mm512_load_ps(tile[p].scale[at]);
-                UNROLL for (int r = 0; r < R; r++)
+                TILE_UNROLL for (int r = 0; r < R; r++)
                     sum[r][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r][p]), _mm512_mul_ps(scale, _mm512_set1_ps(in->d[r * d_stride + g])), sum[r][p]);
                 if (!has_min) continue;
                 const __m512 min = _mm512_load_ps(tile[p].min[at]);
-                UNROLL for (int r = 0; r < R; r++) sum[r][p] = _mm512_fnmadd_ps(min, _mm512_set1_ps(dsum[r][at]), sum[r][p]);
+                TILE_UNROLL for (int r = 0; r < R; r++) sum[r][p] = _mm512_fnmadd_ps(min, _mm512_set1_ps(dsum[r][at]), sum[r][p]);
             }
         }
-    UNROLL for (int r = 0; r < R; r++)
-        UNROLL for (int p = 0; p < P; p++) _mm512_store_ps(acc[r][p], sum[r][p]);
+    TILE_UNROLL for (int r = 0; r < R; r++)
+        TILE_UNROLL for (int p = 0; p < P; p++) _mm512_store_ps(acc[r][p], sum[r][p]);
 }
 
 typedef void (*micro_fn)(int offset, const quant_tile *tile, const q8_rows *in, acc_row *acc);
