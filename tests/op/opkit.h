@@ -108,7 +108,8 @@ static inline void kit_weight_make(kit_weight *w, r1i_rng *rng, r1_dtype type, i
 {
     uint64_t row_bytes = 0, panel_bytes = 0;
     memset(w, 0, sizeof *w);
-    assert_true(r1i_dtype_row_bytes(type, (uint64_t)cols, &row_bytes) && r1i_panel_bytes(type, rows, cols, &panel_bytes));
+    assert_true(r1i_dtype_row_bytes(type, (uint64_t)cols, &row_bytes));
+    assert_true(r1i_panel_bytes(type, rows, cols, &panel_bytes));
     w->rows = malloc((size_t)row_bytes * (size_t)rows);
     w->panels = r1i_alloc(NULL, (size_t)panel_bytes);
     assert_true(w->rows && w->panels);

@@ -6,7 +6,7 @@
 static bool use_avx2(r1i_cpu_kernels *k)
 {
     if (!(r1i_cpu_features() & R1I_CPU_AVX2)) return false;
-    if (!r1i_cpu_avx2_float_kernels(k)) return false;
+    if (!r1i_cpu_avx2_float_kernels(k) || !r1i_cpu_avx2_quant_kernels(k)) return false;
     k->name = "avx2";
     return true;
 }
@@ -15,7 +15,7 @@ static bool use_avx2(r1i_cpu_kernels *k)
 static bool use_avx512(r1i_cpu_kernels *k)
 {
     if (!(r1i_cpu_features() & R1I_CPU_AVX512)) return false;
-    if (!r1i_cpu_avx512_float_kernels(k)) return false;
+    if (!r1i_cpu_avx512_float_kernels(k) || !r1i_cpu_avx512_quant_kernels(k)) return false;
     k->name = "avx512";
     return true;
 }

@@ -5,6 +5,7 @@
 #include "backend/cpu/kernels.h"
 
 void r1i_avx512_linear_kernels(r1i_cpu_kernels *k);
+void r1i_avx512_bf16_kernels(r1i_cpu_kernels *k); /* where the processor has the instruction */
 extern const struct r1i_attn_kernels r1i_avx512_attn;
 
 #endif

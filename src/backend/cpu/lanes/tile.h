@@ -4,12 +4,7 @@
 #ifndef R1I_TILE_H
 #define R1I_TILE_H
 
-#if defined(__clang__)
-#define R1I_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define R1I_UNROLL _Pragma("GCC unroll 16")
-#endif
-#define R1I_INLINE static inline __attribute__((always_inline))
+#include "backend/cpu/lanes/unroll.h"
 
 #if defined(__AVX512F__)
 /* 6 rows x 4 vectors: 24 sums, 4 weights, 1 broadcast of 32 registers; 24 multiply-adds for 4 + 6 loads. */

@@ -50,7 +50,6 @@ void r1i_cpu_ref_kernels(r1i_cpu_kernels *k)
     *k = (r1i_cpu_kernels){.name = "c"};
     r1i_ref_linear_kernels(k);
     r1i_ref_row_kernels(k);
-    r1i_cpu_ref_quant_kernels(k);
     k->attn = &r1i_ref_attn;
     r1i_cpu_ref_quant_kernels(k);
 }
