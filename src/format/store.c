@@ -321,28 +321,36 @@ static r1_status choose_gguf(const r1i_store *s, const listing *files, const cha
     return R1_OK;
 }
 
-static bool folder_has(const r1i_store *s, const char *name)
+static r1_status folder_has(const r1i_store *s, const char *name, bool *yes, r1_error *err)
 {
     char *const path = r1i_path_join(s->folder, name);
-    const bool yes = path && r1i_file_exists(path);
+    *yes = path && r1i_file_exists(path);
     free(path);
-    return yes;
+    return path ? R1_OK : no_memory(err);
+}
+
+/* A folder with both containers: config.json tells that the safetensors are a model. */
+static r1_status open_either(r1i_store *s, const listing *safetensors, const listing *gguf, const r1_env *env, r1_error *err)
+{
+    const char *name;
+    bool config;
+    r1_status st = folder_has(s, "config.json", &config, err);
+    if (st != R1_OK) return st;
+    if (safetensors->n && (!gguf->n || config)) return open_unindexed(s, safetensors, env, err);
+    if (!gguf->n) return r1i_fail_errno(err, ENOENT, "%s: neither *.safetensors nor *.gguf", s->folder);
+    return (st = choose_gguf(s, gguf, &name, err)) == R1_OK ? open_gguf(s, name, env, err) : st;
 }
 
 static r1_status open_folder(r1i_store *s, const r1_env *env, r1_error *err)
 {
     listing safetensors, gguf;
-    const char *name;
+    bool indexed;
     s->container = R1I_SAFETENSORS;
-    if (folder_has(s, index_name)) return open_indexed(s, env, err);
-    r1_status st = list_folder(s->folder, ".safetensors", &safetensors, err);
+    r1_status st = folder_has(s, index_name, &indexed, err);
     if (st != R1_OK) return st;
-    if ((st = list_folder(s->folder, ".gguf", &gguf, err)) == R1_OK) {
-        /* a folder with both: config.json tells that the safetensors are a model */
-        if (safetensors.n && (!gguf.n || folder_has(s, "config.json"))) st = open_unindexed(s, &safetensors, env, err);
-        else if (!gguf.n) st = r1i_fail_errno(err, ENOENT, "%s: neither *.safetensors nor *.gguf", s->folder);
-        else if ((st = choose_gguf(s, &gguf, &name, err)) == R1_OK) st = open_gguf(s, name, env, err);
-    }
+    if (indexed) return open_indexed(s, env, err);
+    if ((st = list_folder(s->folder, ".safetensors", &safetensors, err)) != R1_OK) return st;
+    if ((st = list_folder(s->folder, ".gguf", &gguf, err)) == R1_OK) st = open_either(s, &safetensors, &gguf, env, err);
     listing_free(&safetensors);
     listing_free(&gguf);
     return st;
