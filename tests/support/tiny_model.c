@@ -349,6 +349,9 @@ static void write_config(const maker *m, const char *dir)
     put_text(&b, "\"num_key_value_heads\": %" PRId64 ", \"hidden_act\": \"silu\", \"max_position_embeddings\": 4096, \"rms_norm_eps\": 1e-6, "
              "\"tie_word_embeddings\": %s, \"bos_token_id\": 0, \"eos_token_id\": 1, \"torch_dtype\": \"bfloat16\",\n",
              m->t->arch == R1I_DEEPSEEK_V3 ? m->heads : m->kv_heads, m->t->tied ? "true" : "false");
+    if (m->t->type == R1_DTYPE_F8_E4M3)
+        put_text(&b, "\"quantization_config\": {\"quant_method\": \"fp8\", \"fmt\": \"e4m3\", \"weight_block_size\": [128, 128], "
+                 "\"activation_scheme\": \"dynamic\"},\n");
     if (m->t->arch == R1I_DEEPSEEK_V3) {
         put_text(&b, "\"first_k_dense_replace\": %" PRId64 ", \"moe_layer_freq\": 1, \"n_routed_experts\": %" PRId64
                  ", \"n_shared_experts\": %" PRId64 ", \"num_experts_per_tok\": %" PRId64 ", \"moe_intermediate_size\": %" PRId64
@@ -360,9 +363,6 @@ static void write_config(const maker *m, const char *dir)
         if (m->q_rank) put_text(&b, "\"q_lora_rank\": %" PRId64 ", ", m->q_rank);
         else put_text(&b, "\"q_lora_rank\": null, ");
         if (m->t->mtp) put_text(&b, "\"num_nextn_predict_layers\": 1, ");
-        if (m->t->type == R1_DTYPE_F8_E4M3)
-            put_text(&b, "\"quantization_config\": {\"quant_method\": \"fp8\", \"fmt\": \"e4m3\", \"weight_block_size\": [128, 128], "
-                     "\"activation_scheme\": \"dynamic\"},\n");
         put_text(&b, "\"rope_theta\": 10000, \"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4, \"original_max_position_embeddings\": 64, "
                  "\"beta_fast\": 32, \"beta_slow\": 1, \"mscale\": 1.0, \"mscale_all_dim\": 1.0}}\n");
     } else if (m->t->arch == R1I_QWEN2) {
