@@ -223,5 +223,12 @@ void man_overview(FILE *out, const cli_command *const *commands, int n)
     man_exit(out);
     if (n == 0) return;
     fputs(".Sh SEE ALSO\n", out);
-    for (int i = 0; i < n; i++) fprintf(out, ".Xr r1-%s 1%s\n", commands[i]->name, i + 1 < n ? " ," : "");
+    const char *last = ""; /* references in the order of the alphabet, as mdoc has them */
+    for (int k = 0; k < n; k++) {
+        const char *next = NULL;
+        for (int i = 0; i < n; i++)
+            if (strcmp(commands[i]->name, last) > 0 && (!next || strcmp(commands[i]->name, next) < 0)) next = commands[i]->name;
+        fprintf(out, ".Xr r1-%s 1%s\n", next, k + 1 < n ? " ," : "");
+        last = next;
+    }
 }
