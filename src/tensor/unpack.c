@@ -165,17 +165,9 @@ static void iq4_xs(const uint8_t *b, int8_t *q, float *scale, float *min)
 
 #define BYTES(v) ((uint64_t)(v) * 0x0101010101010101u)
 
-/* Byte j is 0xff where bit j of signs is set. */
-static uint64_t sign_mask(uint8_t signs)
-{
-    const uint64_t picked = BYTES(signs) & 0x8040201008040201u;
-    return (((picked + BYTES(0x7f)) | picked) >> 7 & BYTES(1)) * 0xffu;
-}
-
 /* Negate the bytes (all in 1..127) of v that the mask selects: ~x + 1 cannot carry out of a byte that is not 0. */
-static void store_signed(int8_t *q, uint64_t v, uint8_t signs)
+static void store_signed(int8_t *q, uint64_t v, uint64_t m)
 {
-    const uint64_t m = sign_mask(signs);
     const uint64_t r = (v ^ m) + (m & BYTES(1));
     memcpy(q, &r, 8);
 }
@@ -198,7 +190,7 @@ static void iq2_xxs(const uint8_t *b, int8_t *q, float *scale, float *min)
         const uint32_t a = r1i_load32(p + 4);
         set_group(scale, min, g, (d * (0.5f + (float)(a >> 28))) * 0.25f, 0.0f);
         for (int l = 0; l < 4; l++)
-            store_signed(q + 32 * g + 8 * l, r1i_grid_iq2xxs[p[l]], r1i_even_signs(a >> (7 * l)));
+            store_signed(q + 32 * g + 8 * l, r1i_grid_iq2xxs[p[l]], r1i_even_sign_masks[(a >> (7 * l)) & 127]);
     }
 }
 
@@ -215,7 +207,7 @@ static void iq2_xs(const uint8_t *b, int8_t *q, float *scale, float *min)
     iq2_scales(b + 66, r1i_load_half(b), scale, min);
     for (int i = 0; i < 32; i++) {
         const uint16_t w = r1i_load16(b + 2 + 2 * i);
-        store_signed(q + 8 * i, r1i_grid_iq2xs[w & 511], r1i_even_signs(w >> 9));
+        store_signed(q + 8 * i, r1i_grid_iq2xs[w & 511], r1i_even_sign_masks[w >> 9]);
     }
 }
 
@@ -223,7 +215,8 @@ static void iq2_s(const uint8_t *b, int8_t *q, float *scale, float *min)
 {
     iq2_scales(b + 74, r1i_load_half(b), scale, min);
     for (int i = 0; i < 32; i++)
-        store_signed(q + 8 * i, r1i_grid_iq2s[b[2 + i] | ((b[66 + (i >> 2)] >> (2 * (i & 3))) & 3) << 8], b[34 + i]);
+        store_signed(q + 8 * i, r1i_grid_iq2s[b[2 + i] | ((b[66 + (i >> 2)] >> (2 * (i & 3))) & 3) << 8],
+                     r1i_sign_masks[b[34 + i]]);
 }
 
 static uint64_t pair(const uint32_t *grid, int first, int second) { return grid[first] | (uint64_t)grid[second] << 32; }
@@ -236,7 +229,7 @@ static void iq3_xxs(const uint8_t *b, int8_t *q, float *scale, float *min)
         set_group(scale, min, g, (d * (0.5f + (float)(a >> 28))) * 0.5f, 0.0f);
         for (int l = 0; l < 4; l++) {
             const uint8_t *p = b + 2 + 8 * g + 2 * l;
-            store_signed(q + 32 * g + 8 * l, pair(r1i_grid_iq3xxs, p[0], p[1]), r1i_even_signs(a >> (7 * l)));
+            store_signed(q + 32 * g + 8 * l, pair(r1i_grid_iq3xxs, p[0], p[1]), r1i_even_sign_masks[(a >> (7 * l)) & 127]);
         }
     }
 }
@@ -249,7 +242,8 @@ static void iq3_s(const uint8_t *b, int8_t *q, float *scale, float *min)
         for (int l = 0; l < 4; l++) {
             const uint8_t *p = b + 2 + 8 * g + 2 * l;
             const int high = b[66 + g] >> (2 * l);
-            store_signed(q + 32 * g + 8 * l, pair(r1i_grid_iq3s, p[0] | (high & 1) << 8, p[1] | (high & 2) << 7), b[74 + 4 * g + l]);
+            store_signed(q + 32 * g + 8 * l, pair(r1i_grid_iq3s, p[0] | (high & 1) << 8, p[1] | (high & 2) << 7),
+                         r1i_sign_masks[b[74 + 4 * g + l]]);
         }
     }
 }

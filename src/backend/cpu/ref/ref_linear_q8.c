@@ -1,5 +1,5 @@
 /* Products of block-type weights with 8-bit activations, in plain C from the contract of op/table.h: the specification of
- * avx2_linear_q8.c and avx512_linear_q8.c, which must give the same bytes. Written to be read, not to be fast: one output at
+ * avx2_linear_quant.c and avx512_linear_quant.c, which must give the same bytes. Written to be read, not to be fast: one output at
  * a time, its blocks taken back out of the panel. */
 #include "backend/cpu/ref/ref_quant.h"
 

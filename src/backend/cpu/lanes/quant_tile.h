@@ -4,7 +4,7 @@
  *
  * The includer defines first:
  *   tile_halves(src, out)             16 halves to f32
- *   tile_lookup(words, n, table, bias)  replace each byte (0..15) of n * 16 words by table[byte] + bias
+ *   tile_table_nibbles(q, qs, table, bias)  tile_nibbles with each nibble n replaced by table[n] + bias
  *   TILE_WIDE_BIAS                    0x80 to store the 8-bit types as q + 128, 0 to store them signed */
 #ifndef R1I_QUANT_TILE_H
 #define R1I_QUANT_TILE_H
@@ -79,12 +79,17 @@ static inline void tile_nibbles(uint32_t *restrict q, const word_any *restrict q
     }
 }
 
-/* Bit 4 i + t of lane n's word becomes bit 4 of byte t: four bits are spread over four bytes by one product. */
-static inline void tile_fifth_bits(uint32_t *restrict q, const word_any *restrict qh)
+/* Bits 4 i .. 4 i + 3 of a word, one in bit 4 of each byte: one product spreads four bits over four bytes. */
+static inline uint32_t tile_fifth(uint32_t qh, int i) { return (((qh >> (4 * i)) & 15u) * (0x00204081u << 4)) & 0x10101010u; }
+
+static inline void tile_five_bits(uint32_t *restrict q, const word_any *restrict qs, const word_any *restrict qh)
 {
-    for (int i = 0; i < 8; i++)
-        for (int n = 0; n < LANES; n++)
-            q[LANES * i + n] |= ((((qh[n] >> (4 * i)) & 15u) * 0x00204081u) & 0x01010101u) << 4;
+    TILE_UNROLL for (int i = 0; i < 4; i++)
+        for (int n = 0; n < LANES; n++) {
+            const uint32_t v = qs[LANES * i + n];
+            q[LANES * i + n] = (v & 0x0f0f0f0fu) | tile_fifth(qh[n], i);
+            q[LANES * (4 + i) + n] = ((v >> 4) & 0x0f0f0f0fu) | tile_fifth(qh[n], 4 + i);
+        }
 }
 
 static inline void tile_minus_halves(const uint8_t *src, float *restrict out)
@@ -111,13 +116,11 @@ static inline void tile_group_32(r1_dtype type, const uint8_t *b, quant_tile *re
         tile_nibbles(q, (const word_any *)(b + 64));
         return;
     case R1_DTYPE_Q5_0:
-        tile_nibbles(q, (const word_any *)(b + 96));
-        tile_fifth_bits(q, (const word_any *)(b + 32));
+        tile_five_bits(q, (const word_any *)(b + 96), (const word_any *)(b + 32));
         return;
     case R1_DTYPE_Q5_1:
         tile_minus_halves(b + 32, t->min[g]);
-        tile_nibbles(q, (const word_any *)(b + 128));
-        tile_fifth_bits(q, (const word_any *)(b + 64));
+        tile_five_bits(q, (const word_any *)(b + 128), (const word_any *)(b + 64));
         return;
     case R1_DTYPE_Q8_0: {
         const word_any *qs = (const word_any *)(b + 32);
@@ -125,12 +128,10 @@ static inline void tile_group_32(r1_dtype type, const uint8_t *b, quant_tile *re
         return;
     }
     case R1_DTYPE_IQ4_NL:
-        tile_nibbles(q, (const word_any *)(b + 32));
-        tile_lookup(q, 8, r1i_iq4_values, TILE_WIDE_BIAS);
+        tile_table_nibbles(q, b + 32, r1i_iq4_values, TILE_WIDE_BIAS);
         return;
     case R1_DTYPE_MXFP4:
-        tile_nibbles(q, (const word_any *)(b + 16));
-        tile_lookup(q, 8, r1i_mxfp4_values, 16);
+        tile_table_nibbles(q, b + 16, r1i_mxfp4_values, 16);
         return;
     default: /* Q4_0 */
         tile_nibbles(q, (const word_any *)(b + 32));
@@ -256,35 +257,18 @@ static inline void tile_iq4_xs(const uint8_t *b, quant_tile *restrict t)
 {
     float d[LANES];
     const half_any *high = (const half_any *)(b + 32);
-    const word_any *low = (const word_any *)(b + 64), *qs = (const word_any *)(b + 128);
+    const word_any *low = (const word_any *)(b + 64);
     tile_halves(b, d);
     for (int g = 0; g < 8; g++) {
         for (int n = 0; n < LANES; n++) { /* nibble g of the word: byte g / 2, low one first */
             const uint32_t ls = ((low[n] >> (4 * g)) & 15u) | (((uint32_t)high[n] >> (2 * g)) & 3u) << 4;
             t->scale[g][n] = d[n] * (float)((int32_t)ls - 32);
         }
-        tile_nibbles(tile_group(t, g), qs + 64 * g);
-    }
-    tile_lookup(t->q, 64, r1i_iq4_values, TILE_WIDE_BIAS);
-}
-
-/* ---- codebook types: row by row, then turned ---- */
-
-static inline void tile_codebook(r1_dtype type, const uint8_t *b, quant_tile *restrict t)
-{
-    const size_t bytes = (size_t)r1i_dtype(type)->block_bytes;
-    const bool halves = r1i_type_scale_16(type);
-    for (int n = 0; n < LANES; n++) {
-        _Alignas(64) int8_t q[TILE_K];
-        uint32_t word[TILE_K / 4];
-        float scale[16], min[16];
-        r1i_unpack_integers(type, b + (size_t)n * bytes, TILE_K, q, scale, min);
-        memcpy(word, q, sizeof word);
-        for (int i = 0; i < TILE_K / 4; i++) /* bytewise + 64 */
-            t->q[LANES * i + n] = (word[i] ^ 0x80808080u) - 0x40404040u;
-        for (int i = 0; i < (halves ? 16 : 8); i++) t->scale[i][n] = scale[halves ? i : 2 * i];
+        tile_table_nibbles(tile_group(t, g), b + 128 + 256 * g, r1i_iq4_values, TILE_WIDE_BIAS);
     }
 }
+
+#include "backend/cpu/lanes/quant_codebook.h"
 
 /* Panel bytes of up to 256 columns (`groups` groups of 32) to a tile. */
 static __attribute__((noinline)) void tile_unpack(r1_dtype type, const uint8_t *b, int groups, quant_tile *restrict t)
@@ -308,7 +292,16 @@ static __attribute__((noinline)) void tile_unpack(r1_dtype type, const uint8_t *
     CASE(IQ4_NL, 18);
     CASE(MXFP4, 17);
 #undef CASE
-    default: tile_codebook(type, b, t); return;
+#define CASE(name) case R1_DTYPE_##name: tile_codebook(R1_DTYPE_##name, b, t); return
+    CASE(IQ2_XXS);
+    CASE(IQ2_XS);
+    CASE(IQ2_S);
+    CASE(IQ3_XXS);
+    CASE(IQ3_S);
+    CASE(IQ1_S);
+    CASE(IQ1_M);
+#undef CASE
+    default: return;
     }
 }
 

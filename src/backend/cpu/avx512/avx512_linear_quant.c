@@ -3,8 +3,10 @@
  * that a weight vector serves six rows and a broadcast two panels: 0.7 loads a product, and the product unit stays busy. */
 #include "backend/cpu/kernels.h"
 
-#if defined(__AVX512VNNI__) && defined(__AVX512BW__)
-#include <immintrin.h>
+#if defined(__x86_64__)
+#include <string.h>
+
+#include "backend/cpu/avx512/v512.h"
 
 #define TILE_WIDE_BIAS 0x80u
 
@@ -13,34 +15,26 @@ static inline void tile_halves(const uint8_t *src, float *out)
     _mm512_storeu_ps(out, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)src)));
 }
 
-static inline void tile_lookup(uint32_t *words, int n, const int8_t table[16], unsigned bias)
+static inline void tile_table_nibbles(uint32_t *q, const uint8_t *qs, const int8_t table[16], unsigned bias)
 {
     const __m128i t = _mm_add_epi8(_mm_loadu_si128((const __m128i *)table), _mm_set1_epi8((char)bias));
-    const __m512i wide = _mm512_broadcast_i32x4(t);
-    for (int i = 0; i < n; i++)
-        _mm512_storeu_si512(words + 16 * i, _mm512_shuffle_epi8(wide, _mm512_loadu_si512(words + 16 * i)));
+    const __m512i wide = _mm512_broadcast_i32x4(t), low = _mm512_set1_epi8(15);
+    for (int i = 0; i < 4; i++) {
+        const __m512i v = _mm512_loadu_si512(qs + 64 * i);
+        _mm512_storeu_si512(q + 16 * i, _mm512_shuffle_epi8(wide, _mm512_and_si512(v, low)));
+        _mm512_storeu_si512(q + 64 + 16 * i, _mm512_shuffle_epi8(wide, _mm512_and_si512(_mm512_srli_epi32(v, 4), low)));
+    }
 }
 
-#include "backend/cpu/quant_tile.h"
-
-static inline void tile_finish(const r1i_linear_job *job, int64_t row, int64_t first, int64_t n, const float *acc)
-{
-    const __mmask16 some = (__mmask16)((1u << n) - 1u);
-    float *y = job->y.p + row * job->y.stride + first;
-    __m512 v = _mm512_loadu_ps(acc);
-    if (job->bias) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(some, job->bias + first));
-    if (job->add) v = _mm512_add_ps(_mm512_maskz_loadu_ps(some, y), v);
-    _mm512_mask_storeu_ps(y, some, v);
-}
+#include "backend/cpu/lanes/quant_tile.h"
 
 static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, int64_t rows, const q8_rows *in, acc_row *acc);
-#include "backend/cpu/quant_driver.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "backend/cpu/lanes/quant_driver.h"
+#include "backend/cpu/lanes/quant_exact.h"
 
 enum { ROWS_MAX = 6 };
 
-INLINE __m512i broadcast4(const int8_t *p)
+R1I_INLINE __m512i broadcast4(const int8_t *p)
 {
     int32_t v;
     memcpy(&v, p, sizeof v);
@@ -49,7 +43,7 @@ INLINE __m512i broadcast4(const int8_t *p)
 
 /* What a row's chain needs beside products, for the groups (or halves) of this step. Types with min: d_x * (float)sum_x; else
  * where the integer sum starts, -offset * sum_x. */
-INLINE void row_sums(const tile_kind kind, int offset, const q8_rows *in, int64_t row, int32_t start[16], float dsum[16])
+R1I_INLINE void row_sums(const tile_kind kind, int offset, const q8_rows *in, int64_t row, int32_t start[16], float dsum[16])
 {
     const __mmask16 some = (__mmask16)((1u << (2 * in->groups)) - 1u);
     const __m512i halves = _mm512_maskz_loadu_epi32(some, in->sum16 + row * (in->cols / 16));
@@ -64,7 +58,7 @@ INLINE void row_sums(const tile_kind kind, int offset, const q8_rows *in, int64_
 }
 
 /* R rows by P panels over the tiles' columns. Everything known at compile time is a parameter; the arrays are registers. */
-INLINE void micro(const int R, const int P, const tile_kind kind, int offset, const quant_tile *tile, const q8_rows *in, acc_row *acc)
+R1I_INLINE void micro(const int R, const int P, const tile_kind kind, int offset, const quant_tile *tile, const q8_rows *in, acc_row *acc)
 {
     const bool halves = kind == TILE_OFFSET_16 || kind == TILE_MIN_16, has_min = kind == TILE_MIN_32 || kind == TILE_MIN_16;
     const int parts = halves ? 2 : 1, quads = 8 / parts;
@@ -162,8 +156,11 @@ static void quantise_row(const float *x, int64_t n, int8_t *q, float *d, int32_t
 
 bool r1i_cpu_avx512_quant_kernels(r1i_cpu_kernels *k)
 {
-    for (int t = 0; t < R1_DTYPE_COUNT; t++)
-        if (r1i_dtype_is_quantised((r1_dtype)t)) k->linear_q8[t] = linear;
+    for (int t = 0; t < R1_DTYPE_COUNT; t++) {
+        if (!r1i_dtype_is_quantised((r1_dtype)t)) continue;
+        k->linear_q8[t] = linear;
+        k->linear_f32[t] = exact_linear;
+    }
     k->quantise_row = quantise_row;
     return true;
 }

@@ -4,16 +4,26 @@
  *
  * The includer defines first:
  *   micro_rows(kind, type, panels, tiles, rows_left, in, acc)   add `in->groups` groups into acc[row][panel][lane] for a few
- *                                                         rows, the count returned
- *   tile_finish(job, row, first, n, acc)                  bias, residual, and out: n <= 16 columns from `first` on */
+ *                                                         rows, the count returned, and what
+ * sixteen lanes are (v512.h or v256.h) */
 #ifndef R1I_QUANT_DRIVER_H
 #define R1I_QUANT_DRIVER_H
 
-#include "backend/cpu/quant_tile.h"
+#include "backend/cpu/lanes/quant_tile.h"
 
 /* Up to DRIVER_ROWS_ALONE rows take one panel at a time: the weights then arrive as one stream that the prefetchers follow (measured
  * on Zen 4: 15 GB/s of one core's 16; two interleaved panels 9, and software prefetch made either slower). */
 enum { DRIVER_ROWS = 128, DRIVER_ROWS_ALONE = 6 };
+
+/* Bias and residual, one rounding each, and out: the columns of `panel` that exist. */
+static inline void quant_finish(const r1i_linear_job *job, int64_t row, int64_t panel, const float *acc)
+{
+    const int64_t first = panel * LANES, n = job->w->rows - first < LANES ? job->w->rows - first : LANES;
+    float *y = job->y.p + row * job->y.stride + first;
+    v16 v = v16_load(acc);
+    if (job->bias) v = v16_add(v, v16_load_n(job->bias + first, n));
+    v16_store_n(y, job->add ? v16_add(v16_load_n(y, n), v) : v, n);
+}
 
 static inline q8_rows q8_rows_at(const r1i_act *x, int64_t m, int64_t k)
 {
@@ -43,10 +53,7 @@ static inline void driver_block(const r1i_linear_job *job, int64_t p, int panels
         }
     }
     for (int64_t m = 0; m < rows; m++)
-        for (int i = 0; i < panels; i++) {
-            const int64_t first = (p + i) * LANES, n = w->rows - first < LANES ? w->rows - first : LANES;
-            tile_finish(job, m0 + m, first, n, acc[m][i]);
-        }
+        for (int i = 0; i < panels; i++) quant_finish(job, m0 + m, p + i, acc[m][i]);
 }
 
 /* Rows outermost: a block of activations stays in the second-level cache while the panels stream by. */

@@ -3,8 +3,10 @@
  * give their sign to the activations. The integers are exact either way, so the bytes are those of the plain row. */
 #include "backend/cpu/kernels.h"
 
-#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
-#include <immintrin.h>
+#if defined(__x86_64__)
+#include <string.h>
+
+#include "backend/cpu/avx2/v256.h"
 
 #define TILE_WIDE_BIAS 0u
 
@@ -13,39 +15,26 @@ static inline void tile_halves(const uint8_t *src, float *out)
     for (int i = 0; i < 2; i++) _mm256_storeu_ps(out + 8 * i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)src + i)));
 }
 
-static inline void tile_lookup(uint32_t *words, int n, const int8_t table[16], unsigned bias)
+static inline void tile_table_nibbles(uint32_t *q, const uint8_t *qs, const int8_t table[16], unsigned bias)
 {
     const __m128i t = _mm_add_epi8(_mm_loadu_si128((const __m128i *)table), _mm_set1_epi8((char)bias));
-    const __m256i wide = _mm256_broadcastsi128_si256(t);
-    for (int i = 0; i < 2 * n; i++) {
-        __m256i *at = (__m256i *)words + i;
-        _mm256_storeu_si256(at, _mm256_shuffle_epi8(wide, _mm256_loadu_si256(at)));
+    const __m256i wide = _mm256_broadcastsi128_si256(t), low = _mm256_set1_epi8(15);
+    for (int i = 0; i < 8; i++) {
+        const __m256i v = _mm256_loadu_si256((const __m256i *)qs + i);
+        _mm256_storeu_si256((__m256i *)q + i, _mm256_shuffle_epi8(wide, _mm256_and_si256(v, low)));
+        _mm256_storeu_si256((__m256i *)q + 8 + i, _mm256_shuffle_epi8(wide, _mm256_and_si256(_mm256_srli_epi32(v, 4), low)));
     }
 }
 
-#include "backend/cpu/quant_tile.h"
-
-static inline void tile_finish(const r1i_linear_job *job, int64_t row, int64_t first, int64_t n, const float *acc)
-{
-    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    for (int64_t i = 0; i < n; i += 8) {
-        const __m256i some = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(n - i)), lane);
-        float *y = job->y.p + row * job->y.stride + first + i;
-        __m256 v = _mm256_loadu_ps(acc + i);
-        if (job->bias) v = _mm256_add_ps(v, _mm256_maskload_ps(job->bias + first + i, some));
-        if (job->add) v = _mm256_add_ps(_mm256_maskload_ps(y, some), v);
-        _mm256_maskstore_ps(y, some, v);
-    }
-}
+#include "backend/cpu/lanes/quant_tile.h"
 
 static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, int64_t rows, const q8_rows *in, acc_row *acc);
-#include "backend/cpu/quant_driver.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "backend/cpu/lanes/quant_driver.h"
+#include "backend/cpu/lanes/quant_exact.h"
 
 enum { ROWS_MAX = 2 };
 
-INLINE __m256i broadcast4(const int8_t *p)
+R1I_INLINE __m256i broadcast4(const int8_t *p)
 {
     int32_t v;
     memcpy(&v, p, sizeof v);
@@ -54,7 +43,7 @@ INLINE __m256i broadcast4(const int8_t *p)
 
 /* Vectors of 16-bit sums that may be added before one overflows: 2 * 127 * (largest weight) each. 0: signed 8-bit weights,
  * one at a time (2 * 127 * 128 = 32512). */
-INLINE int sums_of(r1_dtype type)
+R1I_INLINE int sums_of(r1_dtype type)
 {
     switch (type) {
     case R1_DTYPE_Q4_0: case R1_DTYPE_Q4_1: case R1_DTYPE_Q2_K: case R1_DTYPE_Q3_K: case R1_DTYPE_Q4_K: return 8;
@@ -65,14 +54,14 @@ INLINE int sums_of(r1_dtype type)
     }
 }
 
-INLINE __m256i multiply(bool is_signed, __m256i w, __m256i x)
+R1I_INLINE __m256i multiply(bool is_signed, __m256i w, __m256i x)
 {
     return is_signed ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)) : _mm256_maddubs_epi16(w, x);
 }
 
 /* What a row's chain needs beside products, for the groups (or halves) of this step. Types with min: d_x * (float)sum_x; else
  * where the integer sum starts, -offset * sum_x. */
-INLINE void row_sums(const tile_kind kind, int offset, const q8_rows *in, int64_t row, int32_t start[16], float dsum[16])
+R1I_INLINE void row_sums(const tile_kind kind, int offset, const q8_rows *in, int64_t row, int32_t start[16], float dsum[16])
 {
     const int32_t *s = in->sum16 + row * (in->cols / 16);
     const float *d = in->d + row * (in->cols / 32);
@@ -93,7 +82,7 @@ INLINE void row_sums(const tile_kind kind, int offset, const q8_rows *in, int64_
 }
 
 /* R rows by one panel, two vectors of 8 outputs; row r's sums at acc + r * TILE_PANELS * LANES. sums: sums_of(type). */
-INLINE void micro(const int R, const int sums, const tile_kind kind, int offset, const quant_tile *tile, const q8_rows *in,
+R1I_INLINE void micro(const int R, const int sums, const tile_kind kind, int offset, const quant_tile *tile, const q8_rows *in,
                   float *acc)
 {
     const bool halves = kind == TILE_OFFSET_16 || kind == TILE_MIN_16, has_min = kind == TILE_MIN_32 || kind == TILE_MIN_16;
@@ -219,8 +208,11 @@ static void quantise_row(const float *x, int64_t n, int8_t *q, float *d, int32_t
 
 bool r1i_cpu_avx2_quant_kernels(r1i_cpu_kernels *k)
 {
-    for (int t = 0; t < R1_DTYPE_COUNT; t++)
-        if (r1i_dtype_is_quantised((r1_dtype)t)) k->linear_q8[t] = linear;
+    for (int t = 0; t < R1_DTYPE_COUNT; t++) {
+        if (!r1i_dtype_is_quantised((r1_dtype)t)) continue;
+        k->linear_q8[t] = linear;
+        k->linear_f32[t] = exact_linear;
+    }
     k->quantise_row = quantise_row;
     return true;
 }
