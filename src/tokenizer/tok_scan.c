@@ -6,18 +6,13 @@
 #define SYMBOL (R1I_CLASS_P | R1I_CLASS_S)
 #define SPACE R1I_CLASS_SPACE
 #define BREAK R1I_CLASS_BREAK
-/* DeepSeek-V3 cuts numbers and Chinese/Japanese runs out first; what follows sees them as the end of the text. */
-#define CUT (R1I_CLASS_N | R1I_CLASS_CJK)
+#define CJK R1I_CLASS_CJK
 
-/* End of the run from i whose characters have a flag of `any` and none of `stop`. */
-static inline size_t run(const r1i_classes *c, const uint8_t *p, size_t i, size_t n, unsigned any, unsigned stop)
+/* End of the run from i whose characters have a flag of `any`. */
+static inline size_t run(const r1i_classes *c, const uint8_t *p, size_t i, size_t n, unsigned any)
 {
     unsigned size;
-    while (i < n) {
-        const unsigned f = r1i_class_at(c, p + i, &size);
-        if (!(f & any) || (f & stop)) break;
-        i += size;
-    }
+    while (i < n && (r1i_class_at(c, p + i, &size) & any)) i += size;
     return i;
 }
 
@@ -28,7 +23,7 @@ static inline size_t run_breaks(const uint8_t *p, size_t i, size_t n)
 }
 
 /* \s*[\r\n]+|\s+(?!\S)|\s+ at i; i when there is no white space. The text ends at n or at a character with `stop`. */
-static size_t white_tail(const r1i_classes *c, const uint8_t *p, size_t i, size_t n, unsigned stop, bool breaks)
+static inline size_t white_tail(const r1i_classes *c, const uint8_t *p, size_t i, size_t n, unsigned stop, bool breaks)
 {
     size_t j = i, last = i, after_break = i;
     unsigned size, f = 0;
@@ -44,24 +39,56 @@ static size_t white_tail(const r1i_classes *c, const uint8_t *p, size_t i, size_
     return last > i ? last : j; /* two or more: the last one is left for what follows */
 }
 
+/* DeepSeek-V3's third step works inside what the first two have cut: between numbers and Chinese or Japanese runs, or
+ * inside such a run. `cjk` says which; what lies outside is like the end of the text, flagged OUTSIDE here. */
+#define OUTSIDE 256u
+
+static inline unsigned inside(const r1i_classes *c, const uint8_t *p, size_t i, size_t n, bool cjk, unsigned *size)
+{
+    *size = 0;
+    if (i >= n) return OUTSIDE;
+    const unsigned f = r1i_class_at(c, p + i, size);
+    if (cjk) return f & CJK ? f : OUTSIDE;
+    return f & (NUMBER | CJK) ? OUTSIDE : f;
+}
+
+static inline size_t run_inside(const r1i_classes *c, const uint8_t *p, size_t i, size_t n, bool cjk, unsigned any)
+{
+    unsigned size;
+    while (inside(c, p, i, n, cjk, &size) & any) i += size;
+    return i;
+}
+
 /* The third step at i, or i when nothing matches there. */
-static size_t deepseek3_match(const r1i_classes *c, const uint8_t *p, size_t i, size_t n)
+static inline size_t deepseek3_match(const r1i_classes *c, const uint8_t *p, size_t i, size_t n, bool cjk)
 {
     unsigned size, next_size;
-    const unsigned f = r1i_class_at(c, p + i, &size);
+    const unsigned f = inside(c, p, i, n, cjk, &size);
     const size_t j = i + size;
-    if (f & (LETTER | MARK)) return run(c, p, j, n, LETTER | MARK, CUT);
+    if (f & (LETTER | MARK)) return run_inside(c, p, j, n, cjk, LETTER | MARK);
     if (p[i] < 0x80 && (f & SYMBOL) && j < n && ((p[j] | 0x20) >= 'a' && (p[j] | 0x20) <= 'z')) {
         size_t k = j + 1;
         while (k < n && ((p[k] | 0x20) >= 'a' && (p[k] | 0x20) <= 'z')) k++;
         return k;
     }
-    const unsigned next = j < n ? r1i_class_at(c, p + j, &next_size) : CUT;
-    if (!(f & (BREAK | SYMBOL)) && (next & (LETTER | MARK)) && !(next & CUT))
-        return run(c, p, j, n, LETTER | MARK, CUT);
-    if ((f & SYMBOL) || (p[i] == ' ' && (next & SYMBOL) && !(next & CUT)))
-        return run_breaks(p, run(c, p, j, n, SYMBOL, CUT), n);
-    return white_tail(c, p, i, n, CUT, true);
+    const unsigned next = inside(c, p, j, n, cjk, &next_size);
+    if (!(f & (BREAK | SYMBOL)) && (next & (LETTER | MARK))) return run_inside(c, p, j, n, cjk, LETTER | MARK);
+    if ((f & SYMBOL) || (p[i] == ' ' && (next & SYMBOL))) {
+        const size_t end = run_inside(c, p, j, n, cjk, SYMBOL);
+        return cjk ? end : run_breaks(p, end, n);
+    }
+    return white_tail(c, p, i, n, NUMBER | CJK, true);
+}
+
+static inline size_t deepseek3_step(const r1i_classes *c, const uint8_t *p, size_t i, size_t n, bool cjk)
+{
+    const size_t end = deepseek3_match(c, p, i, n, cjk);
+    if (end > i) return end;
+    unsigned size;
+    inside(c, p, i, n, cjk, &size);
+    size_t j = i + size; /* a gap: control characters and the like, up to where something matches again */
+    while (!(inside(c, p, j, n, cjk, &size) & OUTSIDE) && deepseek3_match(c, p, j, n, cjk) == j) j += size;
+    return j;
 }
 
 size_t r1i_scan_deepseek3(const r1i_classes *c, const uint8_t *p, size_t i, size_t n)
@@ -73,12 +100,7 @@ size_t r1i_scan_deepseek3(const r1i_classes *c, const uint8_t *p, size_t i, size
         for (int k = 1; k < 3 && j < n && (r1i_class_at(c, p + j, &size) & NUMBER); k++) j += size;
         return j;
     }
-    if (f & R1I_CLASS_CJK) return run(c, p, i + size, n, R1I_CLASS_CJK, 0);
-    const size_t end = deepseek3_match(c, p, i, n);
-    if (end > i) return end;
-    size_t j = i + size; /* a gap: control characters and the like, up to where something matches again */
-    while (j < n && !(r1i_class_at(c, p + j, &size) & CUT) && deepseek3_match(c, p, j, n) == j) j += size;
-    return j;
+    return f & CJK ? deepseek3_step(c, p, i, n, true) : deepseek3_step(c, p, i, n, false);
 }
 
 /* (?i:'s|'t|'re|'ve|'m|'ll|'d) at p[i] = "'": end, or i. U+017F folds to s. */
@@ -101,13 +123,13 @@ static inline size_t tiktoken_like(const r1i_classes *c, const uint8_t *p, size_
     }
     const unsigned f = r1i_class_at(c, p + i, &size);
     size_t j = i + size;
-    if (f & LETTER) return run(c, p, j, n, LETTER, 0);
+    if (f & LETTER) return run(c, p, j, n, LETTER);
     if (f & NUMBER) {
         for (int k = 1; k < digits && j < n && (r1i_class_at(c, p + j, &size) & NUMBER); k++) j += size;
         return j;
     }
     const unsigned next = j < n ? r1i_class_at(c, p + j, &next_size) : SPACE;
-    if (!(f & BREAK) && (next & LETTER)) return run(c, p, j + next_size, n, LETTER, 0);
+    if (!(f & BREAK) && (next & LETTER)) return run(c, p, j + next_size, n, LETTER);
     if (!(f & SPACE) || (p[i] == ' ' && !(next & (SPACE | LETTER | NUMBER)))) {
         while (j < n && !(r1i_class_at(c, p + j, &size) & (SPACE | LETTER | NUMBER))) j += size;
         return run_breaks(p, j, n);
@@ -137,7 +159,7 @@ size_t r1i_scan_gpt2(const r1i_classes *c, const uint8_t *p, size_t i, size_t n)
         }
     }
     if (f & SPACE) return white_tail(c, p, i, n, 0, false);
-    if (f & (LETTER | NUMBER)) return run(c, p, j, n, f & (LETTER | NUMBER), 0);
+    if (f & (LETTER | NUMBER)) return run(c, p, j, n, f & (LETTER | NUMBER));
     while (j < n && !(r1i_class_at(c, p + j, &size) & (SPACE | LETTER | NUMBER))) j += size;
     return j;
 }
