@@ -39,7 +39,7 @@ typedef enum jkind {
 typedef struct jval jval;
 typedef struct jlist { jval *v; size_t n; } jlist;
 typedef struct jdict { jval *kv; size_t n, cap; } jdict;      /* kv[2n]: key, value, in insertion order */
-typedef struct jrange { int64_t start, step; size_t n; } jrange;
+typedef struct jrange { int64_t start, stop, step; size_t n; } jrange;
 typedef struct jundef { const char *message; bool security; } jundef;
 typedef struct jiter jiter;
 typedef struct jloop jloop;
@@ -86,7 +86,8 @@ typedef enum jtype {
 } jtype;
 
 typedef struct jnode jnode;
-typedef struct jbody { jnode **v; size_t n; } jbody;
+/* late: names that start out undefined when the body opens a scope (jinja_names.c) */
+typedef struct jbody { jnode **v; size_t n; const jstr **late; size_t n_late; } jbody;
 /* One shape for every node: which fields a type uses is said where the parser makes it. */
 struct jnode {
     jtype type;
@@ -314,5 +315,8 @@ const char *r1i_j_token_name(const jtoken *t);
 
 /* jinja_parse.c */
 void r1i_j_parse(jctx *c, const char *source, size_t bytes, jbody *out);
+
+/* jinja_names.c */
+void r1i_j_names(jctx *c, jbody *template_body);
 
 #endif

@@ -19,6 +19,16 @@ static jscope *new_scope(jctx *c, jscope *parent)
     return s;
 }
 
+static void bind(jctx *c, jscope *s, const jstr *name, jval v);
+
+/* A scope for a body, with the names in place that the body sets later. */
+static jscope *open_scope(jctx *c, jscope *parent, const jbody *body)
+{
+    jscope *const s = new_scope(c, parent);
+    for (size_t i = 0; i < body->n_late; i++) bind(c, s, body->late[i], (jval){.kind = J_UNDEF});
+    return s;
+}
+
 static void bind(jctx *c, jscope *s, const jstr *name, jval v)
 {
     r1i_j_step(c, 1);
@@ -37,18 +47,26 @@ static void bind(jctx *c, jscope *s, const jstr *name, jval v)
     s->v[s->n++] = (jbind){name, v};
 }
 
+static jval undefined_name(jctx *c, const jstr *name)
+{
+    return r1i_j_undef(c, "'%.*s' is undefined", (int)(name->n < 100 ? name->n : 100), name->p);
+}
+
 static jval lookup(jctx *c, const jscope *scope, const jstr *name)
 {
     for (const jscope *s = scope; s; s = s->parent) {
         r1i_j_step(c, 1 + s->n / 8);
         for (size_t i = 0; i < s->n; i++)
-            if (r1i_j_streq(s->v[i].name, name)) return s->v[i].value;
+            if (r1i_j_streq(s->v[i].name, name)) {
+                if (s->v[i].value.kind != J_UNDEF || s->v[i].value.u.u) return s->v[i].value;
+                return undefined_name(c, name);
+            }
     }
     const jval *const v = r1i_j_dict_text(c, c->vars, name);
     jval out;
     if (v) return *v;
     if (r1i_j_global(c, name, &out)) return out;
-    return r1i_j_undef(c, "'%.*s' is undefined", (int)(name->n < 100 ? name->n : 100), name->p);
+    return undefined_name(c, name);
 }
 
 static void assign(jctx *c, const jnode *target, jval v, jscope *scope)
@@ -225,7 +243,7 @@ static jval eval_slice(jctx *c, jval v, const jnode *n, jscope *scope)
     if (v.kind == J_STR) return slice_string(c, v.u.s, start, step, count);
     if (v.kind == J_RANGE) {
         jrange *const r = r1i_j_alloc(c, sizeof *r);
-        *r = (jrange){.start = v.u.r->start + start * v.u.r->step, .step = v.u.r->step * step, .n = count};
+        *r = (jrange){.start = v.u.r->start + start * v.u.r->step, .stop = v.u.r->start + stop * v.u.r->step, .step = v.u.r->step * step, .n = count};
         return (jval){.kind = J_RANGE, .u.r = r};
     }
     jlist *const l = r1i_j_list(c, count);
@@ -313,7 +331,7 @@ static void bind_special(jctx *c, const jmacro *m, jargs *a, jscope *s, bool exp
 static jval call_macro(jctx *c, const jmacro *m, jargs *a)
 {
     const jnode *const def = m->def;
-    jscope *const s = new_scope(c, m->scope);
+    jscope *const s = open_scope(c, m->scope, &def->body);
     jval *const given = r1i_j_array(c, def->n, sizeof *given);
     bool *const has = r1i_j_array(c, def->n, sizeof *has);
     bool explicit_caller = false;
@@ -531,7 +549,7 @@ static flow exec_for(jctx *c, const jnode *n, jval iterable, jscope *scope, int 
     bool ran = false;
     r1i_j_enter(c);
     while (step_loop(c, l)) {
-        jscope *const s = new_scope(c, scope);
+        jscope *const s = open_scope(c, scope, &n->body);
         bind(c, s, loop_name, (jval){.kind = J_LOOP, .u.loop = l});
         assign(c, n->a, l->current, s);
         const flow f = exec_body(c, &n->body, s);
@@ -539,7 +557,7 @@ static flow exec_for(jctx *c, const jnode *n, jval iterable, jscope *scope, int 
         ran |= f == GO; /* jinja2 notes a completed pass: after only "continue" the else part runs */
     }
     flow f = GO;
-    if (!ran && n->other.v) f = exec_body(c, &n->other, new_scope(c, scope));
+    if (!ran && n->other.v) f = exec_body(c, &n->other, open_scope(c, scope, &n->other));
     c->depth--;
     return f;
 }
@@ -600,7 +618,7 @@ static flow exec(jctx *c, const jnode *n, jscope *scope)
     case N_IF: f = exec_if(c, n, scope); break;
     case N_SET: assign(c, n->a, eval(c, n->b, scope), scope); break;
     case N_SETBLOCK: {
-        jscope *const inner = new_scope(c, scope);
+        jscope *const inner = open_scope(c, scope, &n->body);
         jval v = r1i_j_sv(capture(c, &n->body, inner));
         if (n->b) v = eval_chain(c, n->b, inner, v, n->b->n);
         assign(c, n->a, v, scope);
@@ -609,18 +627,18 @@ static flow exec(jctx *c, const jnode *n, jscope *scope)
     case N_MACRO: bind(c, scope, n->name, make_macro(c, n, scope)); break;
     case N_CALLBLOCK: exec_call_block(c, n, scope); break;
     case N_FILTERBLOCK: {
-        jscope *const inner = new_scope(c, scope);
+        jscope *const inner = open_scope(c, scope, &n->body);
         const jval v = r1i_j_sv(capture(c, &n->body, inner));
         r1i_j_puts(c, c->out, r1i_j_text(c, eval_chain(c, n->b, inner, v, n->b->n)));
         break;
     }
     case N_WITH: {
-        jscope *const inner = new_scope(c, scope);
+        jscope *const inner = open_scope(c, scope, &n->body);
         for (size_t i = 0; i < n->n; i++) assign(c, n->list[i], eval(c, n->kw[i], scope), inner);
         f = exec_body(c, &n->body, inner);
         break;
     }
-    case N_SCOPE: exec_body(c, &n->body, new_scope(c, n->name ? c->root : scope)); break;
+    case N_SCOPE: exec_body(c, &n->body, open_scope(c, n->name ? c->root : scope, &n->body)); break;
     case N_BREAK: f = BREAK; break;
     case N_CONTINUE: f = CONTINUE; break;
     default: break;
@@ -640,6 +658,6 @@ static flow exec_body(jctx *c, const jbody *body, jscope *scope)
 
 void r1i_j_exec(jctx *c, const r1_template *t)
 {
-    c->root = new_scope(c, NULL);
+    c->root = open_scope(c, NULL, &t->body);
     exec_body(c, &t->body, c->root);
 }

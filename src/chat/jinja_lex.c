@@ -138,7 +138,8 @@ static void skip_comment(jlex *x)
             return;
         }
     }
-    fail(x, "%s", "Missing end of comment tag");
+    if (x->pos + 2 + sign < x->n) fail(x, "%s", "Missing end of comment tag");
+    advance(x, x->n); /* nothing at all behind the mark: jinja2 lets it pass */
 }
 
 /* The raw block whose tag ends at `start`; true when it holds text. */
@@ -153,7 +154,8 @@ static bool raw_block(jlex *x, size_t start, jtoken *out)
         after_tag(x, end);
         return any;
     }
-    fail(x, "%s", "Missing end of raw directive");
+    if (start < x->n) fail(x, "%s", "Missing end of raw directive");
+    return false;
 }
 
 /* In plain text: true when a token came out; otherwise call again. */

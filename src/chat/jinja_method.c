@@ -630,7 +630,7 @@ static jval make_range(jctx *c, jargs *a)
     const uint64_t step = up ? (uint64_t)v[2] : 0 - (uint64_t)v[2], n = span ? (span - 1) / step + 1 : 0;
     if (n > 100000) r1i_j_raise(c, "Range too big. The sandbox blocks ranges larger than MAX_RANGE (100000).");
     jrange *const r = r1i_j_alloc(c, sizeof *r);
-    *r = (jrange){.start = v[0], .step = v[2], .n = (size_t)n};
+    *r = (jrange){.start = v[0], .stop = v[1], .step = v[2], .n = (size_t)n};
     return (jval){.kind = J_RANGE, .u.r = r};
 }
 

@@ -12,6 +12,7 @@ typedef struct parser {
     bool has_ahead;
     int nest;          /* open expressions and blocks */
     int loops;         /* enclosing for loops of this macro */
+    int fors;          /* enclosing for loops in all */
     int soft;          /* inside an if: an unknown filter fails only when it is reached */
     bool has_unknown;  /* an unknown filter or test was met outside any if so far ... */
     jtoken unknown;    /* ... this one; an inline if around it forgives it */
@@ -609,12 +610,13 @@ static jnode *parse_expression(parser *p, bool conditional)
 /* ---- statements -------------------------------------------------------------------------------------------------- */
 static jbody parse_body(parser *p, const char *const *ends);
 
-static bool assignable(const jnode *n)
+static bool assignable(parser *p, const jnode *n)
 {
+    if (n->type == N_NAME && p->fors && r1i_j_is(n->name, "loop")) fail(p, "%s", "Can't assign to special loop variable in for-loop target");
     if (n->type == N_NAME || n->type == N_NSREF) return true;
     if (n->type != N_TUPLE) return false;
     for (size_t i = 0; i < n->n; i++)
-        if (!assignable(n->list[i])) return false;
+        if (!assignable(p, n->list[i])) return false;
     return true;
 }
 
@@ -622,7 +624,7 @@ static jnode *parse_target(parser *p, bool with_namespace, const char *end_name)
 {
     const uint8_t special = p->special;
     jnode *const n = parse_tuple(p, (tuple_rules){.simplified = true, .with_namespace = with_namespace, .end_name = end_name});
-    if (!assignable(n)) fail(p, "%s", "can't assign to this expression");
+    if (!assignable(p, n)) fail(p, "%s", "can't assign to this expression");
     p->special = special; /* storing to "caller" is no mention of it */
     return n;
 }
@@ -654,6 +656,7 @@ static jnode *parse_for(parser *p)
 {
     jnode *const n = make(p, N_FOR);
     next(p);
+    p->fors++;
     n->a = parse_target(p, false, "in");
     if (!skip_name(p, "in")) fail(p, "expected token 'in', got '%s'", describe(p, &p->cur));
     n->b = parse_tuple(p, (tuple_rules){.no_condition = true, .end_name = "recursive"});
@@ -667,6 +670,7 @@ static jnode *parse_for(parser *p)
     if (skip_name(p, "else")) n->other = parse_block(p, end_for);
     if (!skip_name(p, "endfor")) fail(p, "%s", "a for loop has one else at most");
     p->soft = soft;
+    p->fors--;
     return n;
 }
 

@@ -176,7 +176,9 @@ void r1i_j_float_repr(double d, char out[40])
             memcpy(w, digits + 1, (size_t)n - 1);
             w += n - 1;
         }
-        snprintf(w, 12, "e%c%02d", e < 0 ? '-' : '+', abs(e));
+        char exponent[16];
+        snprintf(exponent, sizeof exponent, "e%c%02d", e < 0 ? '-' : '+', abs(e));
+        strcpy(w, exponent);
         return;
     }
     if (e < 0) {
@@ -263,7 +265,7 @@ static void put_other(jctx *c, jout *o, jval v)
     char text[160];
     if (v.kind == J_RANGE) {
         const jrange *const r = v.u.r;
-        const long long stop = (long long)(r->start + (int64_t)r->n * r->step);
+        const long long stop = (long long)r->stop;
         if (r->step == 1) snprintf(text, sizeof text, "range(%lld, %lld)", (long long)r->start, stop);
         else snprintf(text, sizeof text, "range(%lld, %lld, %lld)", (long long)r->start, stop, (long long)r->step);
     } else if (v.kind == J_LOOP) {

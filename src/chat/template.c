@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "chat/jinja.h"
 
-enum { NEST = 200, STACK_PER_NEST = 8, COMPILE_MEMORY = 1 << 30, TEMPLATE_BYTES = 16 << 20 };
+enum { NEST = 200, STACK_PER_NEST = 8, COMPILE_MEMORY = 1 << 30, TEMPLATE_BYTES = 16 << 20, COMPILE_STEPS = 1000000000 };
 
 /* First byte of an ill-formed character, or -1. */
 static int64_t bad_utf8(const char *p, size_t n)
@@ -41,13 +41,14 @@ r1_status r1_template_compile(const char *source, size_t bytes, r1_template **ou
     memcpy(copy, source, bytes);
     t->source = copy;
     t->pool.limit = COMPILE_MEMORY;
-    jctx c = {.err = err, .pool = &t->pool, .steps = INT64_MAX, .max_nest = NEST, .max_depth = NEST * STACK_PER_NEST,
+    jctx c = {.err = err, .pool = &t->pool, .steps = COMPILE_STEPS, .max_nest = NEST, .max_depth = NEST * STACK_PER_NEST,
               .max_output = TEMPLATE_BYTES * 2, .line = 1};
     if (setjmp(c.jump)) {
         r1_template_destroy(t);
         return c.status;
     }
     r1i_j_parse(&c, copy, bytes, &t->body);
+    r1i_j_names(&c, &t->body);
     *out = t;
     return R1_OK;
 }
