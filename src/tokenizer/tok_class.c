@@ -47,6 +47,7 @@ static bool is_nfc_stable(uint32_t cp)
 {
     const utf8proc_property_t *const p = utf8proc_get_property((utf8proc_int32_t)cp);
     uint8_t utf8[4];
+    utf8proc_int32_t buffer[64]; /* the longest canonical decomposition has 4 characters */
     if (p->combining_class != 0) return false;
     if (p->comb_index != UINT16_MAX && p->comb_index >= 0x8000) return false; /* may join the character before it */
     if (cp >= 0x1161 && cp <= 0x11FF) return false;                           /* Hangul vowels and finals do too */
@@ -54,11 +55,10 @@ static bool is_nfc_stable(uint32_t cp)
     if (p->decomp_seqindex == UINT16_MAX || p->decomp_type != 0) return true; /* no canonical decomposition */
     if (cp >= 0xD800 && cp <= 0xDFFF) return false;
     const unsigned n = r1i_utf8_put(utf8, cp);
-    utf8proc_uint8_t *again = NULL;
-    const utf8proc_ssize_t m = utf8proc_map(utf8, (utf8proc_ssize_t)n, &again, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
-    const bool same = m == (utf8proc_ssize_t)n && memcmp(utf8, again, n) == 0;
-    free(again);
-    return same;
+    utf8proc_ssize_t m = utf8proc_decompose(utf8, (utf8proc_ssize_t)n, buffer, 63, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    if (m < 0 || m > 63) return false;
+    m = utf8proc_reencode(buffer, m, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    return m == (utf8proc_ssize_t)n && memcmp(utf8, buffer, n) == 0;
 }
 
 r1_status r1i_classes_make(r1i_classes *c, bool nfc, r1_error *err)

@@ -54,14 +54,23 @@ static r1_status put(buffer *b, const uint8_t *p, size_t n, r1_error *err)
     return R1_OK;
 }
 
+/* The stretches that NFC hands over are a few characters, so the stack nearly always suffices. */
 static r1_status put_form(buffer *b, const uint8_t *p, size_t n, utf8proc_option_t form, r1_error *err)
 {
-    utf8proc_uint8_t *out = NULL;
-    const utf8proc_ssize_t m = utf8proc_map(p, (utf8proc_ssize_t)n, &out, (utf8proc_option_t)(form | UTF8PROC_STABLE));
-    if (m == UTF8PROC_ERROR_NOMEM) return r1i_fail(err, R1_ERR_NOMEM, "normalising %zu bytes", n);
-    if (m < 0) return r1i_fail(err, R1_ERR_BUG, "normalising %zu bytes: %s", n, utf8proc_errmsg(m));
-    const r1_status st = put(b, out, (size_t)m, err);
-    free(out);
+    utf8proc_int32_t few[256], *at = few;
+    utf8proc_ssize_t cap = 255; /* one is left for utf8proc_reencode */
+    const utf8proc_option_t options = (utf8proc_option_t)(form | UTF8PROC_STABLE);
+    utf8proc_ssize_t m = utf8proc_decompose(p, (utf8proc_ssize_t)n, at, cap, options);
+    if (m > cap) {
+        cap = m;
+        at = malloc(((size_t)m + 1) * sizeof *at);
+        if (!at) return r1i_fail(err, R1_ERR_NOMEM, "normalising %zu bytes", n);
+        m = utf8proc_decompose(p, (utf8proc_ssize_t)n, at, cap, options);
+    }
+    if (m >= 0) m = utf8proc_reencode(at, m, options);
+    const r1_status st = m < 0 ? r1i_fail(err, R1_ERR_BUG, "normalising %zu bytes: %s", n, utf8proc_errmsg(m))
+                               : put(b, (const uint8_t *)at, (size_t)m, err);
+    if (at != few) free(at);
     return st;
 }
 
