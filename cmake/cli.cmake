@@ -17,6 +17,18 @@ add_library(r1cli STATIC ${R1_CLI})
 target_include_directories(r1cli PUBLIC ${PROJECT_BINARY_DIR}/generated)
 target_link_libraries(r1cli PRIVATE r1_flags r1lib r1_core_deps r1_feature_LIBEDIT)
 target_compile_definitions(r1cli PRIVATE R1_DATE="${R1_DATE}")
+
+# What `r1 bench` writes beside its numbers: the commit (the log of HEAD grows with each, which configures again) and flags.
+execute_process(COMMAND git describe --always --dirty WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} OUTPUT_VARIABLE R1_COMMIT
+                OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+execute_process(COMMAND git rev-parse --path-format=absolute --git-path logs/HEAD WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+                OUTPUT_VARIABLE R1_HEAD_LOG OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+if(R1_HEAD_LOG AND EXISTS ${R1_HEAD_LOG})
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${R1_HEAD_LOG})
+endif()
+string(TOUPPER "${CMAKE_BUILD_TYPE}" type)
+set_source_files_properties(${PROJECT_SOURCE_DIR}/src/cli/cmd_bench.c PROPERTIES COMPILE_DEFINITIONS
+  "R1_COMMIT=\"${R1_COMMIT}\";R1_BUILD_FLAGS=\"${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION} ${CMAKE_C_FLAGS_${type}}\"")
 add_executable(r1 ${PROJECT_SOURCE_DIR}/src/cli/main.c)
 target_link_libraries(r1 PRIVATE r1_flags r1cli r1lib r1_core_deps)
 set_target_properties(r1 PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})

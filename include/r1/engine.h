@@ -18,7 +18,7 @@ typedef struct r1_engine_params {
     int64_t context;           /* tokens of the longest sequence; 0: the model's, at most 32,768, less where memory is short */
     int64_t cache_tokens;      /* positions in all pages together; 0: enough for one sequence of `context` */
     int32_t max_batch_tokens;  /* rows of one forward, so the prefill chunk; 0: 512 */
-    int32_t max_sequences;     /* decoding together; 0: 32 */
+    int32_t max_sequences;     /* decoding together, and rows of logits that scoring makes at a time; 0: 32 */
     r1_cache_type cache_type;
     bool no_prefix_cache;      /* do not look for pages of an equal prefix */
 } r1_engine_params;
@@ -118,6 +118,11 @@ R1_API void r1_engine_get_stats(const r1_engine *engine, r1_engine_stats *out);
  * chunk: rows of one forward (0: max_batch_tokens). Uses the engine's pages; owner thread; R1_ERR_RANGE as for submit. */
 R1_API r1_status r1_engine_score(r1_engine *engine, const int32_t *ids, size_t n, int32_t chunk, float *logprob,
                                  bool (*on_logits)(void *user, int64_t position, const float *logits), void *user, r1_error *err);
+/** Logits of the first multi-token prediction layer, n - 1 rows: row j joins the trunk's state at j with ids[j + 1] and predicts
+ * ids[j + 2]. R1_ERR_USAGE: fewer than two ids, or the model was opened without load_mtp; R1_ERR_UNSUPPORTED: it has no such
+ * layer; else as r1_engine_score. */
+R1_API r1_status r1_engine_score_mtp(r1_engine *engine, const int32_t *ids, size_t n, int32_t chunk,
+                                     bool (*on_logits)(void *user, int64_t position, const float *logits), void *user, r1_error *err);
 
 #ifdef __cplusplus
 }

@@ -42,10 +42,10 @@ static r1_status find_think_end(r1_engine *e, r1_error *err)
 static r1_status take_arrays(r1_engine *e, int threads, r1_error *err)
 {
     const size_t rows = (size_t)e->params.max_batch_tokens, sequences = (size_t)e->params.max_sequences;
-    const size_t vocab = (size_t)e->limits.vocab, logit_rows = (size_t)e->logit_rows;
+    const size_t vocab = (size_t)e->limits.vocab;
     r1i_arena *const a = &e->arena;
-    if (!(e->logits = r1i_arena_take(a, logit_rows * vocab * sizeof *e->logits, err)) ||
-        !(e->lse = r1i_arena_take(a, logit_rows * sizeof *e->lse, err)) ||
+    if (!(e->logits = r1i_arena_take(a, sequences * vocab * sizeof *e->logits, err)) ||
+        !(e->lse = r1i_arena_take(a, sequences * sizeof *e->lse, err)) ||
         !(e->sampler = r1i_arena_take(a, (size_t)threads * sizeof *e->sampler, err)) ||
         !(e->batch_token = r1i_arena_take(a, rows * sizeof *e->batch_token, err)) ||
         !(e->batch_run = r1i_arena_take(a, sequences * sizeof *e->batch_run, err)) ||
@@ -73,7 +73,6 @@ static r1_status build(r1_engine *e, r1_error *err)
     if ((st = r1i_engine_resolve(m, e->tokenizer, threads, r1i_memory_available(), &e->params, err)) != R1_OK) return st;
     const int64_t pages = r1i_pages_for(e->params.cache_tokens);
     r1i_engine_size_of(m, e->tokenizer, &e->params, threads, pages, e->params.context, &e->size);
-    e->logit_rows = r1i_engine_logit_rows(&e->params);
     e->limits = (r1i_request_limits){.vocab = m->config.vocab_size, .context = e->params.context, .pages = pages,
                                      .tokenizer = e->tokenizer};
     e->limits.piece_room = e->tokenizer ? r1_detokenizer_room(e->tokenizer) + 32 : 1; /* a token, and what ends the text */

@@ -4,12 +4,9 @@
 
 #include <inttypes.h>
 
-enum { DEFAULT_CONTEXT = 32768, DEFAULT_BATCH = 512, DEFAULT_SEQUENCES = 32, SCORE_ROWS = 16 };
+enum { DEFAULT_CONTEXT = 32768, DEFAULT_BATCH = 512, DEFAULT_SEQUENCES = 32 };
 
 r1_engine_params r1_engine_params_default(void) { return (r1_engine_params){.cache_type = R1_CACHE_F32}; }
-
-/* Scoring slices its rows by this many; generation needs one row a sequence. */
-int64_t r1i_engine_logit_rows(const r1_engine_params *p) { return p->max_sequences > SCORE_ROWS ? p->max_sequences : SCORE_ROWS; }
 
 static uint64_t aligned(uint64_t count, uint64_t bytes) { return (count * bytes + R1I_ALIGN - 1) / R1I_ALIGN * R1I_ALIGN; }
 
@@ -17,14 +14,14 @@ void r1i_engine_size_of(const r1_model *m, const r1_tokenizer *t, const r1_engin
                         int64_t context, r1i_engine_size *out)
 {
     const uint64_t rows = (uint64_t)p->max_batch_tokens, sequences = (uint64_t)p->max_sequences;
-    const uint64_t vocab = (uint64_t)m->config.vocab_size, logit_rows = (uint64_t)r1i_engine_logit_rows(p);
+    const uint64_t vocab = (uint64_t)m->config.vocab_size;
     const int64_t layers = m->config.num_hidden_layers, mtp = m->mtp ? m->config.num_nextn_predict_layers : 0;
     out->cache_page = r1i_kv_bytes(m, (r1i_cache_type)p->cache_type, R1I_PAGE) / (uint64_t)layers * (uint64_t)(layers + mtp);
     out->cache = out->cache_page * (uint64_t)cache_pages;
     /* Beside the forward's own: the final-normed rows that scoring cuts into slices, and the head's activations. */
     out->scratch = r1i_forward_scratch_bytes(m, p->max_batch_tokens, context, threads) +
                    aligned(rows, (uint64_t)m->config.hidden_size * sizeof(float)) + aligned(rows, sizeof(int32_t));
-    out->other = aligned(logit_rows * vocab, sizeof(float)) + aligned(logit_rows, sizeof(double)) +
+    out->other = aligned(sequences * vocab, sizeof(float)) + aligned(sequences, sizeof(double)) +
                  (uint64_t)threads * r1i_sampler_bytes(m->config.vocab_size) + aligned((uint64_t)threads, sizeof(r1i_sampler)) +
                  aligned(rows, sizeof(int32_t)) + aligned(sequences, sizeof(r1i_run)) + aligned(sequences, sizeof(int32_t)) +
                  aligned(sequences, sizeof(r1i_pick)) + aligned(sequences, sizeof(r1i_request *)) +

@@ -48,9 +48,8 @@ struct r1_engine {
     r1i_pages pages;
     r1i_arena scratch;             /* of one forward */
     r1i_arena arena;               /* the arrays below */
-    float *logits;                 /* [logit_rows, vocab] */
-    int64_t logit_rows;
-    double *lse;                   /* [logit_rows] */
+    float *logits;                 /* [max_sequences, vocab] one row a sequence; scoring takes so many rows at a time */
+    double *lse;                   /* [max_sequences] */
     r1i_sampler *sampler;          /* [threads] */
     int32_t *batch_token;          /* [max_batch_tokens] */
     r1i_run *batch_run;            /* [max_sequences] */
@@ -73,7 +72,6 @@ struct r1_engine {
 /* engine_size.c. params resolved except for context and cache_tokens. */
 void r1i_engine_size_of(const r1_model *m, const r1_tokenizer *t, const r1_engine_params *params, int threads,
                         int64_t cache_pages, int64_t context, r1i_engine_size *out);
-int64_t r1i_engine_logit_rows(const r1_engine_params *params);
 /* Zeros become defaults; context and cache are fitted to the memory that is left. */
 r1_status r1i_engine_resolve(const r1_model *m, const r1_tokenizer *t, int threads, uint64_t memory_available,
                              r1_engine_params *params, r1_error *err);

@@ -7,6 +7,7 @@
 
 typedef struct scoring {
     r1_engine *e;
+    bool mtp;
     const int32_t *ids;
     int64_t n;
     float *logprob;
@@ -20,8 +21,9 @@ static r1_status score_rows(const scoring *s, r1i_mat x, int64_t at)
 {
     r1_engine *const e = s->e;
     const r1i_weight *const head = &e->model->head;
-    for (int64_t first = 0; first < x.rows; first += e->logit_rows) {
-        const int64_t rows = x.rows - first < e->logit_rows ? x.rows - first : e->logit_rows;
+    const int64_t slice = e->params.max_sequences;
+    for (int64_t first = 0; first < x.rows; first += slice) {
+        const int64_t rows = x.rows - first < slice ? x.rows - first : slice;
         const r1i_mat part = {x.p + first * x.stride, rows, x.cols, x.stride};
         const r1i_mat logits = r1i_mat_of(e->logits, rows, e->limits.vocab);
         const size_t mark = r1i_arena_mark(&e->scratch);
@@ -45,6 +47,28 @@ static r1_status score_rows(const scoring *s, r1i_mat x, int64_t at)
     return R1_OK;
 }
 
+/* Logits of the multi-token prediction layer for the same rows; the last position of all has no next token to join. */
+static r1_status mtp_rows(const scoring *s, r1i_mat x, int64_t at, const int32_t *pages)
+{
+    static const int32_t every[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    r1_engine *const e = s->e;
+    const int64_t slice = e->params.max_sequences < 16 ? e->params.max_sequences : 16;
+    const int64_t end = at + x.rows < s->n ? x.rows : x.rows - 1;
+    for (int64_t first = 0; first < end; first += slice) {
+        const int64_t rows = end - first < slice ? end - first : slice;
+        const r1i_run run = {.first = 0, .n = rows, .pos0 = at + first, .pages = pages};
+        const r1i_batch batch = {.token = s->ids + at + first, .n = rows, .runs = &run, .n_runs = 1, .logit_row = every, .n_logits = rows};
+        const r1i_mat part = {x.p + first * x.stride, rows, x.cols, x.stride};
+        const r1_status st = r1i_forward_mtp(&e->ex, e->model, 0, &e->kv, &batch, s->ids + at + first + 1, part,
+                                             r1i_mat_of(e->logits, rows, e->limits.vocab));
+        if (st != R1_OK) return st;
+        for (int64_t i = 0; i < rows; i++)
+            if (!s->on_logits(s->user, at + first + i, e->logits + i * e->limits.vocab))
+                return r1i_fail(s->err, R1_ERR_STOPPED, "stopped after the logits of position %lld", (long long)(at + first + i));
+    }
+    return R1_OK;
+}
+
 static r1_status score_chunks(const scoring *s, int64_t chunk, const int32_t *pages)
 {
     r1_engine *const e = s->e;
@@ -57,7 +81,7 @@ static r1_status score_chunks(const scoring *s, int64_t chunk, const int32_t *pa
         const r1i_batch batch = {.token = s->ids + at, .n = rows, .runs = &run, .n_runs = 1, .logit_row = e->batch_logit_row};
         r1i_mat x = r1i_mat_of(hidden, rows, width);
         r1_status st = e->forward(&e->ex, e->model, &e->kv, &batch, r1i_mat_of(e->logits, 0, e->limits.vocab), &x, NULL);
-        if (st == R1_OK) st = score_rows(s, x, at);
+        if (st == R1_OK) st = s->mtp ? mtp_rows(s, x, at, pages) : score_rows(s, x, at);
         if (st != R1_OK) return st;
         r1i_progress(&e->env, "scoring", (uint64_t)(at + rows), (uint64_t)s->n);
     }
@@ -76,28 +100,50 @@ static r1_status check(const r1_engine *e, const int32_t *ids, size_t n, int32_t
     return R1_OK;
 }
 
-r1_status r1_engine_score(r1_engine *e, const int32_t *ids, size_t n, int32_t chunk, float *logprob,
-                          bool (*on_logits)(void *user, int64_t position, const float *logits), void *user, r1_error *err)
+/* Over pages of its own, all given back at the end. */
+static r1_status score(const scoring *s, int64_t chunk)
 {
-    r1_status st = check(e, ids, n, chunk, err);
-    if (st != R1_OK) return st;
-    const int64_t want = r1i_pages_for((int64_t)n);
+    r1_engine *const e = s->e;
+    const int64_t want = r1i_pages_for(s->n);
     int32_t *const pages = r1i_alloc(&e->env, (size_t)want * sizeof *pages);
-    if (!pages) return r1i_fail(err, R1_ERR_NOMEM, "page list of %lld", (long long)want);
+    if (!pages) return r1i_fail(s->err, R1_ERR_NOMEM, "page list of %lld", (long long)want);
+    r1_status st;
     int64_t got = 0;
     while (got < want && (pages[got] = r1i_pages_take(&e->pages)) >= 0) got++;
     if (got < want) {
-        st = r1i_fail(err, R1_ERR_NOMEM, "%zu tokens need %lld cache pages, %lld are not in use", n, (long long)want, (long long)got);
+        st = r1i_fail(s->err, R1_ERR_NOMEM, "%lld tokens need %lld cache pages, %lld are not in use", (long long)s->n, (long long)want,
+                      (long long)got);
     } else {
-        const int64_t most = e->params.max_batch_tokens, rows = chunk > 0 && chunk < most ? chunk : most;
-        const scoring s = {.e = e, .ids = ids, .n = (int64_t)n, .logprob = logprob, .on_logits = on_logits, .user = user, .err = err};
+        const int64_t most = e->params.max_batch_tokens;
         const size_t mark = r1i_arena_mark(&e->scratch);
-        e->ex.err = err;
-        st = score_chunks(&s, rows, pages);
+        e->ex.err = s->err;
+        st = score_chunks(s, chunk > 0 && chunk < most ? chunk : most, pages);
         e->ex.err = NULL;
         r1i_arena_reset(&e->scratch, mark);
     }
     while (got > 0) r1i_pages_drop(&e->pages, pages[--got]);
     r1i_release(&e->env, pages, (size_t)want * sizeof *pages);
     return st;
+}
+
+r1_status r1_engine_score(r1_engine *e, const int32_t *ids, size_t n, int32_t chunk, float *logprob,
+                          bool (*on_logits)(void *user, int64_t position, const float *logits), void *user, r1_error *err)
+{
+    const r1_status st = check(e, ids, n, chunk, err);
+    if (st != R1_OK) return st;
+    const scoring s = {.e = e, .ids = ids, .n = (int64_t)n, .logprob = logprob, .on_logits = on_logits, .user = user, .err = err};
+    return score(&s, chunk);
+}
+
+r1_status r1_engine_score_mtp(r1_engine *e, const int32_t *ids, size_t n, int32_t chunk,
+                              bool (*on_logits)(void *user, int64_t position, const float *logits), void *user, r1_error *err)
+{
+    if (!e->model->mtp)
+        return r1i_fail(err, e->model->params.load_mtp ? R1_ERR_UNSUPPORTED : R1_ERR_USAGE, "the model has no multi-token prediction layer%s",
+                        e->model->params.load_mtp ? "" : " loaded");
+    if (n == 1) return r1i_fail(err, R1_ERR_USAGE, "one token, a multi-token prediction needs at least two");
+    const r1_status st = check(e, ids, n, chunk, err);
+    if (st != R1_OK) return st;
+    const scoring s = {.e = e, .mtp = true, .ids = ids, .n = (int64_t)n, .on_logits = on_logits, .user = user, .err = err};
+    return score(&s, chunk);
 }

@@ -1,0 +1,139 @@
+#include "setup.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void setup_argument(opt_list *list, setup *s)
+{
+    opt_arg(list, "MODEL", &s->path, "folder of a checkpoint (Hugging Face), or a .gguf file");
+}
+
+void setup_options(opt_list *list, setup *s)
+{
+    s->cache_type = "f32";
+    s->compute = "f32";
+    s->isa = "auto";
+    opt_int(list, 'c', "context", "N", &s->context, 0, INT64_C(1) << 31, "tokens of prompt and answer together; 0: the model's, at most "
+            "32768, less where memory is short");
+    opt_int(list, 'b', "batch", "N", &s->batch, 0, 1 << 20, "tokens computed in one pass while reading the prompt; 0: 512");
+    opt_choice(list, 0, "cache-type", "f32|bf16", &s->cache_type, "numbers in the key-value cache");
+    opt_choice(list, 0, "compute", "f32|bf16", &s->compute, "arithmetic of float weights; bf16 is faster where the processor has it, "
+               "and another result");
+    opt_flag(list, 0, "exact-activations", &s->exact_activations, "quantised weights meet f32 activations instead of 8-bit ones");
+    opt_choice(list, 0, "isa", "auto|c|avx2|avx512", &s->isa, "instruction set; every choice gives the same bits");
+}
+
+/* Where ids will do, any tokenizer is a gain and none is a hindrance. */
+static int open_tokenizer(cli *app, setup *s, setup_text text)
+{
+    r1_error err = {0};
+    if (r1_tokenizer_open(s->path, &app->env, &s->tokenizer, &err) == R1_OK) return 0;
+    if (text == SETUP_TEXT_NEEDED) {
+        const int status = cli_report(app, &err);
+        if (access(s->path, R_OK) == 0) cli_note(app, "--ids takes token ids instead of text and needs no tokenizer");
+        return status;
+    }
+    if (app->verbose) cli_note(app, "going on without a tokenizer: %s", err.message);
+    return 0;
+}
+
+int setup_model(cli *app, setup *s, setup_text text, bool load_mtp)
+{
+    r1_error err = {0};
+    r1_model_params p = r1_model_params_default();
+    p.compute = strcmp(s->compute, "bf16") == 0 ? R1_COMPUTE_BF16 : R1_COMPUTE_F32;
+    p.exact_activations = s->exact_activations;
+    p.isa = s->isa;
+    p.load_mtp = load_mtp;
+    const int status = open_tokenizer(app, s, text);
+    if (status) return status;
+    if (r1_model_open(s->path, &p, &app->env, &s->model, &err) != R1_OK) return cli_report(app, &err);
+    r1_model_get_info(s->model, &s->info);
+    return 0;
+}
+
+int setup_engine(cli *app, setup *s, r1_engine_params p)
+{
+    r1_error err = {0};
+    if (s->context > 0) p.context = s->context;
+    if (s->batch > 0) p.max_batch_tokens = (int32_t)s->batch;
+    p.cache_type = strcmp(s->cache_type, "bf16") == 0 ? R1_CACHE_BF16 : R1_CACHE_F32;
+    if (r1_engine_create(s->model, s->tokenizer, &p, &app->env, &s->engine, &err) != R1_OK) return cli_report(app, &err);
+    return 0;
+}
+
+void setup_close(setup *s)
+{
+    r1_engine_destroy(s->engine);
+    r1_model_close(s->model);
+    r1_tokenizer_close(s->tokenizer);
+}
+
+/* ---- ids ---------------------------------------------------------------------------------------------------------- */
+
+static bool separates(char c) { return c == ',' || c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+int setup_ids(cli *app, const char *what, const char *text, int32_t **ids, size_t *n)
+{
+    size_t cap = strlen(text) / 2 + 1;
+    *n = 0;
+    *ids = malloc(cap * sizeof **ids);
+    if (!*ids) return cli_fail(app, CLI_ENVIRONMENT, "out of memory");
+    for (const char *p = text; *p;) {
+        char *end;
+        if (separates(*p)) {
+            p++;
+            continue;
+        }
+        errno = 0;
+        const long v = strtol(p, &end, 10);
+        if (end == p || (*end && !separates(*end)) || errno || v < INT32_MIN || v > INT32_MAX) {
+            const int status = cli_fail(app, CLI_INPUT, "%s: id %zu is '%.20s', expected a whole number", what, *n, p);
+            free(*ids);
+            *ids = NULL;
+            return status;
+        }
+        (*ids)[(*n)++] = (int32_t)v;
+        p = end;
+    }
+    return 0;
+}
+
+/* ---- bytes and JSON ----------------------------------------------------------------------------------------------- */
+
+void bytes_add(bytes *b, const char *text, size_t n)
+{
+    if (b->failed || n == 0) return;
+    if (n > b->cap - b->n) {
+        const size_t cap = (b->n + n) * 2;
+        char *const grown = realloc(b->text, cap);
+        if (!grown) {
+            b->failed = true;
+            return;
+        }
+        b->text = grown;
+        b->cap = cap;
+    }
+    memcpy(b->text + b->n, text, n);
+    b->n += n;
+}
+
+void bytes_free(bytes *b)
+{
+    free(b->text);
+    *b = (bytes){0};
+}
+
+json_t *json_bytes(const char *text, size_t n) { return json_stringn(n > 0 ? text : "", n); }
+
+json_t *json_ids(const int32_t *ids, size_t n)
+{
+    json_t *const a = json_array();
+    for (size_t i = 0; i < n; i++) json_array_append_new(a, json_integer(ids[i]));
+    return a;
+}
+
+json_t *json_number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
