@@ -15,7 +15,7 @@
 #include "tensor/panel.h"
 
 #if defined(__clang__)
-#define TILE_UNROLL _Pragma("unroll")
+#define TILE_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define TILE_UNROLL _Pragma("GCC unroll 16")
 #endif
