@@ -11,7 +11,7 @@ typedef __m512 v16;
 
 static inline v16 v16_load(const float *p) { return _mm512_loadu_ps(p); }
 static inline void v16_store(float *p, v16 v) { _mm512_storeu_ps(p, v); }
-static inline __mmask16 first_lanes(int64_t n) { return n >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << n) - 1u); }
+static inline __mmask16 first_lanes(int64_t n) { return (__mmask16)(n >= 16 ? 0xffffu : (1u << n) - 1u); }
 /* The first n lanes, 0 <= n; the others are zero, their memory is not touched. */
 static inline v16 v16_load_n(const float *p, int64_t n) { return _mm512_maskz_loadu_ps(first_lanes(n), p); }
 static inline void v16_store_n(float *p, v16 v, int64_t n) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
