@@ -1,6 +1,6 @@
-/* Products with f32, f16, bf16 and fp8 panels over sixteen lanes. One row streams the panels, decoding in registers, several side
- * by side because each output is one chain of dependent fmaf; more rows decode a slice of K once into a buffer that
- * stays in the near caches and pass register tiles over it. Both give the chain of op/table.h. */
+/* Products with f32, f16, bf16 and fp8 panels over sixteen lanes. Few rows stream the panels, decoding in registers, several
+ * panels side by side because each output is one chain of dependent fmaf; more rows decode a slice of K once into a buffer
+ * that stays in the near caches and pass register tiles over it. Both give the chain of op/table.h. */
 #ifndef R1I_LINEAR_BODY_H
 #define R1I_LINEAR_BODY_H
 
@@ -10,10 +10,15 @@ enum {
     SLICE = 256,      /* k decoded at a time: 4 panels x 256 x 64 bytes = 64 KiB, in L2, a quarter of it in L1 */
     GROUP = 4,        /* panels passed together */
     CHUNK_ROWS = 192, /* rows whose sums are kept: 48 KiB; a decoded slice is used this often */
+    FEW_ROWS = 12,    /* up to here decoding again for each register tile costs less than the buffer; four times as many */
+    NEAR_COLS = 4096, /* ... for two-byte types with so few columns that a group of panels stays in L2 */
+    TILE_FEW = 4,     /* rows of such a tile: 16 of 32, or 8 of 16 registers hold sums */
 #if defined(__AVX512F__)
-    STREAMS = 8       /* panels side by side for one row: covers the latency of fmaf */
+    STREAMS = 8,      /* panels side by side for one row: covers the latency of fmaf */
+    STREAMS_FEW = 4   /* for several rows */
 #else
-    STREAMS = 4
+    STREAMS = 4,
+    STREAMS_FEW = 1
 #endif
 };
 
@@ -32,50 +37,57 @@ static inline void finish_vector(const r1i_linear_job *job, int64_t row, int64_t
     }
 }
 
-/* ---- one row ---------------------------------------------------------------------------------------------------------- */
+/* ---- few rows --------------------------------------------------------------------------------------------------------- */
 
 typedef struct stream {
     const float *x;
+    int64_t xs;
     const uint8_t *w;   /* first panel */
     int64_t stride;     /* bytes a panel */
     int64_t cols;
     const float *scale[STREAMS];
 } stream;
 
-R1I_INLINE void stream_f32(const stream *s, const int np, v16 *acc)
+/* acc[r * STREAMS + p] is the sum of row r and panel p. */
+R1I_INLINE void stream_step(const stream *s, const int rows, const int np, v16 *acc, int64_t k, int p, v16 w)
 {
-    for (int64_t k = 0; k < s->cols; k++) {
-        const v16 a = v16_set1(s->x[k]);
-        R1I_UNROLL for (int p = 0; p < np; p++)
-            acc[p] = v16_fma(a, v16_load((const float *)(const void *)(s->w + p * s->stride + k * 64)), acc[p]);
-    }
+    (void)np;
+    R1I_UNROLL for (int r = 0; r < rows; r++) acc[r * STREAMS + p] = v16_fma(v16_set1(s->x[r * s->xs + k]), w, acc[r * STREAMS + p]);
 }
 
-R1I_INLINE void stream_pairs(const stream *s, const int np, v16 *acc, const bool f16)
+R1I_INLINE void stream_f32(const stream *s, const int rows, const int np, v16 *acc)
+{
+    for (int64_t k = 0; k < s->cols; k++)
+        R1I_UNROLL for (int p = 0; p < np; p++)
+            stream_step(s, rows, np, acc, k, p, v16_load((const float *)(const void *)(s->w + p * s->stride + k * 64)));
+}
+
+R1I_INLINE void stream_pairs(const stream *s, const int rows, const int np, v16 *acc, const bool f16)
 {
     const int64_t pairs = s->cols / 2;
     for (int64_t k = 0; k < pairs; k++) {
-        const v16 a0 = v16_set1(s->x[2 * k]), a1 = v16_set1(s->x[2 * k + 1]);
         R1I_UNROLL for (int p = 0; p < np; p++) {
             v16 w0, w1;
-            if (f16) v16_pair_f16(s->w + p * s->stride + k * 64, &w0, &w1);
-            else v16_pair_bf16(s->w + p * s->stride + k * 64, &w0, &w1);
-            acc[p] = v16_fma(a1, w1, v16_fma(a0, w0, acc[p]));
+            const uint8_t *const line = s->w + p * s->stride + k * 64;
+            if (AHEAD > 0 && rows > 1) _mm_prefetch((const char *)(line + AHEAD), _MM_HINT_T0);
+            if (f16) v16_pair_f16(line, &w0, &w1);
+            else v16_pair_bf16(line, &w0, &w1);
+            stream_step(s, rows, np, acc, 2 * k, p, w0);
+            stream_step(s, rows, np, acc, 2 * k + 1, p, w1);
         }
     }
     if (s->cols % 2 == 0) return;
-    const v16 a = v16_set1(s->x[s->cols - 1]);
     R1I_UNROLL for (int p = 0; p < np; p++) {
         v16 w0, w1;
         if (f16) v16_pair_f16(s->w + p * s->stride + pairs * 64, &w0, &w1);
         else v16_pair_bf16(s->w + p * s->stride + pairs * 64, &w0, &w1);
-        acc[p] = v16_fma(a, w0, acc[p]);
+        stream_step(s, rows, np, acc, s->cols - 1, p, w0);
     }
 }
 
 /* The 2^120 that v16_quad_f8 leaves out is folded into the scale: exact, as scales_fold() saw to it, so
  * e4m3 * scale is still rounded once. */
-R1I_INLINE void stream_f8(const stream *s, const int np, v16 *acc)
+R1I_INLINE void stream_f8(const stream *s, const int rows, const int np, v16 *acc)
 {
     for (int64_t k0 = 0; k0 < s->cols; k0 += 128) {
         v16 scale[STREAMS];
@@ -85,15 +97,16 @@ R1I_INLINE void stream_f8(const stream *s, const int np, v16 *acc)
         for (; k + 4 <= end; k += 4) {
             R1I_UNROLL for (int p = 0; p < np; p++) {
                 v16 w[4];
+                if (AHEAD > 0 && rows > 1) _mm_prefetch((const char *)(s->w + p * s->stride + k * 16 + AHEAD), _MM_HINT_T0);
                 v16_quad_f8(s->w + p * s->stride + k * 16, w);
-                R1I_UNROLL for (int i = 0; i < 4; i++) acc[p] = v16_fma(v16_set1(s->x[k + i]), v16_mul(w[i], scale[p]), acc[p]);
+                R1I_UNROLL for (int i = 0; i < 4; i++) stream_step(s, rows, np, acc, k + i, p, v16_mul(w[i], scale[p]));
             }
         }
         if (k == end) continue;
         R1I_UNROLL for (int p = 0; p < np; p++) {
             v16 w[4];
             v16_quad_f8(s->w + p * s->stride + k * 16, w);
-            for (int64_t i = 0; i < end - k; i++) acc[p] = v16_fma(v16_set1(s->x[k + i]), v16_mul(w[i], scale[p]), acc[p]);
+            for (int64_t i = 0; i < end - k; i++) stream_step(s, rows, np, acc, k + i, p, v16_mul(w[i], scale[p]));
         }
     }
 }
@@ -107,34 +120,50 @@ static bool scales_fold(const r1i_weight *w)
     return ok;
 }
 
-R1I_INLINE void stream_panels(const r1i_linear_job *job, int64_t p0, const int np, const r1_dtype type)
+R1I_INLINE void stream_panels(const r1i_linear_job *job, int64_t r0, int64_t p0, const int rows, const int np, const r1_dtype type)
 {
     const r1i_weight *const w = job->w;
-    stream s = {.x = job->x->x.p, .stride = (int64_t)r1i_panel_stride(type, w->cols), .cols = w->cols};
+    const r1i_mat x = job->x->x;
+    stream s = {.x = x.p + r0 * x.stride, .xs = x.stride, .stride = (int64_t)r1i_panel_stride(type, w->cols), .cols = w->cols};
     s.w = w->data + p0 * s.stride;
-    v16 acc[STREAMS];
-    R1I_UNROLL for (int p = 0; p < np; p++) {
-        acc[p] = v16_zero();
-        if (type == R1_DTYPE_F8_E4M3) s.scale[p] = w->scale + (p0 + p) / 8 * ((w->cols + 127) / 128);
+    v16 acc[TILE_FEW * STREAMS];
+    R1I_UNROLL for (int r = 0; r < rows; r++)
+        R1I_UNROLL for (int p = 0; p < np; p++) acc[r * STREAMS + p] = v16_zero();
+    if (type == R1_DTYPE_F8_E4M3)
+        R1I_UNROLL for (int p = 0; p < np; p++) s.scale[p] = w->scale + (p0 + p) / 8 * ((w->cols + 127) / 128);
+    if (type == R1_DTYPE_F32) stream_f32(&s, rows, np, acc);
+    else if (type == R1_DTYPE_F8_E4M3) stream_f8(&s, rows, np, acc);
+    else stream_pairs(&s, rows, np, acc, type == R1_DTYPE_F16);
+    R1I_UNROLL for (int r = 0; r < rows; r++)
+        R1I_UNROLL for (int p = 0; p < np; p++) finish_vector(job, r0 + r, p0 + p, acc[r * STREAMS + p]);
+}
+
+/* Panels [p, p + np) against all rows, four or three at a time. */
+R1I_INLINE void stream_rows(const r1i_linear_job *job, int64_t p, const int np, const r1_dtype type)
+{
+    const int64_t rows = job->x->x.rows;
+    for (int64_t r = 0; r < rows;) {
+        const int64_t tiles = (rows - r + TILE_FEW - 1) / TILE_FEW, n = (rows - r + tiles - 1) / tiles;
+        switch (n) {
+        case 1: stream_panels(job, r, p, 1, np, type); break;
+        case 2: stream_panels(job, r, p, 2, np, type); break;
+        case 3: stream_panels(job, r, p, 3, np, type); break;
+        default: stream_panels(job, r, p, 4, np, type); break;
+        }
+        r += n;
     }
-    if (type == R1_DTYPE_F32) stream_f32(&s, np, acc);
-    else if (type == R1_DTYPE_F8_E4M3) stream_f8(&s, np, acc);
-    else stream_pairs(&s, np, acc, type == R1_DTYPE_F16);
-    R1I_UNROLL for (int p = 0; p < np; p++) finish_vector(job, 0, p0 + p, acc[p]);
 }
 
 R1I_INLINE void stream_all(const r1i_linear_job *job, int64_t p0, int64_t p1, const r1_dtype type)
 {
-    for (; p0 + STREAMS <= p1; p0 += STREAMS) stream_panels(job, p0, STREAMS, type);
-    if (STREAMS > 4 && p0 + 4 <= p1) {
-        stream_panels(job, p0, 4, type);
-        p0 += 4;
+    if (job->x->x.rows > 1) {
+        for (; p0 + STREAMS_FEW <= p1; p0 += STREAMS_FEW) stream_rows(job, p0, STREAMS_FEW, type);
+        for (; p0 < p1; p0++) stream_rows(job, p0, 1, type);
+        return;
     }
-    if (p0 + 2 <= p1) {
-        stream_panels(job, p0, 2, type);
-        p0 += 2;
-    }
-    if (p0 < p1) stream_panels(job, p0, 1, type);
+    for (; p0 + STREAMS <= p1; p0 += STREAMS) stream_panels(job, 0, p0, 1, STREAMS, type);
+    for (; p0 + 2 <= p1; p0 += 2) stream_panels(job, 0, p0, 1, 2, type);
+    if (p0 < p1) stream_panels(job, 0, p0, 1, 1, type);
 }
 
 /* ---- many rows -------------------------------------------------------------------------------------------------------- */
@@ -211,22 +240,26 @@ static void many_rows(const r1i_linear_job *job, int64_t p0, int64_t p1, decode_
 
 static void linear_f32(const r1i_linear_job *job, int64_t p0, int64_t p1)
 {
-    if (job->x->x.rows == 1) stream_all(job, p0, p1, R1_DTYPE_F32);
+    if (job->x->x.rows <= FEW_ROWS) stream_all(job, p0, p1, R1_DTYPE_F32);
     else many_rows(job, p0, p1, NULL);
+}
+static bool few_rows(const r1i_linear_job *job)
+{
+    return job->x->x.rows <= (job->w->cols <= NEAR_COLS ? 4 * FEW_ROWS : FEW_ROWS);
 }
 static void linear_f16(const r1i_linear_job *job, int64_t p0, int64_t p1)
 {
-    if (job->x->x.rows == 1) stream_all(job, p0, p1, R1_DTYPE_F16);
+    if (few_rows(job)) stream_all(job, p0, p1, R1_DTYPE_F16);
     else many_rows(job, p0, p1, decode_f16);
 }
 static void linear_bf16_weights(const r1i_linear_job *job, int64_t p0, int64_t p1)
 {
-    if (job->x->x.rows == 1) stream_all(job, p0, p1, R1_DTYPE_BF16);
+    if (few_rows(job)) stream_all(job, p0, p1, R1_DTYPE_BF16);
     else many_rows(job, p0, p1, decode_bf16);
 }
 static void linear_f8(const r1i_linear_job *job, int64_t p0, int64_t p1)
 {
-    if (job->x->x.rows == 1 && scales_fold(job->w)) stream_all(job, p0, p1, R1_DTYPE_F8_E4M3);
+    if (job->x->x.rows <= FEW_ROWS && scales_fold(job->w)) stream_all(job, p0, p1, R1_DTYPE_F8_E4M3);
     else many_rows(job, p0, p1, decode_f8);
 }
 

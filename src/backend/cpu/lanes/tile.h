@@ -6,12 +6,15 @@
 
 #include "backend/cpu/lanes/unroll.h"
 
+/* AHEAD: bytes ahead of what is read that are asked for, 0 for none. Where a tile reads one stream of cache lines alone, that
+ * stream does not keep the memory busy: half the speed at 2 to 24 rows without it; with four streams it only costs.
+ * It may point past the matrix, where a prefetch is ignored. */
 #if defined(__AVX512F__)
 /* 6 rows x 4 vectors: 24 sums, 4 weights, 1 broadcast of 32 registers; 24 multiply-adds for 4 + 6 loads. */
-enum { TILE_ROWS = 6, TILE_VECS = 4 };
+enum { TILE_ROWS = 6, TILE_VECS = 4, AHEAD = 0 };
 #else
 /* 16 registers, two a vector: 6 x 1 (12 sums), 3 x 2 (12), 1 x 4 (8). */
-enum { TILE_ROWS = 6, TILE_VECS = 4 };
+enum { TILE_ROWS = 6, TILE_VECS = 4, AHEAD = 2048 };
 #endif
 
 /* x[row * xs + k]; vector v of step k at w + k * ldw + v * wps (elements); acc[row * as + 16 v]. */
@@ -26,7 +29,9 @@ typedef struct tile_args {
 
 R1I_INLINE v16 tile_weight(const void *w, int64_t at, const bool bf16)
 {
-    return bf16 ? v16_bf16((const uint16_t *)w + at) : v16_load((const float *)w + at);
+    const uint8_t *const p = (const uint8_t *)w + at * (bf16 ? 2 : 4);
+    if (AHEAD > 0) _mm_prefetch((const char *)(p + AHEAD), _MM_HINT_T0);
+    return bf16 ? v16_bf16((const uint16_t *)(const void *)p) : v16_load((const float *)(const void *)p);
 }
 
 R1I_INLINE void tile_body(const tile_args *t, const int rows, const int vecs, const bool bf16)
