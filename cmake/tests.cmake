@@ -77,9 +77,13 @@ foreach(f ${files})
   add_executable(example_${name} ${f})
   target_link_libraries(example_${name} PRIVATE r1_flags r1lib r1_core_deps)
 endforeach()
-# A sanitizer's allocator refuses impossible sizes as the C library does: with NULL.
+# A sanitizer makes arithmetic five to twenty times slower. Its allocator refuses impossible sizes as the C library does: with
+# NULL.
 get_property(tests DIRECTORY PROPERTY TESTS)
 foreach(t ${tests})
+  if(R1_SANITIZE OR R1_COVERAGE)
+    set_property(TEST ${t} PROPERTY TIMEOUT 3000)
+  endif()
   set_property(TEST ${t} APPEND PROPERTY ENVIRONMENT ASAN_OPTIONS=allocator_may_return_null=1
                TSAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1)
 endforeach()
