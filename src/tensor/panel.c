@@ -76,21 +76,42 @@ bool r1i_panel_bytes(r1_dtype type, int64_t rows, int64_t cols, uint64_t *out)
     return r1i_mul_u64(panels, r1i_panel_stride(type, cols), out);
 }
 
-/* ---- packing: a run of blocks of one row after the other, so that the source is read in order and the run of panel blocks
- * being written stays in the first-level cache ---- */
+/* ---- packing: a run of blocks of a few rows after the other, so that the source is read in order and the run of panel
+ * blocks being written stays in the first-level cache. Four rows go together: four words of each are turned in registers. ---- */
 
-static void put_words(uint8_t *dst, const uint8_t *src, size_t bytes, int lane)
+typedef uint32_t words4 __attribute__((vector_size(16)));
+
+static words4 load_words(const uint8_t *p)
 {
-    dst += 4 * lane;
-    for (size_t i = 0; i < bytes; i += 4, dst += 4 * R1I_PANEL_ROWS) memcpy(dst, src + i, 4);
+    words4 v;
+    memcpy(&v, p, sizeof v);
+    return v;
 }
 
-static void put_block(r1_dtype type, uint8_t *dst, const uint8_t *src, int lane)
+/* `count` (4, or 1 at the edge of the matrix) rows from `lane` on, `step` bytes apart. */
+static inline __attribute__((always_inline)) void put_words(uint8_t *dst, const uint8_t *src, size_t step, int count, size_t bytes, int lane)
 {
-    for (const field *f = fields[type]; f->bytes; f++) {
-        if (f->unit == 4) put_words(dst, src + f->offset, f->bytes, lane);
-        else memcpy(dst + lane * f->unit, src + f->offset, f->unit);
-        dst += R1I_PANEL_ROWS * f->bytes;
+    size_t i = 0;
+    dst += 4 * lane;
+    for (; count == 4 && i + 16 <= bytes; i += 16, dst += 16 * R1I_PANEL_ROWS) {
+        const words4 a = load_words(src + i), b = load_words(src + step + i), c = load_words(src + 2 * step + i), d = load_words(src + 3 * step + i);
+        const words4 ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), AB = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+        const words4 cd = __builtin_shufflevector(c, d, 0, 4, 1, 5), CD = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+        const words4 out[4] = {__builtin_shufflevector(ab, cd, 0, 1, 4, 5), __builtin_shufflevector(ab, cd, 2, 3, 6, 7),
+                               __builtin_shufflevector(AB, CD, 0, 1, 4, 5), __builtin_shufflevector(AB, CD, 2, 3, 6, 7)};
+        for (int w = 0; w < 4; w++) memcpy(dst + 4 * R1I_PANEL_ROWS * w, &out[w], 16);
+    }
+    for (; i < bytes; i += 4, dst += 4 * R1I_PANEL_ROWS)
+        for (int n = 0; n < count; n++) memcpy(dst + 4 * n, src + (size_t)n * step + i, 4);
+}
+
+static inline __attribute__((always_inline)) void put_block(const field f[FIELDS], uint8_t *dst, const uint8_t *src, size_t step, int count, int lane)
+{
+    for (; f->bytes; dst += R1I_PANEL_ROWS * f->bytes, f++) {
+        if (f->unit == 4) put_words(dst, src + f->offset, step, count, f->bytes, lane);
+        else
+            for (int n = 0; n < count; n++)
+                memcpy(dst + (lane + n) * f->unit, src + (size_t)n * step + f->offset, f->unit == 2 ? 2 : 1);
     }
 }
 
@@ -99,9 +120,12 @@ static void pack_scalar(const r1i_weight *src, int64_t first, int64_t rows, uint
     const size_t row_bytes = (size_t)src->cols * (size_t)r1i_dtype(src->type)->block_bytes;
     const size_t whole = row_bytes & ~(size_t)3, run = 512;
     for (size_t i = 0; i < whole; i += run)
-        for (int64_t n = 0; n < rows; n++) {
+        for (int64_t n = 0; n < rows;) {
             const size_t bytes = whole - i < run ? whole - i : run;
-            put_words(dst + i * R1I_PANEL_ROWS, src->data + (size_t)(first + n) * row_bytes + i, bytes, (int)n);
+            const uint8_t *from = src->data + (size_t)(first + n) * row_bytes + i;
+            if (rows - n >= 4) put_words(dst + i * R1I_PANEL_ROWS, from, row_bytes, 4, bytes, (int)n);
+            else put_words(dst + i * R1I_PANEL_ROWS, from, row_bytes, 1, bytes, (int)n);
+            n += rows - n >= 4 ? 4 : 1;
         }
     if (whole == row_bytes) return;
     memset(dst + whole * R1I_PANEL_ROWS, 0, 4 * R1I_PANEL_ROWS);
@@ -109,21 +133,36 @@ static void pack_scalar(const r1i_weight *src, int64_t first, int64_t rows, uint
         memcpy(dst + whole * R1I_PANEL_ROWS + 4 * n, src->data + (size_t)(first + n) * row_bytes + whole, row_bytes - whole);
 }
 
+/* `count` rows from lane on, blocks [i, end). */
+static inline __attribute__((always_inline)) void put_run(r1_dtype type, uint8_t *dst, const uint8_t *row, size_t row_bytes, size_t block, int count, int lane,
+                                                          size_t i, size_t end)
+{
+    for (; i < end; i++) put_block(fields[type], dst + i * block * R1I_PANEL_ROWS, row + i * block, row_bytes, count, lane);
+}
+
 static void pack_blocks(const r1i_weight *src, int64_t first, int64_t rows, uint8_t *dst)
 {
     const r1i_dtype_info *info = r1i_dtype(src->type);
     const size_t block = (size_t)info->block_bytes, blocks = (size_t)(src->cols / info->block_elems), row_bytes = blocks * block;
     const size_t run = 512 / block + 1;
-    const bool regrouped = fields[src->type][0].bytes != 0;
     for (size_t i = 0; i < blocks; i += run)
-        for (int64_t n = 0; n < rows; n++) {
+        for (int64_t n = 0; n < rows;) {
             const uint8_t *row = src->data + (size_t)(first + n) * row_bytes;
-            for (size_t b = i; b < blocks && b < i + run; b++) {
-                uint8_t *out = dst + b * block * R1I_PANEL_ROWS;
-                if (regrouped) put_block(src->type, out, row + b * block, (int)n);
-                else memcpy(out + (size_t)n * block, row + b * block, block);
-            }
+            const size_t end = blocks - i < run ? blocks : i + run;
+            if (rows - n >= 4) put_run(src->type, dst, row, row_bytes, block, 4, (int)n, i, end);
+            else put_run(src->type, dst, row, row_bytes, block, 1, (int)n, i, end);
+            n += rows - n >= 4 ? 4 : 1;
         }
+}
+
+/* Codebook types: block after block. */
+static void pack_whole_blocks(const r1i_weight *src, int64_t first, int64_t rows, uint8_t *dst)
+{
+    const r1i_dtype_info *info = r1i_dtype(src->type);
+    const size_t block = (size_t)info->block_bytes, blocks = (size_t)(src->cols / info->block_elems);
+    for (size_t b = 0; b < blocks; b++)
+        for (int64_t n = 0; n < rows; n++)
+            memcpy(dst + (b * R1I_PANEL_ROWS + (size_t)n) * block, src->data + ((size_t)(first + n) * blocks + b) * block, block);
 }
 
 void r1i_panel_pack(const r1i_weight *src, int64_t panel, uint8_t *dst)
@@ -133,7 +172,8 @@ void r1i_panel_pack(const r1i_weight *src, int64_t panel, uint8_t *dst)
     const int64_t rows = left < R1I_PANEL_ROWS ? left : R1I_PANEL_ROWS;
     if (rows < R1I_PANEL_ROWS) memset(dst, 0, r1i_panel_stride(src->type, src->cols));
     if (is_scalar(src->type)) pack_scalar(src, first, rows, dst);
-    else pack_blocks(src, first, rows, dst);
+    else if (fields[src->type][0].bytes) pack_blocks(src, first, rows, dst);
+    else pack_whole_blocks(src, first, rows, dst);
 }
 
 /* ---- and back ---- */
@@ -191,14 +231,32 @@ void r1i_weight_row(const r1i_weight *w, int64_t row, float *out)
 
 static bool half_nonfinite(const uint8_t *p) { return (r1i_load16(p) & 0x7c00u) == 0x7c00u; }
 
-static bool scalar_nonfinite(r1_dtype type, const uint8_t *p)
+typedef uint32_t word_any __attribute__((aligned(1), may_alias));
+typedef uint16_t half_any __attribute__((aligned(1), may_alias));
+
+/* Whether the exponent of any of n scalars is all ones; loops without an exit, which compilers vectorise. */
+static bool any_nonfinite(r1_dtype type, const uint8_t *p, int64_t n)
 {
+    unsigned any = 0;
+    const word_any *w = (const word_any *)p;
+    const half_any *h = (const half_any *)p;
     switch (type) {
-    case R1_DTYPE_F32: return (r1i_load32(p) & 0x7f800000u) == 0x7f800000u;
-    case R1_DTYPE_F16: return half_nonfinite(p);
-    case R1_DTYPE_BF16: return (r1i_load16(p) & 0x7f80u) == 0x7f80u;
-    default: return (p[0] & 0x7f) == 0x7f;
+    case R1_DTYPE_F32:
+        for (int64_t i = 0; i < n; i++) any |= (w[i] & 0x7f800000u) == 0x7f800000u;
+        break;
+    case R1_DTYPE_F16:
+        for (int64_t i = 0; i < n; i++) any |= (h[i] & 0x7c00u) == 0x7c00u;
+        break;
+    case R1_DTYPE_BF16:
+        for (int64_t i = 0; i < n; i++) any |= (h[i] & 0x7f80u) == 0x7f80u;
+        break;
+    default: {
+        uint8_t found = 0;
+        for (int64_t i = 0; i < n; i++) found |= (uint8_t)((p[i] & 0x7f) == 0x7f);
+        any = found;
     }
+    }
+    return any != 0;
 }
 
 /* An exponent byte of 255 is the NaN of its format; 253 and 254 overflow with the larger values of the table. */
@@ -239,12 +297,11 @@ int64_t r1i_row_find_nonfinite(r1_dtype type, const uint8_t *row, int64_t cols)
         }
         return -1;
     }
-    for (int64_t i = 0; i < cols; i += 64) { /* whether any, in a loop without an exit that compilers vectorise; then which */
-        const int64_t n = cols - i < 64 ? cols - i : 64;
-        bool any = false;
-        for (int64_t k = i; k < i + n; k++) any |= scalar_nonfinite(type, row + k * step);
-        for (int64_t k = i; any && k < i + n; k++)
-            if (scalar_nonfinite(type, row + k * step)) return k * step;
+    for (int64_t i = 0; i < cols; i += 256) { /* whether any; then which */
+        const int64_t n = cols - i < 256 ? cols - i : 256;
+        if (!any_nonfinite(type, row + i * step, n)) continue;
+        for (int64_t k = i;; k++)
+            if (any_nonfinite(type, row + k * step, 1)) return k * step;
     }
     return -1;
 }
