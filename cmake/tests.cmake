@@ -40,7 +40,8 @@ foreach(kind unit op prop golden)
     add_executable(${name} ${f})
     target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
     target_link_libraries(${name} PRIVATE r1_flags $<TARGET_NAME_IF_EXISTS:r1_test_support> $<TARGET_NAME_IF_EXISTS:r1cli> r1lib r1_core_deps cmocka)
-    target_compile_definitions(${name} PRIVATE R1_TEST_DIR="${PROJECT_SOURCE_DIR}/tests" R1_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    target_compile_definitions(${name} PRIVATE R1_TEST_DIR="${PROJECT_SOURCE_DIR}/tests" R1_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                               R1_PROGRAM="$<TARGET_FILE:r1>")
     # allocations of the whole executable go through tests/support/wrap_alloc.c where a test counts or fails them
     file(STRINGS ${f} wraps REGEX "support/(count|fail)_alloc\\.h")
     if(wraps)
