@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <utf8proc.h>
 
 #include "chat/jinja.h"
+#include "tokenizer/tok_unicode.h"
 
 /* ---- arguments --------------------------------------------------------------------------------------------------- */
 bool r1i_j_arg(jctx *c, jargs *a, size_t index, const char *name, jval *out)

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "chat/jinja.h"
+#include "tokenizer/tok_unicode.h"
 
 size_t r1i_j_decode(const char *p, size_t n, uint32_t *cp)
 {

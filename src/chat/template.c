@@ -2,10 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <utf8proc.h>
-
 #include "base/json.h"
 #include "chat/jinja.h"
+#include "tokenizer/tok_unicode.h"
 
 enum { NEST = 200, STACK_PER_NEST = 8, COMPILE_MEMORY = 1 << 30, TEMPLATE_BYTES = 16 << 20, COMPILE_STEPS = 1000000000 };
 
