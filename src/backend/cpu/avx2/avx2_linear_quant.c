@@ -64,21 +64,29 @@ R1I_INLINE __m256i multiply(bool is_signed, __m256i w, __m256i x)
 R1I_INLINE void row_sums(const tile_kind kind, int offset, const q8_rows *in, int64_t row, int32_t start[16], float dsum[16])
 {
     const int32_t *s = in->sum16 + row * (in->cols / 16);
-    const float *d = in->d + row * (in->cols / 32);
-    for (int g = 0; g < in->groups; g++) {
-        const int32_t low = s[2 * g], high = s[2 * g + 1];
-        switch (kind) {
-        case TILE_OFFSET_32: start[g] = -offset * (low + high); break;
-        case TILE_OFFSET_16:
-            start[2 * g] = -offset * low;
-            start[2 * g + 1] = -offset * high;
-            break;
-        case TILE_MIN_32: dsum[g] = d[g] * (float)(low + high); break;
-        default:
-            dsum[2 * g] = d[g] * (float)low;
-            dsum[2 * g + 1] = d[g] * (float)high;
-        }
+    const __m256i low = _mm256_maskload_epi32(s, lanes_below(2 * in->groups, 0));
+    const __m256i high = _mm256_maskload_epi32(s + 8, lanes_below(2 * in->groups, 8));
+    const __m256i sums = _mm256_permute4x64_epi64(_mm256_hadd_epi32(low, high), 0xd8), minus = _mm256_set1_epi32(-offset);
+    const __m256 d = _mm256_maskload_ps(in->d + row * (in->cols / 32), lanes_below(in->groups, 0));
+    const __m256 d_low = _mm256_permutevar8x32_ps(d, _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
+    const __m256 d_high = _mm256_permutevar8x32_ps(d, _mm256_setr_epi32(4, 4, 5, 5, 6, 6, 7, 7));
+    if (kind == TILE_OFFSET_32) _mm256_storeu_si256((__m256i *)start, _mm256_mullo_epi32(sums, minus));
+    if (kind == TILE_OFFSET_16) {
+        _mm256_storeu_si256((__m256i *)start, _mm256_mullo_epi32(low, minus));
+        _mm256_storeu_si256((__m256i *)(start + 8), _mm256_mullo_epi32(high, minus));
     }
+    if (kind == TILE_MIN_32) _mm256_storeu_ps(dsum, _mm256_mul_ps(d, _mm256_cvtepi32_ps(sums)));
+    if (kind == TILE_MIN_16) {
+        _mm256_storeu_ps(dsum, _mm256_mul_ps(d_low, _mm256_cvtepi32_ps(low)));
+        _mm256_storeu_ps(dsum + 8, _mm256_mul_ps(d_high, _mm256_cvtepi32_ps(high)));
+    }
+}
+
+/* Keeps sums in the order written: GCC would add the products as a tree and run out of registers for its leaves. */
+R1I_INLINE __m256i in_order(__m256i v)
+{
+    __asm__("" : "+x"(v));
+    return v;
 }
 
 /* R rows by one panel, two vectors of 8 outputs; row r's sums at acc + r * TILE_PANELS * LANES. sums: sums_of(type). */
@@ -105,7 +113,7 @@ R1I_INLINE void micro(const int R, const int sums, const tile_kind kind, int off
                     const __m256i x = broadcast4(in->q + r * q_stride + 32 * g + 4 * (i + j));
                     TILE_UNROLL for (int v = 0; v < 2; v++) {
                         const __m256i product = multiply(sums == 0, _mm256_load_si256(w + v), x);
-                        pairs[r][v] = j ? _mm256_add_epi16(pairs[r][v], product) : product;
+                        pairs[r][v] = j ? in_order(_mm256_add_epi16(pairs[r][v], product)) : product;
                     }
                 }
             }
