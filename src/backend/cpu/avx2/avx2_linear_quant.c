@@ -32,7 +32,7 @@ static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant
 #include "backend/cpu/lanes/quant_driver.h"
 #include "backend/cpu/lanes/quant_exact.h"
 
-enum { ROWS_MAX = 2 };
+enum { ROWS_MAX = 3 };
 
 R1I_INLINE __m256i broadcast4(const int8_t *p)
 {
@@ -137,7 +137,7 @@ typedef void (*micro_fn)(int offset, const quant_tile *tile, const q8_rows *in, 
     {                                                                                                                          \
         micro(R, sums, kind, offset, tile, in, acc);                                                                           \
     }
-#define MICROS(sums, name, kind) MICRO(1, sums, name, kind) MICRO(2, sums, name, kind)
+#define MICROS(sums, name, kind) MICRO(1, sums, name, kind) MICRO(2, sums, name, kind) MICRO(3, sums, name, kind)
 MICROS(0, offset_32, TILE_OFFSET_32)
 MICROS(1, offset_32, TILE_OFFSET_32)
 MICROS(4, offset_32, TILE_OFFSET_32)
@@ -150,8 +150,8 @@ MICROS(8, min_32, TILE_MIN_32)
 MICROS(8, min_16, TILE_MIN_16)
 
 /* By kind, then log2(sums) + 1 (0 for signed weights), then rows - 1; combinations that no type has are empty. */
-#define ROW(sums, name) {micro_##name##_1_##sums, micro_##name##_2_##sums}
-static const micro_fn micros[4][5][2] = {
+#define ROW(sums, name) {micro_##name##_1_##sums, micro_##name##_2_##sums, micro_##name##_3_##sums}
+static const micro_fn micros[4][5][ROWS_MAX] = {
     [TILE_OFFSET_32] = {[0] = ROW(0, offset_32), [1] = ROW(1, offset_32), [3] = ROW(4, offset_32), [4] = ROW(8, offset_32)},
     [TILE_OFFSET_16] = {[1] = ROW(1, offset_16), [2] = ROW(2, offset_16), [4] = ROW(8, offset_16)},
     [TILE_MIN_32] = {[3] = ROW(4, min_32), [4] = ROW(8, min_32)},
