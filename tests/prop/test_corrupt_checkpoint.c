@@ -114,7 +114,7 @@ static void flip_bytes(const copy *c, r1i_rng *rng)
     int accepted = 0;
     for (int i = 0; i < FLIPS; i++) {
         char path[160], what[256];
-        uint8_t old, bad;
+        uint8_t old = 0, bad;
         const int file = (int)r1i_rng_below(rng, (uint64_t)c->n);
         /* nine in ten in the header: flips of weights change nothing here */
         const off_t at = (off_t)r1i_rng_below(rng, r1i_rng_below(rng, 10) ? c->header[file] : c->size[file]);
