@@ -229,6 +229,7 @@ bool r1i_j_space(uint32_t cp);
 bool r1i_j_printable(uint32_t cp);
 int r1i_j_category(uint32_t cp);
 void r1i_j_put_upper(jctx *c, jout *o, uint32_t cp, bool trusted);
+void r1i_j_put_lower(jctx *c, jout *o, const jstr *s, size_t p, uint32_t cp); /* the character at byte p of s */
 void r1i_j_put_title(jctx *c, jout *o, uint32_t cp, bool trusted);
 const jstr *r1i_j_upper(jctx *c, const jstr *s);
 const jstr *r1i_j_lower(jctx *c, const jstr *s);

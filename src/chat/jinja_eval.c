@@ -578,6 +578,13 @@ static jval make_macro(jctx *c, const jnode *n, jscope *scope)
     return (jval){.kind = J_MACRO, .u.macro = m};
 }
 
+/* What a call block or a filter block yields is not converted: jinja2 joins it as it is. */
+static void put_string(jctx *c, jval v)
+{
+    if (v.kind != J_STR) r1i_j_raise(c, "a block yields %s, expected str", r1i_j_type_name(v));
+    r1i_j_puts(c, c->out, v.u.s);
+}
+
 static void exec_call_block(jctx *c, const jnode *n, jscope *scope)
 {
     const jnode *const chain = n->a, *const call = chain->list[chain->n - 1];
@@ -586,7 +593,7 @@ static void exec_call_block(jctx *c, const jnode *n, jscope *scope)
     eval_args(c, call, scope, &a);
     a.kw_names[a.n_kw] = r1i_j_lit(c, "caller");
     a.kw[a.n_kw++] = make_macro(c, n, scope);
-    r1i_j_puts(c, c->out, r1i_j_text(c, r1i_j_call(c, f, &a)));
+    put_string(c, r1i_j_call(c, f, &a));
 }
 
 static flow exec_if(jctx *c, const jnode *n, jscope *scope)
@@ -629,7 +636,7 @@ static flow exec(jctx *c, const jnode *n, jscope *scope)
     case N_FILTERBLOCK: {
         jscope *const inner = open_scope(c, scope, &n->body);
         const jval v = r1i_j_sv(capture(c, &n->body, inner));
-        r1i_j_puts(c, c->out, r1i_j_text(c, eval_chain(c, n->b, inner, v, n->b->n)));
+        put_string(c, eval_chain(c, n->b, inner, v, n->b->n));
         break;
     }
     case N_WITH: {

@@ -44,23 +44,20 @@ static jval fold(jctx *c, jval v, bool case_sensitive)
     return v.kind == J_STR && !case_sensitive ? r1i_j_sv(r1i_j_lower(c, v.u.s)) : v;
 }
 
-/* Keys of a sort: with "a,b" each key is a list of several. */
+/* Keys of a sort are lists, also of one: lists compare their items for equality first, so that equal items need no order
+ * (two undefined attributes do not fail). "a,b" makes two items. */
 static jlist *sort_keys(jctx *c, const jlist *items, jval attribute, bool case_sensitive)
 {
     jlist *const keys = r1i_j_list(c, items->n);
-    const bool several = attribute.kind == J_STR && memchr(attribute.u.s->p, ',', attribute.u.s->n);
+    const jstr *const s = attribute.kind == J_STR ? attribute.u.s : NULL;
+    size_t n = 1;
+    for (size_t p = 0; s && p < s->n; p++) n += s->p[p] == ',';
     for (size_t i = 0; i < items->n; i++) {
-        if (!several) {
-            keys->v[i] = fold(c, get_path(c, items->v[i], attribute, NULL), case_sensitive);
-            continue;
-        }
-        const jstr *const s = attribute.u.s;
-        size_t n = 1, k = 0;
-        for (size_t p = 0; p < s->n; p++) n += s->p[p] == ',';
         jlist *const key = r1i_j_list(c, n);
-        for (size_t p = 0, end; p <= s->n; p = end + 1) {
-            for (end = p; end < s->n && s->p[end] != ','; end++) {}
-            key->v[k++] = fold(c, get_path(c, items->v[i], r1i_j_sv(r1i_j_slice(c, s, p, end)), NULL), case_sensitive);
+        for (size_t p = 0, end, k = 0; k < n; k++, p = end + 1) {
+            for (end = p; s && end < s->n && s->p[end] != ','; end++) {}
+            const jval path = s ? r1i_j_sv(r1i_j_slice(c, s, p, end)) : attribute;
+            key->v[k] = fold(c, get_path(c, items->v[i], path, NULL), case_sensitive);
         }
         keys->v[i] = r1i_j_listv(key, J_LIST);
     }
@@ -203,9 +200,11 @@ static jval f_truncate(jctx *c, jval v, jargs *a)
     const bool kill = flag_arg(c, a, 1, "killwords");
     const jval end = r1i_j_arg_or(c, a, 2, "end", r1i_j_sv(r1i_j_lit(c, "..."))), lee = r1i_j_arg_or(c, a, 3, "leeway", r1i_j_none);
     const int64_t leeway = lee.kind == J_INT ? lee.u.i : 5;
-    if (v.kind != J_STR || end.kind != J_STR) r1i_j_raise(c, "object of type '%s' has no len()", r1i_j_type_name(v));
+    if (end.kind != J_STR) r1i_j_raise(c, "object of type '%s' has no len()", r1i_j_type_name(end));
     if (length < (int64_t)end.u.s->chars || leeway < 0) r1i_j_raise(c, "expected length >= %zu", end.u.s->chars);
-    if ((int64_t)v.u.s->chars <= length || (int64_t)v.u.s->chars - length <= leeway) return v;
+    const int64_t n = r1i_j_len(c, v);
+    if (n <= length || n - length <= leeway) return v;
+    if (v.kind != J_STR) r1i_j_raise(c, "a %s cannot be truncated", r1i_j_type_name(v));
     size_t cut = chars_to_bytes(v.u.s, length - (int64_t)end.u.s->chars);
     if (!kill)
         for (size_t p = cut; p > 0; p--)
@@ -236,19 +235,36 @@ static jval f_wordcount(jctx *c, jval v, jargs *a)
     return r1i_j_int(n);
 }
 
-static jval f_urlencode(jctx *c, jval v, jargs *a)
+static void put_quoted(jctx *c, jout *o, jval v, bool query)
 {
-    (void)a;
-    if (v.kind != J_STR && r1i_j_iterable(v)) r1i_j_fail(c, R1_ERR_UNSUPPORTED, "urlencode of a list or mapping in a template");
     const jstr *const s = r1i_j_text(c, v);
-    jout o = {0};
     for (size_t p = 0; p < s->n; p++) {
         const uint8_t b = (uint8_t)s->p[p];
-        const bool t = s->mask ? s->mask[p] : s->trusted;
         char text[4];
-        const bool plain = (b | 0x20u) - 'a' < 26u || b - 48u < 10u || (b && strchr("_.-~/", b));
-        snprintf(text, sizeof text, plain && b < 128 ? "%c" : "%%%02X", b);
-        r1i_j_put(c, &o, text, strlen(text), t);
+        const bool plain = (b | 0x20u) - 'a' < 26u || b - 48u < 10u || (b && strchr(query ? "_.-~" : "_.-~/", b));
+        if (query && b == ' ') snprintf(text, sizeof text, "+");
+        else snprintf(text, sizeof text, plain && b < 128 ? "%c" : "%%%02X", b);
+        r1i_j_put(c, o, text, strlen(text), s->mask ? s->mask[p] : s->trusted);
+    }
+}
+
+static jval f_urlencode(jctx *c, jval v, jargs *a)
+{
+    jout o = {0};
+    (void)a;
+    if (v.kind == J_STR || !r1i_j_iterable(v)) {
+        put_quoted(c, &o, v, false);
+        return r1i_j_sv(r1i_j_done(c, &o));
+    }
+    const jval pairs = v.kind == J_DICT ? (jval){.kind = J_VIEW, .aux = J_ITEMS, .u.m = v.u.m} : v;
+    const jlist *const l = r1i_j_collect(c, pairs);
+    for (size_t i = 0; i < l->n; i++) {
+        const jlist *const kv = r1i_j_collect(c, l->v[i]);
+        if (kv->n != 2) r1i_j_raise(c, "urlencode needs pairs, got %zu values", kv->n);
+        if (i) r1i_j_putz(c, &o, "&");
+        put_quoted(c, &o, kv->v[0], true);
+        r1i_j_putz(c, &o, "=");
+        put_quoted(c, &o, kv->v[1], true);
     }
     return r1i_j_sv(r1i_j_done(c, &o));
 }

@@ -228,8 +228,9 @@ const jstr *r1i_j_percent(jctx *c, const jstr *fmt, jval args)
         if (!f.type || !strchr("sradiuxXoeEfFgGc", f.type)) r1i_j_raise(c, "unsupported format character at index %zu", p - 1);
         put_percent(c, &o, has_name ? named : next_arg(c, &src), &f);
     }
-    const bool left = args.kind == J_TUPLE ? src.next < args.u.l->n
-                                           : !src.single_used && args.kind != J_DICT && args.kind != J_LIST && args.kind != J_RANGE;
+    /* a single argument that can be subscripted may go unused: it counts as a mapping */
+    const bool mapping = args.kind == J_DICT || args.kind == J_LIST || args.kind == J_RANGE || args.kind == J_UNDEF || args.kind == J_SPACE;
+    const bool left = args.kind == J_TUPLE ? src.next < args.u.l->n : !src.single_used && !mapping;
     if (left && !by_name) r1i_j_raise(c, "not all arguments converted during string formatting");
     return r1i_j_done(c, &o);
 }

@@ -339,7 +339,7 @@ static const jstr *title(jctx *c, const jstr *s, bool swap)
             if (swap) r1i_j_put_upper(c, &o, cp, t);
             else r1i_j_put_title(c, &o, cp, t);
         } else if (swap ? up : letter) {
-            r1i_j_put_char(c, &o, (uint32_t)utf8proc_tolower((utf8proc_int32_t)cp), t);
+            r1i_j_put_lower(c, &o, s, p, cp);
         } else {
             r1i_j_put_part(c, &o, s, p, p + n);
         }
@@ -488,8 +488,8 @@ static jval str_method(jctx *c, const jstr *s, const char *m, jargs *a)
 /* ---- list, dict, others ------------------------------------------------------------------------------------------ */
 static jval list_method(jctx *c, jval self, const char *m, jargs *a)
 {
-    const jlist *const l = self.u.l;
     if (!strcmp(m, "copy")) return self;
+    const jlist *const l = r1i_j_collect(c, self);
     const jval x = r1i_j_arg_need(c, a, 0, "value", m);
     int64_t n = 0;
     for (size_t i = 0; i < l->n; i++) {
@@ -552,7 +552,8 @@ bool r1i_j_has_method(jval self, const char *name, size_t n, bool *mutates)
     case J_LIST:
         *mutates = listed(" append clear pop reverse insert sort extend remove ", name, n);
         return listed(" count index copy ", name, n);
-    case J_TUPLE: return listed(" count index ", name, n);
+    case J_TUPLE:
+    case J_RANGE: return listed(" count index ", name, n);
     case J_DICT:
         *mutates = listed(" clear pop popitem setdefault update ", name, n);
         return listed(" get keys values items copy fromkeys ", name, n);
@@ -586,7 +587,8 @@ jval r1i_j_call_method(jctx *c, const jmethod *m, jargs *a)
         out = str_method(c, self.u.s, m->name, a);
         break;
     case J_LIST:
-    case J_TUPLE: out = list_method(c, self, m->name, a); break;
+    case J_TUPLE:
+    case J_RANGE: out = list_method(c, self, m->name, a); break;
     case J_DICT: out = dict_method(c, self, m->name, a); break;
     case J_FLOAT: out = r1i_j_bool(self.u.d == (double)(int64_t)self.u.d); break;
     case J_LOOP: out = loop_method(c, self.u.loop, m->name, a); break;
@@ -693,8 +695,13 @@ jval r1i_j_call_func(jctx *c, int id, jargs *a)
     case F_NAMESPACE: out = make_namespace(c, a); break;
     case F_RAISE: {
         const jstr *const text = r1i_j_text(c, r1i_j_arg_need(c, a, 0, "message", "raise_exception"));
+        char message[500];
+        size_t n = text->n < sizeof message - 1 ? text->n : sizeof message - 1;
         r1i_j_arg_end(c, a, "raise_exception");
-        r1i_j_raise(c, "%.*s", (int)(text->n < 500 ? text->n : 500), text->p);
+        while (n < text->n && n > 0 && ((uint8_t)text->p[n] & 0xC0) == 0x80) n--; /* whole characters */
+        for (size_t i = 0; i < n; i++) message[i] = text->p[i] ? text->p[i] : ' ';
+        message[n] = '\0';
+        r1i_j_raise(c, "%s", n ? message : "the template raised an exception without a message");
     }
     case F_STRFTIME: out = now(c, a); break;
     case F_CYCLER: {

@@ -102,7 +102,7 @@ static bool final_sigma(const jstr *s, size_t at)
 
 static bool byte_trust(const jstr *s, size_t p) { return s->mask ? s->mask[p] : s->trusted; }
 
-static void put_lower(jctx *c, jout *o, const jstr *s, size_t p, uint32_t cp)
+void r1i_j_put_lower(jctx *c, jout *o, const jstr *s, size_t p, uint32_t cp)
 {
     const bool t = byte_trust(s, p);
     if (cp == 0x130) r1i_j_put(c, o, "i\xCC\x87", 3, t);
@@ -128,7 +128,7 @@ const jstr *r1i_j_lower(jctx *c, const jstr *s)
     uint32_t cp;
     for (size_t p = 0, n; p < s->n; p += n) {
         n = r1i_j_decode(s->p + p, s->n - p, &cp);
-        put_lower(c, &o, s, p, cp);
+        r1i_j_put_lower(c, &o, s, p, cp);
     }
     r1i_j_step(c, s->n / 8);
     return r1i_j_done(c, &o);
@@ -141,7 +141,7 @@ const jstr *r1i_j_capitalize(jctx *c, const jstr *s)
     for (size_t p = 0, n; p < s->n; p += n) {
         n = r1i_j_decode(s->p + p, s->n - p, &cp);
         if (p == 0) r1i_j_put_title(c, &o, cp, byte_trust(s, p));
-        else put_lower(c, &o, s, p, cp);
+        else r1i_j_put_lower(c, &o, s, p, cp);
     }
     r1i_j_step(c, s->n / 8);
     return r1i_j_done(c, &o);

@@ -475,7 +475,10 @@ bool r1i_j_next(jctx *c, jiter *it, jval *out)
         if (it->pos >= s.u.s->n) return false;
         uint32_t cp;
         const size_t n = r1i_j_decode(s.u.s->p + it->pos, s.u.s->n - it->pos, &cp);
-        *out = r1i_j_sv(r1i_j_slice(c, s.u.s, it->pos, it->pos + n));
+        jstr *const ch = r1i_j_alloc(c, sizeof *ch);
+        *ch = *r1i_j_slice(c, s.u.s, it->pos, it->pos + n);
+        ch->markup = false; /* as in Python: the characters of a Markup are plain text */
+        *out = r1i_j_sv(ch);
         it->pos += n;
         return true;
     }
