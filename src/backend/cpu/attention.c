@@ -190,12 +190,28 @@ static r1_status run_blocks(r1i_exec *ex, attn *a, int threads)
     return R1_OK;
 }
 
+/* Large blocks share loaded keys among most queries; smaller ones when there would be less than one for each thread, down
+ * to where walking (MLA: transposing) the keys again costs more than the thread gains. */
+enum { SMALLEST_BLOCK = 16 };
+static void cut_blocks(attn *a, int threads)
+{
+    a->group = a->s->heads / a->s->kv_heads;
+    for (int64_t size = R1I_ATTN_BLOCK;; size /= 2) {
+        a->head_block = min64(a->group, size);
+        a->head_blocks = (a->group + a->head_block - 1) / a->head_block;
+        a->row_block = size / a->head_block;
+        a->blocks = 0;
+        for (int64_t i = 0; i < a->n_runs; i++) a->blocks += blocks_of(a, &a->runs[i]);
+        if (a->blocks >= threads || size <= SMALLEST_BLOCK) return;
+    }
+}
+
 static r1_status run_all(r1i_exec *ex, attn *a)
 {
     const int threads = r1i_pool_threads(ex->pool);
     int64_t max_spans = 0;
+    cut_blocks(a, threads);
     for (int64_t i = 0; i < a->n_runs; i++) {
-        a->blocks += blocks_of(a, &a->runs[i]);
         const int64_t last = a->runs[i].pos0 + a->runs[i].n - 1;
         if (a->runs[i].n > 0 && last / R1I_SPAN + 1 > max_spans) max_spans = last / R1I_SPAN + 1;
     }
@@ -213,10 +229,6 @@ r1_status r1i_cpu_attention(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_
 {
     const r1i_cpu_kernels *const k = ex->backend;
     attn a = {.kernels = k->attn, .s = s, .kv = kv, .o = o, .q = q, .runs = runs, .n_runs = n_runs};
-    a.group = s->heads / s->kv_heads;
-    a.head_block = min64(a.group, R1I_ATTN_BLOCK);
-    a.head_blocks = (a.group + a.head_block - 1) / a.head_block;
-    a.row_block = R1I_ATTN_BLOCK / a.head_block;
     const size_t mark = r1i_arena_mark(ex->scratch);
     const r1_status st = run_all(ex, &a);
     r1i_arena_reset(ex->scratch, mark);
