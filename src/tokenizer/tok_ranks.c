@@ -72,7 +72,7 @@ static r1_status merges_from_ranks(r1i_vocab *v, r1_error *err)
             if (st != R1_OK) return st;
         }
         for (size_t id = 0; id < v->size; id++) {
-            const r1i_token t = v->token[id];
+            const r1i_token t = v->flag[id] & R1I_TOKEN_DEFINED ? v->token[id] : (r1i_token){0}; /* ranks may have holes */
             for (uint32_t k = 1; k < t.size; k++) {
                 const int32_t left = r1i_vocab_find(v, v->text + t.at, k);
                 const int32_t right = left < 0 ? -1 : r1i_vocab_find(v, v->text + t.at + k, t.size - k);
