@@ -64,6 +64,8 @@ static r1_status read_tokens(reader *r)
     if (types && (types->type != R1I_GGUF_ARRAY || types->n != tokens->n))
         return r1i_fail_at(r->err, R1_ERR_FORMAT, (int64_t)types->offset,
                            "tokenizer.ggml.token_type: an array of %llu is expected", (unsigned long long)tokens->n);
+    const size_t few = tokens->n < R1I_VOCAB_MAX_IDS ? (size_t)tokens->n : R1I_VOCAB_MAX_IDS;
+    if ((st = r1i_vocab_reserve(&r->l->t->vocab, few, few * 8, r->err)) != R1_OK) return st;
     const uint8_t *at = tokens->bytes;
     uint64_t i = 0, n;
     const char *text;

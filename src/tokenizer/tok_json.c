@@ -43,6 +43,8 @@ static r1_status read_vocab(reader *r, json_t *vocab)
     size_t n;
     json_t *id;
     if (!json_is_object(vocab)) return r1i_fail(r->err, R1_ERR_FORMAT, "model.vocab: an object is expected");
+    const r1_status reserved = r1i_vocab_reserve(v, json_object_size(vocab), json_object_size(vocab) * 8, r->err);
+    if (reserved != R1_OK) return reserved;
     json_object_keylen_foreach(vocab, key, n, id) {
         size_t bytes = 0;
         r1_status st = need(r, n + 1);

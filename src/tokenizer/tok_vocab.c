@@ -60,9 +60,8 @@ static void slot_put(uint64_t *slot, size_t slots, uint64_t hash, uint64_t id_pl
     slot[i] = (hash >> 32) << 32 | id_plus_1;
 }
 
-static r1_status grow_slots(r1i_vocab *v, r1_error *err)
+static r1_status grow_slots(r1i_vocab *v, size_t slots, r1_error *err)
 {
-    const size_t slots = v->slots ? v->slots * 2 : 4096;
     uint64_t *const slot = calloc(slots, sizeof *slot);
     if (!slot) return r1i_fail(err, R1_ERR_NOMEM, "vocabulary hash of %zu slots", slots);
     for (size_t i = 0; i < v->slots; i++) {
@@ -74,6 +73,16 @@ static r1_status grow_slots(r1i_vocab *v, r1_error *err)
     v->slot = slot;
     v->slots = slots;
     return R1_OK;
+}
+
+r1_status r1i_vocab_reserve(r1i_vocab *v, size_t ids, size_t text_bytes, r1_error *err)
+{
+    size_t slots = 4096;
+    if (ids > R1I_VOCAB_MAX_IDS) ids = R1I_VOCAB_MAX_IDS;
+    while (slots <= ids * 2) slots *= 2;
+    r1_status st = ensure_ids(v, ids, err);
+    if (st == R1_OK && text_bytes <= UINT32_MAX / 4) st = ensure_text(v, text_bytes / 2, err); /* it doubles */
+    return st == R1_OK && slots > v->slots ? grow_slots(v, slots, err) : st;
 }
 
 int32_t r1i_vocab_find(const r1i_vocab *v, const uint8_t *text, size_t n)
@@ -95,7 +104,7 @@ static r1_status index_for_bpe(r1i_vocab *v, int32_t id, r1_error *err)
         return r1i_fail(err, R1_ERR_FORMAT, "token %d has the text of token %d", id,
                         r1i_vocab_find(v, v->text + t.at, t.size));
     if (v->filled * 2 >= v->slots) {
-        const r1_status st = grow_slots(v, err);
+        const r1_status st = grow_slots(v, v->slots ? v->slots * 2 : 4096, err);
         if (st != R1_OK) return st;
     }
     slot_put(v->slot, v->slots, r1i_hash_bytes(v->text + t.at, t.size), (uint64_t)id + 1);

@@ -46,6 +46,9 @@ typedef struct r1i_vocab {
 void r1i_vocab_init(r1i_vocab *v);
 void r1i_vocab_free(r1i_vocab *v);
 
+/* Make room for so many ids of so many bytes in all: spares growing, bounds nothing. */
+r1_status r1i_vocab_reserve(r1i_vocab *v, size_t ids, size_t text_bytes, r1_error *err);
+
 /* Define an id. `flags` without R1I_TOKEN_DEFINED. R1_ERR_FORMAT when the id has another text already, R1_ERR_RANGE
  * outside [0, R1I_VOCAB_MAX_IDS). Defining an id again with the same text adds the flags. */
 r1_status r1i_vocab_define(r1i_vocab *v, int64_t id, const uint8_t *text, size_t n, unsigned flags, r1_error *err);
