@@ -7,45 +7,56 @@
 
 #define TILE_BYTES(v) ((uint64_t)(v) * 0x0101010101010101u)
 
-/* Entry l of group g of one row, and what goes with it: the mask of negative bytes, or (IQ1) the bytes to add. */
-static inline __attribute__((always_inline)) void codebook_entry(const r1_dtype type, const uint8_t *p, int g, int l, uint64_t *entry, uint64_t *with)
+static inline uint64_t codebook_load64(const uint8_t *p) { return r1i_load32(p) | (uint64_t)r1i_load32(p + 4) << 32; }
+static inline uint64_t codebook_pair(const uint32_t *grid, uint64_t low, uint64_t high) { return grid[low] | (uint64_t)grid[high] << 32; }
+
+/* The four entries of group g of one row, and what goes with each: the mask of negative bytes, or (IQ1) the bytes to add. */
+static inline __attribute__((always_inline)) void codebook_group(const r1_dtype type, const uint8_t *p, int g, uint64_t *entry, uint64_t *with)
 {
-    const int i = 4 * g + l;
-    uint32_t w;
-    int high;
+    uint64_t v = 0;
+    uint32_t signs = 0, high = 0;
     switch (type) {
-    case R1_DTYPE_IQ2_XXS:
-        *entry = r1i_grid_iq2xxs[p[2 + 8 * g + l]];
-        *with = r1i_even_sign_masks[(r1i_load32(p + 6 + 8 * g) >> (7 * l)) & 127];
-        return;
-    case R1_DTYPE_IQ2_XS:
-        w = r1i_load16(p + 2 + 2 * i);
-        *entry = r1i_grid_iq2xs[w & 511];
-        *with = r1i_even_sign_masks[w >> 9];
-        return;
-    case R1_DTYPE_IQ2_S:
-        *entry = r1i_grid_iq2s[p[2 + i] | ((p[66 + g] >> (2 * l)) & 3) << 8];
-        *with = r1i_sign_masks[p[34 + i]];
-        return;
-    case R1_DTYPE_IQ3_XXS:
-        *entry = r1i_grid_iq3xxs[p[2 + 2 * i]] | (uint64_t)r1i_grid_iq3xxs[p[3 + 2 * i]] << 32;
-        *with = r1i_even_sign_masks[(r1i_load32(p + 66 + 4 * g) >> (7 * l)) & 127];
-        return;
-    case R1_DTYPE_IQ3_S:
-        high = p[66 + g] >> (2 * l);
-        *entry = r1i_grid_iq3s[p[2 + 2 * i] | (high & 1) << 8] | (uint64_t)r1i_grid_iq3s[p[3 + 2 * i] | (high & 2) << 7] << 32;
-        *with = r1i_sign_masks[p[74 + i]];
-        return;
-    case R1_DTYPE_IQ1_S:
-        w = r1i_load16(p + 34 + 2 * g);
-        *entry = r1i_grid_iq1[p[2 + i] | ((w >> (3 * l)) & 7) << 8];
-        *with = TILE_BYTES(65) - TILE_BYTES(2) * (w >> 15);
-        return;
-    default: /* IQ1_M */
-        w = (uint32_t)p[32 + i / 2] >> (4 * (i & 1));
-        *entry = r1i_grid_iq1[p[i] | (w & 7) << 8];
-        *with = TILE_BYTES(65) - TILE_BYTES(2) * ((w >> 3) & 1);
-        return;
+    case R1_DTYPE_IQ2_XXS: v = codebook_load64(p + 2 + 8 * g); signs = (uint32_t)(v >> 32); break;
+    case R1_DTYPE_IQ2_XS: v = codebook_load64(p + 2 + 8 * g); break;
+    case R1_DTYPE_IQ2_S: v = r1i_load32(p + 2 + 4 * g); signs = r1i_load32(p + 34 + 4 * g); high = p[66 + g]; break;
+    case R1_DTYPE_IQ3_XXS: v = codebook_load64(p + 2 + 8 * g); signs = r1i_load32(p + 66 + 4 * g); break;
+    case R1_DTYPE_IQ3_S: v = codebook_load64(p + 2 + 8 * g); signs = r1i_load32(p + 74 + 4 * g); high = p[66 + g]; break;
+    case R1_DTYPE_IQ1_S: v = r1i_load32(p + 2 + 4 * g); high = r1i_load16(p + 34 + 2 * g); break;
+    default: v = r1i_load32(p + 4 * g); high = r1i_load16(p + 32 + 2 * g); break; /* IQ1_M */
+    }
+    TILE_UNROLL for (int l = 0; l < 4; l++) {
+        uint64_t *e = entry + LANES * l, *w = with + LANES * l;
+        const uint64_t byte = (v >> (8 * l)) & 255, two = v >> (16 * l);
+        switch (type) {
+        case R1_DTYPE_IQ2_XXS:
+            *e = r1i_grid_iq2xxs[byte];
+            *w = r1i_even_sign_masks[(signs >> (7 * l)) & 127];
+            break;
+        case R1_DTYPE_IQ2_XS:
+            *e = r1i_grid_iq2xs[two & 511];
+            *w = r1i_even_sign_masks[(two >> 9) & 127];
+            break;
+        case R1_DTYPE_IQ2_S:
+            *e = r1i_grid_iq2s[byte | (uint64_t)((high >> (2 * l)) & 3) << 8];
+            *w = r1i_sign_masks[(signs >> (8 * l)) & 255];
+            break;
+        case R1_DTYPE_IQ3_XXS:
+            *e = codebook_pair(r1i_grid_iq3xxs, two & 255, (two >> 8) & 255);
+            *w = r1i_even_sign_masks[(signs >> (7 * l)) & 127];
+            break;
+        case R1_DTYPE_IQ3_S:
+            *e = codebook_pair(r1i_grid_iq3s, (two & 255) | ((high << 8 >> (2 * l)) & 256), ((two >> 8) & 255) | ((high << 7 >> (2 * l)) & 256));
+            *w = r1i_sign_masks[(signs >> (8 * l)) & 255];
+            break;
+        case R1_DTYPE_IQ1_S:
+            *e = r1i_grid_iq1[byte | (uint64_t)((high >> (3 * l)) & 7) << 8];
+            *w = TILE_BYTES(65) - TILE_BYTES(2) * (high >> 15);
+            break;
+        default:
+            *e = r1i_grid_iq1[byte | (uint64_t)((high >> (4 * l)) & 7) << 8];
+            *w = TILE_BYTES(65) - TILE_BYTES(2) * ((high >> (4 * l + 3)) & 1);
+            break;
+        }
     }
 }
 
@@ -96,17 +107,20 @@ static inline __attribute__((always_inline)) void tile_codebook(const r1_dtype t
     const size_t bytes = (size_t)r1i_dtype(type)->block_bytes;
     const bool ternary = type == R1_DTYPE_IQ1_S || type == R1_DTYPE_IQ1_M;
     codebook_scales(type, b, bytes, t);
-    for (int i = 0; i < 32; i++) {
-        uint64_t entry[LANES], with[LANES];
-        uint32_t *q = t->q + 2 * LANES * i;
-        for (int n = 0; n < LANES; n++) codebook_entry(type, b + (size_t)n * bytes, i >> 2, i & 3, &entry[n], &with[n]);
-        for (int n = 0; n < LANES; n++) {
-            const uint64_t e = entry[n], w = with[n];
-            const uint64_t v = ternary ? (w + ((e & TILE_BYTES(1)) << 3)) - (((e >> 7) & TILE_BYTES(1)) << 4)
-                                       : (e + TILE_BYTES(64)) - ((e & w) << 1);
-            q[n] = (uint32_t)v;
-            q[LANES + n] = (uint32_t)(v >> 32);
+    for (int g = 0; g < 8; g++) {
+        uint64_t entry[4 * LANES], with[4 * LANES];
+        for (int n = 0; n < LANES; n++) codebook_group(type, b + (size_t)n * bytes, g, entry + n, with + n);
+        for (int i = 0; i < 4 * LANES; i++) {
+            const uint64_t e = entry[i], w = with[i];
+            entry[i] = ternary ? (w + ((e & TILE_BYTES(1)) << 3)) - (((e >> 7) & TILE_BYTES(1)) << 4)
+                               : (e + TILE_BYTES(64)) - ((e & w) << 1);
         }
+        uint32_t *q = tile_group(t, g);
+        for (int l = 0; l < 4; l++, q += 2 * LANES)
+            for (int n = 0; n < LANES; n++) {
+                q[n] = (uint32_t)entry[LANES * l + n];
+                q[LANES + n] = (uint32_t)(entry[LANES * l + n] >> 32);
+            }
     }
 }
 

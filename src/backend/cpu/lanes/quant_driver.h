@@ -13,7 +13,7 @@
 
 /* Up to DRIVER_ROWS_ALONE rows take one panel at a time: the weights then arrive as one stream that the prefetchers follow (measured
  * on Zen 4: 15 GB/s of one core's 16; two interleaved panels 9, and software prefetch made either slower). */
-enum { DRIVER_ROWS = 128, DRIVER_ROWS_ALONE = 6 };
+enum { DRIVER_ROWS = 256, DRIVER_ROWS_ALONE = 6 };
 
 /* Bias and residual, one rounding each, and out: the columns of `panel` that exist. */
 static inline void quant_finish(const r1i_linear_job *job, int64_t row, int64_t panel, const float *acc)
