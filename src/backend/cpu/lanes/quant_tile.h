@@ -145,14 +145,14 @@ static inline void tile_group_32(r1_dtype type, const uint8_t *b, quant_tile *re
 static inline void tile_scales(float (*restrict scale)[LANES], int words, const uint32_t (*restrict code)[LANES], const float *restrict d)
 {
     for (int w = 0; w < words; w++)
-        for (int t = 0; t < 4; t++)
+        TILE_UNROLL for (int t = 0; t < 4; t++)
             for (int n = 0; n < LANES; n++) scale[4 * w + t][n] = d[n] * (float)(int32_t)((code[w][n] >> (8 * t)) & 255u);
 }
 
 static inline void tile_signed_scales(float (*restrict scale)[LANES], const uint32_t (*restrict code)[LANES], const float *restrict d)
 {
     for (int w = 0; w < 4; w++)
-        for (int t = 0; t < 4; t++)
+        TILE_UNROLL for (int t = 0; t < 4; t++)
             for (int n = 0; n < LANES; n++) scale[4 * w + t][n] = d[n] * (float)((int32_t)(code[w][n] << (24 - 8 * t)) >> 24);
 }
 
