@@ -99,6 +99,8 @@ static r1_status read_tensor(r1i_scan *s, const r1i_scan_text *name, sink *to)
         return r1i_fail_at(s->err, R1_ERR_FORMAT, (int64_t)(s->base + s->pos - 1), "tensor description lacks %s",
                            !(seen & SEEN_DTYPE) ? "dtype" : !(seen & SEEN_SHAPE) ? "shape" : "data_offsets");
     if ((st = check_range(s, name, &e, end, to)) != R1_OK) return st;
+    if (to->n == R1I_MAX_TENSORS)
+        return r1i_fail_at(s->err, R1_ERR_RANGE, (int64_t)name->offset, "more than %d tensors", R1I_MAX_TENSORS);
     if (to->entry) {
         char *const copy = to->names + to->name_bytes;
         r1i_scan_copy(name, copy);

@@ -5,6 +5,7 @@
 
 #include "format/names.h"
 #include "format/scan.h"
+#include "format/store.h"
 
 /* Decoded text is never longer than the literal, and its NUL may take the closing quote's place, which the scanner has
  * passed already. Returns the offset of the decoded string. */
@@ -49,6 +50,8 @@ static r1_status count_members(r1i_scan s, int64_t *n)
     *n = 0;
     for (bool first = true, more; st == R1_OK; first = false) {
         if ((st = r1i_scan_key(&s, first, &more, &text)) != R1_OK || !more) return st;
+        if (*n == R1I_MAX_TENSORS)
+            return r1i_fail_at(s.err, R1_ERR_RANGE, (int64_t)text.offset, "more than %d tensors in weight_map", R1I_MAX_TENSORS);
         if ((st = r1i_scan_string(&s, &text)) == R1_OK) ++*n;
     }
     return st;

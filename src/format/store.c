@@ -83,6 +83,8 @@ static r1_status add_file(r1i_store *s, const char *name, store_file **out, r1_e
  * no slack. */
 static r1_status reserve(r1i_store *s, int64_t n, r1_error *err)
 {
+    if (n > R1I_MAX_TENSORS - s->n)
+        return r1i_fail(err, R1_ERR_RANGE, "%s: more than %d tensors", s->folder, R1I_MAX_TENSORS);
     r1i_entry *const grown = realloc(s->entry, (size_t)(s->n + n + 1) * sizeof *grown);
     if (!grown) return no_memory(err);
     s->entry = grown;

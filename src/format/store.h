@@ -10,7 +10,12 @@
 #include "format/gguf.h"
 #include "tensor/dtype.h"
 
-enum { R1I_MAX_DIMS = 8 };
+enum {
+    R1I_MAX_DIMS = 8,
+    /* Of one checkpoint; R1 has 91,991. Keeps what headers of tiny entries can make us hold (some 160 bytes an entry, whose
+     * text is 50) below twice the files plus 64 MB. */
+    R1I_MAX_TENSORS = 1 << 19
+};
 
 typedef struct r1i_entry {
     const char *name;             /* borrowed from the store */

@@ -151,6 +151,24 @@ static void test_lengths(void **state)
     }
 }
 
+/* A header of nothing but tiny entries is refused before anything is allocated for it. */
+static void test_too_many(void **state)
+{
+    (void)state;
+    const size_t room = (size_t)(R1I_MAX_TENSORS + 1) * 64;
+    char *const header = malloc(room);
+    assert_non_null(header);
+    size_t n = 1;
+    header[0] = '{';
+    for (int i = 0; i <= R1I_MAX_TENSORS; i++)
+        n += (size_t)snprintf(header + n, room - n, "%s\"%x\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}", i ? "," : "", (unsigned)i);
+    snprintf(header + n, room - n, "}");
+    r1_error e = {0};
+    assert_int_equal(parse(header, 0, &e), R1_ERR_RANGE);
+    assert_string_equal(e.message, "more than 524288 tensors");
+    free(header);
+}
+
 /* ---- writing --------------------------------------------------------------------------------------------------------- */
 
 static void temporary(char *path, size_t size, const char *name) { snprintf(path, size, "/tmp/r1-safetensors-%d-%s", (int)getpid(), name); }
@@ -285,7 +303,7 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_accepted), cmocka_unit_test(test_entries), cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_tiling),   cmocka_unit_test(test_lengths), cmocka_unit_test(test_write),
+                                       cmocka_unit_test(test_tiling),   cmocka_unit_test(test_lengths), cmocka_unit_test(test_too_many), cmocka_unit_test(test_write),
                                        cmocka_unit_test(test_stream),   cmocka_unit_test(test_write_refused), cmocka_unit_test(test_full_disk),
                                        cmocka_unit_test(test_no_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
