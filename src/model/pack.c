@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "model/load.h"
 #include "tensor/codec.h"
 
-/* Source bytes of one work item (small enough to share among threads) and of one batch (small beside a model). */
-enum { ITEM_BYTES = 1 << 19, BATCH_BYTES = 1 << 26, BATCH_ITEMS = 4096 };
+/* Source bytes of one work item, and of a batch per thread and at least: what is resident twice for a moment. */
+enum { ITEM_BYTES = 1 << 19, BATCH_BYTES_A_THREAD = 1 << 21, BATCH_BYTES_LEAST = 1 << 23, BATCH_ITEMS = 4096 };
 
 /* Panels [p0, p1) of a COPY or CONVERT job, rows [p0, p1) * 16 of a CHECK, or a whole TRANSPOSE. */
 typedef struct pack_item {
@@ -195,7 +196,10 @@ static r1_status run_all(const r1i_store *s, const r1i_pack_job *jobs, int64_t n
                          r1_error *err)
 {
     uint64_t total = 0, done = 0;
+    double told = r1i_seconds();
     r1_status st = R1_OK;
+    uint64_t batch = (uint64_t)r1i_pool_threads(pool) * BATCH_BYTES_A_THREAD;
+    if (batch < BATCH_BYTES_LEAST) batch = BATCH_BYTES_LEAST;
     for (int64_t i = 0; i < n; i++) total += job_bytes(&jobs[i]);
     r1i_progress(env, "loading", 0, total);
     for (int64_t i = 0; i < n; i++) {
@@ -210,8 +214,10 @@ static r1_status run_all(const r1i_store *s, const r1i_pack_job *jobs, int64_t n
             b->item[b->n++] = (pack_item){.job = j, .p0 = p, .p1 = end, .bad = -1};
             b->bytes += (uint64_t)(end - p) * panel_bytes;
             done += (uint64_t)(end - p) * panel_bytes;
-            if (b->n < BATCH_ITEMS && b->bytes < BATCH_BYTES) continue;
+            if (b->n < BATCH_ITEMS && b->bytes < batch) continue;
             if ((st = run_batch(s, pool, b, err)) != R1_OK) return st;
+            if (r1i_seconds() - told < 0.1) continue;
+            told = r1i_seconds();
             r1i_progress(env, "loading", done < total ? done : total, total);
         }
     }
