@@ -70,7 +70,7 @@ typedef struct r1_token_event {
 typedef struct r1_result {
     r1_finish finish;
     r1_error error;            /* for R1_FINISH_ERROR */
-    const char *stop_string;   /* the one that matched, or NULL */
+    const char *stop_string;   /* the one that matched, or NULL; valid during the callback */
     int64_t prompt_tokens, cached_tokens, output_tokens, preemptions;
     double queue_seconds, prefill_seconds, decode_seconds;
 } r1_result;

@@ -93,8 +93,9 @@ r1_status r1i_pool_create(const r1_env *env, int threads, r1i_pool **out, r1_err
     p->workers_bytes = sizeof(worker) * (size_t)p->threads;
     p->workers = r1i_alloc_zero(env, p->workers_bytes);
     if (!p->workers) {
+        r1i_fail(err, R1_ERR_NOMEM, "thread pool, %d workers", p->threads);
         r1i_pool_destroy(p);
-        return r1i_fail(err, R1_ERR_NOMEM, "thread pool, %d workers", p->threads);
+        return R1_ERR_NOMEM;
     }
     for (int i = 0; i + 1 < p->threads; i++) {
         worker *const w = &p->workers[i];

@@ -260,6 +260,8 @@ static void on_done(void *user, const r1_result *result)
 {
     answer *const w = user;
     w->result = *result;
+    for (int i = 0; result->stop_string && i < w->a->stop.n; i++) /* the engine's copy goes with the request */
+        if (strcmp(w->a->stop.item[i], result->stop_string) == 0) w->result.stop_string = w->a->stop.item[i];
     r1_think_finish(&w->splitter, on_part, w);
     if (w->stream) end_line(w);
 }
