@@ -53,7 +53,7 @@ static const struct rule { const char *key; unsigned arch; const char *plain, *w
     {"index_topk", ALL, "[]", "sparse attention is not implemented"},
     {"index_n_heads", ALL, "[]", "sparse attention is not implemented"},
     {"num_experts", ALL, "[0]", "this kind of mixture of experts is not implemented"},
-    {"num_local_experts", ALL, "[0]", "this kind of mixture of experts is not implemented"},
+    {"num_local_experts", DENSE, "[0]", "this kind of mixture of experts is not implemented"},
     {"n_routed_experts", DENSE, "[0]", "a mixture of experts is not implemented for this architecture"},
     {"kv_lora_rank", DENSE, "[0]", "latent attention is not implemented for this architecture"},
     {"topk_method", DEEPSEEK, "[\"noaux_tc\"]", "only noaux_tc routing is implemented"},
