@@ -21,6 +21,11 @@ static inline void quant_finish(const r1i_linear_job *job, int64_t row, int64_t 
     const int64_t first = panel * LANES, n = job->w->rows - first < LANES ? job->w->rows - first : LANES;
     float *y = job->y.p + row * job->y.stride + first;
     v16 v = v16_load(acc);
+    if (n == LANES) { /* masked stores are several times slower */
+        if (job->bias) v = v16_add(v, v16_load(job->bias + first));
+        v16_store(y, job->add ? v16_add(v16_load(y), v) : v);
+        return;
+    }
     if (job->bias) v = v16_add(v, v16_load_n(job->bias + first, n));
     v16_store_n(y, job->add ? v16_add(v16_load_n(y, n), v) : v, n);
 }
