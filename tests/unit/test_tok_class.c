@@ -27,8 +27,8 @@ static void read_categories(const char *text, uint8_t *want)
         char *end;
         const uint32_t cp = (uint32_t)strtoul(p, &end, 16);
         const char *const name = end + 1, *const category = strchr(name, ';') + 1;
-        const bool opens = strstr(name, "First>") && strstr(name, "First>") < category;
-        const bool closes = strstr(name, "Last>") && strstr(name, "Last>") < category;
+        const bool opens = memmem(name, (size_t)(category - name), "First>", 6) != NULL;
+        const bool closes = memmem(name, (size_t)(category - name), "Last>", 5) != NULL;
         for (uint32_t c = closes ? first : cp; c <= cp; c++) want[c] = (uint8_t)flag_of(category);
         if (opens) first = cp;
         p = strchr(p, '\n') + 1;
