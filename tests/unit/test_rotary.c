@@ -88,11 +88,26 @@ static void test_divisors_and_linear(void **state)
     assert_true(f[0] == 1.0);
 }
 
+/* The frequencies' own logarithm and exponential beside long double ones, over every theta and width in use. */
+static void test_plain_frequencies(void **state)
+{
+    (void)state;
+    static const double theta[] = {1e4, 5e5, 1e6, 1.5, 2, 1e9, 8192.5};
+    for (size_t t = 0; t < sizeof theta / sizeof *theta; t++)
+        for (int dim = 2; dim <= 256; dim += 2) {
+            const r1i_config c = {.arch = R1I_QWEN2, .head_dim = dim, .rope_theta = theta[t]};
+            double f[128];
+            r1i_rotary_frequencies(&c, NULL, f);
+            assert_true(f[0] == 1.0);
+            for (int i = 0; i < dim / 2; i++) near(f[i], (double)powl((long double)theta[t], -2.0L * i / dim), 8e-15);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_yarn), cmocka_unit_test(test_yarn_without_a_ramp), cmocka_unit_test(test_llama3),
-        cmocka_unit_test(test_divisors_and_linear),
+        cmocka_unit_test(test_divisors_and_linear), cmocka_unit_test(test_plain_frequencies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
