@@ -38,7 +38,8 @@ enum {
 };
 
 /** Encode bytes[size] (UTF-8; ill-formed bytes are encoded as U+FFFD each maximal bad part, as CPython's "replace"
- * does). *ids is malloc'd, caller frees with r1_free. R1_ERR_NOMEM only. Threads: any. */
+ * does). *ids is malloc'd, caller frees with r1_free. R1_ERR_NOMEM; R1_ERR_RANGE for a piece of 2 GiB or a pattern of the
+ * tokenizer's own file that backtracks beyond all measure on this text. Threads: any. */
 R1_API r1_status r1_tokenizer_encode(const r1_tokenizer *tokenizer, const char *text, size_t bytes, unsigned flags,
                                      int32_t **ids, size_t *n, r1_error *err);
 
@@ -50,7 +51,8 @@ typedef struct r1_span {
 
 /** Encode a rendered prompt: added tokens match only inside trusted spans (adjacent trusted spans count as one). Spans
  * tile the text. A piece never crosses a matched control token, and untrusted text is encoded exactly as the same bytes
- * would be in a trusted place when it holds no control token. */
+ * would be in a trusted place when it holds no control token. Errors as r1_tokenizer_encode; R1_ERR_USAGE when the spans
+ * do not tile the text. */
 R1_API r1_status r1_tokenizer_encode_spans(const r1_tokenizer *tokenizer, const char *text, size_t bytes,
                                            const r1_span *spans, size_t n_spans, int32_t **ids, size_t *n, r1_error *err);
 
