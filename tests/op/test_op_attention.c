@@ -211,14 +211,15 @@ static void test_nothing_moves_a_bit(void **state)
     for (int i = 0; i < 2 * SHAPES; i++) {
         const r1i_attn_shape *const s = &shapes[i / 2];
         const r1i_cache_type type = i % 2 ? R1I_CACHE_BF16 : R1I_CACHE_F32;
-        bits_case(s, type, &rng, 100, 0, 64);
-        bits_case(s, type, &rng, 70, 0, 3);
+        bits_case(s, type, &rng, 80, 0, 64);
+        bits_case(s, type, &rng, 516, 509, 1);
+        bits_case(s, type, &rng, 1090, 1086, 0);
+        if (type == R1I_CACHE_BF16) continue; /* the rest asks about cuts, where the cache's type plays no part */
+        bits_case(s, type, &rng, 70, 58, 3);
         bits_case(s, type, &rng, 1, 0, 1);
-        bits_case(s, type, &rng, 520, 505, 1);
         bits_case(s, type, &rng, 1028, 1022, 3);
-        bits_case(s, type, &rng, 1090, 1084, 0);
         bits_case(s, type, &rng, 1600, 1598, 1);
-        if (s->heads < 8) bits_case(s, type, &rng, 530, 500, 512);
+        bits_case(s, type, &rng, 530, 510, 512);
     }
 }
 
@@ -274,12 +275,12 @@ static void test_scratch_bound(void **state)
         float *want = NULL;
         sequence seq;
         sequence_make(&seq, &rng, &shapes[i], 1100);
-        for (int threads = 1; threads <= 9; threads += threads < 3 ? 1 : 6) {
+        for (int threads = 1; threads <= 5; threads += 2) {
             kit k;
             assert_true(kit_open(&k, "auto", threads));
             r1i_arena_destroy(&k.arena);
             assert_int_equal(r1i_arena_create(&k.arena, "scratch", NULL, r1i_op_scratch_bytes(&shapes[i], 1100, 1100, threads), &k.err), R1_OK);
-            float *const got = chunked(&k, &shapes[i], R1I_CACHE_F32, &seq, 1094, 1, false);
+            float *const got = chunked(&k, &shapes[i], R1I_CACHE_F32, &seq, 1097, 1, false);
             if (want) {
                 assert_bits_equal(got, want, 1100 * o_cols(&shapes[i]));
                 kit_free(got);
