@@ -201,8 +201,10 @@ static inline void tile_q3_k(const uint8_t *b, quant_tile *restrict t)
             sc[w][n] = (((low | high << 4) | 0x80808080u) - 0x20202020u) ^ 0x80808080u; /* bytewise - 32 */
         }
     tile_signed_scales(t->scale, (const uint32_t(*)[LANES])sc, d);
+    uint32_t high[8 * LANES]; /* read first, in the order of memory */
+    memcpy(high, hm, sizeof high);
     TILE_UNROLL for (int g = 0; g < 8; g++)
-        tile_join(tile_group(t, g), qs + 128 * (g >> 2), 2 * (g & 3), 0x03030303u, hm, g, 2, 0x04040404u);
+        tile_join(tile_group(t, g), qs + 128 * (g >> 2), 2 * (g & 3), 0x03030303u, high, g, 2, 0x04040404u);
 }
 
 /* d, dmin and the twelve scale bytes, common to Q4_K and Q5_K. */
@@ -234,9 +236,11 @@ static inline void tile_q4_k(const uint8_t *b, quant_tile *restrict t)
 static inline void tile_q5_k(const uint8_t *b, quant_tile *restrict t)
 {
     const word_any *qh = (const word_any *)(b + 256), *qs = (const word_any *)(b + 768);
+    uint32_t high[8 * LANES]; /* read first, in the order of memory */
+    memcpy(high, qh, sizeof high);
     tile_k4_scales(b, t);
     TILE_UNROLL for (int g = 0; g < 8; g++)
-        tile_join(tile_group(t, g), qs + 128 * (g >> 1), 4 * (g & 1), 0x0f0f0f0fu, qh, g, 4, 0x10101010u);
+        tile_join(tile_group(t, g), qs + 128 * (g >> 1), 4 * (g & 1), 0x0f0f0f0fu, high, g, 4, 0x10101010u);
 }
 
 static inline void tile_q6_k(const uint8_t *b, quant_tile *restrict t)
@@ -247,9 +251,25 @@ static inline void tile_q6_k(const uint8_t *b, quant_tile *restrict t)
     tile_halves(b, d);
     memcpy(sc, b + 32, sizeof sc);
     tile_signed_scales(t->scale, (const uint32_t(*)[LANES])sc, d);
-    TILE_UNROLL for (int g = 0; g < 8; g++) {
-        const int half = g >> 2, k = g & 3;
-        tile_join(tile_group(t, g), ql + 256 * half + 128 * (k & 1), 4 * (k >> 1), 0x0f0f0f0fu, qh + 128 * half, 2 * k, 4, 0x30303030u);
+    /* All of ql, then all of qh: read in the order of memory, or the prefetchers lose the stream: 4.5 GB/s against 15
+     * of a Zen 4 core's 16. */
+    for (int i = 0; i < 4; i++) {
+        uint32_t *q = tile_group(t, (i & 1) + 4 * (i >> 1));
+        for (int n = 0; n < 8 * LANES; n++) {
+            const uint32_t v = ql[128 * i + n];
+            q[n] = v & 0x0f0f0f0fu;
+            q[16 * LANES + n] = (v >> 4) & 0x0f0f0f0fu;
+        }
+    }
+    for (int half = 0; half < 2; half++) {
+        uint32_t *q = tile_group(t, 4 * half);
+        for (int n = 0; n < 8 * LANES; n++) {
+            const uint32_t v = qh[128 * half + n];
+            q[n] |= (v << 4) & 0x30303030u;
+            q[8 * LANES + n] |= (v << 2) & 0x30303030u;
+            q[16 * LANES + n] |= v & 0x30303030u;
+            q[24 * LANES + n] |= (v >> 2) & 0x30303030u;
+        }
     }
 }
 
