@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "setup.h"
+#include "prompt.h"
 
 typedef struct params {
     setup s;
@@ -53,11 +53,7 @@ static void options(opt_list *list, void *p)
 
 /* ---- the prompt --------------------------------------------------------------------------------------------------- */
 
-typedef struct prompt {
-    int32_t *ids;
-    size_t n;
-    bool thinking_open; /* it ends inside the think block */
-} prompt;
+typedef prompt_ids prompt;
 
 static bool ends_with(const char *text, size_t n, const char *end)
 {
@@ -65,69 +61,24 @@ static bool ends_with(const char *text, size_t n, const char *end)
     return n >= m && memcmp(text + n - m, end, m) == 0;
 }
 
-/* Text of a special token, for the template's bos_token and eos_token. */
-static json_t *token_text(const r1_tokenizer *t, int32_t id)
-{
-    const char *text;
-    size_t n;
-    return id >= 0 && r1_tokenizer_token_bytes(t, id, &text, &n) ? json_bytes(text, n) : json_null();
-}
-
-static const char *template_of(const r1_tokenizer *t)
-{
-    const char *const own = r1_tokenizer_chat_template(t, NULL);
-    if (own) return own;
-    static const char user[] = "<\xef\xbd\x9cUser\xef\xbd\x9c>"; /* R1's own turn marker */
-    return r1_tokenizer_added_id(t, user, sizeof user - 1) >= 0 ? r1_template_builtin("r1") : NULL;
-}
-
-static int render(cli *app, const params *a, const char *text, size_t n, r1_rendered *out)
+static int render(cli *app, const params *a, const char *text, size_t n, prompt *out)
 {
     r1_error err = {0};
-    r1_template *t;
-    const r1_tokenizer *const tok = a->s.tokenizer;
-    const char *const source = template_of(tok);
-    if (!source) return cli_fail(app, CLI_INPUT, "%s has no chat template; --raw takes the prompt as it is", a->s.path);
+    prompt_form form;
+    int status = prompt_open(app, &a->s, &form);
+    if (status) {
+        cli_note(app, "--raw takes the prompt as it is");
+        return status;
+    }
+    if (!a->think && !form.can_think) cli_note(app, "--no-think changes nothing: this model has no think block");
     json_t *const messages = json_array();
     if (a->system) json_array_append_new(messages, json_pack("{s:s, s:s}", "role", "system", "content", a->system));
     json_array_append_new(messages, json_pack("{s:s, s:o}", "role", "user", "content", json_bytes(text, n)));
-    json_t *const variables = json_pack("{s:o, s:b, s:o, s:o}", "messages", messages, "add_generation_prompt", 1, "bos_token",
-                                        token_text(tok, r1_tokenizer_bos(tok)), "eos_token", token_text(tok, r1_tokenizer_eos(tok)));
-    char *const json = variables ? json_dumps(variables, JSON_COMPACT) : NULL;
-    json_decref(variables);
-    if (!json) return cli_fail(app, CLI_INPUT, "the prompt is not UTF-8");
-    r1_status st = r1_template_compile(source, strlen(source), &t, &err);
-    if (st == R1_OK) st = r1_template_render(t, json, strlen(json), NULL, out, &err);
-    const int status = st == R1_OK ? 0 : cli_report(app, &err);
-    r1_template_destroy(t);
-    free(json);
+    if (json_array_size(messages) != (a->system ? 2 : 1)) status = cli_fail(app, CLI_INPUT, "the prompt is not UTF-8");
+    else if (prompt_make(&form, messages, a->think, out, &err) != R1_OK) status = cli_report(app, &err);
+    json_decref(messages);
+    prompt_close(&form);
     return status;
-}
-
-static int encode_rendered(cli *app, const params *a, const r1_rendered *r, prompt *out)
-{
-    r1_error err = {0};
-    bytes text = {0};
-    const bool open = ends_with(r->text, r->bytes, "<think>\n");
-    const bool can_think = r1_tokenizer_added_id(a->s.tokenizer, "</think>", 8) >= 0;
-    const char *const tail = a->think || !can_think ? "" : open ? "\n</think>\n\n" : "<think>\n\n</think>\n\n";
-    if (!a->think && !can_think) cli_note(app, "--no-think changes nothing: this model has no think block");
-    r1_span *const spans = malloc((r->n_spans + 1) * sizeof *spans);
-    bytes_add(&text, r->text, r->bytes);
-    bytes_add(&text, tail, strlen(tail));
-    if (!spans || text.failed) {
-        free(spans);
-        bytes_free(&text);
-        return cli_fail(app, CLI_ENVIRONMENT, "out of memory");
-    }
-    size_t n_spans = r->n_spans;
-    memcpy(spans, r->spans, n_spans * sizeof *spans);
-    if (*tail) spans[n_spans++] = (r1_span){r->bytes, text.n, true};
-    out->thinking_open = open && a->think;
-    const r1_status st = r1_tokenizer_encode_spans(a->s.tokenizer, text.text, text.n, spans, n_spans, &out->ids, &out->n, &err);
-    free(spans);
-    bytes_free(&text);
-    return st == R1_OK ? 0 : cli_report(app, &err);
 }
 
 static int make_prompt(cli *app, const params *a, prompt *out)
@@ -135,7 +86,6 @@ static int make_prompt(cli *app, const params *a, prompt *out)
     r1_error err = {0};
     char *text = NULL;
     size_t n = 0;
-    r1_rendered rendered = {0};
     if (a->ids) return setup_ids(app, "--ids", a->ids, &out->ids, &out->n);
     int status = 0;
     const bool from_input = !a->prompt || strcmp(a->prompt, "-") == 0;
@@ -150,9 +100,7 @@ static int make_prompt(cli *app, const params *a, prompt *out)
         if (r1_tokenizer_encode(a->s.tokenizer, prompt_text, n, R1_ENCODE_BOS, &out->ids, &out->n, &err) != R1_OK) status = cli_report(app, &err);
         out->thinking_open = ends_with(prompt_text, n, "<think>\n");
     } else {
-        status = render(app, a, prompt_text, n, &rendered);
-        if (!status) status = encode_rendered(app, a, &rendered, out);
-        r1_rendered_free(&rendered);
+        status = render(app, a, prompt_text, n, out);
     }
     free(text);
     return status;
