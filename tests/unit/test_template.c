@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "r1/chat.h"
+#include "support/fail_alloc.h"
 
 static r1_status render(const char *source, const char *vars, const r1_template_limits *limits, r1_rendered *out, r1_error *err)
 {
@@ -205,6 +206,36 @@ static void test_deep_source(void **state)
     free(source);
 }
 
+/* ---- memory: every allocation fails once; nothing is left behind ----------------------------------------------------------- */
+static r1_status compile_big(void *ctx, r1_error *err)
+{
+    r1_template *t;
+    const r1_status st = r1_template_compile(ctx, strlen(ctx), &t, err);
+    r1_template_destroy(t);
+    return st;
+}
+
+static r1_status render_big(void *ctx, r1_error *err)
+{
+    const char vars[] = "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}], \"bos_token\": \"<s>\"}";
+    r1_rendered r;
+    const r1_status st = r1_template_render(ctx, vars, sizeof vars - 1, NULL, &r, err);
+    r1_rendered_free(&r);
+    return st;
+}
+
+static void test_memory(void **state)
+{
+    static char source[200000];
+    r1_template *t;
+    (void)state;
+    for (size_t n = 0; n < sizeof source - 100;) n += (size_t)sprintf(source + n, "{{ messages[0].content ~ 'text %zu' }}", n);
+    assert_true(fail_alloc_sweep(compile_big, source) > 20);
+    assert_int_equal(r1_template_compile(source, strlen(source), &t, NULL), R1_OK);
+    assert_true(fail_alloc_sweep_json(render_big, t) > 20);
+    r1_template_destroy(t);
+}
+
 /* ---- R1's forms: the worked examples ---------------------------------------------------------------------------------------- */
 #define BOS "<｜begin▁of▁sentence｜>"
 #define EOS "<｜end▁of▁sentence｜>"
@@ -282,7 +313,7 @@ static void test_tool_turns(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_provenance), cmocka_unit_test(test_no_laundering), cmocka_unit_test(test_errors),
-                                       cmocka_unit_test(test_variables), cmocka_unit_test(test_limits), cmocka_unit_test(test_deep_source),
+                                       cmocka_unit_test(test_variables), cmocka_unit_test(test_limits), cmocka_unit_test(test_deep_source), cmocka_unit_test(test_memory),
                                        cmocka_unit_test(test_worked_examples), cmocka_unit_test(test_tool_turns)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
