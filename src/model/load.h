@@ -42,8 +42,6 @@ typedef struct r1i_binder {
  * R1_ERR_RANGE: a vector with a NaN. */
 r1_status r1i_bind(r1i_binder *b);
 
-/* Memory of the threads' own while packing. */
-size_t r1i_pack_scratch_bytes(const r1i_pack_job *jobs, int64_t n, int threads);
 /* Pack all jobs over a pool of env->threads, releasing the source's pages as it goes and reporting progress "loading" in
  * source bytes. R1_ERR_RANGE names tensor and offset of the first NaN or infinity. */
 r1_status r1i_pack(const r1i_store *store, const r1i_pack_job *jobs, int64_t n, const r1_env *env, r1_error *err);

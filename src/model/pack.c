@@ -51,7 +51,8 @@ static size_t most_scratch(const r1i_pack_job *jobs, int64_t n)
     return most;
 }
 
-size_t r1i_pack_scratch_bytes(const r1i_pack_job *jobs, int64_t n, int threads)
+/* Memory of the threads' own while packing, and the items of a batch. */
+static size_t scratch_bytes(const r1i_pack_job *jobs, int64_t n, int threads)
 {
     return most_scratch(jobs, n) * (size_t)threads + BATCH_ITEMS * sizeof(pack_item);
 }
@@ -232,7 +233,7 @@ r1_status r1i_pack(const r1i_store *s, const r1i_pack_job *jobs, int64_t n, cons
     r1i_pool *pool;
     r1_status st = r1i_pool_create(env, 0, &pool, err);
     if (st != R1_OK) return st;
-    const size_t bytes = r1i_pack_scratch_bytes(jobs, n, r1i_pool_threads(pool));
+    const size_t bytes = scratch_bytes(jobs, n, r1i_pool_threads(pool));
     uint8_t *const memory = r1i_alloc(env, bytes);
     if (memory) {
         b.item = (pack_item *)(void *)memory;

@@ -245,6 +245,40 @@ static void test_long(void **state)
     }
 }
 
+/* The MTP layer in one piece and in chunks: its pages hold the same. */
+static void test_mtp_in_chunks(void **state)
+{
+    (void)state;
+    enum { N = 100 };
+    static float hidden[N * 256], logits[N * VOCAB], want[N * VOCAB], got[N * VOCAB];
+    const tiny_model t = {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_F8_E4M3, .mtp = true, .seed = r1i_rng_u64(&rng)};
+    r1_model_params params = r1_model_params_default();
+    int32_t token[N + 1], row[N];
+    const int32_t pages[2] = {3, 1};
+    model_run r;
+    params.load_mtp = true;
+    tiny_model_write(&t, dir, path);
+    model_run_open(&r, path, &params, MAX_ROWS, 4, R1I_CACHE_BF16, 2);
+    target_tokens(token, N + 1);
+    for (int i = 0; i < N; i++) row[i] = i;
+    model_run_all(&r, token, N, logits, hidden, NULL);
+    static const int64_t chunks[] = {N, 1, 3, 64};
+    const int64_t d = r.m->config.hidden_size;
+    for (size_t k = 0; k < sizeof chunks / sizeof *chunks; k++) {
+        for (int64_t at = 0; at < N; at += chunks[k]) {
+            const int64_t n = at + chunks[k] < N ? chunks[k] : N - at;
+            const r1i_run run = {.n = n, .pos0 = at, .pages = pages};
+            const r1i_batch b = {.token = token + at, .n = n, .runs = &run, .n_runs = 1, .logit_row = row, .n_logits = n};
+            const r1i_mat out = r1i_mat_of((k ? got : want) + at * VOCAB, n, VOCAB);
+            if (r1i_forward_mtp(&r.ex, r.m, 0, &r.kv, &b, token + at + 1, r1i_mat_of(hidden + at * d, n, d), out) != R1_OK)
+                fail_msg("mtp: %s", r.err.message);
+        }
+        if (k) assert_int_equal(differs(want, got, N * VOCAB), -1);
+    }
+    model_run_close(&r);
+    r1_model_close(r.m);
+}
+
 /* ---- and the test itself must be able to fail -------------------------------------------------------------------------- */
 
 static r1i_linear_kernel honest;
@@ -289,7 +323,7 @@ static void test_a_reordered_sum_is_noticed(void **state)
 static int setup(void **state)
 {
     (void)state;
-    const char *const given = getenv("R1_TEST_SEED");
+    const char *const given = getenv("R1_SEED");
     rng = (r1i_rng){.seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL)};
     printf("seed %llu, rows of the op table:", (unsigned long long)rng.seed);
     static const char *const isa[] = {"c", "avx2", "avx512"};
@@ -312,7 +346,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_deepseek_v3), cmocka_unit_test(test_qwen2), cmocka_unit_test(test_llama),
-        cmocka_unit_test(test_long), cmocka_unit_test(test_a_reordered_sum_is_noticed),
+        cmocka_unit_test(test_long), cmocka_unit_test(test_mtp_in_chunks),
+        cmocka_unit_test(test_a_reordered_sum_is_noticed),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,6 +1,6 @@
 /* Cut and flipped checkpoints all the way through loading: each ends in success or a named error, and what was accepted runs a
  * forward that ends in numbers or a named error. Memory stays below twice the files plus 64 MB. The seed is printed;
- * R1_TEST_SEED sets it. */
+ * R1_SEED sets it. */
 #include "support/test.h"
 
 #include <fcntl.h>
@@ -162,7 +162,7 @@ static void test_corrupt_models(void **state)
 
 int main(void)
 {
-    const char *const given = getenv("R1_TEST_SEED");
+    const char *const given = getenv("R1_SEED");
     rng = (r1i_rng){.seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL)};
     printf("seed %llu\n", (unsigned long long)rng.seed);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_corrupt_models)};

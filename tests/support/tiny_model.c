@@ -319,10 +319,10 @@ static void all_tensors(maker *m)
     if (m->gguf && m->t->arch == R1I_LLAMA) vector(m, "rope_freqs.weight", m->head_dim / 2, 4, 0.5, R1_DTYPE_F32);
     if (!m->t->mtp) return;
     layer(m, m->layers);
-    vector(m, name_of(m, n, m->layers, "enorm.weight", ""), m->d, 1, 0.1, R1_DTYPE_BF16);
-    vector(m, name_of(m, n, m->layers, "hnorm.weight", ""), m->d, 1, 0.1, R1_DTYPE_BF16);
-    vector(m, name_of(m, n, m->layers, "shared_head.norm.weight", ""), m->d, 1, 0.1, R1_DTYPE_BF16);
-    matrix_as(m, table_type(m), name_of(m, n, m->layers, "eh_proj.weight", ""), 0, m->d, 2 * m->d, 1.0);
+    vector(m, name_of(m, n, m->layers, "enorm.weight", "nextn.enorm.weight"), m->d, 1, 0.1, R1_DTYPE_BF16);
+    vector(m, name_of(m, n, m->layers, "hnorm.weight", "nextn.hnorm.weight"), m->d, 1, 0.1, R1_DTYPE_BF16);
+    vector(m, name_of(m, n, m->layers, "shared_head.norm.weight", "nextn.shared_head_norm.weight"), m->d, 1, 0.1, R1_DTYPE_BF16);
+    matrix_as(m, table_type(m), name_of(m, n, m->layers, "eh_proj.weight", "nextn.eh_proj.weight"), 0, m->d, 2 * m->d, 1.0);
 }
 
 /* ---- files ---------------------------------------------------------------------------------------------------------- */
@@ -407,7 +407,7 @@ static uint64_t write_keys(const maker *m, buffer *b)
 {
     const bool ds = m->t->arch == R1I_DEEPSEEK_V3, old = m->t->old_mla;
     const struct { const char *key; int64_t value; } ints[] = {
-        {"block_count", m->layers}, {"context_length", 4096}, {"embedding_length", m->d}, {"feed_forward_length", m->f},
+        {"block_count", m->layers + m->t->mtp}, {"nextn_predict_layers", m->t->mtp}, {"context_length", 4096}, {"embedding_length", m->d}, {"feed_forward_length", m->f},
         {"vocab_size", m->vocab}, {"attention.head_count", m->heads}, {"attention.head_count_kv", ds ? (old ? m->heads : 1) : m->kv_heads},
         {"rope.dimension_count", ds ? m->rope : m->head_dim},
         {"attention.key_length", ds ? (old ? m->nope + m->rope : m->rank + m->rope) : m->head_dim},

@@ -12,7 +12,7 @@ typedef struct tiny_model {
     bool old_mla;       /* GGUF: one attn_kv_b instead of attn_k_b and attn_v_b */
     bool flat_mla;      /* GGUF: attn_k_b and attn_v_b with two dimensions, beside attn_kv_b */
     bool tied;          /* qwen2, llama: no separate head */
-    bool mtp;           /* deepseek_v3 in safetensors: with an MTP layer */
+    bool mtp;           /* deepseek_v3: with an MTP layer */
     bool no_q_lora;     /* deepseek_v3: one q_proj */
     int64_t vocab;      /* 0: 320 */
     const char *tokenizer; /* nullable: folder whose tokenizer.json and tokenizer_config.json are copied beside safetensors */

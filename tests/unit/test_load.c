@@ -332,6 +332,7 @@ static void test_forward_allocates_nothing(void **state)
     static const tiny_model models[] = {
         {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_Q4_K}, {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_F8_E4M3, .mtp = true},
         {.arch = R1I_QWEN2, .type = R1_DTYPE_BF16},       {.arch = R1I_LLAMA, .type = R1_DTYPE_Q8_0},
+        {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_Q8_0, .mtp = true},
     };
     for (size_t k = 0; k < sizeof models / sizeof *models; k++)
         for (int bf16 = 0; bf16 < 2; bf16++) {
@@ -351,6 +352,7 @@ static void test_forward_allocates_nothing(void **state)
                 r1i_mat h = r1i_mat_of(hidden, n, r.m->config.hidden_size);
                 const long before = count_alloc_calls();
                 assert_int_equal(r1i_forward(&r.ex, r.m, &r.kv, &b, r1i_mat_of(logits, 1, 320), n == 16 ? &h : NULL, NULL), R1_OK);
+                assert_true((r.m->mtp != NULL) == models[k].mtp);
                 if (r.m->mtp) assert_int_equal(r1i_forward_mtp(&r.ex, r.m, 0, &r.kv, &b, token, h, r1i_mat_of(logits, 1, 320)), R1_OK);
                 assert_int_equal(count_alloc_calls(), before);
                 assert_int_equal(r.scratch.used, 0);
