@@ -9,12 +9,27 @@
 #include "base/rng.h"
 #include "engine/engine_state.h"
 #include "support/collect.h"
-#include "support/golden.h"
+#include "support/tiny_model.h"
 
 enum { MOST = 33, PROMPT = 150 };
 
-static const char *const folder[] = {"tiny-r1", "tiny-r1-fp8", "tiny-qwen2", "tiny-llama", "tiny-r1-gguf", "tiny-r1-gguf-old"};
-enum { FOLDERS = sizeof folder / sizeof *folder };
+/* Every architecture with every kind of weight that it can hold. */
+static const struct { const char *name; tiny_model model; bool both_caches; } kind[] = {
+    {"deepseek_v3 f32", {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_F32}, false},
+    {"deepseek_v3 bf16", {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_BF16}, true},
+    {"deepseek_v3 fp8", {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_F8_E4M3}, false},
+    {"deepseek_v3 Q8_0", {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_Q8_0, .gguf = true}, false},
+    {"deepseek_v3 Q4_K", {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_Q4_K, .gguf = true}, false},
+    {"qwen2 f32", {.arch = R1I_QWEN2, .type = R1_DTYPE_F32}, false},
+    {"qwen2 bf16", {.arch = R1I_QWEN2, .type = R1_DTYPE_BF16, .tied = true}, true},
+    {"qwen2 Q8_0", {.arch = R1I_QWEN2, .type = R1_DTYPE_Q8_0, .gguf = true}, false},
+    {"qwen2 Q4_K", {.arch = R1I_QWEN2, .type = R1_DTYPE_Q4_K, .gguf = true}, false},
+    {"llama f32", {.arch = R1I_LLAMA, .type = R1_DTYPE_F32}, false},
+    {"llama bf16", {.arch = R1I_LLAMA, .type = R1_DTYPE_BF16}, false},
+    {"llama Q8_0", {.arch = R1I_LLAMA, .type = R1_DTYPE_Q8_0, .gguf = true}, true},
+    {"llama Q4_K", {.arch = R1I_LLAMA, .type = R1_DTYPE_Q4_K, .gguf = true}, false},
+};
+enum { KINDS = sizeof kind / sizeof *kind };
 
 typedef struct rows_seen {
     int64_t most, least, calls; /* of r1i_linear */
@@ -204,17 +219,18 @@ static void test_bits(void **state)
     static workload w, fresh;
     static collected first, other;
     (void)state;
-    for (int f = 0; f < FOLDERS; f++) {
-        char path[1024], relative[128];
-        snprintf(relative, sizeof relative, "golden/%s", folder[f]);
-        if (!golden_path(path, sizeof path, relative)) skip();
+    for (int k = 0; k < KINDS; k++) {
+        const char *const name = kind[k].name;
+        char dir[256], path[512];
+        tiny_folder_make(dir);
+        tiny_model_write(&kind[k].model, dir, path);
         r1_model *m = open_model(path, NULL);
-        random_workload(&w, m->config.vocab_size, 1000 + (uint64_t)f);
+        random_workload(&w, m->config.vocab_size, 1000 + (uint64_t)k);
         fresh = w;
         alone(m, (r1_engine_params){.context = 256}, &w, &first);
-        vary_score(m, folder[f], &first, &w);
-        vary_engine(m, folder[f], R1_CACHE_F32, &w);
-        vary_engine(m, folder[f], R1_CACHE_BF16, &w);
+        vary_score(m, name, &first, &w);
+        vary_engine(m, name, R1_CACHE_F32, &w);
+        if (kind[k].both_caches) vary_engine(m, name, R1_CACHE_BF16, &w);
         r1_model_close(m);
         static const char *const isa[] = {"auto", "c", "avx2", "avx512"}; /* auto: a restart */
         for (int i = 0; i < 4; i++) {
@@ -222,9 +238,10 @@ static void test_bits(void **state)
             p.isa = isa[i];
             if (!(m = open_model(path, &p))) continue;
             alone(m, (r1_engine_params){.context = 256}, &fresh, &other);
-            if (!collected_equal(&first, &other)) fail_msg("%s: differs after a restart with isa %s", folder[f], isa[i]);
+            if (!collected_equal(&first, &other)) fail_msg("%s: differs after a restart with isa %s", name, isa[i]);
             r1_model_close(m);
         }
+        tiny_folder_remove(dir);
     }
 }
 
@@ -251,9 +268,10 @@ static void test_reordered_sum_is_caught(void **state)
 {
     static workload w;
     static collected want, got[MOST];
-    char path[1024];
+    char dir[256], path[512];
     (void)state;
-    if (!golden_path(path, sizeof path, "golden/tiny-llama")) skip();
+    tiny_folder_make(dir);
+    tiny_model_write(&(tiny_model){.arch = R1I_LLAMA, .type = R1_DTYPE_F32}, dir, path);
     r1_model *const m = open_model(path, NULL);
     random_workload(&w, m->config.vocab_size, 4);
     for (int i = 0; i < MOST; i++) w.request[i].n_prompt = 1; /* alone: one row a call from beginning to end */
@@ -270,6 +288,7 @@ static void test_reordered_sum_is_caught(void **state)
         r1_engine_destroy(e);
     }
     r1_model_close(m);
+    tiny_folder_remove(dir);
 }
 
 int main(void)
