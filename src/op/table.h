@@ -56,7 +56,8 @@ typedef struct r1i_linear_job {
  *     isum = exact integer sum q_w * q_x of the group; acc = fmaf((float)isum, s_w * d_x, acc);
  *     types with a minimum, after each group: acc = fmaf(-m_w, d_x * (float)sum_x, acc), sum_x the group's sum of q_x.
  *     s_w, m_w: the f32 of r1i_unpack_integers; each product inside an argument is rounded once to f32.
- *  compute bf16, f32/f16/bf16/fp8 weights (rounded to bf16): the row's own order; K is cut nowhere. */
+ *  compute bf16: scalar weights come in BF16 panels (the loader rounds f32, f16 and fp8 ones); bf16 activations; plain C and AVX2
+ *     the same chain of fmaf over the rounded values, AVX-512 BF16 the instruction's own order by pairs; K is cut nowhere. */
 
 /* Rows of one sequence inside a packed batch: batch rows [first, first + n), positions pos0, pos0 + 1, ... */
 typedef struct r1i_run {
