@@ -33,16 +33,27 @@ static void reset_seen(void)
     seen.fail_at = seen.nan_position = -1;
 }
 
-static int32_t *slot(const r1i_kv *kv, const int32_t *pages, int64_t position)
+/* Of each position a page keeps the token and, as real keys do, something that depends on all tokens before it: a page that
+ * holds the right tokens after a wrong beginning must not pass. */
+static uint32_t *slot(const r1i_kv *kv, const int32_t *pages, int64_t position)
 {
-    int32_t *const page = (int32_t *)(void *)(kv->data + (size_t)pages[position / R1I_PAGE] * (size_t)kv->page_bytes);
-    return page + position % R1I_PAGE;
+    uint32_t *const page = (uint32_t *)(void *)(kv->data + (size_t)pages[position / R1I_PAGE] * (size_t)kv->page_bytes);
+    return page + 2 * (position % R1I_PAGE);
+}
+
+static uint64_t mix(uint64_t h, uint64_t x) { return (h ^ x) * 0x9e3779b97f4a7c15u + (h >> 31); }
+
+static void write_key(const r1i_kv *kv, const r1i_run *run, int64_t position)
+{
+    uint64_t h = 1;
+    for (int64_t p = 0; p <= position; p++) h = mix(h, *slot(kv, run->pages, p));
+    slot(kv, run->pages, position)[1] = (uint32_t)(h >> 16);
 }
 
 static void logits_of(const r1i_kv *kv, const r1i_run *run, int64_t position, float *out)
 {
     uint64_t h = 1;
-    for (int64_t p = 0; p <= position; p++) h = (h ^ (uint64_t)*slot(kv, run->pages, p)) * 0x9e3779b97f4a7c15u + (h >> 31);
+    for (int64_t p = 0; p <= position; p++) h = mix(h, slot(kv, run->pages, p)[1]);
     r1i_rng rng = {h, 0};
     for (int v = 0; v < VOCAB; v++) out[v] = (float)(4.0 * r1i_rng_normal(&rng));
     if (position == seen.nan_position) out[7] = NAN;
@@ -66,10 +77,12 @@ static r1_status remember(r1i_exec *ex, const r1_model *m, const r1i_kv *kv, con
         for (int64_t k = 0; k < run->n; k++) {
             for (int64_t o = 0; o < i; o++) /* no two runs write one page */
                 assert_true(batch->runs[o].pages != run->pages);
-            *slot(kv, run->pages, run->pos0 + k) = batch->token[row++];
+            *slot(kv, run->pages, run->pos0 + k) = (uint32_t)batch->token[row++];
         }
     }
     assert_int_equal(row, batch->n);
+    for (int64_t i = 0; i < batch->n_runs; i++) /* every row's key is written before any is read */
+        for (int64_t k = 0; k < batch->runs[i].n; k++) write_key(kv, &batch->runs[i], batch->runs[i].pos0 + k);
     for (int64_t i = 0; i < batch->n_runs; i++) {
         const r1i_run *const run = &batch->runs[i];
         for (int64_t k = 0; k < run->n; k++) {
