@@ -157,6 +157,10 @@ static void random_workload(workload *w, int n, uint64_t seed)
             const size_t shared = (size_t)r1i_rng_below(&rng, q->n_prompt + 1);
             for (size_t k = 0; k < shared && k < w->request[other].n_prompt; k++) w->prompt[i][k] = w->prompt[other][k];
         }
+        if (i % 8 == 5) { /* one token over and over: pages that differ by what precedes them alone */
+            q->n_prompt = 200 + (size_t)r1i_rng_below(&rng, 300);
+            for (size_t k = 0; k < q->n_prompt; k++) w->prompt[i][k] = 9;
+        }
         q->prompt = w->prompt[i];
         q->max_tokens = 1 + (int64_t)r1i_rng_below(&rng, 120);
         q->sampling = r1_sampling_default();
@@ -294,6 +298,30 @@ static void test_prefix_leaves_last_token(void **state)
         assert_int_equal(b[0].result.cached_tokens, (n - 1) / 64 * 64);
         r1_engine_destroy(e);
     }
+    free(m);
+}
+
+/* Two prompts of one token over and over. The younger is preempted while it hangs on two pages of the older, whose third page
+ * continues them with the same tokens: the replay must begin at the beginning. */
+static void test_replay_begins_at_the_beginning(void **state)
+{
+    static workload w;
+    static collected alone[MANY], got[MANY];
+    r1_model *const m = make_model();
+    (void)state;
+    reset_seen();
+    random_workload(&w, 2, 1);
+    for (int i = 0; i < 2; i++) {
+        for (int k = 0; k < 250; k++) w.prompt[i][k] = 9;
+        w.request[i] = (r1_request){.prompt = w.prompt[i], .n_prompt = i ? 150 : 250, .max_tokens = 60, .sampling = r1_sampling_default()};
+    }
+    run_alone(m, &w, alone);
+    r1_engine *const e = make_engine(m, (r1_engine_params){.context = 320, .cache_tokens = 320}, 1);
+    run_all(e, &w, got);
+    assert_int_equal(got[1].result.preemptions, 1);
+    assert_true(e->stats.prefix_hit_tokens >= 256); /* it had hung on them, and found them again */
+    check_equal(alone, got, 2);
+    r1_engine_destroy(e);
     free(m);
 }
 
@@ -532,7 +560,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_neighbours_chunks_pages), cmocka_unit_test(test_shared_prompt),
-        cmocka_unit_test(test_prefix_leaves_last_token), cmocka_unit_test(test_limits), cmocka_unit_test(test_stop_ids),
+        cmocka_unit_test(test_prefix_leaves_last_token),
+        cmocka_unit_test(test_replay_begins_at_the_beginning), cmocka_unit_test(test_limits), cmocka_unit_test(test_stop_ids),
         cmocka_unit_test(test_forward_failure), cmocka_unit_test(test_nan_ends_one), cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_threads),
     };
