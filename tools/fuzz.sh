@@ -8,7 +8,7 @@ shift 2
 cd "$(dirname "$0")/.."
 mkdir -p "$build/findings"
 # shellcheck disable=SC2046
-[ $# -gt 0 ] || set -- $(find "$build" -maxdepth 1 -type f -name 'fuzz_*' -perm -u+x | sort | sed 's|.*/||')
+[ $# -gt 0 ] || set -- $(for f in fuzz/fuzz_*.c; do basename "$f" .c; done)
 for target; do
     mkdir -p "$build/corpus/${target#fuzz_}"
     rm -f "$build/$target.failed"
