@@ -50,14 +50,23 @@ static void bench(const options *o, const r1i_cpu_kernels *kernels, r1_dtype typ
     int8_t *q = r1i_alloc(NULL, (size_t)(m * o->k));
     float *d = r1i_alloc(NULL, (size_t)(m * o->k / 32) * 4);
     int32_t *sum16 = r1i_alloc(NULL, (size_t)(m * o->k / 16) * 4);
+    uint8_t *fine = r1i_alloc(NULL, (size_t)(m * r1i_act_spans(o->k)));
+    int8_t *fine_q = r1i_alloc(NULL, (size_t)(m * o->k));
+    float *fine_d = r1i_alloc(NULL, (size_t)(m * o->k / 32) * 4);
+    int32_t *fine_sum16 = r1i_alloc(NULL, (size_t)(m * o->k / 16) * 4);
     for (int r = 0; r < 16; r++) r1t_random_blocks(&rng, type, R1T_SCALES_USUAL, o->k, source + (uint64_t)r * row_bytes);
     const r1i_weight rows = {type, R1I_LAYOUT_ROWS, 16, o->k, source, NULL};
     const r1i_weight w = {type, R1I_LAYOUT_PANEL, o->n, o->k, packed, NULL};
     const int64_t panels = (o->n + 15) / 16;
     for (int64_t p = 0; p < panels; p++) r1i_panel_pack(&rows, 0, packed + (uint64_t)p * r1i_panel_stride(type, o->k));
     for (int64_t i = 0; i < m * o->k; i++) x[i] = (float)r1i_rng_double(&rng) - 0.5f;
-    for (int64_t r = 0; r < m; r++) kernels->quantise_row(x + r * o->k, o->k, q + r * o->k, d + r * o->k / 32, sum16 + r * o->k / 16);
-    const r1i_act act = {.x = r1i_mat_of(x, m, o->k), .kinds = R1I_ACT_Q8, .q = q, .d = d, .sum16 = sum16};
+    for (int64_t i = 4 * 32; i < m * o->k; i += 9 * 32) x[i] = 3.0f; /* a ninth of the groups gets a fine term */
+    const r1i_act act = {.x = r1i_mat_of(x, m, o->k), .kinds = R1I_ACT_Q8, .q = q, .d = d, .sum16 = sum16,
+                         .fine = fine, .fine_stride = m, .fine_q = fine_q, .fine_d = fine_d, .fine_sum16 = fine_sum16};
+    for (int64_t r = 0; r < m; r++) {
+        kernels->quantise_row(x + r * o->k, o->k, q + r * o->k, d + r * o->k / 32, sum16 + r * o->k / 16);
+        r1i_cpu_fine_row(&act, r);
+    }
     const r1i_linear_job job = {r1i_mat_of(y, m, o->n), &act, &w, NULL, false};
     const r1i_linear_kernel kernel = strcmp(o->kernel, "q8") == 0 ? kernels->linear_q8[type] : kernels->linear_f32[type];
     double seconds[9];
@@ -88,6 +97,10 @@ static void bench(const options *o, const r1i_cpu_kernels *kernels, r1_dtype typ
     r1i_release(NULL, q, (size_t)(m * o->k));
     r1i_release(NULL, d, (size_t)(m * o->k / 32) * 4);
     r1i_release(NULL, sum16, (size_t)(m * o->k / 16) * 4);
+    r1i_release(NULL, fine, (size_t)(m * r1i_act_spans(o->k)));
+    r1i_release(NULL, fine_q, (size_t)(m * o->k));
+    r1i_release(NULL, fine_d, (size_t)(m * o->k / 32) * 4);
+    r1i_release(NULL, fine_sum16, (size_t)(m * o->k / 16) * 4);
 }
 
 int main(int argc, char **argv)

@@ -33,6 +33,10 @@ r1i_act r1i_act_rows(const r1i_act *act, int64_t row0, int64_t n)
         part.q += row0 * cols;
         part.d += row0 * (cols / 32);
         part.sum16 += row0 * (cols / 16);
+        part.fine += row0;
+        part.fine_q += row0 * cols;
+        part.fine_d += row0 * (cols / 32);
+        part.fine_sum16 += row0 * (cols / 16);
     }
     if (act->kinds & R1I_ACT_BF16) part.bf16 += row0 * act->bf16_stride;
     return part;

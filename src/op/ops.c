@@ -30,9 +30,19 @@ static size_t padded(int64_t n, size_t elem) { return r1i_align_up((size_t)n * e
 size_t r1i_act_bytes(int64_t rows, int64_t cols, unsigned kinds)
 {
     size_t n = 0;
-    if (kinds & R1I_ACT_Q8) n += padded(rows * cols, 1) + padded(rows * (cols / 32), 4) + padded(rows * (cols / 16), 4);
+    if (kinds & R1I_ACT_Q8)
+        n += 2 * (padded(rows * cols, 1) + padded(rows * (cols / 32), 4) + padded(rows * (cols / 16), 4)) + padded(rows * r1i_act_spans(cols), 1);
     if (kinds & R1I_ACT_BF16) n += padded(rows * ((cols + 31) / 32 * 32), 2);
     return n;
+}
+
+/* q, d, sum16 of one of the two terms. */
+static bool take_term(r1i_exec *ex, const r1i_mat *x, int8_t **q, float **d, int32_t **sum16)
+{
+    *q = r1i_arena_take(ex->scratch, padded(x->rows * x->cols, 1), ex->err);
+    *d = *q ? r1i_arena_take(ex->scratch, padded(x->rows * (x->cols / 32), 4), ex->err) : NULL;
+    *sum16 = *d ? r1i_arena_take(ex->scratch, padded(x->rows * (x->cols / 16), 4), ex->err) : NULL;
+    return *sum16 != NULL;
 }
 
 r1_status r1i_act_make(r1i_exec *ex, r1i_act *act, r1i_mat x, unsigned kinds)
@@ -42,10 +52,11 @@ r1_status r1i_act_make(r1i_exec *ex, r1i_act *act, r1i_mat x, unsigned kinds)
     if ((kinds & R1I_ACT_Q8) && x.cols % 32 != 0)
         return r1i_fail(ex->err, R1_ERR_SHAPE, "prepare: %lld columns, 8-bit activations need a multiple of 32", (long long)x.cols);
     if (kinds & R1I_ACT_Q8) {
-        act->q = r1i_arena_take(ex->scratch, padded(x.rows * x.cols, 1), ex->err);
-        act->d = act->q ? r1i_arena_take(ex->scratch, padded(x.rows * (x.cols / 32), 4), ex->err) : NULL;
-        act->sum16 = act->d ? r1i_arena_take(ex->scratch, padded(x.rows * (x.cols / 16), 4), ex->err) : NULL;
-        if (!act->sum16) return R1_ERR_NOMEM;
+        if (!take_term(ex, &x, &act->q, &act->d, &act->sum16)) return R1_ERR_NOMEM;
+        if (!take_term(ex, &x, &act->fine_q, &act->fine_d, &act->fine_sum16)) return R1_ERR_NOMEM;
+        act->fine = r1i_arena_take(ex->scratch, padded(x.rows * r1i_act_spans(x.cols), 1), ex->err);
+        if (!act->fine) return R1_ERR_NOMEM;
+        act->fine_stride = x.rows;
     }
     if (kinds & R1I_ACT_BF16) {
         act->bf16_stride = (x.cols + 31) / 32 * 32;

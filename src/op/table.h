@@ -28,8 +28,12 @@ typedef enum r1i_cache_type { R1I_CACHE_F32, R1I_CACHE_BF16 } r1i_cache_type;
  * Q8: per block of 32 columns: amax = max |x|; d = amax / 127 (f32 division); id = amax > 0 ? 127 / amax : 0;
  *     q = round-half-even(x * id), in -127..127; sum over the two halves of 16 kept as integers. amax below R1I_Q8_AMAX_MIN
  *     (127 / amax would overflow): d = 0, q = 0. An infinity or NaN in the block: d = NaN, q = 0.
+ *     A block that stands out of its row gets a second, fine term: where d * d * blocks > 2 * (sum of d * d, blocks ascending from 0),
+ *     all in double, and d >= R1I_FINE_D_MIN (254 / d could overflow). fine_d = d / 254; fine_q = round-half-even((x - d * q) * (254 / d)),
+ *     one f32 rounding an operation, in -127..127. Fewer than half of a row's blocks can stand out.
  * BF16: round to nearest even. */
 #define R1I_Q8_AMAX_MIN 0x1p-120f
+#define R1I_FINE_D_MIN 0x1p-100f
 enum { R1I_ACT_F32 = 0, R1I_ACT_Q8 = 1, R1I_ACT_BF16 = 2 };
 typedef struct r1i_act {
     r1i_mat x;            /* f32, always there */
@@ -37,9 +41,15 @@ typedef struct r1i_act {
     int8_t *q;            /* [rows, cols] 64-aligned rows when cols is a multiple of 64; cols a multiple of 32 */
     float *d;             /* [rows, cols / 32] */
     int32_t *sum16;       /* [rows, cols / 16] sums of q */
+    uint8_t *fine;        /* [r1i_act_spans(cols), fine_stride] a byte for 256 columns of a row: bit g, group g of them has a fine term */
+    int64_t fine_stride;  /* rows of the whole; a slice keeps it */
+    int8_t *fine_q;       /* as q, d, sum16; written where a bit of fine is set */
+    float *fine_d;
+    int32_t *fine_sum16;
     uint16_t *bf16;       /* [rows, bf16_stride]; zero from cols to bf16_stride */
     int64_t bf16_stride;  /* elements: cols rounded up to 32 */
 } r1i_act;
+static inline int64_t r1i_act_spans(int64_t cols) { return (cols + 255) / 256; }
 
 /* One product y = x W^T (+ bias) (+ y). Several jobs run in one parallel region; they must not overlap in y. */
 typedef struct r1i_linear_job {
@@ -55,6 +65,8 @@ typedef struct r1i_linear_job {
  *  block types, Q8 activations, groups g of 32 columns ascending (types with scale_16: halves of 16 ascending):
  *     isum = exact integer sum q_w * q_x of the group; acc = fmaf((float)isum, s_w * d_x, acc);
  *     types with a minimum, after each group: acc = fmaf(-m_w, d_x * (float)sum_x, acc), sum_x the group's sum of q_x.
+ *     After each 256 columns (counted from column 0; the rest at the end) the groups among them that have a fine term, ascending, once
+ *     more with fine_q, fine_d in place of q_x, d_x: halves and minimum as above.
  *     s_w, m_w: the f32 of r1i_unpack_integers; each product inside an argument is rounded once to f32.
  *  compute bf16: scalar weights come in BF16 panels (the loader rounds f32, f16 and fp8 ones); bf16 activations; plain C and AVX2
  *     the same chain of fmaf over the rounded values, AVX-512 BF16 the instruction's own order by pairs; K is cut nowhere. */

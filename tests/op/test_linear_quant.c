@@ -20,6 +20,10 @@ typedef struct problem {
     float *x, *d, *bias, *y0;
     int8_t *q;
     int32_t *sum16;
+    uint8_t *fine;
+    float *fine_d;
+    int8_t *fine_q;
+    int32_t *fine_sum16;
     r1i_weight w;
     r1i_act act;
 } problem;
@@ -29,6 +33,14 @@ static void *take(int64_t bytes)
     void *p = r1i_alloc_zero(NULL, (size_t)bytes + 64);
     assert_non_null(p);
     return p;
+}
+
+/* Row r's activations as the backend makes them. */
+static void prepare_row(const problem *b, int64_t r)
+{
+    const int64_t at = r * b->k;
+    r1i_ref_quantise_row(b->x + at, b->k, b->q + at, b->d + at / 32, b->sum16 + at / 16);
+    r1i_cpu_fine_row(&b->act, r);
 }
 
 static void problem_make(problem *b, r1i_rng *rng, r1_dtype type, r1t_scales scales, int64_t m, int64_t n, int64_t k)
@@ -46,16 +58,23 @@ static void problem_make(problem *b, r1i_rng *rng, r1_dtype type, r1t_scales sca
     b->q = take(m * k);
     b->d = take(m * k / 32 * 4);
     b->sum16 = take(m * k / 16 * 4);
+    b->fine = take(m * r1i_act_spans(k));
+    b->fine_q = take(m * k);
+    b->fine_d = take(m * k / 32 * 4);
+    b->fine_sum16 = take(m * k / 16 * 4);
     b->bias = take(n * 4);
     b->y0 = take(m * (n + GUARD) * 4);
     const double size = scales == R1T_SCALES_USUAL ? 1.0 : 0x1p-30; /* keeps sums finite with scales of 2^124 */
     for (int64_t i = 0; i < m * k; i++) b->x[i] = (float)(r1i_rng_normal(rng) * size);
+    for (int64_t i = 0; i < m * k; i += 32) /* one group of eight stands out, and one of two in some rows */
+        if (r1i_rng_below(rng, i / k % 4 == 3 ? 2 : 8) == 0) b->x[i + (int64_t)r1i_rng_below(rng, 32)] *= 8.0f;
     for (int64_t i = 0; i < k && m > 2; i++) b->x[k + i] = 0.0f; /* row 1 is all zeros */
     for (int64_t i = 0; i < n; i++) b->bias[i] = (float)r1i_rng_normal(rng);
     for (int64_t i = 0; i < m * (n + GUARD); i++) b->y0[i] = (float)r1i_rng_normal(rng);
-    for (int64_t r = 0; r < m; r++) r1i_ref_quantise_row(b->x + r * k, k, b->q + r * k, b->d + r * k / 32, b->sum16 + r * k / 16);
     b->w = (r1i_weight){type, R1I_LAYOUT_PANEL, n, k, b->packed, NULL};
-    b->act = (r1i_act){.x = r1i_mat_of(b->x, m, k), .kinds = R1I_ACT_Q8, .q = b->q, .d = b->d, .sum16 = b->sum16};
+    b->act = (r1i_act){.x = r1i_mat_of(b->x, m, k), .kinds = R1I_ACT_Q8, .q = b->q, .d = b->d, .sum16 = b->sum16,
+                       .fine = b->fine, .fine_stride = m, .fine_q = b->fine_q, .fine_d = b->fine_d, .fine_sum16 = b->fine_sum16};
+    for (int64_t r = 0; r < m; r++) prepare_row(b, r);
 }
 
 static void problem_drop(problem *b)
@@ -65,6 +84,10 @@ static void problem_drop(problem *b)
     r1i_release(NULL, b->q, (size_t)(b->m * b->k) + 64);
     r1i_release(NULL, b->d, (size_t)(b->m * b->k / 32 * 4) + 64);
     r1i_release(NULL, b->sum16, (size_t)(b->m * b->k / 16 * 4) + 64);
+    r1i_release(NULL, b->fine, (size_t)(b->m * r1i_act_spans(b->k)) + 64);
+    r1i_release(NULL, b->fine_q, (size_t)(b->m * b->k) + 64);
+    r1i_release(NULL, b->fine_d, (size_t)(b->m * b->k / 32 * 4) + 64);
+    r1i_release(NULL, b->fine_sum16, (size_t)(b->m * b->k / 16 * 4) + 64);
     r1i_release(NULL, b->bias, (size_t)(b->n * 4) + 64);
     r1i_release(NULL, b->y0, (size_t)(b->m * (b->n + GUARD) * 4) + 64);
 }
@@ -171,7 +194,7 @@ static void test_one_row_or_many(void **state)
     for (int t = 0; t < R1_DTYPE_COUNT; t++) {
         if (!r1i_dtype_is_quantised((r1_dtype)t)) continue;
         problem many;
-        problem_make(&many, &rng, (r1_dtype)t, R1T_SCALES_USUAL, 21, 40, 256);
+        problem_make(&many, &rng, (r1_dtype)t, R1T_SCALES_USUAL, 21, 40, 512);
         for (int k = 0; k < n; k++)
             for (int exact = 0; exact < 2; exact++) {
                 float *all = run(&many, kernel_of(&rows[k], many.type, exact), WITH_BIAS | WITH_ADD);
@@ -183,6 +206,10 @@ static void test_one_row_or_many(void **state)
                     one.act.q += r * one.k;
                     one.act.d += r * one.k / 32;
                     one.act.sum16 += r * one.k / 16;
+                    one.act.fine += r;
+                    one.act.fine_q += r * one.k;
+                    one.act.fine_d += r * one.k / 32;
+                    one.act.fine_sum16 += r * one.k / 16;
                     float *y = run(&one, kernel_of(&rows[k], many.type, exact), WITH_BIAS | WITH_ADD);
                     assert_memory_equal(y, all + r * (one.n + GUARD), (size_t)one.n * 4);
                     drop(&one, y);
@@ -191,6 +218,14 @@ static void test_one_row_or_many(void **state)
             }
         problem_drop(&many);
     }
+}
+
+/* What the two terms of column k of row r stand for. */
+static double value_of(const problem *b, int64_t r, int64_t k)
+{
+    const int64_t at = r * b->k + k;
+    const double first = (double)b->d[at / 32] * b->q[at];
+    return b->fine[k / 256 * b->m + r] >> (k / 32 % 8) & 1 ? first + (double)b->fine_d[at / 32] * b->fine_q[at] : first;
 }
 
 /* The plain row against double: what is summed is right, not only in which order. */
@@ -205,7 +240,7 @@ static void check_against_double(r1i_rng *rng, r1_dtype type, bool exact)
         for (int64_t r = 0; r < b.m; r++) {
             double sum = (double)b.bias[c] + (double)b.y0[r * (b.n + GUARD) + c], size = fabs(sum);
             for (int64_t k = 0; k < b.k; k++) {
-                const double x = exact ? (double)b.x[r * b.k + k] : (double)b.d[(r * b.k + k) / 32] * b.q[r * b.k + k];
+                const double x = exact ? (double)b.x[r * b.k + k] : value_of(&b, r, k);
                 sum += x * (double)w[k];
                 size += fabs(x * (double)w[k]);
             }
@@ -255,6 +290,7 @@ static void test_another_order_is_caught(void **state)
     r1i_rng rng = {SEED + 3, 0};
     problem b;
     problem_make(&b, &rng, R1_DTYPE_Q8_0, R1T_SCALES_USUAL, 4, 32, 512);
+    memset(b.fine, 0, (size_t)(4 * r1i_act_spans(512)));
     float *want = run(&b, r1i_ref_linear_q8, 0), *other = run(&b, descending_q8_0, 0);
     int64_t differ = 0;
     for (int64_t r = 0; r < b.m; r++)
@@ -323,6 +359,43 @@ static void test_activations(void **state)
     assert_true(isnan(d) && q[9] == 0);
 }
 
+/* Which groups get a fine term, and that it brings them 100 times closer. */
+static void test_fine_terms(void **state)
+{
+    (void)state;
+    r1i_rng rng = {SEED + 6, 0};
+    problem b;
+    problem_make(&b, &rng, R1_DTYPE_Q8_0, R1T_SCALES_USUAL, 40, 16, 288); /* a whole span and a group */
+    int64_t fine = 0;
+    for (int64_t r = 0; r < b.m; r++) {
+        double sum = 0;
+        for (int64_t g = 0; g < 9; g++) sum += (double)b.d[9 * r + g] * (double)b.d[9 * r + g];
+        int in_row = 0;
+        for (int64_t g = 0; g < 9; g++) {
+            const double d = (double)b.d[9 * r + g];
+            const int is = b.fine[g / 8 * b.m + r] >> (g % 8) & 1;
+            int32_t total[2] = {0, 0};
+            assert_int_equal(is, d * d * 9 > 2 * sum);
+            in_row += is;
+            for (int64_t i = 32 * g; i < 32 * g + 32; i++) {
+                assert_true(fabs((double)b.x[288 * r + i] - value_of(&b, r, i)) <= d * (is ? 0.502 / 254 : 0.50001));
+                total[i / 16 % 2] += is ? b.fine_q[288 * r + i] : 0;
+            }
+            for (int64_t h = 0; is && h < 2; h++) assert_int_equal(total[h], b.fine_sum16[18 * r + 2 * g + h]);
+        }
+        assert_true(in_row <= 4 && b.fine[b.m + r] <= 1);
+        fine += in_row;
+    }
+    assert_true(fine > 20 && fine < 120);
+    for (int64_t i = 0; i < 288; i++) b.x[i] = ldexpf(i == 40 ? 8.0f : 1.0f, -97); /* d below 2^-100: 254 / d could overflow */
+    prepare_row(&b, 0);
+    assert_true(b.d[1] > 0 && b.fine[0] == 0 && b.fine[b.m] == 0);
+    for (int64_t i = 0; i < 288; i++) b.x[i] = i == 40 || i == 280 ? 3e38f : 1e38f; /* squares beyond f32 */
+    prepare_row(&b, 0);
+    assert_true(b.fine[0] == 2 && b.fine[b.m] == 1);
+    problem_drop(&b);
+}
+
 /* A broken activation shows in every output of its row and in no other row. */
 static void test_nan_stays_visible(void **state)
 {
@@ -333,7 +406,8 @@ static void test_nan_stays_visible(void **state)
     problem b;
     problem_make(&b, &rng, R1_DTYPE_Q4_K, R1T_SCALES_USUAL, 3, 20, 256);
     b.x[2 * 256 + 100] = NAN;
-    r1i_ref_quantise_row(b.x + 2 * 256, 256, b.q + 2 * 256, b.d + 2 * 8, b.sum16 + 2 * 16);
+    prepare_row(&b, 2);
+    assert_int_equal(b.fine[2], 0);
     for (int k = 0; k < n; k++) {
         float *y = run(&b, rows[k].linear_q8[R1_DTYPE_Q4_K], 0);
         for (int64_t r = 0; r < 3; r++)
@@ -349,7 +423,7 @@ int main(void)
         cmocka_unit_test(test_activations),     cmocka_unit_test(test_against_double),
         cmocka_unit_test(test_rows_agree_q8),   cmocka_unit_test(test_rows_agree_exact),
         cmocka_unit_test(test_one_row_or_many), cmocka_unit_test(test_another_order_is_caught),
-        cmocka_unit_test(test_nan_stays_visible),
+        cmocka_unit_test(test_fine_terms),      cmocka_unit_test(test_nan_stays_visible),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

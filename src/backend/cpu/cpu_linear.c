@@ -53,6 +53,10 @@ static r1i_act act_rows(const r1i_act *a, int64_t r0, int64_t n)
         s.q += r0 * a->x.cols;
         s.d += r0 * (a->x.cols / 32);
         s.sum16 += r0 * (a->x.cols / 16);
+        s.fine += r0;
+        s.fine_q += r0 * a->x.cols;
+        s.fine_d += r0 * (a->x.cols / 32);
+        s.fine_sum16 += r0 * (a->x.cols / 16);
     }
     if (a->kinds & R1I_ACT_BF16) s.bf16 += r0 * a->bf16_stride;
     return s;

@@ -31,6 +31,9 @@ typedef struct r1i_cpu_kernels {
 } r1i_cpu_kernels;
 
 enum { R1I_CPU_AVX2 = 1, R1I_CPU_AVX512 = 2, R1I_CPU_AVX512_BF16 = 4 };
+/* Row r's fine terms, after quantise_row; the same code for every instruction set, since few groups have one. */
+void r1i_cpu_fine_row(const r1i_act *act, int64_t r);
+
 /* What this processor and system offer (own CPUID and XGETBV code): AVX2 means AVX2 + FMA + F16C; AVX512 means F, BW, VL, DQ, VNNI, VBMI. */
 unsigned r1i_cpu_features(void);
 

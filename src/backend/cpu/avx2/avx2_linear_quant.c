@@ -101,14 +101,14 @@ R1I_INLINE void micro(const int R, const int sums, const tile_kind kind, int off
     float dsum[ROWS_MAX][16];
     for (int r = 0; r < R; r++) row_sums(kind, offset, in, r, start[r], dsum[r]);
     for (int at = 0; at < parts * in->groups; at++) {
-        const int g = at / parts, first = quads * (at % parts);
+        const int g = at / parts, first = quads * (at % parts), own = parts * in->first + at; /* own: of the tile */
         __m256i dot[ROWS_MAX][2];
         TILE_UNROLL for (int r = 0; r < R; r++)
             TILE_UNROLL for (int v = 0; v < 2; v++) dot[r][v] = has_min ? _mm256_setzero_si256() : _mm256_set1_epi32(start[r][at]);
         for (int i = first; i < first + quads; i += run) {
             __m256i pairs[ROWS_MAX][2];
             TILE_UNROLL for (int j = 0; j < run; j++) {
-                const __m256i *w = (const __m256i *)(tile->q + LANES * (8 * g + i + j));
+                const __m256i *w = (const __m256i *)(tile->q + LANES * (8 * (in->first + g) + i + j));
                 TILE_UNROLL for (int r = 0; r < R; r++) {
                     const __m256i x = broadcast4(in->q + r * q_stride + 32 * g + 4 * (i + j));
                     TILE_UNROLL for (int v = 0; v < 2; v++) {
@@ -122,10 +122,10 @@ R1I_INLINE void micro(const int R, const int sums, const tile_kind kind, int off
         }
         TILE_UNROLL for (int r = 0; r < R; r++)
             TILE_UNROLL for (int v = 0; v < 2; v++) {
-                const __m256 scale = _mm256_load_ps(tile->scale[at] + 8 * v);
+                const __m256 scale = _mm256_load_ps(tile->scale[own] + 8 * v);
                 float *out = acc + r * TILE_PANELS * LANES + 8 * v;
                 __m256 sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[r][v]), _mm256_mul_ps(scale, _mm256_set1_ps(in->d[r * d_stride + g])), _mm256_load_ps(out));
-                if (has_min) sum = _mm256_fnmadd_ps(_mm256_load_ps(tile->min[at] + 8 * v), _mm256_set1_ps(dsum[r][at]), sum);
+                if (has_min) sum = _mm256_fnmadd_ps(_mm256_load_ps(tile->min[own] + 8 * v), _mm256_set1_ps(dsum[r][at]), sum);
                 _mm256_store_ps(out, sum);
             }
     }
@@ -164,6 +164,13 @@ static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant
     const int64_t n = rows < ROWS_MAX ? rows : ROWS_MAX;
     for (int p = 0; p < panels; p++)
         micros[kind][row][n - 1]((int)tile_offset(type), tile + p, in, acc[0][p]);
+    for (int64_t r = 0; r < n; r++)
+        for (unsigned left = in->fine[r]; left; left &= left - 1) { /* fine terms: a row and group at a time, since few have one */
+            const int g = __builtin_ctz(left);
+            const q8_rows one = {.q = in->fine_q + r * in->cols + 32 * g, .d = in->fine_d + r * (in->cols / 32) + g,
+                                 .sum16 = in->fine_sum16 + r * (in->cols / 16) + 2 * g, .cols = in->cols, .groups = 1, .first = g};
+            for (int p = 0; p < panels; p++) micros[kind][row][0]((int)tile_offset(type), tile + p, &one, acc[r][p]);
+        }
     return n;
 }
 

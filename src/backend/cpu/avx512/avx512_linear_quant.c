@@ -57,6 +57,37 @@ R1I_INLINE void row_sums(const tile_kind kind, int offset, const q8_rows *in, in
         _mm512_storeu_ps(dsum, _mm512_mul_ps(_mm512_permutexvar_ps(twice, _mm512_castps256_ps512(d)), _mm512_cvtepi32_ps(halves)));
 }
 
+/* One row's fine term of group g, sums still in registers: a row at a time, since few groups have one. */
+R1I_INLINE void fine_group(const int P, const tile_kind kind, int offset, const quant_tile *tile, const q8_rows *in, int64_t row, int g, __m512 *sum)
+{
+    const bool halves = kind == TILE_OFFSET_16 || kind == TILE_MIN_16, has_min = kind == TILE_MIN_32 || kind == TILE_MIN_16;
+    const int parts = halves ? 2 : 1, quads = 8 / parts;
+    const int8_t *const q = in->fine_q + row * in->cols + 32 * g;
+    const int32_t *const sums = in->fine_sum16 + row * (in->cols / 16) + 2 * g;
+    const float d = in->fine_d[row * (in->cols / 32) + g];
+    TILE_UNROLL for (int h = 0; h < parts; h++) {
+        const int32_t sum_x = halves ? sums[h] : sums[0] + sums[1];
+        __m512i even[2], odd[2]; /* two chains: the sum is exact in any order */
+        TILE_UNROLL for (int p = 0; p < P; p++) {
+            even[p] = has_min ? _mm512_setzero_si512() : _mm512_set1_epi32(-offset * sum_x);
+            odd[p] = _mm512_setzero_si512();
+        }
+        TILE_UNROLL for (int i = 0; i < quads; i += 2) {
+            const __m512i x0 = broadcast4(q + 4 * (quads * h + i)), x1 = broadcast4(q + 4 * (quads * h + i + 1));
+            TILE_UNROLL for (int p = 0; p < P; p++) {
+                const uint32_t *const w = tile[p].q + LANES * (8 * g + quads * h + i);
+                even[p] = _mm512_dpbusd_epi32(even[p], _mm512_load_si512(w), x0);
+                odd[p] = _mm512_dpbusd_epi32(odd[p], _mm512_load_si512(w + LANES), x1);
+            }
+        }
+        TILE_UNROLL for (int p = 0; p < P; p++) {
+            const __m512 scale = _mm512_load_ps(tile[p].scale[parts * g + h]), dot = _mm512_cvtepi32_ps(_mm512_add_epi32(even[p], odd[p]));
+            sum[p] = _mm512_fmadd_ps(dot, _mm512_mul_ps(scale, _mm512_set1_ps(d)), sum[p]);
+            if (has_min) sum[p] = _mm512_fnmadd_ps(_mm512_load_ps(tile[p].min[parts * g + h]), _mm512_set1_ps(d * (float)sum_x), sum[p]);
+        }
+    }
+}
+
 /* R rows by P panels over the tiles' columns. Everything known at compile time is a parameter; the arrays are registers. */
 R1I_INLINE void micro(const int R, const int P, const tile_kind kind, int offset, const quant_tile *tile, const q8_rows *in, acc_row *acc)
 {
@@ -92,8 +123,10 @@ R1I_INLINE void micro(const int R, const int P, const tile_kind kind, int offset
                 TILE_UNROLL for (int r = 0; r < R; r++) sum[r][p] = _mm512_fnmadd_ps(min, _mm512_set1_ps(dsum[r][at]), sum[r][p]);
             }
         }
-    TILE_UNROLL for (int r = 0; r < R; r++)
+    TILE_UNROLL for (int r = 0; r < R; r++) {
+        for (unsigned left = in->fine[r]; left; left &= left - 1) fine_group(P, kind, offset, tile, in, r, __builtin_ctz(left), sum[r]);
         TILE_UNROLL for (int p = 0; p < P; p++) _mm512_store_ps(acc[r][p], sum[r][p]);
+    }
 }
 
 typedef void (*micro_fn)(int offset, const quant_tile *tile, const q8_rows *in, acc_row *acc);

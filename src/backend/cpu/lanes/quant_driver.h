@@ -34,7 +34,8 @@ static inline q8_rows q8_rows_at(const r1i_act *x, int64_t m, int64_t k)
 {
     const int64_t cols = x->x.cols, left = (cols - k) / 32;
     return (q8_rows){x->q + m * cols + k, x->d + m * (cols / 32) + k / 32, x->sum16 + m * (cols / 16) + k / 16, cols,
-                     (int)(left < TILE_GROUPS ? left : TILE_GROUPS)};
+                     (int)(left < TILE_GROUPS ? left : TILE_GROUPS), 0, x->fine + k / TILE_K * x->fine_stride + m,
+                     x->fine_q + m * cols + k, x->fine_d + m * (cols / 32) + k / 32, x->fine_sum16 + m * (cols / 16) + k / 16};
 }
 
 /* Rows [m0, m0 + rows) against panels p, p + 1 (or p alone). */

@@ -37,6 +37,11 @@ typedef struct q8_rows {
     const int32_t *sum16; /* stride cols / 16 */
     int64_t cols;
     int groups;           /* of 32 columns in this step */
+    int first;            /* the tile's group that q, d and sum16 begin at */
+    const uint8_t *fine;  /* stride 1: groups with fine terms */
+    const int8_t *fine_q; /* as q, d, sum16 */
+    const float *fine_d;
+    const int32_t *fine_sum16;
 } q8_rows;
 
 /* Sums of one row, a vector a panel. */

@@ -5,21 +5,42 @@
 
 #include <math.h>
 
-enum { ROW_TILE = 64 };
+enum { ROW_TILE = 64, SPAN = 256 };
 
-/* acc[m] takes up one group: columns [k, k + n) of the activations, n = 32, or 16 for types whose scale changes there. */
-static void add_group(float *acc, const r1i_act *x, int64_t m0, int64_t rows, int64_t k, int n, const int8_t *q, float scale,
-                      float min, bool has_min)
+/* Up to 256 columns of one output. */
+typedef struct span {
+    int8_t q[SPAN];
+    float scale[SPAN / 16], min[SPAN / 16];
+    int64_t k0;
+    int cols, step; /* step: columns of a scale, 32 or 16 */
+    bool has_min;
+} span;
+
+/* Group g of the span: one step of the chain, or two where the scale changes in the middle. */
+static float add_group(float acc, const r1i_act *x, int64_t row, const span *s, int g, bool fine)
+{
+    const int64_t cols = x->x.cols, k = s->k0 + 32 * g;
+    const int8_t *const xq = (fine ? x->fine_q : x->q) + row * cols + k;
+    const int32_t *const sums = (fine ? x->fine_sum16 : x->sum16) + (row * cols + k) / 16;
+    const float d = (fine ? x->fine_d : x->d)[(row * cols + k) / 32];
+    for (int at = 0; at < 32; at += s->step) {
+        int32_t sum = 0, sum_x = 0;
+        for (int i = at; i < at + s->step; i++) sum += s->q[32 * g + i] * xq[i];
+        for (int i = at; i < at + s->step; i += 16) sum_x += sums[i / 16];
+        acc = fmaf((float)sum, s->scale[2 * g + at / 16] * d, acc);
+        if (s->has_min) acc = fmaf(-s->min[2 * g + at / 16], d * (float)sum_x, acc);
+    }
+    return acc;
+}
+
+/* acc[m] takes up the span: every group, then once more those with a fine term. */
+static void add_span(float *acc, const r1i_act *x, int64_t m0, int64_t rows, const span *s)
 {
     for (int64_t m = 0; m < rows; m++) {
-        const int64_t row = m0 + m;
-        const int8_t *xq = x->q + row * x->x.cols + k;
-        const float d = x->d[row * (x->x.cols / 32) + k / 32];
-        int32_t sum = 0, sum_x = 0;
-        for (int i = 0; i < n; i++) sum += q[i] * xq[i];
-        for (int i = 0; i < n; i += 16) sum_x += x->sum16[row * (x->x.cols / 16) + (k + i) / 16];
-        acc[m] = fmaf((float)sum, scale * d, acc[m]);
-        if (has_min) acc[m] = fmaf(-min, d * (float)sum_x, acc[m]);
+        const unsigned fine = x->fine[s->k0 / SPAN * x->fine_stride + m0 + m];
+        for (int g = 0; g < s->cols / 32; g++) acc[m] = add_group(acc[m], x, m0 + m, s, g, false);
+        for (int g = 0; g < s->cols / 32; g++)
+            if (fine >> g & 1u) acc[m] = add_group(acc[m], x, m0 + m, s, g, true);
     }
 }
 
@@ -28,16 +49,17 @@ static void output_column(const r1i_linear_job *job, int64_t out, int64_t m0, in
     const r1i_weight *w = job->w;
     const int64_t elems = r1i_dtype(w->type)->block_elems, block = r1i_dtype(w->type)->block_bytes;
     const uint8_t *panel = w->data + (uint64_t)(out / R1I_PANEL_ROWS) * r1i_panel_stride(w->type, w->cols);
-    const bool has_min = r1i_type_has_min(w->type);
-    const int step = r1i_type_scale_16(w->type) ? 16 : 32;
-    float acc[ROW_TILE] = {0}, scale[R1I_BLOCK_ELEMS_MAX / 16], min[R1I_BLOCK_ELEMS_MAX / 16];
-    int8_t q[R1I_BLOCK_ELEMS_MAX];
+    float acc[ROW_TILE] = {0};
     uint8_t source[R1I_BLOCK_BYTES_MAX];
-    for (int64_t k = 0; k < w->cols; k += elems) {
-        r1i_panel_block_row(w->type, panel + k / elems * block * R1I_PANEL_ROWS, (int)(out % R1I_PANEL_ROWS), source);
-        r1i_unpack_integers(w->type, source, elems, q, scale, min);
-        for (int i = 0; i < elems; i += step)
-            add_group(acc, job->x, m0, rows, k + i, step, q + i, scale[i / 16], min[i / 16], has_min);
+    span s = {.step = r1i_type_scale_16(w->type) ? 16 : 32, .has_min = r1i_type_has_min(w->type)};
+    for (int64_t k = 0; k < w->cols; k += SPAN) {
+        s.k0 = k;
+        s.cols = (int)(w->cols - k < SPAN ? w->cols - k : SPAN);
+        for (int i = 0; i < s.cols; i += (int)elems) {
+            r1i_panel_block_row(w->type, panel + (k + i) / elems * block * R1I_PANEL_ROWS, (int)(out % R1I_PANEL_ROWS), source);
+            r1i_unpack_integers(w->type, source, elems, s.q + i, s.scale + i / 16, s.min + i / 16);
+        }
+        add_span(acc, job->x, m0, rows, &s);
     }
     for (int64_t m = 0; m < rows; m++) r1i_ref_finish(job, m0 + m, out, acc[m]);
 }
