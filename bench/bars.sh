@@ -33,7 +33,7 @@ if [ -n "$models" ]; then check "log-probs, top-1, perplexity" env R1_MODELS_DIR
 say "3. Bits"
 for t in test_bits_forward test_bits_engine test_linear_quant test_op_linear test_op_attention test_op_rows test_op_elementary; do check $t $b/$t; done
 say "4. Memory"
-check "decode allocates nothing (and the engine's schedule)" $b/test_engine_schedule
+check "decode allocates nothing" $b/test_engine_alloc
 if [ -n "$models" ]; then
   for m in smollm2-135m-q4_1.gguf qwen2.5-coder-0.5b-q4_k_m.gguf; do $b/r1 bench "$(find_model $m)" --threads 2 --repeat 3 --json -q; done
 fi
