@@ -55,7 +55,7 @@ typedef struct chat {
     view view;
     bool think, quit;
     int64_t think_budget;
-    uint32_t turn;             /* of this session: each draws its own random numbers */
+    uint32_t turn;             /* of this conversation: each draws its own random numbers */
     /* the answer in progress */
     r1_think_splitter splitter;
     bytes thinking, answer;
