@@ -6,7 +6,9 @@
 set -eu
 
 core='build-essential cmake ninja-build pkg-config libjansson-dev libpcre2-dev libutf8proc-dev librandom123-dev'
-features='libedit-dev libbsd-dev libncurses-dev'
+features='libedit-dev libbsd-dev libncurses-dev libsqlite3-dev libyaml-dev zlib1g-dev libzstd-dev libseccomp-dev bubblewrap
+ libflint-dev libflint-arb-dev libcalcium-dev libantic-dev libmpfr-dev libgmp-dev libhwloc-dev libcurl4
+ libexttextcat-dev libexttextcat-data'
 test='libcmocka-dev mandoc'
 tools='clang libclang-rt-14-dev clang-tidy clang-format cppcheck codespell gcovr valgrind ccache'
 

@@ -6,11 +6,7 @@
 
 const char *r1_version(void) { return R1_VERSION_STRING; }
 
-/* Set by CMake for each feature library it found. */
-#ifndef R1_WITH_LIBEDIT
-#define R1_WITH_LIBEDIT 0
-#endif
-
+/* R1_WITH_...: set by CMake for each feature library, 1 where it was found. */
 const char *r1_feature(int i, bool *present, const char **adds)
 {
     static const struct {
@@ -18,6 +14,11 @@ const char *r1_feature(int i, bool *present, const char **adds)
         bool present;
     } features[] = {
         {"libedit", "line editing and history in r1 chat", R1_WITH_LIBEDIT},
+        {"sqlite", "records of evaluations and of training runs", R1_WITH_SQLITE},
+        {"libyaml", "task and recipe files", R1_WITH_YAML},
+        {"zlib", "data sets in .gz", R1_WITH_ZLIB},
+        {"zstd", "data sets in .zst", R1_WITH_ZSTD},
+        {"libseccomp", "the code runner's system call filter", R1_WITH_SECCOMP},
     };
     if (i < 0 || i >= (int)(sizeof features / sizeof *features)) return NULL;
     *present = features[i].present;
