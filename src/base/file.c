@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/outfile.h"
+
 static r1_status open_regular(const char *path, int *fd, uint64_t *size, r1_error *err)
 {
     struct stat st;
@@ -100,37 +102,14 @@ void r1i_map_release_pages(const r1i_map *map, uint64_t offset, uint64_t bytes)
     madvise((void *)((uintptr_t)map->data + begin), (size_t)(end - begin), MADV_DONTNEED);
 }
 
-static int write_all(int fd, const uint8_t *p, size_t size)
-{
-    while (size > 0) {
-        const ssize_t n = write(fd, p, size);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return errno;
-        p += n;
-        size -= (size_t)n;
-    }
-    return 0;
-}
-
 r1_status r1i_file_write_atomic(const char *path, const void *bytes, size_t size, r1_error *err)
 {
-    const size_t len = strlen(path) + 5;
-    char *const tmp = malloc(len);
-    if (!tmp) return r1i_fail(err, R1_ERR_NOMEM, "%s", path);
-    snprintf(tmp, len, "%s.tmp", path);
-    const int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        const r1_status st = r1i_fail_errno(err, errno, "%s", tmp);
-        free(tmp);
-        return st;
-    }
-    int e = write_all(fd, bytes, size);
-    if (!e && fsync(fd) != 0) e = errno;
-    if (close(fd) != 0 && !e) e = errno;
-    if (!e && rename(tmp, path) != 0) e = errno;
-    if (e) unlink(tmp);
-    free(tmp);
-    return e ? r1i_fail_errno(err, e, "%s", path) : R1_OK;
+    r1i_outfile out;
+    r1_status st = r1i_outfile_open(path, &out, err);
+    if (st != R1_OK) return st;
+    if ((st = r1i_outfile_write(&out, bytes, size, err)) == R1_OK) return r1i_outfile_commit(&out, err);
+    r1i_outfile_abort(&out);
+    return st;
 }
 
 bool r1i_file_exists(const char *path)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/outfile.h"
 #include "support/fail_alloc.h"
 
 static char folder[] = "/tmp/r1-test-XXXXXX";
@@ -157,6 +158,39 @@ static void test_full_disk(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* What is no regular file is written to, not replaced; a temporary that another writer holds is left alone, one that a killed
+ * process left is taken over. */
+static void test_outfile(void **state)
+{
+    (void)state;
+    r1_error e = {0};
+    r1i_outfile a, b;
+    struct stat s;
+    assert_int_equal(r1i_file_write_atomic("/dev/null", "x", 1, &e), R1_OK);
+    assert_true(stat("/dev/null", &s) == 0 && S_ISCHR(s.st_mode));
+    assert_int_equal(r1i_file_write_atomic("/dev/full", "x", 1, &e), R1_ERR_IO);
+    assert_int_equal(e.sys_errno, ENOSPC);
+    assert_non_null(strstr(e.message, "/dev/full"));
+    FILE *const left = fopen(temporary, "w");
+    fputs("much longer than what comes", left);
+    fclose(left);
+    assert_int_equal(r1i_outfile_open(path, &a, &e), R1_OK);
+    assert_int_equal(r1i_outfile_open(path, &b, &e), R1_ERR_IO);
+    assert_int_equal(e.sys_errno, EBUSY);
+    assert_non_null(strstr(e.message, "another process is writing it"));
+    assert_true(b.fd < 0 && access(temporary, F_OK) == 0);
+    assert_int_equal(r1i_outfile_write(&a, "-econd", 6, &e), R1_OK);
+    assert_int_equal(r1i_outfile_write_at(&a, 0, "s", 1, &e), R1_OK);
+    assert_int_equal(r1i_outfile_commit(&a, &e), R1_OK);
+    expect_content("second");
+    assert_int_equal(r1i_outfile_open(path, &a, &e), R1_OK);
+    assert_int_equal(r1i_outfile_write(&a, "third", 5, &e), R1_OK);
+    r1i_outfile_abort(&a);
+    r1i_outfile_abort(&a);
+    expect_content("second");
+    assert_int_equal(access(temporary, F_OK), -1);
+}
+
 static r1_status read_and_write(void *ctx, r1_error *e)
 {
     uint8_t *p;
@@ -171,14 +205,14 @@ static r1_status read_and_write(void *ctx, r1_error *e)
 static void test_no_memory(void **state)
 {
     (void)state;
-    assert_int_equal(fail_alloc_sweep(read_and_write, NULL), 2);
+    assert_int_equal(fail_alloc_sweep(read_and_write, NULL), 3);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read_write),      cmocka_unit_test(test_map),       cmocka_unit_test(test_file_size_limit),
-        cmocka_unit_test(test_full_disk),       cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_full_disk),       cmocka_unit_test(test_outfile),   cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
