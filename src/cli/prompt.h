@@ -1,12 +1,11 @@
-/* From messages to the ids the model reads: the model's template, its two tokens, the opening of the think block. */
+/* From messages to the ids the model reads, as the library does it, with a command's errors. */
 #ifndef R1_CLI_PROMPT_H
 #define R1_CLI_PROMPT_H
 
 #include "setup.h"
 
 typedef struct prompt_form {
-    const r1_tokenizer *tokenizer; /* borrowed */
-    r1_template *compiled;         /* owned */
+    r1_chat_form *form;            /* owned */
     bool can_think;                /* the tokenizer has </think> */
 } prompt_form;
 
