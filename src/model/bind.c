@@ -6,52 +6,10 @@
 
 #include "model/load.h"
 #include "model/rotary.h"
+#include "model/tensor_names.h"
 #include "tensor/codec.h"
 
-enum { NAME = 192 };
-
-typedef enum slot {
-    ATTN_NORM, FFN_NORM, Q, K, V, O, Q_BIAS, K_BIAS, V_BIAS,
-    Q_A, Q_A_NORM, Q_B, KV_A, KV_A_NORM, KV_B, K_B, V_B,
-    GATE, UP, DOWN, ROUTER, ROUTER_BIAS, SHARED_GATE, SHARED_UP, SHARED_DOWN,
-    EXPERT_GATE, EXPERT_UP, EXPERT_DOWN, /* HF: one tensor an expert, %d is its number; GGUF: stacked */
-    ENORM, HNORM, EH_PROJ, HEAD_NORM
-} slot;
-
-static const struct { const char *hf, *gguf; } layer_names[] = {
-    [ATTN_NORM] = {"input_layernorm.weight", "attn_norm.weight"},
-    [FFN_NORM] = {"post_attention_layernorm.weight", "ffn_norm.weight"},
-    [Q] = {"self_attn.q_proj.weight", "attn_q.weight"},
-    [K] = {"self_attn.k_proj.weight", "attn_k.weight"},
-    [V] = {"self_attn.v_proj.weight", "attn_v.weight"},
-    [O] = {"self_attn.o_proj.weight", "attn_output.weight"},
-    [Q_BIAS] = {"self_attn.q_proj.bias", "attn_q.bias"},
-    [K_BIAS] = {"self_attn.k_proj.bias", "attn_k.bias"},
-    [V_BIAS] = {"self_attn.v_proj.bias", "attn_v.bias"},
-    [Q_A] = {"self_attn.q_a_proj.weight", "attn_q_a.weight"},
-    [Q_A_NORM] = {"self_attn.q_a_layernorm.weight", "attn_q_a_norm.weight"},
-    [Q_B] = {"self_attn.q_b_proj.weight", "attn_q_b.weight"},
-    [KV_A] = {"self_attn.kv_a_proj_with_mqa.weight", "attn_kv_a_mqa.weight"},
-    [KV_A_NORM] = {"self_attn.kv_a_layernorm.weight", "attn_kv_a_norm.weight"},
-    [KV_B] = {"self_attn.kv_b_proj.weight", "attn_kv_b.weight"},
-    [K_B] = {NULL, "attn_k_b.weight"},
-    [V_B] = {NULL, "attn_v_b.weight"},
-    [GATE] = {"mlp.gate_proj.weight", "ffn_gate.weight"},
-    [UP] = {"mlp.up_proj.weight", "ffn_up.weight"},
-    [DOWN] = {"mlp.down_proj.weight", "ffn_down.weight"},
-    [ROUTER] = {"mlp.gate.weight", "ffn_gate_inp.weight"},
-    [ROUTER_BIAS] = {"mlp.gate.e_score_correction_bias", "exp_probs_b.bias"},
-    [SHARED_GATE] = {"mlp.shared_experts.gate_proj.weight", "ffn_gate_shexp.weight"},
-    [SHARED_UP] = {"mlp.shared_experts.up_proj.weight", "ffn_up_shexp.weight"},
-    [SHARED_DOWN] = {"mlp.shared_experts.down_proj.weight", "ffn_down_shexp.weight"},
-    [EXPERT_GATE] = {"mlp.experts.%" PRId64 ".gate_proj.weight", "ffn_gate_exps.weight"},
-    [EXPERT_UP] = {"mlp.experts.%" PRId64 ".up_proj.weight", "ffn_up_exps.weight"},
-    [EXPERT_DOWN] = {"mlp.experts.%" PRId64 ".down_proj.weight", "ffn_down_exps.weight"},
-    [ENORM] = {"enorm.weight", "nextn.enorm.weight"},
-    [HNORM] = {"hnorm.weight", "nextn.hnorm.weight"},
-    [EH_PROJ] = {"eh_proj.weight", "nextn.eh_proj.weight"},
-    [HEAD_NORM] = {"shared_head.norm.weight", "nextn.shared_head_norm.weight"},
-};
+enum { NAME = R1I_TENSOR_NAME };
 
 /* ---- memory and entries -------------------------------------------------------------------------------------------- */
 
@@ -93,16 +51,9 @@ static r1_status need(r1i_binder *b, const char *name, const r1i_entry **out)
 static bool is_gguf(const r1i_binder *b) { return r1i_store_container(b->store) == R1I_GGUF; }
 
 /* false where this container has no such tensor. */
-static bool layer_name(const r1i_binder *b, int64_t layer, slot s, int64_t expert, char name[NAME])
+static bool layer_name(const r1i_binder *b, int64_t layer, r1i_slot s, int64_t expert, char name[NAME])
 {
-    const char *const tail = is_gguf(b) ? layer_names[s].gguf : layer_names[s].hf;
-    if (!tail) return false;
-    const int at = snprintf(name, NAME, is_gguf(b) ? "blk.%" PRId64 "." : "model.layers.%" PRId64 ".", layer);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(name + at, (size_t)(NAME - at), tail, expert); /* the literals above; only the experts' take the number */
-#pragma GCC diagnostic pop
-    return true;
+    return r1i_layer_tensor_name(is_gguf(b), layer, s, expert, name);
 }
 
 static void dims_text(const int64_t *dim, int n, char *out, size_t size)
@@ -149,7 +100,7 @@ static r1_status vector_of(r1i_binder *b, const r1i_entry *e, int64_t n, float *
     return R1_OK;
 }
 
-static r1_status vector(r1i_binder *b, int64_t layer, slot s, int64_t n, float **out)
+static r1_status vector(r1i_binder *b, int64_t layer, r1i_slot s, int64_t n, float **out)
 {
     char name[NAME];
     const r1i_entry *e;
@@ -202,6 +153,10 @@ static r1_status source(r1i_binder *b, const r1i_entry *e, int64_t rows, int64_t
 {
     uint64_t row_bytes;
     *out = (r1i_weight){.type = e->type, .layout = R1I_LAYOUT_ROWS, .rows = rows, .cols = cols, .data = e->data};
+    if (b->m->params.trainable && e->type != R1_DTYPE_F32 && e->type != R1_DTYPE_F16 && e->type != R1_DTYPE_BF16)
+        return r1i_fail(b->err, R1_ERR_UNSUPPORTED,
+                        "tensor %s: type %s cannot be trained: its steps are coarser than an update; F32, F16 or BF16 expected", e->name,
+                        r1_dtype_name(e->type));
     if (!r1i_weight_type_ok(e->type))
         return r1i_fail(b->err, R1_ERR_UNSUPPORTED, "tensor %s: type %s is none that a matrix may have", e->name,
                         r1_dtype_name(e->type));
@@ -218,9 +173,10 @@ static r1_status add_job(r1i_binder *b, const r1i_pack_job *job)
     return R1_OK;
 }
 
-/* The type that a source's panels have: its own, or BF16 for what `compute bf16` rounds. The router stays as it is. */
+/* The type that a source's panels have: f32 where it is to be trained, else its own, or BF16 for what `compute bf16` rounds. The router stays as it is. */
 static r1_dtype panel_type(const r1i_binder *b, r1_dtype source_type, bool keep)
 {
+    if (b->m->params.trainable) return R1_DTYPE_F32;
     const bool wide = source_type == R1_DTYPE_F32 || source_type == R1_DTYPE_F16 || source_type == R1_DTYPE_F8_E4M3;
     return b->m->params.compute == R1_COMPUTE_BF16 && wide && !keep ? R1_DTYPE_BF16 : source_type;
 }
@@ -254,16 +210,16 @@ static r1_status matrix_of(r1i_binder *b, const r1i_entry *e, int64_t rows, int6
     return panels(b, e, &src, 0, rows, panel_type(b, e->type, keep), false, dst);
 }
 
-static r1_status matrix(r1i_binder *b, int64_t layer, slot s, int64_t rows, int64_t cols, r1i_weight *dst)
+static r1_status matrix(r1i_binder *b, int64_t layer, r1i_slot s, int64_t rows, int64_t cols, r1i_weight *dst)
 {
     char name[NAME];
     const r1i_entry *e;
     layer_name(b, layer, s, 0, name);
     const r1_status st = need(b, name, &e);
-    return st == R1_OK ? matrix_of(b, e, rows, cols, s == ROUTER, dst) : st;
+    return st == R1_OK ? matrix_of(b, e, rows, cols, s == R1I_SLOT_ROUTER, dst) : st;
 }
 
-static r1_status ffn(r1i_binder *b, int64_t layer, slot gate, int64_t width, r1i_ffn *f)
+static r1_status ffn(r1i_binder *b, int64_t layer, r1i_slot gate, int64_t width, r1i_ffn *f)
 {
     const int64_t d = b->m->config.hidden_size;
     r1_status st;
@@ -279,15 +235,15 @@ static r1_status bind_gqa(r1i_binder *b, int64_t i, r1i_layer *l)
     const r1i_config *const c = &b->m->config;
     const int64_t d = c->hidden_size, q = c->num_attention_heads * c->head_dim, kv = c->num_key_value_heads * c->head_dim;
     r1_status st;
-    if ((st = matrix(b, i, Q, q, d, &l->q)) != R1_OK) return st;
-    if ((st = matrix(b, i, K, kv, d, &l->k)) != R1_OK) return st;
-    if ((st = matrix(b, i, V, kv, d, &l->v)) != R1_OK) return st;
+    if ((st = matrix(b, i, R1I_SLOT_Q, q, d, &l->q)) != R1_OK) return st;
+    if ((st = matrix(b, i, R1I_SLOT_K, kv, d, &l->k)) != R1_OK) return st;
+    if ((st = matrix(b, i, R1I_SLOT_V, kv, d, &l->v)) != R1_OK) return st;
     if (c->attention_bias) {
-        if ((st = vector(b, i, Q_BIAS, q, &l->q_bias)) != R1_OK) return st;
-        if ((st = vector(b, i, K_BIAS, kv, &l->k_bias)) != R1_OK) return st;
-        if ((st = vector(b, i, V_BIAS, kv, &l->v_bias)) != R1_OK) return st;
+        if ((st = vector(b, i, R1I_SLOT_Q_BIAS, q, &l->q_bias)) != R1_OK) return st;
+        if ((st = vector(b, i, R1I_SLOT_K_BIAS, kv, &l->k_bias)) != R1_OK) return st;
+        if ((st = vector(b, i, R1I_SLOT_V_BIAS, kv, &l->v_bias)) != R1_OK) return st;
     }
-    return matrix(b, i, O, d, q, &l->o);
+    return matrix(b, i, R1I_SLOT_O, d, q, &l->o);
 }
 
 /* A stack of `heads` matrices [rows, cols]: 3-D, or 2-D with the heads' rows one after the other (one fork's files). */
@@ -335,10 +291,10 @@ static r1_status bind_absorbed(r1i_binder *b, int64_t i, r1i_layer *l)
     const int64_t heads = c->num_attention_heads;
     char kv[NAME], name[NAME];
     r1_status st;
-    layer_name(b, i, KV_B, 0, kv);
+    layer_name(b, i, R1I_SLOT_KV_B, 0, kv);
     const r1i_entry *kv_b = look(b, kv), *k_b = NULL, *v_b = NULL;
-    if (layer_name(b, i, K_B, 0, name)) k_b = look(b, name);
-    if (layer_name(b, i, V_B, 0, name)) v_b = look(b, name);
+    if (layer_name(b, i, R1I_SLOT_K_B, 0, name)) k_b = look(b, name);
+    if (layer_name(b, i, R1I_SLOT_V_B, 0, name)) v_b = look(b, name);
     if (!(k_b && v_b) && !kv_b) return need(b, kv, &kv_b);
     if ((st = take_array(b, heads, sizeof *l->k_absorb, &l->k_absorb)) != R1_OK) return st;
     if ((st = take_array(b, heads, sizeof *l->v_absorb, &l->v_absorb)) != R1_OK) return st;
@@ -354,20 +310,20 @@ static r1_status bind_mla(r1i_binder *b, int64_t i, r1i_layer *l)
     const int64_t q = heads * (c->qk_nope_head_dim + c->qk_rope_head_dim);
     r1_status st;
     if (c->q_lora_rank > 0) {
-        if ((st = matrix(b, i, Q_A, c->q_lora_rank, d, &l->q_a)) != R1_OK) return st;
-        if ((st = vector(b, i, Q_A_NORM, c->q_lora_rank, &l->q_a_norm)) != R1_OK) return st;
-        if ((st = matrix(b, i, Q_B, q, c->q_lora_rank, &l->q_b)) != R1_OK) return st;
-    } else if ((st = matrix(b, i, Q, q, d, &l->q)) != R1_OK) {
+        if ((st = matrix(b, i, R1I_SLOT_Q_A, c->q_lora_rank, d, &l->q_a)) != R1_OK) return st;
+        if ((st = vector(b, i, R1I_SLOT_Q_A_NORM, c->q_lora_rank, &l->q_a_norm)) != R1_OK) return st;
+        if ((st = matrix(b, i, R1I_SLOT_Q_B, q, c->q_lora_rank, &l->q_b)) != R1_OK) return st;
+    } else if ((st = matrix(b, i, R1I_SLOT_Q, q, d, &l->q)) != R1_OK) {
         return st;
     }
-    if ((st = matrix(b, i, KV_A, rank + c->qk_rope_head_dim, d, &l->kv_a)) != R1_OK) return st;
-    if ((st = vector(b, i, KV_A_NORM, rank, &l->kv_a_norm)) != R1_OK) return st;
+    if ((st = matrix(b, i, R1I_SLOT_KV_A, rank + c->qk_rope_head_dim, d, &l->kv_a)) != R1_OK) return st;
+    if ((st = vector(b, i, R1I_SLOT_KV_A_NORM, rank, &l->kv_a_norm)) != R1_OK) return st;
     if ((st = bind_absorbed(b, i, l)) != R1_OK) return st;
-    return matrix(b, i, O, d, heads * c->v_head_dim, &l->o);
+    return matrix(b, i, R1I_SLOT_O, d, heads * c->v_head_dim, &l->o);
 }
 
 /* All experts' matrices of one kind: a tensor an expert, or one tensor with the experts stacked. */
-static r1_status bind_experts(r1i_binder *b, int64_t i, slot s, int64_t rows, int64_t cols, r1i_ffn *experts, size_t member)
+static r1_status bind_experts(r1i_binder *b, int64_t i, r1i_slot s, int64_t rows, int64_t cols, r1i_ffn *experts, size_t member)
 {
     const int64_t n = b->m->config.n_routed_experts;
     char name[NAME];
@@ -399,16 +355,16 @@ static r1_status bind_moe(r1i_binder *b, int64_t i, r1i_layer *l)
     char bias[NAME];
     r1_status st;
     l->moe = true;
-    if ((st = matrix(b, i, ROUTER, n, d, &l->router)) != R1_OK) return st;
-    layer_name(b, i, ROUTER_BIAS, 0, bias);
+    if ((st = matrix(b, i, R1I_SLOT_ROUTER, n, d, &l->router)) != R1_OK) return st;
+    layer_name(b, i, R1I_SLOT_ROUTER_BIAS, 0, bias);
     const r1i_entry *const e = look(b, bias);
     if (e && (st = vector_of(b, e, n, &l->router_bias)) != R1_OK) return st;
     l->has_shared = c->n_shared_experts > 0;
-    if (l->has_shared && (st = ffn(b, i, SHARED_GATE, f * c->n_shared_experts, &l->shared)) != R1_OK) return st;
+    if (l->has_shared && (st = ffn(b, i, R1I_SLOT_SHARED_GATE, f * c->n_shared_experts, &l->shared)) != R1_OK) return st;
     if ((st = take_array(b, n, sizeof *l->expert, &l->expert)) != R1_OK) return st;
-    if ((st = bind_experts(b, i, EXPERT_GATE, f, d, l->expert, offsetof(r1i_ffn, gate))) != R1_OK) return st;
-    if ((st = bind_experts(b, i, EXPERT_UP, f, d, l->expert, offsetof(r1i_ffn, up))) != R1_OK) return st;
-    return bind_experts(b, i, EXPERT_DOWN, d, f, l->expert, offsetof(r1i_ffn, down));
+    if ((st = bind_experts(b, i, R1I_SLOT_EXPERT_GATE, f, d, l->expert, offsetof(r1i_ffn, gate))) != R1_OK) return st;
+    if ((st = bind_experts(b, i, R1I_SLOT_EXPERT_UP, f, d, l->expert, offsetof(r1i_ffn, up))) != R1_OK) return st;
+    return bind_experts(b, i, R1I_SLOT_EXPERT_DOWN, d, f, l->expert, offsetof(r1i_ffn, down));
 }
 
 static r1_status bind_layer(r1i_binder *b, int64_t i, r1i_layer *l)
@@ -416,10 +372,10 @@ static r1_status bind_layer(r1i_binder *b, int64_t i, r1i_layer *l)
     const r1i_config *const c = &b->m->config;
     r1_status st;
     *l = (r1i_layer){0};
-    if ((st = vector(b, i, ATTN_NORM, c->hidden_size, &l->attn_norm)) != R1_OK) return st;
+    if ((st = vector(b, i, R1I_SLOT_ATTN_NORM, c->hidden_size, &l->attn_norm)) != R1_OK) return st;
     if ((st = c->arch == R1I_DEEPSEEK_V3 ? bind_mla(b, i, l) : bind_gqa(b, i, l)) != R1_OK) return st;
-    if ((st = vector(b, i, FFN_NORM, c->hidden_size, &l->ffn_norm)) != R1_OK) return st;
-    return r1i_layer_is_moe(c, i) ? bind_moe(b, i, l) : ffn(b, i, GATE, c->intermediate_size, &l->dense);
+    if ((st = vector(b, i, R1I_SLOT_FFN_NORM, c->hidden_size, &l->ffn_norm)) != R1_OK) return st;
+    return r1i_layer_is_moe(c, i) ? bind_moe(b, i, l) : ffn(b, i, R1I_SLOT_GATE, c->intermediate_size, &l->dense);
 }
 
 static r1_status bind_mtp(r1i_binder *b, int64_t i, r1i_mtp *t)
@@ -427,10 +383,10 @@ static r1_status bind_mtp(r1i_binder *b, int64_t i, r1i_mtp *t)
     const int64_t d = b->m->config.hidden_size;
     r1_status st;
     *t = (r1i_mtp){0};
-    if ((st = vector(b, i, ENORM, d, &t->enorm)) != R1_OK) return st;
-    if ((st = vector(b, i, HNORM, d, &t->hnorm)) != R1_OK) return st;
-    if ((st = matrix(b, i, EH_PROJ, d, 2 * d, &t->eh_proj)) != R1_OK) return st;
-    if ((st = vector(b, i, HEAD_NORM, d, &t->head_norm)) != R1_OK) return st;
+    if ((st = vector(b, i, R1I_SLOT_ENORM, d, &t->enorm)) != R1_OK) return st;
+    if ((st = vector(b, i, R1I_SLOT_HNORM, d, &t->hnorm)) != R1_OK) return st;
+    if ((st = matrix(b, i, R1I_SLOT_EH_PROJ, d, 2 * d, &t->eh_proj)) != R1_OK) return st;
+    if ((st = vector(b, i, R1I_SLOT_HEAD_NORM, d, &t->head_norm)) != R1_OK) return st;
     return bind_layer(b, i, &t->layer);
 }
 
@@ -450,6 +406,10 @@ static r1_status bind_tables(r1i_binder *b)
         st = matrix_of(b, table, want[0], want[1], false, &m->head);
         m->embedding = m->head;
         return st;
+    }
+    if (m->params.trainable) {
+        if ((st = matrix_of(b, table, want[0], want[1], false, &m->embedding)) != R1_OK) return st;
+        return matrix_of(b, head, want[0], want[1], false, &m->head);
     }
     if ((st = check_dims(b, table, 2, want)) != R1_OK) return st;
     if ((st = source(b, table, want[0], want[1], &m->embedding)) != R1_OK) return st;
