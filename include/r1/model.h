@@ -16,6 +16,8 @@ typedef struct r1_model_params {
     r1_compute compute;        /* f32, or bf16 products (a second, named arithmetic) for float weights */
     bool exact_activations;    /* quantised weights meet f32 activations instead of 8-bit ones */
     bool load_mtp;             /* also load the multi-token prediction layer, when the files hold one */
+    bool trainable;            /* every parameter as f32 in the model's own memory, so that a trainer can change it in place; quantised
+                                * sources are refused */
     const char *isa;           /* "auto" (NULL), "c", "avx2", "avx512": rows of the op table; the same bits in each */
 } r1_model_params;
 R1_API r1_model_params r1_model_params_default(void);
@@ -29,6 +31,8 @@ R1_API void r1_model_close(r1_model *model); /* takes NULL */
 
 typedef struct r1_model_info {
     const char *architecture;  /* "deepseek_v3", "qwen2", "llama" */
+    bool trainable;            /* every parameter as f32 in the model's own memory, so that a trainer can change it in place; quantised
+                                * sources are refused */
     const char *isa;           /* row of the op table in use: "c", "avx2", "avx512" */
     int64_t vocab_size, hidden_size, layers, max_positions, mtp_layers;
     int64_t moe_layers, experts_per_token; /* 0 for dense models */

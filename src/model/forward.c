@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model/pass.h"
+#include "op/tape.h"
 
 /* ---- helpers of all blocks ------------------------------------------------------------------------------------------ */
 
@@ -72,6 +73,7 @@ r1_status r1i_pass_begin(r1i_pass *p, r1i_exec *ex, const r1_model *m, const r1i
     r1_status st;
     *p = (r1i_pass){.ex = ex, .m = m, .batch = batch, .probe = probe, .n = batch->n};
     if ((st = check_batch(m, batch, token, ex->err)) != R1_OK) return st;
+    if (ex->tape) ex->tape->runs = batch->runs, ex->tape->n_runs = batch->n_runs;
     if ((st = r1i_pass_mat(p, p->n, m->config.hidden_size, &p->x)) != R1_OK) return st;
     if ((st = r1i_pass_mat(p, p->n, half, &p->cos)) != R1_OK || (st = r1i_pass_mat(p, p->n, half, &p->sin)) != R1_OK) return st;
     if ((st = r1i_pass_take(p, p->n, sizeof *pos, &pos)) != R1_OK) return st;

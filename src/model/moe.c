@@ -102,7 +102,7 @@ static r1_status products_in(const r1i_pass *p, const r1i_layer *l, const groups
     if ((st = r1i_pass_take(p, w.jobs, sizeof *acts, &acts)) != R1_OK) return st;
     for (int64_t e = 0; e < p->m->route.experts; e++)
         if (g->begin[e + 1] > g->begin[e]) kinds |= in_kinds(ex, &l->expert[e]);
-    const bool one = p->n == 1; /* all experts meet the same row */
+    const bool one = p->n == 1 && !ex->tape; /* all experts meet the same row; a tape adds gradients the same way for any number of rows */
     if ((st = r1i_act_make(ex, &own, h, (l->has_shared ? in_kinds(ex, &l->shared) : 0) | (one ? kinds : 0))) != R1_OK) return st;
     if (!one) {
         r1i_mat rows;
@@ -135,7 +135,7 @@ static size_t products_in_bytes(const r1i_exec *ex, const r1_model *m, const r1i
     unsigned kinds = 0;
     for (int64_t e = 0; e < m->route.experts; e++) kinds |= in_kinds(ex, &l->expert[e]);
     const size_t jobs = r1i_take_bytes(w.jobs, sizeof(r1i_linear_job)) + r1i_take_bytes(w.jobs, sizeof(r1i_act));
-    if (n == 1) return jobs + r1i_act_bytes(n, w.d, shared | kinds);
+    if (n == 1 && !ex->tape) return jobs + r1i_act_bytes(n, w.d, shared | kinds);
     return jobs + r1i_act_bytes(n, w.d, shared) + r1i_mat_bytes(w.rows, w.d) + r1i_act_bytes(w.rows, w.d, kinds);
 }
 

@@ -1,5 +1,6 @@
 #include "op/ops.h"
 
+#include "op/tape.h"
 #include "tensor/codec.h"
 
 static void trace(const r1i_exec *ex, const char *op, int64_t rows)
@@ -84,6 +85,11 @@ r1_status r1i_embed(r1i_exec *ex, r1i_mat y, const r1i_weight *w, const int32_t 
 {
     if (!view_ok(y) || y.cols != w->cols) return shape_error(ex, "embed", "output against table", y, (r1i_mat){NULL, w->rows, w->cols, w->cols});
     trace(ex, "embed", y.rows);
+    if (ex->tape) {
+        r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_EMBED);
+        if (!r) return R1_ERR_NOMEM;
+        r->y = y, r->w = w, r->index = token;
+    }
     return ex->ops->embed(ex, y, w, token);
 }
 
@@ -91,7 +97,24 @@ r1_status r1i_rmsnorm(r1i_exec *ex, r1i_mat y, r1i_mat x, const float *g, float 
 {
     if (!view_ok(x) || !view_ok(y) || !same_shape(x, y)) return shape_error(ex, "rmsnorm", "output against input", y, x);
     trace(ex, "rmsnorm", x.rows);
+    if (ex->tape) { /* x is copied: the residual stream goes on changing */
+        r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_RMSNORM);
+        if (!r || r1i_tape_copy(ex, x, &r->saved) != R1_OK) return R1_ERR_NOMEM;
+        r->y = y, r->x = x, r->vec = g, r->scalar = eps, r->flag = y.p == x.p;
+    }
     return ex->ops->rmsnorm(ex, y, x, g, eps);
+}
+
+static r1_status tape_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
+{
+    r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_LINEAR);
+    r1i_tape_job *const job = r ? r1i_arena_take(ex->scratch, (size_t)n * sizeof *job, ex->err) : NULL;
+    if (!job) return R1_ERR_NOMEM;
+    for (int64_t i = 0; i < n; i++)
+        job[i] = (r1i_tape_job){.y = jobs[i].y, .x = jobs[i].x->x, .w = jobs[i].w, .bias = jobs[i].bias,
+                                .bf16 = jobs[i].w->type == R1_DTYPE_BF16 && (jobs[i].x->kinds & R1I_ACT_BF16)};
+    r->job = job, r->n = n;
+    return R1_OK;
 }
 
 r1_status r1i_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
@@ -105,6 +128,10 @@ r1_status r1i_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
         if (j->w->layout != R1I_LAYOUT_PANEL || !r1i_weight_type_ok(j->w->type))
             return r1i_fail(ex->err, R1_ERR_BUG, "linear: weight of type %s is not in panels", r1_dtype_name(j->w->type));
         trace(ex, "linear", j->x->x.rows);
+    }
+    if (ex->tape && n > 0) {
+        const r1_status st = tape_linear(ex, jobs, n);
+        if (st != R1_OK) return st;
     }
     return ex->ops->linear(ex, jobs, n);
 }
@@ -123,6 +150,11 @@ r1_status r1i_rope(r1i_exec *ex, r1i_mat x, int64_t heads, int64_t dim, int64_t 
                         (long long)dim, (long long)head_stride, (long long)x.cols);
     if (!same_shape(cos, sin) || cos.rows != x.rows || cos.cols != dim / 2) return shape_error(ex, "rope", "table against input", cos, x);
     trace(ex, "rope", x.rows);
+    if (ex->tape) {
+        r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_ROPE);
+        if (!r) return R1_ERR_NOMEM;
+        r->y = x, r->x = cos, r->z = sin, r->n = heads, r->dim = dim, r->step = head_stride, r->flag = interleaved;
+    }
     return ex->ops->rope(ex, x, heads, dim, head_stride, cos, sin, interleaved);
 }
 
@@ -142,6 +174,36 @@ static r1_status check_cache(const r1i_exec *ex, const char *op, const r1i_attn_
     return R1_OK;
 }
 
+/* What attention will read back: the rows themselves, or rounded through the cache's type (the gradient passes straight through). */
+static r1_status tape_keys(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat k, r1i_mat v)
+{
+    r1i_tape *const t = ex->tape;
+    t->source_keys = k;
+    t->source_values = v;
+    t->keys = k;
+    t->values = v;
+    if (kv->type == R1I_CACHE_F32) return R1_OK;
+    for (int part = 0; part < (s->mla ? 1 : 2); part++) {
+        r1i_mat *const m = part ? &t->values : &t->keys;
+        const r1_status st = r1i_tape_copy(ex, *m, m);
+        if (st != R1_OK) return st;
+        for (int64_t i = 0; i < m->rows * m->cols; i++) m->p[i] = r1i_bf16_to_f32(r1i_bf16_from_f32(m->p[i]));
+    }
+    return R1_OK;
+}
+
+static r1_status tape_attention(r1i_exec *ex, const r1i_attn_shape *s, r1i_mat o, r1i_mat q, const r1i_run *runs, int64_t n_runs)
+{
+    r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_ATTENTION);
+    if (!r) return R1_ERR_NOMEM;
+    for (int64_t i = 0; i < n_runs; i++)
+        if (runs[i].pos0 != 0) return r1i_fail(ex->err, R1_ERR_USAGE, "attention: run %lld of a recorded batch begins at position %lld, 0 expected", (long long)i, (long long)runs[i].pos0);
+    r->y = o, r->x = q, r->z = ex->tape->source_keys, r->saved = ex->tape->source_values;
+    r->keys = ex->tape->keys, r->values = ex->tape->values;
+    r->attn = *s, r->runs = runs, r->n_runs = n_runs;
+    return R1_OK;
+}
+
 r1_status r1i_kv_write(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat k, r1i_mat v, const r1i_run *runs, int64_t n_runs)
 {
     const r1_status st = check_cache(ex, "kv_write", s, kv, k.rows, runs, n_runs);
@@ -149,6 +211,10 @@ r1_status r1i_kv_write(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer
     if (!view_ok(k) || k.cols != s->kv_heads * s->key_dim) return shape_error(ex, "kv_write", "keys", k, k);
     if (!s->mla && (!view_ok(v) || v.rows != k.rows || v.cols != s->kv_heads * s->value_dim)) return shape_error(ex, "kv_write", "values against keys", v, k);
     trace(ex, "kv_write", k.rows);
+    if (ex->tape) {
+        const r1_status kept = tape_keys(ex, s, kv, k, v);
+        if (kept != R1_OK) return kept;
+    }
     return ex->ops->kv_write(ex, s, kv, k, v, runs, n_runs);
 }
 
@@ -159,13 +225,25 @@ r1_status r1i_attention(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_laye
     if (!view_ok(q) || q.cols != s->heads * s->key_dim) return shape_error(ex, "attention", "queries", q, q);
     if (!view_ok(o) || o.rows != q.rows || o.cols != s->heads * s->value_dim) return shape_error(ex, "attention", "output against queries", o, q);
     trace(ex, "attention", q.rows);
-    return ex->ops->attention(ex, s, kv, o, q, runs, n_runs);
+    if (!ex->tape) return ex->ops->attention(ex, s, kv, o, q, runs, n_runs);
+    const r1_status taped = tape_attention(ex, s, o, q, runs, n_runs);
+    if (taped != R1_OK) return taped;
+    ex->scratch->held = false; /* the backend's own scratch is not for the tape */
+    const r1_status done = ex->ops->attention(ex, s, kv, o, q, runs, n_runs);
+    ex->scratch->held = true;
+    return done;
 }
 
 r1_status r1i_silu_mul(r1i_exec *ex, r1i_mat y, r1i_mat g, r1i_mat u)
 {
     if (!view_ok(y) || !view_ok(g) || !view_ok(u) || !same_shape(y, g) || !same_shape(y, u)) return shape_error(ex, "silu_mul", "gate against up", g, u);
     trace(ex, "silu_mul", y.rows);
+    if (ex->tape) {
+        r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_SILU_MUL);
+        if (!r) return R1_ERR_NOMEM;
+        r->y = y, r->x = g, r->z = u, r->saved = g, r->flag = y.p == g.p;
+        if (r->flag && r1i_tape_copy(ex, g, &r->saved) != R1_OK) return R1_ERR_NOMEM;
+    }
     return ex->ops->silu_mul(ex, y, g, u);
 }
 
@@ -177,6 +255,12 @@ r1_status r1i_router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, co
         return r1i_fail(ex->err, R1_ERR_SHAPE, "router: %lld of %lld experts in %lld of %lld groups (at most %d experts, %d groups)",
                         (long long)s->topk, (long long)s->experts, (long long)kept, (long long)groups, R1I_ROUTER_EXPERTS, R1I_ROUTER_GROUPS);
     trace(ex, "router", logits.rows);
+    if (ex->tape) {
+        r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_ROUTER);
+        if (!r) return R1_ERR_NOMEM;
+        r->x = logits, r->index = expert, r->weight = weight, r->route = *s, r->vec = bias;
+        r->runs = ex->tape->runs, r->n_runs = ex->tape->n_runs;
+    }
     return ex->ops->router(ex, s, logits, bias, expert, weight);
 }
 
@@ -184,6 +268,11 @@ r1_status r1i_gather(r1i_exec *ex, r1i_mat y, r1i_mat x, const int32_t *index)
 {
     if (!view_ok(x) || !view_ok(y) || x.cols != y.cols) return shape_error(ex, "gather", "output against input", y, x);
     trace(ex, "gather", y.rows);
+    if (ex->tape) {
+        r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_GATHER);
+        if (!r) return R1_ERR_NOMEM;
+        r->y = y, r->x = x, r->index = index;
+    }
     return ex->ops->gather(ex, y, x, index);
 }
 
@@ -192,6 +281,11 @@ r1_status r1i_moe_combine(r1i_exec *ex, r1i_mat y, r1i_mat out, const int32_t *s
     if (!view_ok(y) || !view_ok(out) || y.cols != out.cols) return shape_error(ex, "moe_combine", "output against experts", y, out);
     if (shared.p && (!view_ok(shared) || !same_shape(shared, y))) return shape_error(ex, "moe_combine", "shared expert", shared, y);
     trace(ex, "moe_combine", y.rows);
+    if (ex->tape) {
+        r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_COMBINE);
+        if (!r) return R1_ERR_NOMEM;
+        r->y = y, r->x = out, r->z = shared, r->index = slot, r->weight = weight, r->n = topk;
+    }
     return ex->ops->moe_combine(ex, y, out, slot, weight, topk, shared);
 }
 

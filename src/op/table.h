@@ -119,6 +119,48 @@ enum { R1I_ROUTER_EXPERTS = 1024, R1I_ROUTER_GROUPS = 64 }; /* what the router's
 
 typedef struct r1i_exec r1i_exec;
 
+/* The backward twins. Rows ascending means that an element's sum over rows is one chain that begins with what it held. Sums over columns: 16 lanes
+ * (column mod 16), folded as in rmsnorm. dy, dx: gradients of the loss by y, by x. */
+typedef struct r1i_grad_ops {
+    /* out: panels of W^T ([ceil(cols / 16)][rows][16] f32) of W in f32 panels. */
+    r1_status (*transpose)(r1i_exec *ex, float *const *out, const r1i_weight *const *w, int64_t n);
+    /* g[m, k] = chain over rows n ascending of fmaf(x[n, k], dy[n, m], g[m, k]), g in f32 panels; several products in one region.
+     * work: r1i_grad_linear_work floats. */
+    r1_status (*linear_weight)(r1i_exec *ex, float *const *g, const r1i_mat *dy, const r1i_mat *x, int64_t n, float *work);
+    /* g[c] += dy[r, c], rows ascending. */
+    r1_status (*column_sum)(r1i_exec *ex, float *g, r1i_mat dy);
+    /* s = 1 / rms(x); h = x * s; t = (sum of g * dy * h) / cols; dx (+)= s * (g * dy - h * t); dg (nullable) += dy * h, rows ascending.
+     * assign: dx is dy's place and is replaced. rms: [rows] scratch. */
+    r1_status (*rmsnorm)(r1i_exec *ex, r1i_mat dx, r1i_mat dy, r1i_mat x, const float *g, float eps, float *dg, bool assign, float *rms);
+    /* o = 1 / (1 + exp(-g)): dg (+)= dy * u * (o * (1 + g * (1 - o))); du += dy * (g * o). */
+    r1_status (*silu_mul)(r1i_exec *ex, r1i_mat dg, r1i_mat du, r1i_mat dy, r1i_mat g, r1i_mat u, bool assign);
+    /* Every run begins at position 0. k [n, kv_heads * key_dim] and v as they were read from the cache (MLA: v is the first value_dim columns of k
+     * and dv of dk). Per run and head: P = softmax of the scores recomputed, D = sum(do * o), dS = P * (do . v - D) * scale;
+     * dq += dS k, j ascending; dk = sum over queries ascending of dS q, dv of P do; heads of a group are added ascending. */
+    r1_status (*attention)(r1i_exec *ex, const r1i_attn_shape *s, r1i_mat dq, r1i_mat dk, r1i_mat dv, r1i_mat d_o, r1i_mat q, r1i_mat k,
+                           r1i_mat v, r1i_mat o, const r1i_run *runs, int64_t n_runs, float *work);
+    /* dlogits += through the gates (dweight [n, topk]) and through the sequence balance loss: alpha * sum_e f_e P_e per run, f_e = E / (topk T) times
+     * the rows whose unbiased best contain e, P_e = mean over rows of score / sum of scores, gradient through P alone.
+     * *balance (nullable) += the loss's value. */
+    r1_status (*router)(r1i_exec *ex, const r1i_router_shape *s, r1i_mat dlogits, r1i_mat logits, const int32_t *expert, const float *dweight,
+                        float alpha, const r1i_run *runs, int64_t n_runs, double *balance);
+    /* dx[index[i]] += dy[i], i ascending. */
+    r1_status (*scatter)(r1i_exec *ex, r1i_mat dx, r1i_mat dy, const int32_t *index);
+    /* dout[slot[i, j]] = weight[i, j] * dy[i]; dweight[i, j] = sum(dy[i] * out[slot[i, j]]). */
+    r1_status (*moe_combine)(r1i_exec *ex, r1i_mat dout, float *dweight, r1i_mat dy, r1i_mat out, const int32_t *slot, const float *weight, int64_t topk);
+    /* y += x */
+    r1_status (*add)(r1i_exec *ex, r1i_mat y, r1i_mat x);
+    /* g (f32 panels of the table) row token[i] += dy[i], i ascending. */
+    r1_status (*embed)(r1i_exec *ex, float *g, r1i_mat dy, const int32_t *token);
+    /* In place, per row: logit z -> coef * (exp(z * inv_temperature - lse) - [id == target]), 0 for ids >= n_defined. coef [rows] holds
+     * the row's weight in the loss times inv_temperature; rows of weight 0 become 0. */
+    r1_status (*cross_entropy)(r1i_exec *ex, r1i_mat logits, const int32_t *target, const double *lse, const float *coef, int64_t n_defined,
+                               float inv_temperature);
+} r1i_grad_ops;
+/* Floats of work for linear_weight over these inputs, for attention over these runs. */
+size_t r1i_grad_linear_work(const r1i_mat *x, int64_t n);
+size_t r1i_grad_attention_work(const r1i_attn_shape *s, int64_t rows, const r1i_run *runs, int64_t n_runs, int threads);
+
 typedef struct r1i_ops {
     const char *name;
     /* y[n, cols] = row token[i] of w as f32. Ids are checked by the caller. */
@@ -156,6 +198,7 @@ typedef struct r1i_ops {
     /* Per row, over ids < n_defined: z = logit * inv_temperature (f32), max, and log of the sum of exp(z - max) (terms f32, 16
      * double lanes by id mod 16, folded); lse[i] = max + that, in double. */
     r1_status (*logsumexp)(r1i_exec *ex, r1i_mat logits, int64_t n_defined, float inv_temperature, double *lse);
+    const r1i_grad_ops *grad;
 } r1i_ops;
 
 /* Called once per op before it runs (tests count rows with it). */
@@ -170,6 +213,7 @@ struct r1i_exec {
     bool exact_activations;   /* block-type weights meet f32 activations */
     r1i_trace_fn trace;       /* nullable */
     void *trace_user;
+    struct r1i_tape *tape;    /* nullable: record what backward needs (tape.h) */
     r1_error *err;            /* nullable */
 };
 

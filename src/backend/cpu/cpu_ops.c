@@ -6,6 +6,7 @@
 
 #include "backend/cpu/attention.h"
 #include "backend/cpu/elementary.h"
+#include "backend/cpu/grad.h"
 
 /* Elements below which an elementwise op runs in the calling thread: about 10 us of work, a few times what waking costs. */
 enum { INLINE_ELEMS = 32 * 1024, BLOCKS_A_THREAD = 4 };
@@ -159,6 +160,7 @@ static const r1i_ops ops = {
     .gather = gather,
     .moe_combine = moe_combine,
     .logsumexp = logsumexp,
+    .grad = &r1i_cpu_grad_ops,
 };
 
 const r1i_ops *r1i_cpu_ops(void) { return &ops; }

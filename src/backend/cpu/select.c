@@ -1,12 +1,13 @@
 /* Choosing a row of the table at run time. */
 #include <string.h>
 
-#include "backend/cpu/kernels.h"
+#include "backend/cpu/grad.h"
 
 static bool use_avx2(r1i_cpu_kernels *k)
 {
     if (!(r1i_cpu_features() & R1I_CPU_AVX2)) return false;
     if (!r1i_cpu_avx2_float_kernels(k) || !r1i_cpu_avx2_quant_kernels(k)) return false;
+    k->grad = r1i_avx2_grad;
     k->name = "avx2";
     return true;
 }
@@ -16,6 +17,7 @@ static bool use_avx512(r1i_cpu_kernels *k)
 {
     if (!(r1i_cpu_features() & R1I_CPU_AVX512)) return false;
     if (!r1i_cpu_avx512_float_kernels(k) || !r1i_cpu_avx512_quant_kernels(k)) return false;
+    k->grad = r1i_avx512_grad;
     k->name = "avx512";
     return true;
 }
@@ -28,6 +30,7 @@ r1_status r1i_cpu_select(const char *isa, r1i_cpu_kernels *out, r1_error *err)
     if (!best && !avx2 && !avx512 && strcmp(isa, "c") != 0)
         return r1i_fail(err, R1_ERR_USAGE, "instruction set '%s': expected auto, c, avx2 or avx512", isa);
     r1i_cpu_ref_kernels(out);
+    out->grad = &r1i_ref_grad;
     if (!best && !avx2 && !avx512) return R1_OK;
     const bool has_avx2 = use_avx2(out);
     const bool has_avx512 = has_avx2 && !avx2 && use_avx512(out);

@@ -1,0 +1,413 @@
+/* The backward half of the CPU op table: work items over the pool, each the only writer of its outputs and each a fixed chain,
+ * so that threads never move a bit. Attention has its own file. */
+#include <string.h>
+
+#include "backend/cpu/elementary.h"
+#include "backend/cpu/grad.h"
+
+enum { STRIP = 64, LINEAR_JOBS = 512 };
+
+static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t panels_of(int64_t rows) { return (rows + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS; }
+static const r1i_grad_kernels *kernels(const r1i_exec *ex) { return ((const r1i_cpu_kernels *)ex->backend)->grad; }
+static float *row_of(r1i_mat m, int64_t r) { return m.p + r * m.stride; }
+
+/* ---- transposed panels ------------------------------------------------------------------------------------------------- */
+
+typedef struct transposing {
+    float *const *out;
+    const r1i_weight *const *w;
+    int64_t n;
+} transposing;
+
+/* Output panel `q` of one matrix: columns 16 q .. of W become its rows' lanes. */
+static void transpose_panel(float *out, const r1i_weight *w, int64_t q)
+{
+    const float *const in = (const float *)(const void *)w->data;
+    const int64_t k0 = q * 16, nk = min64(16, w->cols - k0);
+    float *const panel = out + q * w->rows * 16;
+    for (int64_t m0 = 0; m0 < w->rows; m0 += 16) {
+        const float *const from = in + m0 * w->cols + k0 * 16; /* panel m0 / 16 begins at (m0 / 16) * cols * 16 */
+        const int64_t nm = min64(16, w->rows - m0);
+        for (int64_t m = 0; m < nm; m++)
+            for (int64_t k = 0; k < 16; k++) panel[(m0 + m) * 16 + k] = k < nk ? from[k * 16 + m] : 0.0f;
+    }
+}
+
+static void transpose_item(void *ctx, int64_t i, int thread)
+{
+    (void)thread;
+    const transposing *const t = ctx;
+    int64_t k = 0;
+    for (; i >= panels_of(t->w[k]->cols); k++) i -= panels_of(t->w[k]->cols);
+    transpose_panel(t->out[k], t->w[k], i);
+}
+
+static r1_status transpose(r1i_exec *ex, float *const *out, const r1i_weight *const *w, int64_t n)
+{
+    transposing t = {out, w, n};
+    int64_t items = 0;
+    for (int64_t i = 0; i < n; i++) items += panels_of(w[i]->cols);
+    r1i_pool_run(ex->pool, items, transpose_item, &t);
+    return R1_OK;
+}
+
+/* ---- gradients of weights ---------------------------------------------------------------------------------------------- */
+
+enum { XT_STRIDE = R1I_GRAD_ROWS + 16 }; /* not a power of two: six rows of a tile would meet in one set of the cache */
+
+typedef struct weights {
+    const r1i_grad_kernels *k;
+    float *const *g;
+    const r1i_mat *dy, *x;
+    int64_t n, row0;        /* products; first token of this pass */
+    float *const *xt;       /* per product, shared where the inputs are the same */
+    const int64_t *first;   /* first product with that input */
+    int64_t rows;
+} weights;
+
+/* Items of product i: groups of panels times strips of columns. */
+static int64_t strips_of(const r1i_mat *x) { return (x->cols + R1I_GRAD_COLS - 1) / R1I_GRAD_COLS; }
+static int64_t weight_items(const r1i_mat *dy, const r1i_mat *x)
+{
+    return (panels_of(dy->cols) + R1I_GRAD_PANELS - 1) / R1I_GRAD_PANELS * strips_of(x);
+}
+static int64_t pass_rows(const r1i_mat *m, int64_t row0) { return m->rows > row0 ? min64(m->rows - row0, R1I_GRAD_ROWS) : 0; }
+
+static void turn_item(void *ctx, int64_t i, int thread)
+{
+    (void)thread;
+    const weights *const w = ctx;
+    int64_t k = 0;
+    for (; w->first[k] != k || i >= strips_of(&w->x[k]); k++)
+        if (w->first[k] == k) i -= strips_of(&w->x[k]);
+    const r1i_mat x = w->x[k];
+    const int64_t c0 = i * R1I_GRAD_COLS, c1 = min64(x.cols, c0 + R1I_GRAD_COLS), rows = pass_rows(&x, w->row0);
+    for (int64_t r = 0; r < rows; r++) {
+        const float *const from = row_of(x, w->row0 + r);
+        for (int64_t c = c0; c < c1; c++) w->xt[k][c * XT_STRIDE + r] = from[c];
+    }
+}
+
+static void weight_item(void *ctx, int64_t i, int thread)
+{
+    (void)thread;
+    const weights *const w = ctx;
+    int64_t k = 0;
+    for (; i >= weight_items(&w->dy[k], &w->x[k]); k++) i -= weight_items(&w->dy[k], &w->x[k]);
+    const r1i_mat dy = w->dy[k], x = w->x[k];
+    const int64_t rows = pass_rows(&x, w->row0), p0 = i / strips_of(&x) * R1I_GRAD_PANELS, c0 = i % strips_of(&x) * R1I_GRAD_COLS;
+    if (rows == 0) return;
+    const r1i_grad_weight a = {
+        .g = w->g[k] + p0 * x.cols * 16,
+        .panel_stride = x.cols * 16,
+        .np = min64(R1I_GRAD_PANELS, panels_of(dy.cols) - p0),
+        .c0 = c0,
+        .nc = min64(R1I_GRAD_COLS, x.cols - c0),
+        .dy = row_of(dy, w->row0) + p0 * 16,
+        .dy_stride = dy.stride,
+        .dy_cols = dy.cols - p0 * 16,
+        .rows = rows,
+        .xt = w->xt[k],
+        .xt_stride = XT_STRIDE,
+    };
+    w->k->weight(&a);
+}
+
+/* The product with the same input that comes first. */
+static int64_t first_with(const r1i_mat *x, int64_t i)
+{
+    for (int64_t k = 0; k < i; k++)
+        if (x[k].p == x[i].p && x[k].cols == x[i].cols && x[k].rows == x[i].rows && x[k].stride == x[i].stride) return k;
+    return i;
+}
+
+size_t r1i_grad_linear_work(const r1i_mat *x, int64_t n)
+{
+    size_t floats = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (first_with(x, i) == i) floats += (size_t)(x[i].cols * XT_STRIDE);
+    return floats;
+}
+
+static r1_status some_weights(r1i_exec *ex, float *const *g, const r1i_mat *dy, const r1i_mat *x, int64_t n, float *work)
+{
+    float *xt[LINEAR_JOBS];
+    int64_t first[LINEAR_JOBS], turns = 0, items = 0, rows = 0;
+    for (int64_t i = 0; i < n; i++) {
+        first[i] = first_with(x, i);
+        xt[i] = first[i] == i ? work : xt[first[i]];
+        if (first[i] == i) {
+            work += x[i].cols * XT_STRIDE;
+            turns += strips_of(&x[i]);
+        }
+        items += weight_items(&dy[i], &x[i]);
+        if (x[i].rows > rows) rows = x[i].rows;
+    }
+    weights w = {.k = kernels(ex), .g = g, .dy = dy, .x = x, .n = n, .xt = xt, .first = first};
+    for (w.row0 = 0; w.row0 < rows; w.row0 += R1I_GRAD_ROWS) {
+        r1i_pool_run(ex->pool, turns, turn_item, &w);
+        r1i_pool_run(ex->pool, items, weight_item, &w);
+    }
+    return R1_OK;
+}
+
+static r1_status linear_weight(r1i_exec *ex, float *const *g, const r1i_mat *dy, const r1i_mat *x, int64_t n, float *work)
+{
+    for (int64_t i = 0; i < n; i += LINEAR_JOBS) {
+        const int64_t some = min64(n - i, LINEAR_JOBS);
+        const r1_status st = some_weights(ex, g + i, dy + i, x + i, some, work);
+        if (st != R1_OK) return st;
+    }
+    return R1_OK;
+}
+
+/* ---- rows and strips of columns ---------------------------------------------------------------------------------------- */
+
+/* Arguments of the simple ops; each uses its own few. */
+typedef struct grad_args {
+    const r1i_grad_kernels *k;
+    r1i_mat dx, du, dy, x, u;
+    const float *g;
+    float *out, *rms;
+    const double *lse;
+    const int32_t *index;
+    int64_t n;
+    float scalar;
+    bool assign;
+    void (*item)(const struct grad_args *a, int64_t i0, int64_t i1);
+    int64_t all, block;
+} grad_args;
+
+static void grad_block(void *ctx, int64_t i, int thread)
+{
+    (void)thread;
+    const grad_args *const a = ctx;
+    a->item(a, i * a->block, min64((i + 1) * a->block, a->all));
+}
+
+static r1_status run(r1i_exec *ex, grad_args *a, int64_t all, int64_t block, void (*item)(const grad_args *, int64_t, int64_t))
+{
+    a->k = kernels(ex);
+    a->item = item;
+    a->all = all;
+    a->block = block;
+    r1i_pool_run(ex->pool, (all + block - 1) / block, grad_block, a);
+    return R1_OK;
+}
+static int64_t row_block(const r1i_exec *ex, int64_t rows)
+{
+    const int64_t items = 4 * r1i_pool_threads(ex->pool);
+    return rows > items ? (rows + items - 1) / items : 1;
+}
+
+static void sum_columns(const grad_args *a, int64_t c0, int64_t c1)
+{
+    for (int64_t r = 0; r < a->dy.rows; r++)
+        for (int64_t c = c0; c < c1; c++) a->out[c] += row_of(a->dy, r)[c];
+}
+static r1_status column_sum(r1i_exec *ex, float *g, r1i_mat dy)
+{
+    grad_args a = {.out = g, .dy = dy};
+    return run(ex, &a, dy.cols, STRIP, sum_columns);
+}
+
+static void rmsnorm_rows(const grad_args *a, int64_t r0, int64_t r1)
+{
+    for (int64_t r = r0; r < r1; r++) a->rms[r] = a->k->rms(row_of(a->x, r), a->x.cols, a->scalar);
+}
+static void rmsnorm_gain(const grad_args *a, int64_t c0, int64_t c1) { a->k->gain(a->out, a->dy, a->x, a->rms, c0, c1 - c0); }
+static void rmsnorm_inputs(const grad_args *a, int64_t r0, int64_t r1)
+{
+    for (int64_t r = r0; r < r1; r++)
+        a->k->rmsnorm_row(row_of(a->dx, r), row_of(a->dy, r), row_of(a->x, r), a->g, a->x.cols, a->rms[r], a->assign);
+}
+static r1_status rmsnorm(r1i_exec *ex, r1i_mat dx, r1i_mat dy, r1i_mat x, const float *g, float eps, float *dg, bool assign, float *rms)
+{
+    grad_args a = {.dx = dx, .dy = dy, .x = x, .g = g, .scalar = eps, .out = dg, .rms = rms, .assign = assign};
+    run(ex, &a, x.rows, row_block(ex, x.rows), rmsnorm_rows);
+    if (dg) run(ex, &a, x.cols, STRIP, rmsnorm_gain);
+    return run(ex, &a, x.rows, row_block(ex, x.rows), rmsnorm_inputs);
+}
+
+static void silu_rows(const grad_args *a, int64_t r0, int64_t r1)
+{
+    for (int64_t r = r0; r < r1; r++)
+        a->k->silu_mul_row(row_of(a->dx, r), row_of(a->du, r), row_of(a->dy, r), row_of(a->x, r), row_of(a->u, r), a->x.cols, a->assign);
+}
+static r1_status silu_mul(r1i_exec *ex, r1i_mat dg, r1i_mat du, r1i_mat dy, r1i_mat g, r1i_mat u, bool assign)
+{
+    grad_args a = {.dx = dg, .du = du, .dy = dy, .x = g, .u = u, .assign = assign};
+    return run(ex, &a, g.rows, row_block(ex, g.rows), silu_rows);
+}
+
+static void scatter_columns(const grad_args *a, int64_t c0, int64_t c1)
+{
+    for (int64_t r = 0; r < a->dy.rows; r++) {
+        float *const to = row_of(a->dx, a->index[r]);
+        const float *const from = row_of(a->dy, r);
+        for (int64_t c = c0; c < c1; c++) to[c] += from[c];
+    }
+}
+static r1_status scatter(r1i_exec *ex, r1i_mat dx, r1i_mat dy, const int32_t *index)
+{
+    grad_args a = {.dx = dx, .dy = dy, .index = index};
+    return run(ex, &a, dy.cols, STRIP, scatter_columns);
+}
+
+static void add_rows(const grad_args *a, int64_t r0, int64_t r1)
+{
+    for (int64_t r = r0; r < r1; r++)
+        for (int64_t c = 0; c < a->dx.cols; c++) row_of(a->dx, r)[c] += row_of(a->dy, r)[c];
+}
+static r1_status add(r1i_exec *ex, r1i_mat y, r1i_mat x)
+{
+    grad_args a = {.dx = y, .dy = x};
+    return run(ex, &a, y.rows, row_block(ex, y.rows), add_rows);
+}
+
+static void combine_rows(const grad_args *a, int64_t r0, int64_t r1)
+{
+    for (int64_t r = r0; r < r1; r++) {
+        const float *const dy = row_of(a->dy, r);
+        for (int64_t j = 0; j < a->n; j++) {
+            const int64_t at = r * a->n + j, slot = a->index[at];
+            float *const d = row_of(a->dx, slot);
+            a->out[at] = a->k->dot(dy, row_of(a->x, slot), a->dy.cols);
+            for (int64_t c = 0; c < a->dy.cols; c++) d[c] = a->g[at] * dy[c];
+        }
+    }
+}
+static r1_status moe_combine(r1i_exec *ex, r1i_mat dout, float *dweight, r1i_mat dy, r1i_mat out, const int32_t *slot, const float *weight,
+                             int64_t topk)
+{
+    grad_args a = {.dx = dout, .out = dweight, .dy = dy, .x = out, .index = slot, .g = weight, .n = topk};
+    return run(ex, &a, dy.rows, row_block(ex, dy.rows), combine_rows);
+}
+
+static void embed_columns(const grad_args *a, int64_t c0, int64_t c1)
+{
+    const int64_t cols = a->dy.cols;
+    for (int64_t r = 0; r < a->dy.rows; r++) {
+        float *const to = a->out + a->index[r] / 16 * cols * 16 + a->index[r] % 16;
+        for (int64_t c = c0; c < c1; c++) to[c * 16] += row_of(a->dy, r)[c];
+    }
+}
+static r1_status embed(r1i_exec *ex, float *g, r1i_mat dy, const int32_t *token)
+{
+    grad_args a = {.out = g, .dy = dy, .index = token};
+    return run(ex, &a, dy.cols, STRIP, embed_columns);
+}
+
+static void cross_entropy_rows(const grad_args *a, int64_t r0, int64_t r1)
+{
+    for (int64_t r = r0; r < r1; r++)
+        a->k->cross_entropy_row(row_of(a->dx, r), a->dx.cols, a->n, a->index[r], a->scalar, (float)a->lse[r], a->g[r]);
+}
+static r1_status cross_entropy(r1i_exec *ex, r1i_mat logits, const int32_t *target, const double *lse, const float *coef, int64_t n_defined,
+                               float inv_temperature)
+{
+    grad_args a = {.dx = logits, .index = target, .lse = lse, .g = coef, .n = n_defined, .scalar = inv_temperature};
+    return run(ex, &a, logits.rows, row_block(ex, logits.rows), cross_entropy_rows);
+}
+
+/* ---- router ------------------------------------------------------------------------------------------------------------ */
+
+static void scores_of(const r1i_router_shape *s, const float *logit, float *score)
+{
+    if (s->sigmoid) {
+        for (int64_t e = 0; e < s->experts; e++) score[e] = r1i_sigmoidf(logit[e]);
+        return;
+    }
+    float max = -INFINITY, sum = 0.0f;
+    for (int64_t e = 0; e < s->experts; e++) max = logit[e] > max ? logit[e] : max;
+    for (int64_t e = 0; e < s->experts; e++) sum += score[e] = r1i_expf(logit[e] - max);
+    for (int64_t e = 0; e < s->experts; e++) score[e] = score[e] / sum;
+}
+
+/* dscore -> dlogit, added. */
+static void through_scores(const r1i_router_shape *s, const float *score, const double *dscore, float *dlogit)
+{
+    double mean = 0.0;
+    for (int64_t e = 0; e < s->experts && !s->sigmoid; e++) mean += dscore[e] * (double)score[e];
+    for (int64_t e = 0; e < s->experts; e++) {
+        const double p = (double)score[e];
+        dlogit[e] += (float)(s->sigmoid ? dscore[e] * p * (1.0 - p) : p * (dscore[e] - mean));
+    }
+}
+
+/* Gates: weight_i = s_i / (sum + 1e-20) * scaling. */
+static void through_gates(const r1i_router_shape *s, const float *score, const int32_t *expert, const float *dweight, double *dscore)
+{
+    double sum = 1e-20, dot = 0.0;
+    for (int64_t j = 0; j < s->topk; j++) sum += (double)score[expert[j]];
+    for (int64_t j = 0; j < s->topk; j++) dot += (double)dweight[j] * (double)score[expert[j]];
+    for (int64_t j = 0; j < s->topk; j++)
+        dscore[expert[j]] += (double)s->scaling * (s->normalise ? ((double)dweight[j] - dot / sum) / sum : (double)dweight[j]);
+}
+
+/* f_e of one run: how often e is among the topk largest scores, no bias, ties to the lower id, times E / (topk T). */
+static void balance_load(const r1i_router_shape *s, r1i_mat logits, const r1i_run *run, double *f)
+{
+    float score[R1I_ROUTER_EXPERTS];
+    bool taken[R1I_ROUTER_EXPERTS];
+    memset(f, 0, (size_t)s->experts * sizeof *f);
+    for (int64_t r = run->first; r < run->first + run->n; r++) {
+        scores_of(s, row_of(logits, r), score);
+        memset(taken, 0, (size_t)s->experts * sizeof *taken);
+        for (int64_t j = 0; j < s->topk; j++) {
+            int64_t best = -1;
+            for (int64_t e = 0; e < s->experts; e++)
+                if (!taken[e] && (best < 0 || score[e] > score[best])) best = e;
+            taken[best] = true;
+            f[best] += 1.0;
+        }
+    }
+    for (int64_t e = 0; e < s->experts; e++) f[e] *= (double)s->experts / ((double)s->topk * (double)run->n);
+}
+
+static void router_run(const r1i_router_shape *s, r1i_mat dlogits, r1i_mat logits, const int32_t *expert, const float *dweight, float alpha,
+                       const r1i_run *run, double *balance)
+{
+    float score[R1I_ROUTER_EXPERTS];
+    double dscore[R1I_ROUTER_EXPERTS], f[R1I_ROUTER_EXPERTS];
+    if (alpha != 0.0f) balance_load(s, logits, run, f);
+    for (int64_t r = run->first; r < run->first + run->n; r++) {
+        scores_of(s, row_of(logits, r), score);
+        memset(dscore, 0, (size_t)s->experts * sizeof *dscore);
+        through_gates(s, score, expert + r * s->topk, dweight + r * s->topk, dscore);
+        if (alpha != 0.0f) {
+            double sum = 0.0, mean = 0.0;
+            for (int64_t e = 0; e < s->experts; e++) sum += (double)score[e];
+            for (int64_t e = 0; e < s->experts; e++) mean += f[e] * (double)score[e] / sum;
+            const double by = (double)alpha / (double)run->n;
+            for (int64_t e = 0; e < s->experts; e++) dscore[e] += by * (f[e] - mean) / sum;
+            if (balance) *balance += by * mean;
+        }
+        through_scores(s, score, dscore, row_of(dlogits, r));
+    }
+}
+
+/* A few microseconds a token, as in the forward. */
+static r1_status router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat dlogits, r1i_mat logits, const int32_t *expert, const float *dweight,
+                        float alpha, const r1i_run *runs, int64_t n_runs, double *balance)
+{
+    (void)ex;
+    for (int64_t i = 0; i < n_runs; i++) router_run(s, dlogits, logits, expert, dweight, alpha, &runs[i], balance);
+    return R1_OK;
+}
+
+const r1i_grad_ops r1i_cpu_grad_ops = {
+    .transpose = transpose,
+    .linear_weight = linear_weight,
+    .column_sum = column_sum,
+    .rmsnorm = rmsnorm,
+    .silu_mul = silu_mul,
+    .attention = r1i_cpu_grad_attention,
+    .router = router,
+    .scatter = scatter,
+    .moe_combine = moe_combine,
+    .add = add,
+    .embed = embed,
+    .cross_entropy = cross_entropy,
+};

@@ -1,0 +1,63 @@
+/* Between the drivers of the backward ops (cpu_grad.c, cpu_grad_attention.c) and their kernels, which every instruction set
+ * compiles from one source (lanes/grad_body.h), plain C included. */
+#ifndef R1I_CPU_GRAD_H
+#define R1I_CPU_GRAD_H
+
+#include "backend/cpu/kernels.h"
+
+enum {
+    R1I_GRAD_ROWS = 256,  /* tokens of a pass over the weights' gradients: a packed slice of dy is 64 KiB */
+    R1I_GRAD_COLS = 96,   /* columns of x of one item: sums of 24 KiB */
+    R1I_GRAD_PANELS = 4,
+    R1I_GRAD_QUERIES = 64 /* queries of one block of attention's backward */
+};
+
+/* Columns [c0, c0 + nc) of panels [p0, p0 + np), np <= R1I_GRAD_PANELS, over at most R1I_GRAD_ROWS tokens. */
+typedef struct r1i_grad_weight {
+    float *g;             /* panel p0 of the gradient; panels panel_stride floats apart */
+    int64_t panel_stride, np, c0, nc;
+    const float *dy;      /* [rows, dy_cols] from the first output of panel p0; dy_stride apart */
+    int64_t dy_stride, dy_cols, rows;
+    const float *xt;      /* [cols, xt_stride] the input transposed */
+    int64_t xt_stride;
+} r1i_grad_weight;
+
+/* One head of one run. Matrices are views of that head, [n, dim]. */
+typedef struct r1i_grad_attn {
+    const r1i_attn_shape *shape;
+    int64_t n;
+    r1i_mat q, k, v, o, d_o, dq;
+    float *dk, *dv;       /* out: dense [n, round16(dim)] */
+    float *scratch;       /* r1i_grad_attn_scratch floats */
+} r1i_grad_attn;
+
+typedef struct r1i_grad_kernels {
+    void (*weight)(const r1i_grad_weight *a);
+    float (*rms)(const float *x, int64_t n, float eps); /* 1 / sqrt(mean of squares + eps), as the forward's */
+    void (*rmsnorm_row)(float *dx, const float *dy, const float *x, const float *g, int64_t n, float s, bool assign);
+    /* dg[c] = fmaf(dy[r, c], x[r, c] * rms[r], dg[c]), rows ascending */
+    void (*gain)(float *dg, r1i_mat dy, r1i_mat x, const float *rms, int64_t c0, int64_t n);
+    void (*silu_mul_row)(float *dg, float *du, const float *dy, const float *g, const float *u, int64_t n, bool assign);
+    void (*attention)(const r1i_grad_attn *a);
+    void (*cross_entropy_row)(float *z, int64_t n, int64_t n_defined, int32_t target, float inv_temperature, float lse, float coef);
+    float (*dot)(const float *a, const float *b, int64_t n);
+} r1i_grad_kernels;
+
+static inline int64_t r1i_round16(int64_t n) { return (n + 15) / 16 * 16; }
+static inline int64_t r1i_grad_attn_scratch(const r1i_attn_shape *s, int64_t n)
+{
+    const int64_t t = r1i_round16(n), pk = r1i_round16(s->key_dim), pv = r1i_round16(s->value_dim), b = R1I_GRAD_QUERIES;
+    return t * (s->key_dim + s->value_dim + pk) + b * (2 * pk + pv) + 2 * b * t + 2 * t * b;
+}
+
+extern const r1i_grad_kernels r1i_ref_grad;
+/* NULL where this build has no such instruction set. */
+extern const r1i_grad_kernels *const r1i_avx2_grad, *const r1i_avx512_grad;
+
+/* cpu_grad_attention.c */
+r1_status r1i_cpu_grad_attention(r1i_exec *ex, const r1i_attn_shape *s, r1i_mat dq, r1i_mat dk, r1i_mat dv, r1i_mat d_o, r1i_mat q, r1i_mat k,
+                                 r1i_mat v, r1i_mat o, const r1i_run *runs, int64_t n_runs, float *work);
+/* cpu_grad.c */
+extern const r1i_grad_ops r1i_cpu_grad_ops;
+
+#endif

@@ -1,0 +1,223 @@
+/* The backward kernels over sixteen lanes. Every instruction set includes this one source, plain C with its own sixteen-lane
+ * struct, so that their bytes agree by construction. All matrix work goes through the register tile of tile.h. */
+#ifndef R1I_GRAD_BODY_H
+#define R1I_GRAD_BODY_H
+
+#include <string.h>
+
+#include "backend/cpu/grad.h"
+#include "backend/cpu/lanes/tile.h"
+
+static inline float fold(v16 v)
+{
+    float lane[16];
+    v16_store(lane, v);
+    return r1i_fold16(lane);
+}
+static inline v16 some(const float *p, int64_t left) { return left >= 16 ? v16_load(p) : v16_load_n(p, left); }
+static inline void put(float *p, v16 v, int64_t left)
+{
+    if (left >= 16) v16_store(p, v);
+    else v16_store_n(p, v, left);
+}
+
+/* ---- weights ----------------------------------------------------------------------------------------------------------- */
+
+/* Both operands of the tile lie dense: dy packed by panels, x transposed; the sums continue from g. */
+static void grad_weight(const r1i_grad_weight *a)
+{
+    _Alignas(64) float acc[R1I_GRAD_COLS * R1I_GRAD_PANELS * 16], packed[R1I_GRAD_PANELS * R1I_GRAD_ROWS * 16];
+    const int64_t row = R1I_GRAD_PANELS * 16;
+    for (int64_t p = 0; p < a->np; p++) {
+        for (int64_t r = 0; r < a->rows; r++)
+            v16_store(packed + (p * R1I_GRAD_ROWS + r) * 16, some(a->dy + r * a->dy_stride + p * 16, a->dy_cols - p * 16));
+        for (int64_t c = 0; c < a->nc; c++) v16_store(acc + c * row + p * 16, v16_load(a->g + p * a->panel_stride + (a->c0 + c) * 16));
+    }
+    const tile_args t = {.x = a->xt + a->c0 * a->xt_stride, .xs = a->xt_stride, .w = packed, .ldw = 16, .wps = R1I_GRAD_ROWS * 16,
+                         .k = a->rows, .acc = acc, .as = row};
+    tile_all(t, a->nc, a->np, sizeof(float), tile_f32);
+    for (int64_t p = 0; p < a->np; p++)
+        for (int64_t c = 0; c < a->nc; c++) v16_store(a->g + p * a->panel_stride + (a->c0 + c) * 16, v16_load(acc + c * row + p * 16));
+}
+
+/* ---- rows -------------------------------------------------------------------------------------------------------------- */
+
+static float grad_dot(const float *a, const float *b, int64_t n)
+{
+    v16 sum = v16_zero();
+    for (int64_t i = 0; i < n; i += 16) sum = v16_fma(some(a + i, n - i), some(b + i, n - i), sum);
+    return fold(sum);
+}
+
+static float grad_rms(const float *x, int64_t n, float eps) { return 1.0f / sqrtf(grad_dot(x, x, n) / (float)n + eps); }
+
+static void grad_rmsnorm_row(float *dx, const float *dy, const float *x, const float *g, int64_t n, float s, bool assign)
+{
+    const v16 rms = v16_set1(s);
+    v16 sum = v16_zero();
+    for (int64_t i = 0; i < n; i += 16)
+        sum = v16_fma(v16_mul(some(g + i, n - i), some(dy + i, n - i)), v16_mul(some(x + i, n - i), rms), sum);
+    const v16 t = v16_neg(v16_set1(fold(sum) / (float)n));
+    for (int64_t i = 0; i < n; i += 16) {
+        const v16 gy = v16_mul(some(g + i, n - i), some(dy + i, n - i)), h = v16_mul(some(x + i, n - i), rms);
+        const v16 d = v16_mul(rms, v16_fma(h, t, gy));
+        put(dx + i, assign ? d : v16_add(some(dx + i, n - i), d), n - i);
+    }
+}
+
+static void grad_gain(float *dg, r1i_mat dy, r1i_mat x, const float *rms, int64_t c0, int64_t n)
+{
+    for (int64_t c = c0; c < c0 + n; c += 16) {
+        const int64_t left = c0 + n - c;
+        v16 sum = some(dg + c, left);
+        for (int64_t r = 0; r < dy.rows; r++)
+            sum = v16_fma(some(dy.p + r * dy.stride + c, left), v16_mul(some(x.p + r * x.stride + c, left), v16_set1(rms[r])), sum);
+        put(dg + c, sum, left);
+    }
+}
+
+static void grad_silu_mul_row(float *dg, float *du, const float *dy, const float *g, const float *u, int64_t n, bool assign)
+{
+    const v16 one = v16_set1(1.0f);
+    for (int64_t i = 0; i < n; i += 16) {
+        const v16 z = some(g + i, n - i), d = some(dy + i, n - i);
+        const v16 o = v16_div(one, v16_add(one, v16_exp(v16_neg(z))));
+        const v16 slope = v16_mul(o, v16_fma(z, v16_sub(one, o), one));
+        const v16 by_gate = v16_mul(v16_mul(d, some(u + i, n - i)), slope), by_up = v16_mul(d, v16_mul(z, o));
+        put(dg + i, assign ? by_gate : v16_add(some(dg + i, n - i), by_gate), n - i);
+        put(du + i, v16_add(some(du + i, n - i), by_up), n - i);
+    }
+}
+
+static void grad_cross_entropy_row(float *z, int64_t n, int64_t n_defined, int32_t target, float inv_temperature, float lse, float coef)
+{
+    if (coef == 0.0f) {
+        memset(z, 0, (size_t)n * sizeof *z);
+        return;
+    }
+    const v16 t = v16_set1(inv_temperature), l = v16_set1(lse), c = v16_set1(coef);
+    const float own = coef * (r1i_expf(z[target] * inv_temperature - lse) - 1.0f);
+    for (int64_t i = 0; i < n_defined; i += 16)
+        put(z + i, v16_mul(c, v16_exp(v16_sub(v16_mul(some(z + i, n_defined - i), t), l))), n_defined - i);
+    memset(z + n_defined, 0, (size_t)(n - n_defined) * sizeof *z);
+    z[target] = own;
+}
+
+/* ---- attention --------------------------------------------------------------------------------------------------------- */
+
+/* [n, dim] rows into [ceil(n / 16)][dim][16], absent positions zero. */
+static void transpose_rows(float *out, r1i_mat m)
+{
+    for (int64_t j = 0; j < r1i_round16(m.rows); j++)
+        for (int64_t d = 0; d < m.cols; d++) out[(j / 16 * m.cols + d) * 16 + j % 16] = j < m.rows ? m.p[j * m.stride + d] : 0.0f;
+}
+
+static void pad_rows(float *out, int64_t width, r1i_mat m)
+{
+    for (int64_t r = 0; r < m.rows; r++) {
+        memcpy(out + r * width, m.p + r * m.stride, (size_t)m.cols * sizeof *out);
+        memset(out + r * width + m.cols, 0, (size_t)(width - m.cols) * sizeof *out);
+    }
+}
+
+static r1i_mat rows_of(r1i_mat m, int64_t r0, int64_t n) { return (r1i_mat){m.p + r0 * m.stride, n, m.cols, m.stride}; }
+
+/* Scores of one query become P in place, its dP becomes dS; both are zero past what it sees. */
+static void soften_back(float *s, float *dp, int64_t seen, int64_t width, float scale, float delta)
+{
+    const v16 by = v16_set1(scale), lowest = v16_set1(-INFINITY);
+    v16 most = lowest, sum = v16_zero();
+    for (int64_t j = 0; j < width; j += 16) {
+        const v16 x = v16_first(v16_mul(v16_load(s + j), by), seen - j < 0 ? 0 : seen - j, lowest);
+        v16_store(s + j, x);
+        most = v16_max(x, most);
+    }
+    float lane[16], max = -INFINITY;
+    v16_store(lane, most);
+    for (int i = 0; i < 16; i++) max = lane[i] > max ? lane[i] : max;
+    const v16 top = v16_set1(max);
+    for (int64_t j = 0; j < width; j += 16) {
+        const v16 e = v16_exp(v16_sub(v16_load(s + j), top));
+        v16_store(s + j, e);
+        sum = v16_add(sum, e);
+    }
+    const v16 inv = v16_set1(1.0f / fold(sum)), d = v16_set1(delta);
+    for (int64_t j = 0; j < width; j += 16) {
+        const v16 p = v16_mul(v16_load(s + j), inv);
+        v16_store(s + j, p);
+        const v16 ds = v16_mul(v16_mul(p, v16_sub(v16_load(dp + j), d)), by);
+        v16_store(dp + j, v16_first(ds, seen - j < 0 ? 0 : seen - j, v16_zero()));
+    }
+}
+
+typedef struct attn_buffers {
+    float *kt, *vt, *kr, *q, *d_o, *dq, *s, *dp, *st, *dpt;
+    int64_t t, pk, pv;
+} attn_buffers;
+
+static attn_buffers cut_scratch(const r1i_grad_attn *a)
+{
+    const int64_t dk = a->shape->key_dim, dv = a->shape->value_dim, b = R1I_GRAD_QUERIES;
+    attn_buffers m = {.t = r1i_round16(a->n), .pk = r1i_round16(dk), .pv = r1i_round16(dv)};
+    float *p = a->scratch;
+    m.kt = p, p += m.t * dk;
+    m.vt = p, p += m.t * dv;
+    m.kr = p, p += m.t * m.pk;
+    m.q = p, p += b * m.pk;
+    m.dq = p, p += b * m.pk;
+    m.d_o = p, p += b * m.pv;
+    m.s = p, p += b * m.t;
+    m.dp = p, p += b * m.t;
+    m.st = p, p += m.t * b;
+    m.dpt = p;
+    return m;
+}
+
+/* Queries [i0, i0 + nb): what they give to their own dq and to dk, dv of positions [0, i0 + nb). */
+static void attention_block(const r1i_grad_attn *a, const attn_buffers *m, int64_t i0, int64_t nb)
+{
+    const int64_t dk = a->shape->key_dim, dv = a->shape->value_dim, b = R1I_GRAD_QUERIES, seen = i0 + nb, width = r1i_round16(seen);
+    pad_rows(m->q, m->pk, rows_of(a->q, i0, nb));
+    pad_rows(m->d_o, m->pv, rows_of(a->d_o, i0, nb));
+    memset(m->s, 0, (size_t)(nb * m->t) * sizeof *m->s);
+    memset(m->dp, 0, (size_t)(nb * m->t) * sizeof *m->dp);
+    const tile_args scores = {.x = m->q, .xs = m->pk, .w = m->kt, .ldw = 16, .wps = dk * 16, .k = dk, .acc = m->s, .as = m->t};
+    const tile_args weights = {.x = m->d_o, .xs = m->pv, .w = m->vt, .ldw = 16, .wps = dv * 16, .k = dv, .acc = m->dp, .as = m->t};
+    tile_all(scores, nb, width / 16, sizeof(float), tile_f32);
+    tile_all(weights, nb, width / 16, sizeof(float), tile_f32);
+    for (int64_t i = 0; i < nb; i++) {
+        const float delta = grad_dot(a->d_o.p + (i0 + i) * a->d_o.stride, a->o.p + (i0 + i) * a->o.stride, dv);
+        soften_back(m->s + i * m->t, m->dp + i * m->t, i0 + i + 1, width, a->shape->scale, delta);
+        for (int64_t j = 0; j < seen; j++) {
+            m->st[j * b + i] = m->s[i * m->t + j];
+            m->dpt[j * b + i] = m->dp[i * m->t + j];
+        }
+    }
+    memset(m->dq, 0, (size_t)(nb * m->pk) * sizeof *m->dq);
+    const tile_args dq = {.x = m->dp, .xs = m->t, .w = m->kr, .ldw = m->pk, .wps = 16, .k = seen, .acc = m->dq, .as = m->pk};
+    const tile_args keys = {.x = m->dpt, .xs = b, .w = m->q, .ldw = m->pk, .wps = 16, .k = nb, .acc = a->dk, .as = m->pk};
+    const tile_args values = {.x = m->st, .xs = b, .w = m->d_o, .ldw = m->pv, .wps = 16, .k = nb, .acc = a->dv, .as = m->pv};
+    tile_all(dq, nb, m->pk / 16, sizeof(float), tile_f32);
+    tile_all(keys, seen, m->pk / 16, sizeof(float), tile_f32);
+    tile_all(values, seen, m->pv / 16, sizeof(float), tile_f32);
+    for (int64_t i = 0; i < nb; i++)
+        for (int64_t d = 0; d < dk; d++) a->dq.p[(i0 + i) * a->dq.stride + d] += m->dq[i * m->pk + d];
+}
+
+static void grad_attention(const r1i_grad_attn *a)
+{
+    const attn_buffers m = cut_scratch(a);
+    transpose_rows(m.kt, a->k);
+    transpose_rows(m.vt, a->v);
+    pad_rows(m.kr, m.pk, a->k);
+    memset(a->dk, 0, (size_t)(a->n * m.pk) * sizeof *a->dk);
+    memset(a->dv, 0, (size_t)(a->n * m.pv) * sizeof *a->dv);
+    for (int64_t i = 0; i < a->n; i += R1I_GRAD_QUERIES)
+        attention_block(a, &m, i, a->n - i < R1I_GRAD_QUERIES ? a->n - i : R1I_GRAD_QUERIES);
+}
+
+#define R1I_GRAD_KERNELS                                                                                                     \
+    {.weight = grad_weight, .rms = grad_rms, .rmsnorm_row = grad_rmsnorm_row, .gain = grad_gain, .silu_mul_row = grad_silu_mul_row, \
+     .attention = grad_attention, .cross_entropy_row = grad_cross_entropy_row, .dot = grad_dot}
+
+#endif

@@ -1,0 +1,207 @@
+/* The tape walked in reverse: each record's backward op with its operands' gradients from the shadow. */
+#include <string.h>
+
+#include "op/ops.h"
+#include "op/tape.h"
+
+static r1i_mat grad(const r1i_tape *t, r1i_mat m) { return r1i_tape_grad_mat(t, m); }
+static float *param(const r1i_tape *t, const void *data) { return t->param_grad(t->user, data); }
+
+static size_t floats(int64_t n) { return r1i_align_up((size_t)n * sizeof(float), R1I_ALIGN); }
+
+/* ---- products -------------------------------------------------------------------------------------------------------- */
+
+/* How many earlier jobs of the record add to the gradient of the same input: those of equal number run together. */
+static int64_t round_of(const r1i_record *r, int64_t i)
+{
+    int64_t round = 0;
+    for (int64_t k = 0; k < i; k++) round += r->job[k].x.p == r->job[i].x.p;
+    return round;
+}
+
+static size_t linear_bytes(const r1i_record *r)
+{
+    size_t transposed = 0;
+    for (int64_t i = 0; i < r->n; i++) {
+        uint64_t bytes = 0;
+        (void)r1i_panel_bytes(R1_DTYPE_F32, r->job[i].w->cols, r->job[i].w->rows, &bytes);
+        transposed += r1i_align_up((size_t)bytes, R1I_ALIGN);
+    }
+    size_t inputs = 0;
+    for (int64_t i = 0; i < r->n; i++) inputs += r1i_grad_linear_work(&r->job[i].x, 1) * sizeof(float);
+    const size_t lists = 8 * r1i_align_up((size_t)r->n * sizeof(r1i_act), R1I_ALIGN);
+    return lists + transposed + inputs;
+}
+
+typedef struct lists {
+    float **out;
+    const r1i_weight **w;
+    r1i_weight *transposed;
+    r1i_act *act;
+    r1i_linear_job *job;
+    float **g;
+    r1i_mat *dy, *x;
+} lists;
+
+static r1_status take(r1i_exec *ex, r1i_arena *work, int64_t n, size_t size, void *out)
+{
+    void *const p = r1i_arena_take(work, (size_t)n * size, ex->err);
+    memcpy(out, &p, sizeof p);
+    return p ? R1_OK : R1_ERR_NOMEM;
+}
+
+static r1_status take_lists(r1i_exec *ex, r1i_arena *a, int64_t n, lists *l)
+{
+    r1_status st;
+    if ((st = take(ex, a, n, sizeof *l->out, &l->out)) != R1_OK || (st = take(ex, a, n, sizeof *l->w, &l->w)) != R1_OK) return st;
+    if ((st = take(ex, a, n, sizeof *l->transposed, &l->transposed)) != R1_OK) return st;
+    if ((st = take(ex, a, n, sizeof *l->act, &l->act)) != R1_OK || (st = take(ex, a, n, sizeof *l->job, &l->job)) != R1_OK) return st;
+    if ((st = take(ex, a, n, sizeof *l->g, &l->g)) != R1_OK || (st = take(ex, a, n, sizeof *l->dy, &l->dy)) != R1_OK) return st;
+    return take(ex, a, n, sizeof *l->x, &l->x);
+}
+
+/* dx += dy W: the forward's own product over transposed panels. */
+static r1_status inputs(r1i_exec *ex, r1i_tape *t, const r1i_record *r, const lists *l)
+{
+    r1_status st;
+    for (int64_t i = 0; i < r->n; i++) {
+        const r1i_weight *const w = r->job[i].w;
+        uint64_t bytes = 0;
+        if (w->type != R1_DTYPE_F32)
+            return r1i_fail(ex->err, R1_ERR_UNSUPPORTED, "backward of a product with weights of type %s, f32 expected", r1_dtype_name(w->type));
+        (void)r1i_panel_bytes(R1_DTYPE_F32, w->cols, w->rows, &bytes);
+        if (!(l->out[i] = r1i_arena_take(&t->work, (size_t)bytes, ex->err))) return R1_ERR_NOMEM;
+        l->w[i] = w;
+        l->transposed[i] = (r1i_weight){.type = R1_DTYPE_F32, .layout = R1I_LAYOUT_PANEL, .rows = w->cols, .cols = w->rows,
+                                        .data = (const uint8_t *)l->out[i]};
+    }
+    if ((st = ex->ops->grad->transpose(ex, l->out, l->w, r->n)) != R1_OK) return st;
+    for (int64_t round = 0, done = 0; done < r->n; round++) {
+        int64_t n = 0;
+        for (int64_t i = 0; i < r->n; i++) {
+            if (round_of(r, i) != round) continue;
+            l->act[n] = (r1i_act){.x = grad(t, r->job[i].y)};
+            l->job[n] = (r1i_linear_job){.y = grad(t, r->job[i].x), .x = &l->act[n], .w = &l->transposed[i], .add = true};
+            n++;
+        }
+        if ((st = ex->ops->linear(ex, l->job, n)) != R1_OK) return st;
+        done += n;
+    }
+    return R1_OK;
+}
+
+static r1_status back_linear(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
+{
+    lists l;
+    int64_t n = 0;
+    r1_status st = take_lists(ex, &t->work, r->n, &l);
+    if (st != R1_OK || (st = inputs(ex, t, r, &l)) != R1_OK) return st;
+    for (int64_t i = 0; i < r->n; i++) {
+        float *const bias = r->job[i].bias ? param(t, r->job[i].bias) : NULL;
+        if (bias && (st = ex->ops->grad->column_sum(ex, bias, grad(t, r->job[i].y))) != R1_OK) return st;
+        if (!(l.g[n] = param(t, r->job[i].w->data))) continue;
+        l.dy[n] = grad(t, r->job[i].y);
+        l.x[n++] = r->job[i].x;
+    }
+    if (n == 0) return R1_OK;
+    float *const work = r1i_arena_take(&t->work, r1i_grad_linear_work(l.x, n) * sizeof *work, ex->err);
+    return work ? ex->ops->grad->linear_weight(ex, l.g, l.dy, l.x, n, work) : R1_ERR_NOMEM;
+}
+
+/* ---- the others ------------------------------------------------------------------------------------------------------- */
+
+static r1_status back_rmsnorm(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
+{
+    float *const rms = r1i_arena_take(&t->work, floats(r->x.rows), ex->err);
+    if (!rms) return R1_ERR_NOMEM;
+    return ex->ops->grad->rmsnorm(ex, grad(t, r->x), grad(t, r->y), r->saved, r->vec, r->scalar, param(t, r->vec), r->flag, rms);
+}
+
+/* The inverse rotation, in place. */
+static r1_status back_rope(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
+{
+    float *const p = r1i_arena_take(&t->work, floats(r->z.rows * r->z.cols), ex->err);
+    if (!p) return R1_ERR_NOMEM;
+    const r1i_mat sin = r1i_mat_of(p, r->z.rows, r->z.cols);
+    for (int64_t i = 0; i < sin.rows; i++)
+        for (int64_t c = 0; c < sin.cols; c++) p[i * sin.cols + c] = -r->z.p[i * r->z.stride + c];
+    return ex->ops->rope(ex, grad(t, r->y), r->n, r->dim, r->step, r->x, sin, r->flag);
+}
+
+static r1_status back_attention(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
+{
+    const size_t want = r1i_grad_attention_work(&r->attn, r->x.rows, r->runs, r->n_runs, r1i_pool_threads(ex->pool));
+    float *const work = r1i_arena_take(&t->work, want * sizeof *work, ex->err);
+    if (!work) return R1_ERR_NOMEM;
+    const r1i_mat dk = grad(t, r->z), dv = r->attn.mla ? r1i_mat_cols(dk, 0, r->attn.value_dim) : grad(t, r->saved);
+    const r1i_mat v = r->attn.mla ? r1i_mat_cols(r->keys, 0, r->attn.value_dim) : r->values;
+    return ex->ops->grad->attention(ex, &r->attn, grad(t, r->x), dk, dv, grad(t, r->y), r->x, r->keys, v, r->y, r->runs, r->n_runs, work);
+}
+
+static r1_status back_router(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
+{
+    return ex->ops->grad->router(ex, &r->route, grad(t, r->x), r->x, r->index, r1i_tape_grad(t, r->weight), t->balance_alpha, r->runs,
+                                 r->n_runs, t->balance_loss);
+}
+
+static r1_status back_combine(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
+{
+    const r1i_mat dy = grad(t, r->y);
+    const r1_status st = r->z.p ? ex->ops->grad->add(ex, grad(t, r->z), dy) : R1_OK;
+    if (st != R1_OK) return st;
+    return ex->ops->grad->moe_combine(ex, grad(t, r->x), r1i_tape_grad(t, r->weight), dy, r->x, r->index, r->weight, r->n);
+}
+
+static r1_status back(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
+{
+    const r1i_grad_ops *const g = ex->ops->grad;
+    switch (r->op) {
+    case R1I_TAPE_LINEAR: return back_linear(ex, t, r);
+    case R1I_TAPE_RMSNORM: return back_rmsnorm(ex, t, r);
+    case R1I_TAPE_ROPE: return back_rope(ex, t, r);
+    case R1I_TAPE_ATTENTION: return back_attention(ex, t, r);
+    case R1I_TAPE_SILU_MUL: return g->silu_mul(ex, grad(t, r->x), grad(t, r->z), grad(t, r->y), r->saved, r->z, r->flag);
+    case R1I_TAPE_ROUTER: return back_router(ex, t, r);
+    case R1I_TAPE_GATHER: return g->scatter(ex, grad(t, r->x), grad(t, r->y), r->index);
+    case R1I_TAPE_COMBINE: return back_combine(ex, t, r);
+    case R1I_TAPE_EMBED: break;
+    }
+    float *const table = param(t, r->w->data);
+    return table ? g->embed(ex, table, grad(t, r->y), r->index) : R1_OK;
+}
+
+static size_t work_bytes(const r1i_exec *ex, const r1i_record *r)
+{
+    switch (r->op) {
+    case R1I_TAPE_LINEAR: return linear_bytes(r);
+    case R1I_TAPE_RMSNORM: return floats(r->x.rows);
+    case R1I_TAPE_ROPE: return floats(r->z.rows * r->z.cols);
+    case R1I_TAPE_ATTENTION:
+        return r1i_grad_attention_work(&r->attn, r->x.rows, r->runs, r->n_runs, r1i_pool_threads(ex->pool)) * sizeof(float);
+    default: return 0;
+    }
+}
+
+/* The work arena grows to the largest record seen; later steps of a run find it large enough. */
+static r1_status make_work(const r1i_exec *ex, r1i_tape *t)
+{
+    size_t most = R1I_ALIGN;
+    for (int64_t i = 0; i < t->n; i++) {
+        const size_t n = work_bytes(ex, &t->record[i]);
+        if (n > most) most = n;
+    }
+    most += 16 * R1I_ALIGN;
+    if (most <= t->work.size) return R1_OK;
+    r1i_arena_destroy(&t->work);
+    return r1i_arena_create(&t->work, "backward", &t->env, most, ex->err);
+}
+
+r1_status r1i_tape_backward(r1i_exec *ex, r1i_tape *t)
+{
+    r1_status st = make_work(ex, t);
+    for (int64_t i = t->n; i-- > 0 && st == R1_OK;) {
+        st = back(ex, t, &t->record[i]);
+        r1i_arena_reset(&t->work, 0);
+    }
+    return st;
+}

@@ -1,0 +1,86 @@
+/* The tape: what a forward pass did, so that it can be walked backwards. Fronts append a record when the exec has a tape; the
+ * model has no backward code of its own. Activations stay in the exec's (held) scratch, and the gradient of any of its floats lies at the same
+ * offset of a shadow of equal size, so a view of an activation (columns, rows, a slice of experts) is a view of its gradient.
+ *
+ * Gradients of activations begin at zero and every backward op adds to them, in the reverse order of the tape; where an op
+ * ran in place it replaces them. Gradients of parameters accumulate over calls, rows ascending, one chain of fmaf an element: cutting a
+ * batch between sequences moves no bit. */
+#ifndef R1I_TAPE_H
+#define R1I_TAPE_H
+
+#include "op/table.h"
+
+typedef enum r1i_tape_op {
+    R1I_TAPE_EMBED, R1I_TAPE_RMSNORM, R1I_TAPE_LINEAR, R1I_TAPE_ROPE, R1I_TAPE_ATTENTION, R1I_TAPE_SILU_MUL, R1I_TAPE_ROUTER,
+    R1I_TAPE_GATHER, R1I_TAPE_COMBINE
+} r1i_tape_op;
+
+/* One product of a LINEAR record. */
+typedef struct r1i_tape_job {
+    r1i_mat y, x;
+    const r1i_weight *w;
+    const float *bias;        /* nullable */
+    bool bf16;                /* both factors were rounded to bf16 */
+} r1i_tape_job;
+
+typedef struct r1i_record {
+    r1i_tape_op op;
+    r1i_mat y, x, z;          /* outputs and inputs, by op (tape.c) */
+    r1i_mat saved;            /* a copy of what the forward overwrote */
+    const r1i_weight *w;
+    const float *vec;         /* a norm's gain, a router's bias */
+    const int32_t *index;     /* tokens, rows, slots, experts */
+    const float *weight;      /* gates [rows, topk] */
+    int64_t n, dim, step;
+    float scalar;
+    bool flag;
+    r1i_attn_shape attn;
+    r1i_mat keys, values;     /* ATTENTION: as read from the cache; z, saved: where their gradients go */
+    r1i_router_shape route;
+    const r1i_run *runs;
+    int64_t n_runs;
+    r1i_tape_job *job;        /* LINEAR: [n] */
+} r1i_record;
+
+/* Where the gradient of a parameter is summed: f32 in the layout of its panels ([ceil(rows / 16)][cols][16]; a vector as it lies), by the
+ * address of the parameter's data. NULL: frozen, nothing is summed. */
+typedef float *(*r1i_param_grad_fn)(void *user, const void *data);
+
+typedef struct r1i_tape {
+    r1i_arena *act;           /* the forward's scratch: held while the tape is in use */
+    r1i_arena shadow;         /* its gradients, as large */
+    r1i_arena work;           /* temporaries of one backward op */
+    r1i_record *record;
+    int64_t n, room;
+    r1_env env;
+    r1i_param_grad_fn param_grad;
+    void *user;
+    float balance_alpha;      /* weight of the sequence balance loss of every router; 0: none */
+    double *balance_loss;     /* nullable: its value is added here (not part of the cross-entropy) */
+    const r1i_run *runs;      /* of the batch under way, borrowed until the backward is done */
+    int64_t n_runs;
+    /* of the last kv_write, for the attention that follows: the rows written, and as the cache gives them back */
+    r1i_mat source_keys, source_values, keys, values;
+} r1i_tape;
+
+/* act is borrowed and becomes held. R1_ERR_NOMEM. */
+r1_status r1i_tape_create(r1i_tape *t, r1i_arena *act, const r1_env *env, r1_error *err);
+void r1i_tape_destroy(r1i_tape *t);
+/* Forget all records and give the activations back. */
+void r1i_tape_clear(r1i_tape *t);
+
+/* The gradient of an activation: same shape and stride, in the shadow. */
+float *r1i_tape_grad(const r1i_tape *t, const float *activation);
+static inline r1i_mat r1i_tape_grad_mat(const r1i_tape *t, r1i_mat m) { return (r1i_mat){r1i_tape_grad(t, m.p), m.rows, m.cols, m.stride}; }
+
+/* Fronts: room for one more record, zeroed, or NULL (err filled). */
+r1i_record *r1i_tape_add(r1i_exec *ex, r1i_tape_op op);
+/* A dense copy of m in the held scratch. */
+r1_status r1i_tape_copy(r1i_exec *ex, r1i_mat m, r1i_mat *out);
+
+/* Zero the gradients of everything the tape's scratch holds; afterwards the caller writes those of the outputs. */
+void r1i_tape_zero(r1i_tape *t);
+/* Walk the records from the last to the first. ex is the forward's exec (its scratch is t->act). */
+r1_status r1i_tape_backward(r1i_exec *ex, r1i_tape *t);
+
+#endif
