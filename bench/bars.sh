@@ -35,12 +35,12 @@ for t in test_bits_forward test_bits_engine test_linear_quant test_op_linear tes
 say "4. Memory"
 check "decode allocates nothing" $b/test_engine_alloc
 if [ -n "$models" ]; then
-  for m in smollm2-135m-q4_1.gguf qwen2.5-coder-0.5b-q4_k_m.gguf; do $b/r1 bench "$(find_model $m)" --threads 2 --repeat 3 --json -q; done
+  for m in smollm2-135m-q4_1.gguf qwen2.5-coder-0.5b-q4_k_m.gguf; do $b/r1 bench "$(find_model $m)" --threads 2 --repeat 3 --no-roof --json -q; done
 fi
 say "5. Speed beside the peers, 2 threads, paired runs"
 if [ -n "$models" ] && [ -n "$peer" ]; then
   for m in smollm2-135m-q4_1.gguf qwen2.5-coder-0.5b-q4_k_m.gguf; do
-    "$peer" bench/vs_llama_cpp.py --r1 $b/r1 --peer-python "$peer" --pairs "$pairs" "$(find_model $m)" | tail -1
+    "$peer" bench/vs_llama_cpp.py --r1 $b/r1 --peer-python "$peer" --pairs "$pairs" --sequences 16 "$(find_model $m)" | tail -1
   done
   tok=$(mktemp -d)
   zcat ../shared/data/tokenizer/deepseek_v3/tokenizer.json.gz > "$tok/tokenizer.json"

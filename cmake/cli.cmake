@@ -27,7 +27,7 @@ if(R1_HEAD_LOG AND EXISTS ${R1_HEAD_LOG})
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${R1_HEAD_LOG})
 endif()
 string(TOUPPER "${CMAKE_BUILD_TYPE}" type)
-set_source_files_properties(${PROJECT_SOURCE_DIR}/src/cli/cmd_bench.c PROPERTIES COMPILE_DEFINITIONS
+set_source_files_properties(${PROJECT_SOURCE_DIR}/src/cli/bench_record.c PROPERTIES COMPILE_DEFINITIONS
   "R1_COMMIT=\"${R1_COMMIT}\";R1_BUILD_FLAGS=\"${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION} ${CMAKE_C_FLAGS_${type}}\"")
 add_executable(r1 ${PROJECT_SOURCE_DIR}/src/cli/main.c)
 target_link_libraries(r1 PRIVATE r1_flags r1cli r1lib r1_core_deps)

@@ -3,6 +3,7 @@
 #define R1_H
 
 #include "r1/base.h"
+#include "r1/bench.h"
 #include "r1/chat.h"
 #include "r1/checkpoint.h"
 #include "r1/dtype.h"

@@ -1,44 +1,98 @@
-/* r1 bench: how fast this model runs here, and whether it takes the memory that was predicted. */
-#include <math.h>
+/* r1 bench: how fast this model runs here, beside what the machine could do, and whether it takes the memory that was predicted. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench_record.h"
 #include "setup.h"
 
-enum { MAX_REPEAT = 1000 };
+enum { LIST = 16 };
+
+typedef struct list {
+    int64_t item[LIST];
+    int n;
+} list;
 
 typedef struct params {
     setup s;
-    int64_t pp, tg, repeat, sequences;
-    bool json;
+    const char *prompt, *decode, *depth, *parallel, *threads, *rows, *output, *compare;
+    int64_t repeat, chunk;
+    bool json, ops, no_roof;
+    /* parsed */
+    list prompts, decodes, depths, parallels, thread_counts, op_rows;
+    bench_form form;
+    bench_baseline baseline;
+    bench_about about;
+    bool first;       /* nothing of a table was written yet */
 } params;
 
-static void options(opt_list *list, void *p)
+static void options(opt_list *l, void *p)
 {
     params *const a = p;
-    a->pp = 512;
-    a->tg = 128;
-    a->repeat = 3;
-    a->sequences = 1;
-    setup_argument(list, &a->s);
-    opt_int(list, 0, "pp", "N", &a->pp, 0, INT64_C(1) << 24, "tokens of the prompt that is read; 0: leave this out");
-    opt_int(list, 0, "tg", "N", &a->tg, 0, INT64_C(1) << 24, "tokens generated from an empty cache; 0: leave this out");
-    opt_int(list, 'r', "repeat", "N", &a->repeat, 1, MAX_REPEAT, "measurements of each; the median counts");
-    opt_int(list, 0, "sequences", "N", &a->sequences, 1, 256, "answers generated together");
-    opt_flag(list, 'j', "json", &a->json, "one JSON object a line");
-    setup_options(list, &a->s);
+    *a = (params){.prompt = "512", .decode = "128", .depth = "0", .parallel = "1", .threads = "0", .rows = "1,16,512", .output = "md",
+                  .repeat = 5, .first = true};
+    a->s.cache_type = a->s.compute = "f32";
+    a->s.isa = "auto";
+    setup_argument(l, &a->s);
+    opt_string(l, 'p', "pp", "N,...", &a->prompt, "tokens of the prompt that is read; 0: leave this out");
+    opt_string(l, 'n', "tg", "N,...", &a->decode, "tokens generated; 0: leave this out");
+    opt_string(l, 'd', "depth", "N,...", &a->depth, "tokens in the cache before that, multiples of 64; they are read first, not timed");
+    opt_string(l, 'b', "parallel", "N,...", &a->parallel, "sequences that generate together");
+    opt_string(l, 't', "threads", "N,...", &a->threads, "worker threads; 0: all processors this process may use");
+    opt_int(l, 'r', "repeat", "N", &a->repeat, 1, R1_BENCH_REPEAT, "measurements of each; the median counts");
+    opt_choice(l, 'o', "output", "md|csv|jsonl", &a->output, "form of the output");
+    opt_flag(l, 'j', "json", &a->json, "the same as -o jsonl: one JSON object a line");
+    opt_string(l, 0, "compare", "FILE", &a->compare, "JSON lines of an earlier run: adds the ratio to it, marked + or - where the spreads do not touch");
+    opt_flag(l, 0, "ops", &a->ops, "one line per kernel and shape of the model instead, for each instruction set of this processor");
+    opt_string(l, 0, "rows", "N,...", &a->rows, "--ops: rows of the batch");
+    opt_flag(l, 0, "no-roof", &a->no_roof, "measure the model alone");
+    opt_int(l, 0, "chunk", "N", &a->chunk, 0, 1 << 20, "tokens computed in one pass while reading a prompt; 0: 512");
+    opt_choice(l, 0, "cache-type", "f32|bf16", &a->s.cache_type, "numbers in the key-value cache");
+    opt_choice(l, 0, "compute", "f32|bf16", &a->s.compute, "arithmetic of float weights");
+    opt_flag(l, 0, "exact-activations", &a->s.exact_activations, "quantised weights meet f32 activations instead of 8-bit ones");
+    opt_choice(l, 0, "isa", "auto|c|avx2|avx512", &a->s.isa, "instruction set; every choice gives the same bits");
 }
 
-static double now(void)
+/* ---- options ------------------------------------------------------------------------------------------------------- */
+
+static int parse_list(cli *app, const char *option, const char *text, int64_t min, int64_t max, list *out)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    out->n = 0;
+    for (const char *p = text;; p++) {
+        char *end;
+        errno = 0;
+        const long long v = strtoll(p, &end, 10);
+        if (end == p || (*end && *end != ',') || errno || v < min || v > max)
+            return cli_fail(app, CLI_USAGE, "--%s: '%s', expected whole numbers from %lld to %lld, separated by commas", option, text,
+                            (long long)min, (long long)max);
+        if (out->n == LIST) return cli_fail(app, CLI_USAGE, "--%s: more than %d numbers", option, LIST);
+        out->item[out->n++] = v;
+        p = end;
+        if (!*p) return 0;
+    }
 }
 
-/* A number of /proc/self/status in bytes ("VmRSS", "VmHWM"); 0 where not known. */
+static int parse(cli *app, params *a)
+{
+    const int64_t most = INT64_C(1) << 24;
+    int status;
+    if ((status = parse_list(app, "pp", a->prompt, 0, most, &a->prompts)) || (status = parse_list(app, "tg", a->decode, 0, most, &a->decodes)) ||
+        (status = parse_list(app, "depth", a->depth, 0, most, &a->depths)) ||
+        (status = parse_list(app, "parallel", a->parallel, 1, 256, &a->parallels)) ||
+        (status = parse_list(app, "threads", a->threads, 0, 1024, &a->thread_counts)) ||
+        (status = parse_list(app, "rows", a->rows, 1, 4096, &a->op_rows)))
+        return status;
+    for (int i = 0; i < a->depths.n; i++)
+        if (a->depths.item[i] % 64 != 0)
+            return cli_fail(app, CLI_USAGE, "--depth: %lld, expected multiples of 64 (a page of the cache)", (long long)a->depths.item[i]);
+    a->form = a->json || strcmp(a->output, "jsonl") == 0 ? BENCH_JSONL : strcmp(a->output, "csv") == 0 ? BENCH_CSV : BENCH_MD;
+    return a->compare ? bench_baseline_read(app, a->compare, &a->baseline) : 0;
+}
+
+/* ---- what is measured on ------------------------------------------------------------------------------------------- */
+
+/* A number of /proc/self/status in bytes ("VmRSS"); 0 where not known. */
 static uint64_t own_memory(const char *key)
 {
     char line[256];
@@ -53,12 +107,12 @@ static uint64_t own_memory(const char *key)
 }
 
 /* The processor's name; text[size]. */
-static const char *processor(char *text, size_t size)
+static void processor(char *text, size_t size)
 {
     char line[256];
     snprintf(text, size, "unknown");
     FILE *const f = fopen("/proc/cpuinfo", "re");
-    if (!f) return text;
+    if (!f) return;
     while (fgets(line, sizeof line, f)) {
         char *const colon = strchr(line, ':');
         if (strncmp(line, "model name", 10) != 0 || !colon) continue;
@@ -67,197 +121,120 @@ static const char *processor(char *text, size_t size)
         break;
     }
     fclose(f);
-    return text;
 }
 
-/* ---- measuring ---------------------------------------------------------------------------------------------------- */
-
-typedef struct series {
-    double rate[MAX_REPEAT]; /* tokens a second */
-    int n;
-    double median, least, most;
-} series;
-
-static int ascending(const void *a, const void *b)
+static void fill_about(params *a)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
+    const char *const base = strrchr(a->s.path, '/');
+    a->about.model = base && base[1] ? base + 1 : a->s.path;
+    a->about.isa = a->s.info.isa;
+    a->about.compute = a->s.compute;
+    a->about.cache_type = a->s.cache_type;
+    a->about.exact_activations = a->s.exact_activations;
+    a->about.parameters = a->s.info.parameters;
+    a->about.weight_bytes = a->s.info.weight_bytes;
+    a->about.load_seconds = a->s.info.load_seconds;
+    processor(a->about.device, sizeof a->about.device);
 }
 
-static void summarise(series *s)
+/* ---- measuring ----------------------------------------------------------------------------------------------------- */
+
+static int put(cli *app, params *a, json_t *record)
 {
-    qsort(s->rate, (size_t)s->n, sizeof *s->rate, ascending);
-    s->median = s->n % 2 ? s->rate[s->n / 2] : 0.5 * (s->rate[s->n / 2 - 1] + s->rate[s->n / 2]);
-    s->least = s->rate[0];
-    s->most = s->rate[s->n - 1];
+    const bool table = json_object_get(record, "test") || json_object_get(record, "op");
+    if (a->compare && record && table) bench_compare(&a->baseline, record);
+    const int status = bench_put(app, a->form, a->first && table, a->compare != NULL, record);
+    if (table) a->first = false;
+    return status;
 }
 
-/* Different ids, the same in every run, from where a vocabulary's frequent tokens are: a table used in the file is touched in
- * few pages then, as text does. */
-static int32_t some_id(const params *a, int64_t i)
+static int put_roof(cli *app, params *a, int threads)
 {
-    const int64_t range = a->s.info.vocab_size < 4096 ? a->s.info.vocab_size : 4096;
-    return (int32_t)((i * 7919 + 13) % range);
-}
-
-static void keep_error(void *user, const r1_result *result)
-{
-    if (result->finish == R1_FINISH_ERROR) *(r1_error *)user = result->error;
-}
-
-/* `sequences` requests of n_prompt ids (each its own), n_output tokens each, from an empty cache; *seconds of wall clock. */
-static r1_status timed(const params *a, const int32_t *prompt, int64_t n_prompt, int64_t n_output, int64_t sequences, double *seconds,
-                       r1_error *err)
-{
-    r1_error failed = {0};
-    int64_t id;
-    r1_status st = R1_OK;
-    r1_request q = {.n_prompt = (size_t)n_prompt, .max_tokens = n_output, .sampling = r1_sampling_default(), .ignore_eos = true,
-                    .on_done = keep_error, .user = &failed};
-    q.sampling.temperature = 0.0f;
-    for (int64_t i = 0; i < sequences && st == R1_OK; i++) {
-        q.prompt = prompt + i * n_prompt;
-        st = r1_engine_submit(a->s.engine, &q, &id, err);
-    }
-    const double begin = now();
-    if (st == R1_OK) st = r1_engine_run(a->s.engine, err);
-    *seconds = now() - begin;
-    if (st == R1_OK && failed.code != R1_OK) {
-        *err = failed;
-        st = failed.code;
-    }
-    return st;
-}
-
-/* One warm-up, then the measurements. A prompt of n tokens takes one forward over n rows (and one drawn token); n tokens from an
- * empty cache take n forwards, the first over the one-token prompt. */
-static int measure(cli *app, const params *a, bool prefill, series *s)
-{
-    const int64_t n_prompt = prefill ? a->pp : 1, n_output = prefill ? 1 : a->tg, sequences = prefill ? 1 : a->sequences;
-    const int64_t tokens = prefill ? a->pp : a->tg * sequences;
     r1_error err = {0};
-    int32_t *const prompt = malloc((size_t)(n_prompt * sequences) * sizeof *prompt);
-    if (!prompt) return cli_fail(app, CLI_ENVIRONMENT, "out of memory");
-    for (int64_t i = 0; i < n_prompt * sequences; i++) prompt[i] = some_id(a, i);
-    r1_status st = R1_OK;
-    s->n = 0;
-    for (int64_t i = -1; i < a->repeat && st == R1_OK; i++) {
-        double seconds;
-        const int64_t output = i < 0 && n_output > 8 ? 8 : n_output;
-        st = timed(a, prompt, n_prompt, output, sequences, &seconds, &err);
-        if (i >= 0) s->rate[s->n++] = (double)tokens / seconds;
+    r1_meter *meter;
+    if (r1_meter_create(&app->env, threads, 0, &meter, &err) != R1_OK) return cli_report(app, &err);
+    json_t *const record = bench_roof_record(&a->about, meter, 0.1);
+    r1_meter_destroy(meter);
+    return put(app, a, record);
+}
+
+static int one_test(cli *app, params *a, int64_t prompt, int64_t decode, int64_t depth, int64_t sequences, int threads)
+{
+    const r1_bench_test t = {.prompt = prompt, .decode = decode, .depth = depth, .sequences = (int32_t)sequences,
+                             .repeat = (int32_t)a->repeat, .no_roof = a->no_roof};
+    r1_engine_params e = r1_engine_params_default();
+    r1_bench_result r;
+    r1_error err = {0};
+    if (prompt == 0 && decode == 0) return 0;
+    e.cache_type = strcmp(a->s.cache_type, "bf16") == 0 ? R1_CACHE_BF16 : R1_CACHE_F32;
+    e.max_batch_tokens = (int32_t)a->chunk;
+    if (r1_bench_run(a->s.model, &t, &e, threads, &app->env, &r, &err) != R1_OK) return cli_report(app, &err);
+    return put(app, a, bench_test_record(&a->about, &t, &r));
+}
+
+/* Prompts are read alone; sequences together only generate. */
+static int all_tests(cli *app, params *a, int threads)
+{
+    int status = 0;
+    for (int d = 0; d < a->depths.n && !status; d++) {
+        for (int i = 0; i < a->prompts.n && !status; i++) status = one_test(app, a, a->prompts.item[i], 0, a->depths.item[d], 1, threads);
+        for (int i = 0; i < a->decodes.n && !status; i++)
+            for (int b = 0; b < a->parallels.n && !status; b++)
+                status = one_test(app, a, 0, a->decodes.item[i], a->depths.item[d], a->parallels.item[b], threads);
     }
-    free(prompt);
-    if (st != R1_OK) return cli_report(app, &err);
-    summarise(s);
+    return status;
+}
+
+typedef struct op_sink {
+    cli *app;
+    params *a;
+    int status;
+} op_sink;
+
+static bool put_op(void *user, const r1_bench_op *op)
+{
+    op_sink *const s = user;
+    s->status = put(s->app, s->a, bench_op_record(&s->a->about, op));
+    return s->status == 0;
+}
+
+static int all_ops(cli *app, params *a, int threads)
+{
+    op_sink sink = {app, a, 0};
+    r1_error err = {0};
+    const r1_bench_ops_params p = {.rows = a->op_rows.item, .n_rows = a->op_rows.n, .depth = a->depths.item[0], .isa = a->s.isa,
+                                   .cache = strcmp(a->s.cache_type, "bf16") == 0 ? R1_CACHE_BF16 : R1_CACHE_F32,
+                                   .repeat = (int32_t)a->repeat, .threads = threads};
+    if (r1_bench_ops(a->s.model, &p, &app->env, put_op, &sink, &err) != R1_OK) return sink.status ? sink.status : cli_report(app, &err);
     return 0;
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------- */
-
-typedef struct memory {
-    uint64_t before, resident, peak, predicted;
-    r1_engine_stats stats;
-} memory;
-
-/* The rooms' own predictions. What the process held before it opened the model (the program itself) is no room's. */
-static void measure_memory(const params *a, memory *m)
+static void put_memory(cli *app, const params *a)
 {
-    r1_engine_get_stats(a->s.engine, &m->stats);
-    m->resident = own_memory("VmRSS");
-    m->peak = own_memory("VmHWM");
-    m->predicted = m->before + m->stats.weight_bytes + m->stats.cache_bytes_used + m->stats.scratch_bytes + m->stats.other_bytes;
-}
-
-/* ---- printing ----------------------------------------------------------------------------------------------------- */
-
-static json_t *spread_object(const series *s)
-{
-    return json_pack("{s:f, s:f, s:f}", "median", s->median, "min", s->least, "max", s->most);
-}
-
-static int put_json(cli *app, const params *a, const series *pp, const series *tg, const memory *m)
-{
-    char device[128];
-    const char *const base = strrchr(a->s.path, '/');
-    json_t *const o = json_object();
-    json_object_set_new(o, "model", json_string(base && base[1] ? base + 1 : a->s.path));
-    json_object_set_new(o, "version", json_string(r1_version()));
-    json_object_set_new(o, "commit", json_string(R1_COMMIT));
-    json_object_set_new(o, "flags", json_string(R1_BUILD_FLAGS));
-    json_object_set_new(o, "device", json_string(processor(device, sizeof device)));
-    json_object_set_new(o, "isa", json_string(a->s.info.isa));
-    json_object_set_new(o, "threads", json_integer(app->env.threads > 0 ? app->env.threads : sysconf(_SC_NPROCESSORS_ONLN)));
-    json_object_set_new(o, "compute", json_string(a->s.compute));
-    json_object_set_new(o, "cache_type", json_string(a->s.cache_type));
-    json_object_set_new(o, "exact_activations", json_boolean(a->s.exact_activations));
-    json_object_set_new(o, "repeat", json_integer(a->repeat));
-    json_object_set_new(o, "pp", json_integer(a->pp));
-    json_object_set_new(o, "tg", json_integer(a->tg));
-    json_object_set_new(o, "sequences", json_integer(a->sequences));
-    if (a->pp > 0) {
-        json_object_set_new(o, "prefill_tokens_per_second", json_number(pp->median));
-        json_object_set_new(o, "prefill", spread_object(pp));
-    }
-    if (a->tg > 0) {
-        json_object_set_new(o, "decode_tokens_per_second", json_number(tg->median));
-        json_object_set_new(o, "decode", spread_object(tg));
-    }
-    json_object_set_new(o, "load_seconds", json_number(a->s.info.load_seconds));
-    json_object_set_new(o, "resident_bytes", json_integer((json_int_t)m->resident));
-    json_object_set_new(o, "peak_resident_bytes", json_integer((json_int_t)m->peak));
-    json_object_set_new(o, "predicted_bytes", json_integer((json_int_t)m->predicted));
-    json_object_set_new(o, "weight_bytes", json_integer((json_int_t)m->stats.weight_bytes));
-    json_object_set_new(o, "cache_bytes", json_integer((json_int_t)m->stats.cache_bytes_used));
-    json_object_set_new(o, "scratch_bytes", json_integer((json_int_t)m->stats.scratch_bytes));
-    json_object_set_new(o, "other_bytes", json_integer((json_int_t)m->stats.other_bytes));
-    return cli_put_json(app, o);
-}
-
-static double mib(uint64_t n) { return (double)n / 1048576.0; }
-
-static void put_text(cli *app, const params *a, const series *pp, const series *tg, const memory *m)
-{
-    char device[128];
-    fprintf(app->out, "%s, %s, %s, loaded in %.2f s\n", processor(device, sizeof device), a->s.info.isa, a->s.info.architecture,
-            a->s.info.load_seconds);
-    if (a->pp > 0)
-        fprintf(app->out, "prefill %6lld tokens  %9.1f tokens/s  (%.1f to %.1f)\n", (long long)a->pp, pp->median, pp->least, pp->most);
-    if (a->tg > 0)
-        fprintf(app->out, "decode  %6lld tokens  %9.1f tokens/s  (%.1f to %.1f), %lld together\n", (long long)a->tg, tg->median, tg->least,
-                tg->most, (long long)a->sequences);
-    fprintf(app->out, "resident %.1f MiB, predicted %.1f: weights %.1f, cache in use %.1f, activations %.1f, buffers %.1f, program %.1f\n",
-            mib(m->resident), mib(m->predicted), mib(m->stats.weight_bytes), mib(m->stats.cache_bytes_used), mib(m->stats.scratch_bytes),
-            mib(m->stats.other_bytes), mib(m->before));
+    if (a->form == BENCH_MD && !a->ops)
+        fprintf(app->out, "\nloaded in %.2f s, weights %.1f MiB, peak resident %.1f MiB\n", a->about.load_seconds,
+                (double)a->about.weight_bytes / 1048576.0, (double)own_memory("VmHWM") / 1048576.0);
 }
 
 static int run(cli *app, void *p)
 {
     params *const a = p;
-    memory m = {.before = own_memory("VmRSS")};
-    series *const pp = calloc(2, sizeof *pp), *const tg = pp + 1;
-    if (!pp) return cli_fail(app, CLI_ENVIRONMENT, "out of memory");
-    int status = setup_model(app, &a->s, SETUP_TEXT_WELCOME, false);
+    a->about.before_bytes = own_memory("VmRSS");
+    int status = parse(app, a);
+    if (status) return status;
+    status = setup_model(app, &a->s, SETUP_TEXT_WELCOME, false);
     r1_tokenizer_close(a->s.tokenizer); /* it has no part in what is measured */
     a->s.tokenizer = NULL;
-    const int64_t longest = (a->pp > a->tg ? a->pp : a->tg) + 1;
-    r1_engine_params e = r1_engine_params_default();
-    e.no_prefix_cache = true;
-    e.context = longest;
-    e.max_sequences = (int32_t)a->sequences;
-    e.max_batch_tokens = (int32_t)(a->pp < 512 ? a->pp : 512);
-    if (e.max_batch_tokens < e.max_sequences) e.max_batch_tokens = e.max_sequences;
-    e.cache_tokens = (longest + 63) / 64 * 64 * a->sequences;
-    if (!status) status = setup_engine(app, &a->s, e);
-    if (!status && a->pp > 0) status = measure(app, a, true, pp);
-    if (!status && a->tg > 0) status = measure(app, a, false, tg);
-    if (!status) {
-        measure_memory(a, &m);
-        if (a->json) status = put_json(app, a, pp, tg, &m);
-        else put_text(app, a, pp, tg, &m);
+    if (!status) fill_about(a);
+    for (int i = 0; i < a->thread_counts.n && !status; i++) {
+        const int threads = (int)a->thread_counts.item[i];
+        a->about.threads = threads > 0 ? threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
+        if (!a->no_roof) status = put_roof(app, a, threads);
+        if (!status) status = a->ops ? all_ops(app, a, threads) : all_tests(app, a, threads);
     }
+    if (!status) put_memory(app, a);
     setup_close(&a->s);
-    free(pp);
+    if (a->compare) bench_baseline_free(&a->baseline);
     return status;
 }
 
@@ -265,14 +242,24 @@ const cli_command cli_bench = {
     .rank = 70,
     .name = "bench",
     .usage = "[options] MODEL",
-    .summary = "tokens a second and memory of a model on this machine",
-    .about = "Measures two things apart: reading a prompt in one go, and generating from an empty cache. Each is warmed up once, then repeated; "
-             "the median counts, the least and the most show the spread. Then the resident memory of the process beside what the parts "
-             "predicted of themselves.",
+    .summary = "tokens a second, beside what this machine could do at most",
+    .about = "Reads a prompt, and generates, at each length, depth and number of sequences that is asked for (commas make lists). Each is "
+             "warmed up once, then repeated; the median counts, the least and the most show the spread.\n\n"
+             "Beside it stands the roof: how fast this machine streams memory, and how fast it multiplies in registers, measured by loops of "
+             "their own in turns with the work, because shared machines wander. From the model follow the bytes that a token needs (weights, "
+             "of experts the chosen ones, and the cache) and its operations; 'of roof' is the least time that the roof allows, by the time "
+             "that was taken, and 'roof' names what binds.\n\n"
+             "--ops does the same for each kernel and shape of the model, for every instruction set of this processor.",
     .examples = "r1 bench model.gguf\n"
-                "# sixteen answers together, as a sampler or a server runs them\n"
-                "r1 bench --pp 0 --sequences 16 model.gguf\n"
-                "r1 bench --threads 2 --repeat 5 --json model.gguf | jq .decode_tokens_per_second",
+                "# long contexts, and sixteen answers together as a sampler or a server runs them\n"
+                "r1 bench -p 512 -n 128 -d 0,4096,16384 -b 1,16 model.gguf\n"
+                "# how it scales\n"
+                "r1 bench -t 1,2,4 -p 512 -n 64 model.gguf\n"
+                "# before and after a change\n"
+                "r1 bench -o jsonl model.gguf > before.jsonl\n"
+                "r1 bench --compare before.jsonl model.gguf\n"
+                "# where the time goes\n"
+                "r1 bench --ops --rows 1 --isa avx512 model.gguf",
     .params_bytes = sizeof(params),
     .options = options,
     .run = run,

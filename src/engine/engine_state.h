@@ -44,6 +44,7 @@ struct r1_engine {
     r1i_pool *pool;
     r1i_exec ex;
     r1i_forward_fn forward;
+    const r1i_probe *probe;        /* nullable: what a measurement sees of each forward */
     r1i_kv kv;
     r1i_pages pages;
     r1i_arena scratch;             /* of one forward */

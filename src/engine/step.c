@@ -302,7 +302,7 @@ static r1_status forward(r1_engine *e, const r1i_batch *batch, r1_error *err)
 {
     const r1i_mat logits = r1i_mat_of(e->logits, batch->n_logits, e->limits.vocab);
     e->ex.err = err;
-    r1_status st = e->forward(&e->ex, e->model, &e->kv, batch, logits, NULL, NULL);
+    r1_status st = e->forward(&e->ex, e->model, &e->kv, batch, logits, NULL, e->probe);
     if (st == R1_OK && batch->n_logits > 0) st = r1i_logsumexp(&e->ex, logits, e->n_defined, 1.0f, e->lse);
     e->ex.err = NULL;
     return st;
