@@ -18,11 +18,13 @@ typedef struct r1_model_params {
     bool load_mtp;             /* also load the multi-token prediction layer, when the files hold one */
     bool trainable;            /* every parameter as f32 in the model's own memory, so that a trainer can change it in place; quantised
                                 * sources are refused */
+    const char *panels;        /* a file that r1_panels_write made: an error where it does not fit the checkpoint. NULL: the one beside
+                                * the checkpoint, if there is one that fits (one that does not is logged). "": none */
     const char *isa;           /* "auto" (NULL), "c", "avx2", "avx512": rows of the op table; the same bits in each */
 } r1_model_params;
 R1_API r1_model_params r1_model_params_default(void);
 
-/** Open a checkpoint (Hugging Face folder or GGUF), check it and build the weights' panels.
+/** Open a checkpoint (Hugging Face folder or GGUF), check it and build the weights' panels, or map them (r1/convert.h).
  * params and env nullable. R1_ERR_IO; R1_ERR_FORMAT (err->offset); R1_ERR_UNSUPPORTED; R1_ERR_SHAPE; R1_ERR_RANGE (a NaN
  * or infinite weight, named with its offset); R1_ERR_NOMEM (before anything large is allocated, with the want and the have).
  * Threads: immutable afterwards, may be shared; must outlive every engine made from it. */
@@ -37,7 +39,9 @@ typedef struct r1_model_info {
     int64_t vocab_size, hidden_size, layers, max_positions, mtp_layers;
     int64_t moe_layers, experts_per_token; /* 0 for dense models */
     uint64_t parameters;
-    uint64_t weight_bytes;     /* what the loaded weights occupy in memory, mapped tables not counted */
+    uint64_t weight_bytes;     /* what the weights occupy in memory once all were used, mapped tables not counted */
+    uint64_t panel_bytes;      /* the part of them that is mapped from a file of panels: shared by processes, and dropped and read
+                                * again where memory is short */
     uint64_t mapped_bytes;     /* tables used where they lie in the file (embedding rows are touched as needed) */
     double load_seconds;
     bool exact_activations;

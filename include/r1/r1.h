@@ -6,6 +6,7 @@
 #include "r1/bench.h"
 #include "r1/chat.h"
 #include "r1/checkpoint.h"
+#include "r1/convert.h"
 #include "r1/dtype.h"
 #include "r1/engine.h"
 #include "r1/model.h"

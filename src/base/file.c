@@ -11,7 +11,7 @@
 
 #include "base/outfile.h"
 
-static r1_status open_regular(const char *path, int *fd, uint64_t *size, r1_error *err)
+static r1_status open_regular(const char *path, int *fd, uint64_t *size, int64_t *mtime, r1_error *err)
 {
     struct stat st;
     *size = 0;
@@ -27,6 +27,7 @@ static r1_status open_regular(const char *path, int *fd, uint64_t *size, r1_erro
         return r1i_fail_errno(err, S_ISDIR(st.st_mode) ? EISDIR : EINVAL, "%s", path);
     }
     *size = (uint64_t)st.st_size;
+    if (mtime) *mtime = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
     return R1_OK;
 }
 
@@ -36,7 +37,7 @@ r1_status r1i_file_read(const char *path, uint64_t max_bytes, uint8_t **out, siz
     uint64_t want = 0;
     *out = NULL;
     *size = 0;
-    const r1_status st = open_regular(path, &fd, &want, err);
+    const r1_status st = open_regular(path, &fd, &want, NULL, err);
     if (st != R1_OK) return st;
     if (want > max_bytes) {
         close(fd);
@@ -72,7 +73,7 @@ r1_status r1i_map_open(const char *path, r1i_map *out, r1_error *err)
 {
     int fd;
     *out = (r1i_map){0};
-    const r1_status st = open_regular(path, &fd, &out->size, err);
+    const r1_status st = open_regular(path, &fd, &out->size, &out->mtime, err);
     if (st != R1_OK) return st;
     if (out->size > 0) {
         void *const p = mmap(NULL, (size_t)out->size, PROT_READ, MAP_SHARED, fd, 0);

@@ -12,6 +12,7 @@ r1_status r1i_file_read(const char *path, uint64_t max_bytes, uint8_t **out, siz
 typedef struct r1i_map {
     const uint8_t *data; /* NULL for an empty file */
     uint64_t size;       /* bytes */
+    int64_t mtime;       /* last written, nanoseconds since 1970 */
 } r1i_map;
 r1_status r1i_map_open(const char *path, r1i_map *out, r1_error *err);
 void r1i_map_close(r1i_map *map);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli.h"
-#include "r1/checkpoint.h"
+#include "r1/convert.h"
 
 typedef struct params {
     const char *model;
@@ -105,9 +105,20 @@ static void put_types(FILE *out, const r1_checkpoint *k)
                     grouped(total[t].bytes, c));
 }
 
-static void put_text(FILE *out, const r1_checkpoint *k, bool tensors)
+static void put_panels(FILE *out, const r1_panels_info *p)
+{
+    char text[32];
+    if (!p->present) return;
+    fprintf(out, "panels                ");
+    if (p->valid) fprintf(out, "%s bytes in ", grouped(p->bytes, text));
+    put_name(out, p->valid ? p->path : p->problem);
+    fputs(p->valid ? "\n" : "; not used\n", out);
+}
+
+static void put_text(FILE *out, const r1_checkpoint *k, const r1_panels_info *panels, bool tensors)
 {
     put_summary(out, r1_checkpoint_get_summary(k));
+    put_panels(out, panels);
     put_types(out, k);
     putc('\n', out);
     for (int i = 0; i < r1_checkpoint_hparam_count(k); i++) {
@@ -149,7 +160,14 @@ static json_t *types_object(const r1_checkpoint *k)
     return o;
 }
 
-static json_t *head_object(const r1_checkpoint *k)
+static json_t *panels_object(const r1_panels_info *p)
+{
+    if (!p->present) return json_null();
+    return json_pack("{s:s, s:b, s:s, s:o, s:o}", "path", p->path, "valid", p->valid, "problem", p->problem, "bytes", big(p->bytes), "extents",
+                     big(p->extents));
+}
+
+static json_t *head_object(const r1_checkpoint *k, const r1_panels_info *panels)
 {
     const r1_checkpoint_summary *const s = r1_checkpoint_get_summary(k);
     json_t *const params_object = json_object(), *const ignored = json_array();
@@ -158,11 +176,11 @@ static json_t *head_object(const r1_checkpoint *k)
         json_object_set_new(params_object, h->key, json_loads(h->value, JSON_DECODE_ANY, NULL));
     }
     for (int i = 0; i < r1_checkpoint_ignored_count(k); i++) json_array_append_new(ignored, json_string(r1_checkpoint_ignored(k, i)));
-    return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "path", s->path, "name", text_or_null(s->name),
+    return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "path", s->path, "name", text_or_null(s->name),
                      "format", s->format, "architecture", s->architecture, "parameters", big(s->parameters), "parameters_active",
                      big(s->parameters_active), "parameters_mtp", big(s->parameters_mtp), "parameters_stored", big(s->parameters_stored),
                      "tensor_count", big(s->tensors), "bytes", big(s->bytes), "files", big(s->files), "types", types_object(k),
-                     "hyper_parameters", params_object, "ignored_keys", ignored);
+                     "hyper_parameters", params_object, "ignored_keys", ignored, "panels", panels_object(panels));
 }
 
 static json_t *tensor_object(const r1_tensor_info *t)
@@ -182,9 +200,9 @@ static char *dump(json_t *value)
 }
 
 /* The tensors are written one by one behind the other members: R1 has 91,991, and a tree of them is 100 MB. */
-static int put_json(cli *app, const r1_checkpoint *k)
+static int put_json(cli *app, const r1_checkpoint *k, const r1_panels_info *panels)
 {
-    char *text = dump(head_object(k));
+    char *text = dump(head_object(k, panels));
     if (!text) return cli_fail(app, CLI_ENVIRONMENT, "out of memory (or a path that is not UTF-8)");
     fwrite(text, 1, strlen(text) - 1, app->out); /* without its last brace */
     free(text);
@@ -204,11 +222,13 @@ static int run(cli *app, void *p)
 {
     const params *const a = p;
     r1_checkpoint *k;
+    r1_panels_info panels = {.present = false};
     r1_error err = {0};
     if (r1_checkpoint_open(a->model, &app->env, &k, &err) != R1_OK) return cli_report(app, &err);
     int status = CLI_YES;
-    if (a->json) status = put_json(app, k);
-    else put_text(app->out, k, a->tensors);
+    if (r1_checkpoint_get_summary(k)->files && r1_panels_check(k, NULL, false, &app->env, &panels, &err) != R1_OK) status = cli_report(app, &err);
+    else if (a->json) status = put_json(app, k, &panels);
+    else put_text(app->out, k, &panels, a->tensors);
     r1_checkpoint_close(k);
     return status;
 }

@@ -24,6 +24,8 @@ void setup_options(opt_list *list, setup *s)
                "and another result");
     opt_flag(list, 0, "exact-activations", &s->exact_activations, "quantised weights meet f32 activations instead of 8-bit ones");
     opt_choice(list, 0, "isa", "auto|c|avx2|avx512", &s->isa, "instruction set; every choice gives the same bits");
+    opt_string(list, 0, "panels", "FILE", &s->panels, "matrices from this file of r1 convert --panels; without this from the one beside the "
+               "checkpoint if there is one; none: pack them here");
 }
 
 /* Where ids will do, any tokenizer is a gain and none is a hindrance. */
@@ -48,6 +50,7 @@ int setup_model(cli *app, setup *s, setup_text text, bool load_mtp)
     p.exact_activations = s->exact_activations;
     p.isa = s->isa;
     p.load_mtp = load_mtp;
+    p.panels = s->panels && strcmp(s->panels, "none") == 0 ? "" : s->panels;
     const int status = open_tokenizer(app, s, text);
     if (status) return status;
     if (r1_model_open(s->path, &p, &app->env, &s->model, &err) != R1_OK) return cli_report(app, &err);

@@ -12,6 +12,7 @@ typedef struct setup {
     const char *path;            /* MODEL */
     int64_t context, batch;
     const char *cache_type, *compute, *isa;
+    const char *panels;          /* a file, "none", or NULL: what lies beside the checkpoint */
     bool exact_activations;
     /* opened */
     r1_model *model;

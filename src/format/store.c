@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/checksum.h"
 #include "format/names.h"
 #include "format/safetensors.h"
 #include "format/shard_index.h"
@@ -427,6 +428,37 @@ const char *r1i_store_file_name(const r1i_store *s, int file) { return s->file[f
 uint64_t r1i_store_bytes(const r1i_store *s) { return s->bytes; }
 const r1i_gguf *r1i_store_gguf(const r1i_store *s) { return s->container == R1I_GGUF ? s->file[0].gguf : NULL; }
 const char *r1i_store_folder(const r1i_store *s) { return s->folder; }
+
+void r1i_store_identify(const r1i_store *s, r1i_store_identity *out)
+{
+    enum { SAMPLES = 64, SAMPLE_BYTES = 256 };
+    r1i_checksum files, times, entries, samples;
+    r1i_checksum_begin(&files);
+    r1i_checksum_begin(&times);
+    r1i_checksum_begin(&entries);
+    r1i_checksum_begin(&samples);
+    for (int f = 0; f < s->n_files; f++) {
+        r1i_checksum_add(&files, &s->file[f].map.size, sizeof s->file[f].map.size);
+        r1i_checksum_add(&times, &s->file[f].map.mtime, sizeof s->file[f].map.mtime);
+    }
+    for (int64_t i = 0; i < s->n; i++) {
+        const r1i_entry *const e = &s->entry[i];
+        const char *const type = r1_dtype_name(e->type); /* the enumeration may grow */
+        const int64_t numbers[] = {e->n_dims, e->file, (int64_t)e->offset, (int64_t)e->bytes};
+        r1i_checksum_add(&entries, e->name, strlen(e->name) + 1);
+        r1i_checksum_add(&entries, type, strlen(type) + 1);
+        r1i_checksum_add(&entries, numbers, sizeof numbers);
+        r1i_checksum_add(&entries, e->dim, (size_t)e->n_dims * sizeof *e->dim);
+    }
+    const int64_t n = s->n < SAMPLES ? s->n : SAMPLES;
+    for (int64_t i = 0; i < n; i++) { /* out of the middle, where no padding is */
+        const r1i_entry *const e = &s->entry[s->n / n * i];
+        const uint64_t bytes = e->bytes < SAMPLE_BYTES ? e->bytes : SAMPLE_BYTES;
+        r1i_checksum_add(&samples, e->data + (e->bytes - bytes) / 2, (size_t)bytes);
+    }
+    *out = (r1i_store_identity){.files = r1i_checksum_end(&files), .times = r1i_checksum_end(&times), .entries = r1i_checksum_end(&entries),
+                                .samples = r1i_checksum_end(&samples)};
+}
 
 void r1i_store_release_pages(const r1i_store *s, const r1i_entry *e)
 {

@@ -48,6 +48,15 @@ uint64_t r1i_store_bytes(const r1i_store *store);                  /* tensor dat
 const r1i_gguf *r1i_store_gguf(const r1i_store *store);
 /* The folder of a safetensors checkpoint (config.json lies there); for GGUF the file's folder. */
 const char *r1i_store_folder(const r1i_store *store);
+/* What tells one state of a checkpoint from another, without reading it whole: what is derived from it (a file of panels) keeps
+ * this and is refused when any part differs. Names of files do not count: a checkpoint may be renamed or moved. */
+typedef struct r1i_store_identity {
+    uint64_t files;   /* sizes of the files */
+    uint64_t times;   /* when they were last written, to the nanosecond */
+    uint64_t entries; /* every tensor's name, type, shape and place */
+    uint64_t samples; /* 256 bytes out of each of 64 tensors */
+} r1i_store_identity;
+void r1i_store_identify(const r1i_store *store, r1i_store_identity *out);
 /* The entry's pages are not needed for now: give them back to the system. */
 void r1i_store_release_pages(const r1i_store *store, const r1i_entry *entry);
 

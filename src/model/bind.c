@@ -13,19 +13,30 @@ enum { NAME = R1I_TENSOR_NAME };
 
 /* ---- memory and entries -------------------------------------------------------------------------------------------- */
 
+static r1_status count(r1i_binder *b, uint64_t bytes, uint64_t *total)
+{
+    const uint64_t a = R1I_ALIGN;
+    if (bytes > UINT64_MAX / 2 || !r1i_add_u64(*total, (bytes + a - 1) / a * a, total) || *total > SIZE_MAX / 4)
+        return r1i_fail(b->err, R1_ERR_RANGE, "the weights' size overflows");
+    return R1_OK;
+}
+
 /* Arena memory in the second pass; in the first it is counted and NULL is right. */
 static r1_status take(r1i_binder *b, uint64_t bytes, void *out)
 {
     void *p = NULL;
-    if (b->build) {
-        if (!(p = r1i_arena_take(&b->m->arena, (size_t)bytes, b->err))) return R1_ERR_NOMEM;
-    } else {
-        const uint64_t a = R1I_ALIGN;
-        if (bytes > UINT64_MAX / 2 || !r1i_add_u64(b->bytes, (bytes + a - 1) / a * a, &b->bytes) || b->bytes > SIZE_MAX / 2)
-            return r1i_fail(b->err, R1_ERR_RANGE, "the weights' size overflows");
-    }
+    r1_status st = R1_OK;
+    if (!b->build) st = count(b, bytes, &b->bytes);
+    else if (!(p = r1i_arena_take(&b->m->arena, (size_t)bytes, b->err))) st = R1_ERR_NOMEM;
     memcpy(out, &p, sizeof p);
-    return R1_OK;
+    return st;
+}
+
+static r1_status take_panels(r1i_binder *b, uint64_t bytes, uint8_t **out)
+{
+    *out = NULL;
+    if (b->elsewhere && b->build) return R1_OK;
+    return b->build ? take(b, bytes, out) : count(b, bytes, &b->panel_bytes);
 }
 
 static r1_status take_array(r1i_binder *b, int64_t n, size_t size, void *out)
@@ -148,11 +159,18 @@ static r1_status scales(r1i_binder *b, const r1i_entry *e, int64_t rows, int64_t
     return R1_OK;
 }
 
-/* The entry as one row-major matrix [rows, cols]; its dims are checked already. */
-static r1_status source(r1i_binder *b, const r1i_entry *e, int64_t rows, int64_t cols, r1i_weight *out)
+/* An entry as one row-major matrix. Scales are taken with the first rows that are packed from it. */
+typedef struct matrix_source {
+    const r1i_entry *e;
+    r1i_weight w;
+    bool scaled;
+} matrix_source;
+
+/* [rows, cols]; the dims are checked already. */
+static r1_status source(r1i_binder *b, const r1i_entry *e, int64_t rows, int64_t cols, matrix_source *out)
 {
     uint64_t row_bytes;
-    *out = (r1i_weight){.type = e->type, .layout = R1I_LAYOUT_ROWS, .rows = rows, .cols = cols, .data = e->data};
+    *out = (matrix_source){.e = e, .w = {.type = e->type, .layout = R1I_LAYOUT_ROWS, .rows = rows, .cols = cols, .data = e->data}};
     if (b->m->params.trainable && e->type != R1_DTYPE_F32 && e->type != R1_DTYPE_F16 && e->type != R1_DTYPE_BF16)
         return r1i_fail(b->err, R1_ERR_UNSUPPORTED,
                         "tensor %s: type %s cannot be trained: its steps are coarser than an update; F32, F16 or BF16 expected", e->name,
@@ -163,7 +181,14 @@ static r1_status source(r1i_binder *b, const r1i_entry *e, int64_t rows, int64_t
     if (!r1i_dtype_row_bytes(e->type, (uint64_t)cols, &row_bytes))
         return r1i_fail(b->err, R1_ERR_SHAPE, "tensor %s: rows of %" PRId64 " values are no multiple of the block of %s", e->name,
                         cols, r1_dtype_name(e->type));
-    return e->type == R1_DTYPE_F8_E4M3 ? scales(b, e, rows, cols, &out->scale) : R1_OK;
+    return R1_OK;
+}
+
+static r1_status need_scales(r1i_binder *b, matrix_source *src)
+{
+    if (src->w.type != R1_DTYPE_F8_E4M3 || src->scaled) return R1_OK;
+    src->scaled = true;
+    return scales(b, src->e, src->w.rows, src->w.cols, &src->w.scale);
 }
 
 static r1_status add_job(r1i_binder *b, const r1i_pack_job *job)
@@ -181,21 +206,36 @@ static r1_dtype panel_type(const r1i_binder *b, r1_dtype source_type, bool keep)
     return b->m->params.compute == R1_COMPUTE_BF16 && wide && !keep ? R1_DTYPE_BF16 : source_type;
 }
 
-/* Rows [row0, row0 + rows) of src as panels of `type`; dst is NULL in the first pass's arrays. */
-static r1_status panels(r1i_binder *b, const r1i_entry *e, const r1i_weight *src, int64_t row0, int64_t rows, r1_dtype type,
-                        bool transpose, r1i_weight *dst)
+/* Whether the file of panels has it: then it is used there. */
+static bool in_file(r1i_binder *b, const r1i_panel_key *key, uint64_t bytes, r1i_weight *dst)
 {
-    r1i_pack_job job = {.entry = e, .src = *src, .row0 = row0, .rows = rows, .type = type};
-    const int64_t out_rows = transpose ? src->cols : rows, out_cols = transpose ? rows : src->cols;
+    char name[NAME + 16];
+    r1i_weight w;
+    if (!b->file || !r1i_panel_file_find(b->file, key, &w)) return false;
+    b->file_bytes += bytes;
+    if (b->build) *dst = w;
+    snprintf(name, sizeof name, "%s_scale_inv", key->name);
+    look(b, name); /* its scales are in the file as well: they have found their place */
+    return true;
+}
+
+/* Rows [row0, row0 + rows) of src as panels of `type`; dst is NULL in the first pass's arrays. */
+static r1_status panels(r1i_binder *b, matrix_source *src, int64_t row0, int64_t rows, r1_dtype type, bool transpose, r1i_weight *dst)
+{
+    const int64_t cols = src->w.cols, out_rows = transpose ? cols : rows, out_cols = transpose ? rows : cols;
+    const r1i_panel_key key = {.name = src->e->name, .row0 = row0, .transposed = transpose, .type = type, .rows = out_rows, .cols = out_cols};
     uint64_t bytes;
+    r1_status st;
     if (!r1i_panel_bytes(type, out_rows, out_cols, &bytes))
-        return r1i_fail(b->err, R1_ERR_RANGE, "tensor %s: its panels' size overflows", e->name);
-    const r1_status st = take(b, bytes, &job.out);
-    if (st != R1_OK) return st;
-    job.kind = transpose ? R1I_PACK_TRANSPOSE : type == src->type ? R1I_PACK_COPY : R1I_PACK_CONVERT;
+        return r1i_fail(b->err, R1_ERR_RANGE, "tensor %s: its panels' size overflows", src->e->name);
+    if (in_file(b, &key, bytes, dst)) return R1_OK;
+    if ((st = need_scales(b, src)) != R1_OK) return st;
+    r1i_pack_job job = {.entry = src->e, .src = src->w, .row0 = row0, .rows = rows, .type = type};
+    if ((st = take_panels(b, bytes, &job.out)) != R1_OK) return st;
+    job.kind = transpose ? R1I_PACK_TRANSPOSE : type == src->w.type ? R1I_PACK_COPY : R1I_PACK_CONVERT;
     if (b->build) {
         *dst = (r1i_weight){.type = type, .layout = R1I_LAYOUT_PANEL, .rows = out_rows, .cols = out_cols, .data = job.out};
-        if (type == R1_DTYPE_F8_E4M3) dst->scale = src->scale + row0 / 128 * ((src->cols + 127) / 128);
+        if (type == R1_DTYPE_F8_E4M3) dst->scale = src->w.scale + row0 / 128 * ((cols + 127) / 128);
     }
     return add_job(b, &job);
 }
@@ -204,10 +244,10 @@ static r1_status panels(r1i_binder *b, const r1i_entry *e, const r1i_weight *src
 static r1_status matrix_of(r1i_binder *b, const r1i_entry *e, int64_t rows, int64_t cols, bool keep, r1i_weight *dst)
 {
     const int64_t want[2] = {rows, cols};
-    r1i_weight src;
+    matrix_source src;
     r1_status st;
     if ((st = check_dims(b, e, 2, want)) != R1_OK || (st = source(b, e, rows, cols, &src)) != R1_OK) return st;
-    return panels(b, e, &src, 0, rows, panel_type(b, e->type, keep), false, dst);
+    return panels(b, &src, 0, rows, panel_type(b, e->type, keep), false, dst);
 }
 
 static r1_status matrix(r1i_binder *b, int64_t layer, r1i_slot s, int64_t rows, int64_t cols, r1i_weight *dst)
@@ -251,14 +291,14 @@ static r1_status head_stack(r1i_binder *b, const r1i_entry *e, int64_t rows, int
 {
     const int64_t heads = b->m->config.num_attention_heads;
     const int64_t three[3] = {heads, rows, cols}, two[2] = {heads * rows, cols};
-    r1i_weight src;
+    matrix_source src;
     r1_status st;
     if (!dims_are(e, 2, two) && (st = check_dims(b, e, 3, three)) != R1_OK) return st;
     if ((st = source(b, e, heads * rows, cols, &src)) != R1_OK) return st;
     const bool splits = e->type != R1_DTYPE_F8_E4M3 || rows % 128 == 0; /* block scales belong to 128 rows */
     const r1_dtype type = panel_type(b, splits ? e->type : R1_DTYPE_F32, false);
     for (int64_t h = 0; h < heads && st == R1_OK; h++)
-        st = panels(b, e, &src, h * rows, rows, type, false, dst ? &dst[h] : NULL);
+        st = panels(b, &src, h * rows, rows, type, false, dst ? &dst[h] : NULL);
     return st;
 }
 
@@ -270,7 +310,7 @@ static r1_status split_kv_b(r1i_binder *b, const r1i_entry *e, r1i_layer *l)
     const r1i_config *const c = &b->m->config;
     const int64_t heads = c->num_attention_heads, nope = c->qk_nope_head_dim, vd = c->v_head_dim, rank = c->kv_lora_rank;
     const int64_t want[2] = {heads * (nope + vd), rank};
-    r1i_weight src;
+    matrix_source src;
     r1_status st;
     if ((st = check_dims(b, e, 2, want)) != R1_OK || (st = source(b, e, want[0], rank, &src)) != R1_OK) return st;
     const bool flat = e->type == R1_DTYPE_F32 || e->type == R1_DTYPE_F16 || e->type == R1_DTYPE_BF16;
@@ -279,8 +319,8 @@ static r1_status split_kv_b(r1i_binder *b, const r1i_entry *e, r1i_layer *l)
     const r1_dtype v_type = panel_type(b, splits ? e->type : R1_DTYPE_F32, false);
     for (int64_t h = 0; h < heads; h++) {
         const int64_t row = h * (nope + vd);
-        if ((st = panels(b, e, &src, row, nope, k_type, true, l->k_absorb ? &l->k_absorb[h] : NULL)) != R1_OK) return st;
-        if ((st = panels(b, e, &src, row + nope, vd, v_type, false, l->v_absorb ? &l->v_absorb[h] : NULL)) != R1_OK) return st;
+        if ((st = panels(b, &src, row, nope, k_type, true, l->k_absorb ? &l->k_absorb[h] : NULL)) != R1_OK) return st;
+        if ((st = panels(b, &src, row + nope, vd, v_type, false, l->v_absorb ? &l->v_absorb[h] : NULL)) != R1_OK) return st;
     }
     return R1_OK;
 }
@@ -322,28 +362,35 @@ static r1_status bind_mla(r1i_binder *b, int64_t i, r1i_layer *l)
     return matrix(b, i, R1I_SLOT_O, d, heads * c->v_head_dim, &l->o);
 }
 
-/* All experts' matrices of one kind: a tensor an expert, or one tensor with the experts stacked. */
-static r1_status bind_experts(r1i_binder *b, int64_t i, r1i_slot s, int64_t rows, int64_t cols, r1i_ffn *experts, size_t member)
+/* One expert's matrix: a tensor of its own, or its part of one tensor with all experts stacked, which `stack` remembers from the
+ * first expert on. */
+static r1_status bind_expert(r1i_binder *b, int64_t layer, r1i_slot s, int64_t x, int64_t rows, int64_t cols, matrix_source *stack, r1i_weight *dst)
 {
-    const int64_t n = b->m->config.n_routed_experts;
+    const int64_t n = b->m->config.n_routed_experts, want[3] = {n, rows, cols};
     char name[NAME];
-    const r1i_entry *e = NULL;
-    r1i_weight src = {0};
+    const r1i_entry *e = stack->e;
+    r1_status st;
+    if (!e) {
+        layer_name(b, layer, s, x, name);
+        if ((st = need(b, name, &e)) != R1_OK) return st;
+        if (!is_gguf(b)) return matrix_of(b, e, rows, cols, false, dst);
+        if ((st = check_dims(b, e, 3, want)) != R1_OK || (st = source(b, e, n * rows, cols, stack)) != R1_OK) return st;
+    }
+    return panels(b, stack, x * rows, rows, panel_type(b, e->type, false), false, dst);
+}
+
+/* Expert by expert, so that the three matrices of one lie together. */
+static r1_status bind_experts(r1i_binder *b, int64_t layer, r1i_ffn *experts)
+{
+    const r1i_config *const c = &b->m->config;
+    const int64_t d = c->hidden_size, f = c->moe_intermediate_size;
+    matrix_source gate = {0}, up = {0}, down = {0};
     r1_status st = R1_OK;
-    for (int64_t x = 0; x < n; x++) {
-        r1i_weight *const dst = experts ? (r1i_weight *)(void *)((char *)&experts[x] + member) : NULL;
-        if (x == 0 || !is_gguf(b)) {
-            layer_name(b, i, s, x, name);
-            if ((st = need(b, name, &e)) != R1_OK) return st;
-        }
-        if (!is_gguf(b)) {
-            if ((st = matrix_of(b, e, rows, cols, false, dst)) != R1_OK) return st;
-            continue;
-        }
-        const int64_t want[3] = {n, rows, cols};
-        if (x == 0 && (st = check_dims(b, e, 3, want)) != R1_OK) return st;
-        if (x == 0 && (st = source(b, e, n * rows, cols, &src)) != R1_OK) return st;
-        if ((st = panels(b, e, &src, x * rows, rows, panel_type(b, e->type, false), false, dst)) != R1_OK) return st;
+    for (int64_t x = 0; x < c->n_routed_experts && st == R1_OK; x++) {
+        r1i_ffn *const e = experts ? &experts[x] : NULL;
+        st = bind_expert(b, layer, R1I_SLOT_EXPERT_GATE, x, f, d, &gate, e ? &e->gate : NULL);
+        if (st == R1_OK) st = bind_expert(b, layer, R1I_SLOT_EXPERT_UP, x, f, d, &up, e ? &e->up : NULL);
+        if (st == R1_OK) st = bind_expert(b, layer, R1I_SLOT_EXPERT_DOWN, x, d, f, &down, e ? &e->down : NULL);
     }
     return st;
 }
@@ -362,9 +409,7 @@ static r1_status bind_moe(r1i_binder *b, int64_t i, r1i_layer *l)
     l->has_shared = c->n_shared_experts > 0;
     if (l->has_shared && (st = ffn(b, i, R1I_SLOT_SHARED_GATE, f * c->n_shared_experts, &l->shared)) != R1_OK) return st;
     if ((st = take_array(b, n, sizeof *l->expert, &l->expert)) != R1_OK) return st;
-    if ((st = bind_experts(b, i, R1I_SLOT_EXPERT_GATE, f, d, l->expert, offsetof(r1i_ffn, gate))) != R1_OK) return st;
-    if ((st = bind_experts(b, i, R1I_SLOT_EXPERT_UP, f, d, l->expert, offsetof(r1i_ffn, up))) != R1_OK) return st;
-    return bind_experts(b, i, R1I_SLOT_EXPERT_DOWN, d, f, l->expert, offsetof(r1i_ffn, down));
+    return bind_experts(b, i, l->expert);
 }
 
 static r1_status bind_layer(r1i_binder *b, int64_t i, r1i_layer *l)
@@ -412,10 +457,13 @@ static r1_status bind_tables(r1i_binder *b)
         return matrix_of(b, head, want[0], want[1], false, &m->head);
     }
     if ((st = check_dims(b, table, 2, want)) != R1_OK) return st;
-    if ((st = source(b, table, want[0], want[1], &m->embedding)) != R1_OK) return st;
+    matrix_source src;
+    if ((st = source(b, table, want[0], want[1], &src)) != R1_OK || (st = need_scales(b, &src)) != R1_OK) return st;
+    m->embedding = src.w;
     b->mapped_bytes += table->bytes;
-    const r1i_pack_job job = {.entry = table, .src = m->embedding, .rows = want[0], .kind = R1I_PACK_CHECK, .type = table->type};
-    if ((st = add_job(b, &job)) != R1_OK) return st;
+    const r1i_pack_job job = {.entry = table, .src = src.w, .rows = want[0], .kind = R1I_PACK_CHECK, .type = table->type};
+    /* a file of panels was made from a table that was looked through then */
+    if (!b->file && (st = add_job(b, &job)) != R1_OK) return st;
     return matrix_of(b, head, want[0], want[1], false, &m->head);
 }
 
@@ -475,4 +523,15 @@ r1_status r1i_bind(r1i_binder *b)
     for (int64_t i = 0; i < extra; i++)
         if ((st = bind_mtp(b, layers + i, m->mtp ? &m->mtp[i] : &scratch_mtp)) != R1_OK) return st;
     return b->build ? R1_OK : check_leftovers(b);
+}
+
+r1_status r1i_bind_measure(r1i_binder *b, const r1_env *env)
+{
+    const size_t n = (size_t)r1i_store_count(b->store);
+    b->used = r1i_alloc_zero(env, n);
+    if (!b->used) return r1i_fail(b->err, R1_ERR_NOMEM, "checkpoint, %zu tensors", n);
+    const r1_status st = r1i_bind(b);
+    r1i_release(env, b->used, n);
+    b->used = NULL;
+    return st;
 }

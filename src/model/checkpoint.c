@@ -1,4 +1,4 @@
-#include "r1/checkpoint.h"
+#include "model/checkpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -412,6 +412,7 @@ void r1_checkpoint_close(r1_checkpoint *k)
     free(k);
 }
 
+const r1i_store *r1i_checkpoint_store(const r1_checkpoint *k) { return k->store; }
 const r1_checkpoint_summary *r1_checkpoint_get_summary(const r1_checkpoint *k) { return &k->summary; }
 int r1_checkpoint_hparam_count(const r1_checkpoint *k) { return k->n_hparams; }
 const r1_hparam *r1_checkpoint_hparam(const r1_checkpoint *k, int i) { return &k->hparam[i]; }

@@ -36,27 +36,22 @@ static void fill_shapes(r1_model *m)
     };
 }
 
-/* Everything that loading takes, before any of it is taken. */
-static r1_status check_memory(const r1i_binder *b, r1_error *err)
-{
-    uint64_t want = b->bytes;
-    if (!r1i_add_u64(want, (uint64_t)b->n_jobs * sizeof(r1i_pack_job), &want)) want = UINT64_MAX;
-    const uint64_t have = r1i_memory_available();
-    if (want <= have) return R1_OK;
-    return r1i_fail(err, R1_ERR_NOMEM, "the weights need %" PRIu64 " bytes of memory (%.1f GiB), %" PRIu64 " are available (%.1f GiB)",
-                    want, (double)want / 0x1p30, have, (double)have / 0x1p30);
-}
+static double gib(uint64_t bytes) { return (double)bytes / 0x1p30; }
 
-/* The first pass: nothing but a byte a tensor is allocated. */
-static r1_status measure(r1i_binder *b, const r1_env *env)
+/* Everything that loading takes, before any of it is taken. Mapped panels are taken by nobody: the system drops their pages when
+ * it is short and reads them again. Then each token waits for the disk, which is worth a word. */
+static r1_status check_memory(const r1i_binder *b, const r1_env *env, r1_error *err)
 {
-    const size_t n = (size_t)r1i_store_count(b->store);
-    b->used = r1i_alloc_zero(env, n);
-    if (!b->used) return r1i_fail(b->err, R1_ERR_NOMEM, "checkpoint, %zu tensors", n);
-    const r1_status st = r1i_bind(b);
-    r1i_release(env, b->used, n);
-    b->used = NULL;
-    return st;
+    uint64_t want;
+    if (!r1i_add_u64(b->bytes, b->panel_bytes, &want) || !r1i_add_u64(want, (uint64_t)b->n_jobs * sizeof(r1i_pack_job), &want)) want = UINT64_MAX;
+    const uint64_t have = r1i_memory_available();
+    if (want > have)
+        return r1i_fail(err, R1_ERR_NOMEM, "the weights need %" PRIu64 " bytes of memory (%.1f GiB), %" PRIu64 " are available (%.1f GiB)%s", want, gib(want), have,
+                        gib(have), b->file ? "" : "; r1 convert --panels writes a file from which they can be used without");
+    if (b->file_bytes > have - want)
+        r1i_log(env, R1_LOG_WARN, "the weights are %.2f GiB, memory for %.2f GiB is available: what does not stay is read from disk again for each token",
+                gib(want + b->file_bytes), gib(have));
+    return R1_OK;
 }
 
 /* Weights are streamed through once a token: huge pages make the first touch cheaper (373 MiB loaded in 1.1 s instead of
@@ -72,28 +67,62 @@ static void want_huge_pages(const r1i_arena *a)
 static r1_status build(r1_model *m, const r1i_binder *plan, r1_error *err)
 {
     const size_t job_bytes = (size_t)plan->n_jobs * sizeof(r1i_pack_job);
-    r1i_binder b = {.m = m, .store = m->store, .build = true, .err = err};
-    r1_status st = r1i_arena_create(&m->arena, "model", &m->env, (size_t)plan->bytes, err);
+    r1i_binder b = {.m = m, .store = m->store, .file = m->panels, .build = true, .err = err};
+    r1_status st = r1i_arena_create(&m->arena, "model", &m->env, (size_t)(plan->bytes + plan->panel_bytes), err);
     if (st != R1_OK) return st;
     want_huge_pages(&m->arena);
     if (!(b.job = r1i_alloc(&m->env, job_bytes))) return r1i_fail(err, R1_ERR_NOMEM, "loading, %zu bytes of jobs", job_bytes);
-    if ((st = r1i_bind(&b)) == R1_OK) st = r1i_pack(m->store, b.job, b.n_jobs, &m->env, err);
+    if ((st = r1i_bind(&b)) == R1_OK) st = r1i_pack(m->store, b.job, b.n_jobs, NULL, &m->env, err);
     m->mapped_bytes = b.mapped_bytes;
+    m->panel_bytes = b.file_bytes;
     r1i_release(&m->env, b.job, job_bytes);
     return st;
 }
 
-static r1_status load(r1_model *m, const char *path, const char *isa, r1_error *err)
+static r1_status open_panels(const char *path, const r1i_store *store, r1i_panel_file **out, r1_error *err)
+{
+    r1i_store_identity id;
+    r1_status st = r1i_panel_file_open(path, out, err);
+    if (st != R1_OK) return st;
+    r1i_store_identify(store, &id);
+    if ((st = r1i_panel_file_match(*out, &id, err)) == R1_OK) return R1_OK;
+    r1i_panel_file_close(*out);
+    *out = NULL;
+    r1i_error_prefix(err, "%s: ", path);
+    return st;
+}
+
+/* The panels that were asked for by name must be right; those that lie beside the checkpoint are used when they are. */
+static r1_status find_panels(r1_model *m, const char *named, r1_error *err)
+{
+    r1_error why = {0};
+    if (m->params.trainable) /* its parameters are written to */
+        return named && named[0] ? r1i_fail(err, R1_ERR_USAGE, "%s: panels in a file cannot be trained", named) : R1_OK;
+    if (named) return named[0] ? open_panels(named, m->store, &m->panels, err) : R1_OK;
+    char *const path = r1i_panel_file_default_path(m->store);
+    if (!path) return r1i_fail(err, R1_ERR_NOMEM, "model handle");
+    r1_status st = R1_OK;
+    if (r1i_file_exists(path) && (st = open_panels(path, m->store, &m->panels, &why)) != R1_OK) {
+        if (st != R1_ERR_NOMEM) r1i_log(&m->env, R1_LOG_WARN, "%s; it is not used (r1 convert --panels writes it anew)", why.message);
+        else if (err) *err = why;
+    }
+    free(path);
+    return st == R1_ERR_NOMEM ? st : R1_OK;
+}
+
+static r1_status load(r1_model *m, const char *path, const r1_model_params *params, r1_error *err)
 {
     r1i_binder plan = {.m = m, .err = err};
     r1_status st;
     if (!(m->kernels = r1i_alloc_zero(&m->env, sizeof *m->kernels))) return r1i_fail(err, R1_ERR_NOMEM, "model handle");
-    if ((st = r1i_cpu_select(isa ? isa : "auto", m->kernels, err)) != R1_OK) return st;
+    if ((st = r1i_cpu_select(params->isa ? params->isa : "auto", m->kernels, err)) != R1_OK) return st;
     if ((st = r1i_store_open(path, &m->env, &m->store, err)) != R1_OK) return st;
     if ((st = r1i_config_read(m->store, &m->config, NULL, err)) != R1_OK) return st;
+    if ((st = find_panels(m, params->panels, err)) != R1_OK) return st;
     plan.store = m->store;
-    if ((st = measure(&plan, &m->env)) != R1_OK) return st;
-    if ((st = check_memory(&plan, err)) != R1_OK) return st;
+    plan.file = m->panels;
+    if ((st = r1i_bind_measure(&plan, &m->env)) != R1_OK) return st;
+    if ((st = check_memory(&plan, &m->env, err)) != R1_OK) return st;
     if ((st = build(m, &plan, err)) != R1_OK) return st;
     fill_shapes(m);
     if (m->mapped_bytes == 0) { /* nothing reads the files any more */
@@ -111,8 +140,9 @@ r1_status r1_model_open(const char *path, const r1_model_params *params, const r
     if (!m) return r1i_fail(err, R1_ERR_NOMEM, "model handle, %zu bytes", sizeof *m);
     if (env) m->env = *env;
     m->params = params ? *params : r1_model_params_default();
-    m->params.isa = NULL; /* the caller's string; kernels->name says which row was chosen */
-    const r1_status st = load(m, path, params ? params->isa : NULL, err);
+    const r1_model_params asked = m->params;
+    m->params.isa = m->params.panels = NULL; /* the caller's strings; kernels->name says which row was chosen */
+    const r1_status st = load(m, path, &asked, err);
     if (st != R1_OK) {
         r1_model_close(m);
         return st;
@@ -128,6 +158,7 @@ void r1_model_close(r1_model *m)
     const r1_env env = m->env;
     r1i_arena_destroy(&m->arena);
     r1i_store_close(m->store);
+    r1i_panel_file_close(m->panels);
     r1i_release(&env, m->kernels, sizeof *m->kernels);
     r1i_release(&env, m, sizeof *m);
 }
@@ -148,7 +179,8 @@ void r1_model_get_info(const r1_model *m, r1_model_info *out)
         .mtp_layers = m->mtp ? c->num_nextn_predict_layers : 0,
         .experts_per_token = c->n_routed_experts > 0 ? c->num_experts_per_tok : 0,
         .parameters = count.total,
-        .weight_bytes = m->arena.size,
+        .weight_bytes = m->arena.size + m->panel_bytes,
+        .panel_bytes = m->panel_bytes,
         .mapped_bytes = m->mapped_bytes,
         .load_seconds = m->load_seconds,
         .exact_activations = m->params.exact_activations,

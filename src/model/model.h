@@ -50,7 +50,9 @@ struct r1_model {
     r1i_attn_shape attn;
     r1i_router_shape route;
     r1i_arena arena;                   /* everything the model owns */
+    struct r1i_panel_file *panels;     /* matrices that are used where a file of panels has them; NULL: none */
     uint64_t mapped_bytes;
+    uint64_t panel_bytes;              /* of `panels` that the model uses */
     double load_seconds;
 };
 

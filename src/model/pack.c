@@ -15,6 +15,8 @@ enum { ITEM_BYTES = 1 << 19, BATCH_BYTES_A_THREAD = 1 << 21, BATCH_BYTES_LEAST =
 typedef struct pack_item {
     const r1i_pack_job *job;
     int64_t p0, p1;
+    uint8_t *out; /* of panel p0; NULL for a CHECK */
+    uint64_t out_bytes;
     int64_t bad; /* byte offset in the entry of the first value that is not finite, or -1 */
 } pack_item;
 
@@ -24,6 +26,9 @@ typedef struct pack_batch {
     uint64_t bytes;
     uint8_t *scratch; /* [threads][scratch_bytes] */
     size_t scratch_bytes;
+    uint8_t *window;  /* with a sink: [window_bytes], where the batch's panels stand until it has taken them */
+    size_t window_bytes, window_used;
+    const r1i_pack_sink *sink;
 } pack_batch;
 
 static uint64_t row_bytes_of(const r1i_weight *w)
@@ -51,10 +56,35 @@ static size_t most_scratch(const r1i_pack_job *jobs, int64_t n)
     return most;
 }
 
-/* Memory of the threads' own while packing, and the items of a batch. */
-static size_t scratch_bytes(const r1i_pack_job *jobs, int64_t n, int threads)
+/* Bytes of panels [p0, p1), or of a whole TRANSPOSE. */
+static uint64_t out_bytes(const r1i_pack_job *j, int64_t p0, int64_t p1)
 {
-    return most_scratch(jobs, n) * (size_t)threads + BATCH_ITEMS * sizeof(pack_item);
+    if (j->kind == R1I_PACK_CHECK) return 0;
+    if (j->kind != R1I_PACK_TRANSPOSE) return (uint64_t)(p1 - p0) * r1i_panel_stride(j->type, j->src.cols);
+    return (uint64_t)((j->src.cols + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS) * r1i_panel_stride(j->type, j->rows);
+}
+
+static int64_t panels_of(const r1i_pack_job *j) { return (j->rows + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS; }
+
+/* Panels of one item. */
+static int64_t item_panels(const r1i_pack_job *j)
+{
+    const uint64_t panel_bytes = row_bytes_of(&j->src) * R1I_PANEL_ROWS;
+    if (j->kind == R1I_PACK_TRANSPOSE || panel_bytes == 0) return panels_of(j);
+    return panel_bytes < ITEM_BYTES ? (int64_t)(ITEM_BYTES / panel_bytes) : 1;
+}
+
+/* With a sink: a batch's panels, at most. A batch is full when its source is; its panels may be larger (a type converted to a
+ * wider one), so they end a batch too. */
+static size_t window_bytes(const r1i_pack_job *jobs, int64_t n, uint64_t batch)
+{
+    uint64_t most = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t all = panels_of(&jobs[i]), step = item_panels(&jobs[i]);
+        const uint64_t item = out_bytes(&jobs[i], 0, step < all ? step : all);
+        if (item > most) most = item;
+    }
+    return (size_t)(batch + most);
 }
 
 /* ---- one item ------------------------------------------------------------------------------------------------------ */
@@ -97,7 +127,7 @@ static bool convert_panel(const r1i_pack_job *j, int64_t panel, uint8_t *out, ui
     return true;
 }
 
-static bool transpose(const r1i_pack_job *j, uint8_t *scratch)
+static bool transpose(const r1i_pack_job *j, uint8_t *out, uint8_t *scratch)
 {
     const int64_t cols = j->src.cols, n = j->rows;
     float *const row = (float *)(void *)scratch;
@@ -109,7 +139,7 @@ static bool transpose(const r1i_pack_job *j, uint8_t *scratch)
     if (r1i_row_find_nonfinite(j->type, made, n * cols) >= 0) return false;
     const r1i_weight w = {.type = j->type, .layout = R1I_LAYOUT_ROWS, .rows = cols, .cols = n, .data = made};
     const uint64_t stride = r1i_panel_stride(j->type, n);
-    for (int64_t p = 0; p < (cols + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS; p++) r1i_panel_pack(&w, p, j->out + (uint64_t)p * stride);
+    for (int64_t p = 0; p < (cols + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS; p++) r1i_panel_pack(&w, p, out + (uint64_t)p * stride);
     return true;
 }
 
@@ -127,14 +157,14 @@ static void run_item(void *ctx, int64_t i, int thread)
     if (it->bad >= 0) return;
     bool finite = true;
     if (whole) {
-        finite = transpose(j, scratch);
+        finite = transpose(j, it->out, scratch);
     } else if (j->kind != R1I_PACK_CHECK) {
         r1i_weight part = j->src; /* COPY: the job's rows alone; its block scales are not moved */
         part.data += (uint64_t)j->row0 * row_bytes_of(&j->src);
         part.rows = j->rows;
         const uint64_t stride = r1i_panel_stride(j->type, j->src.cols);
         for (int64_t p = it->p0; p < it->p1 && finite; p++) {
-            uint8_t *const out = j->out + (uint64_t)p * stride;
+            uint8_t *const out = it->out + (uint64_t)(p - it->p0) * stride;
             if (j->kind == R1I_PACK_COPY) r1i_panel_pack(&part, p, out);
             else finite = convert_panel(j, p, out, scratch);
         }
@@ -186,59 +216,78 @@ static r1_status run_batch(const r1i_store *s, r1i_pool *pool, pack_batch *b, r1
                                e->offset + (uint64_t)b->item[i].bad);
     }
     release(s, b);
+    for (int64_t i = 0; b->sink && i < b->n; i++) {
+        if (!b->item[i].out_bytes) continue;
+        const r1_status st = b->sink->put(b->sink->ctx, b->item[i].job, b->item[i].out, b->item[i].out_bytes, err);
+        if (st != R1_OK) return st;
+    }
     b->n = 0;
     b->bytes = 0;
+    b->window_used = 0;
     return R1_OK;
 }
 
 static uint64_t job_bytes(const r1i_pack_job *j) { return (uint64_t)j->rows * row_bytes_of(&j->src); }
 
-static r1_status run_all(const r1i_store *s, const r1i_pack_job *jobs, int64_t n, r1i_pool *pool, pack_batch *b, const r1_env *env,
-                         r1_error *err)
+/* The next item; true when the batch is full. */
+static bool add_item(pack_batch *b, const r1i_pack_job *j, int64_t p0, int64_t p1, uint64_t batch)
 {
+    pack_item *const it = &b->item[b->n++];
+    *it = (pack_item){.job = j, .p0 = p0, .p1 = p1, .out_bytes = out_bytes(j, p0, p1), .bad = -1};
+    if (b->sink) {
+        it->out = b->window + b->window_used;
+        b->window_used += (size_t)it->out_bytes;
+    } else if (j->out) {
+        it->out = j->out + (uint64_t)p0 * (j->kind == R1I_PACK_TRANSPOSE ? 0 : r1i_panel_stride(j->type, j->src.cols));
+    }
+    b->bytes += (uint64_t)(p1 - p0) * R1I_PANEL_ROWS * row_bytes_of(&j->src);
+    return b->n == BATCH_ITEMS || b->bytes >= batch || b->window_used >= batch;
+}
+
+static r1_status run_all(const r1i_store *s, const r1i_pack_job *jobs, int64_t n, r1i_pool *pool, pack_batch *b, uint64_t batch,
+                         const r1_env *env, r1_error *err)
+{
+    const char *const what = b->sink ? "packing" : "loading";
     uint64_t total = 0, done = 0;
     double told = r1i_seconds();
     r1_status st = R1_OK;
-    uint64_t batch = (uint64_t)r1i_pool_threads(pool) * BATCH_BYTES_A_THREAD;
-    if (batch < BATCH_BYTES_LEAST) batch = BATCH_BYTES_LEAST;
     for (int64_t i = 0; i < n; i++) total += job_bytes(&jobs[i]);
-    r1i_progress(env, "loading", 0, total);
+    r1i_progress(env, what, 0, total);
     for (int64_t i = 0; i < n; i++) {
-        const r1i_pack_job *const j = &jobs[i];
-        const uint64_t panel_bytes = row_bytes_of(&j->src) * R1I_PANEL_ROWS;
-        const int64_t all = (j->rows + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS;
-        int64_t step = panel_bytes ? (int64_t)(ITEM_BYTES / panel_bytes) : all;
-        if (step < 1) step = 1;
-        if (j->kind == R1I_PACK_TRANSPOSE) step = all;
+        const int64_t all = panels_of(&jobs[i]), step = item_panels(&jobs[i]);
         for (int64_t p = 0; p < all; p += step) {
-            const int64_t end = p + step < all ? p + step : all;
-            b->item[b->n++] = (pack_item){.job = j, .p0 = p, .p1 = end, .bad = -1};
-            b->bytes += (uint64_t)(end - p) * panel_bytes;
-            done += (uint64_t)(end - p) * panel_bytes;
-            if (b->n < BATCH_ITEMS && b->bytes < batch) continue;
+            if (!add_item(b, &jobs[i], p, p + step < all ? p + step : all, batch)) continue;
+            done += b->bytes;
             if ((st = run_batch(s, pool, b, err)) != R1_OK) return st;
             if (r1i_seconds() - told < 0.1) continue;
             told = r1i_seconds();
-            r1i_progress(env, "loading", done < total ? done : total, total);
+            r1i_progress(env, what, done < total ? done : total, total);
         }
     }
     if ((st = run_batch(s, pool, b, err)) != R1_OK) return st;
-    r1i_progress(env, "loading", total, total);
+    r1i_progress(env, what, total, total);
     return R1_OK;
 }
 
-r1_status r1i_pack(const r1i_store *s, const r1i_pack_job *jobs, int64_t n, const r1_env *env, r1_error *err)
+r1_status r1i_pack(const r1i_store *s, const r1i_pack_job *jobs, int64_t n, const r1i_pack_sink *sink, const r1_env *env, r1_error *err)
 {
-    pack_batch b = {.scratch_bytes = most_scratch(jobs, n)};
+    pack_batch b = {.scratch_bytes = most_scratch(jobs, n), .sink = sink};
     r1i_pool *pool;
+    if (n == 0) return R1_OK;
     r1_status st = r1i_pool_create(env, 0, &pool, err);
     if (st != R1_OK) return st;
-    const size_t bytes = scratch_bytes(jobs, n, r1i_pool_threads(pool));
+    const int threads = r1i_pool_threads(pool);
+    uint64_t batch = (uint64_t)threads * BATCH_BYTES_A_THREAD;
+    if (batch < BATCH_BYTES_LEAST) batch = BATCH_BYTES_LEAST;
+    if (sink) b.window_bytes = window_bytes(jobs, n, batch);
+    const size_t items = r1i_align_up(BATCH_ITEMS * sizeof(pack_item), R1I_ALIGN), scratch = b.scratch_bytes * (size_t)threads;
+    const size_t bytes = items + scratch + b.window_bytes;
     uint8_t *const memory = r1i_alloc(env, bytes);
     if (memory) {
         b.item = (pack_item *)(void *)memory;
-        b.scratch = memory + r1i_align_up(BATCH_ITEMS * sizeof(pack_item), R1I_ALIGN);
-        st = run_all(s, jobs, n, pool, &b, env, err);
+        b.scratch = memory + items;
+        b.window = b.scratch + scratch;
+        st = run_all(s, jobs, n, pool, &b, batch, env, err);
     } else {
         st = r1i_fail(err, R1_ERR_NOMEM, "packing needs %zu bytes of its own", bytes);
     }

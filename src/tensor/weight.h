@@ -12,7 +12,12 @@
 
 #include "tensor/dtype.h"
 
-enum { R1I_PANEL_ROWS = 16 };
+enum {
+    R1I_PANEL_ROWS = 16,
+    /* Files of panels carry this number and are refused under another one. Raise it whenever any layout's bytes move:
+     * test_panel_layout holds a checksum of each and fails until both are renewed. */
+    R1I_PANEL_LAYOUT_VERSION = 1
+};
 
 typedef enum r1i_layout { R1I_LAYOUT_ROWS, R1I_LAYOUT_PANEL } r1i_layout;
 
