@@ -2,11 +2,11 @@
 #include "reward/extract.h"
 
 /* Bytes of a box command at i, 0 where there is none. The backslash may have been lost: JSON reads \b as a backspace. */
-static size_t box_command(r1i_span t, size_t i)
+static size_t box_command(r1i_slice t, size_t i)
 {
     static const char *const names[] = {"boxed", "fbox", "framebox"};
     if (t.s[i] != '\\' && t.s[i] != '\b') return 0;
-    if (t.s[i] == '\b') return r1i_span_has_at(t, i + 1, "oxed") ? 5 : 0;
+    if (t.s[i] == '\b') return r1i_slice_has_at(t, i + 1, "oxed") ? 5 : 0;
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         const size_t n = 1 + strlen(names[k]);
         if (t.n - i >= n && memcmp(t.s + i + 1, names[k], n - 1) == 0 && (i + n == t.n || !r1i_is_alpha(t.s[i + n]))) return n;
@@ -15,17 +15,17 @@ static size_t box_command(r1i_span t, size_t i)
 }
 
 /* A box without braces, `\boxed 5`: to the end of the word or of the formula. */
-static r1i_span unbraced(r1i_span t, size_t begin)
+static r1i_slice unbraced(r1i_slice t, size_t begin)
 {
     size_t end = begin;
-    while (end < t.n && t.s[end] != '$' && t.s[end] != '\n' && !r1i_span_blank(t, end)) {
+    while (end < t.n && t.s[end] != '$' && t.s[end] != '\n' && !r1i_slice_blank(t, end)) {
         if (t.s[end] == '\\' && end + 1 < t.n) {
             if (strchr(")]", t.s[end + 1])) break; /* \boxed 5\) */
             end++;
         }
         end++;
     }
-    return r1i_span_trim_prose(r1i_span_cut(t, begin, end));
+    return r1i_slice_trim_prose(r1i_slice_cut(t, begin, end));
 }
 
 enum { DEPTH = 64 }; /* of nested boxes that are told apart; deeper ones are part of the outer ones */
@@ -36,18 +36,18 @@ typedef struct walk {
         size_t begin, brace;    /* where the content begins; groups open outside it */
     } open[DEPTH];
     int n_open;
-    r1i_span last;              /* content of the last outermost box that closed */
+    r1i_slice last;              /* content of the last outermost box that closed */
     size_t last_begin;          /* where the last outermost box began, closed or not */
     bool found, pending;        /* pending: the last outermost box is still open */
 } walk;
 
-static void close_brace(walk *w, r1i_span t, size_t i)
+static void close_brace(walk *w, r1i_slice t, size_t i)
 {
     if (w->brace > 0) w->brace--;
     if (w->n_open == 0 || w->open[w->n_open - 1].brace != w->brace) return;
     w->n_open--;
     if (w->n_open > 0) return;
-    const r1i_span content = r1i_span_trim(r1i_span_cut(t, w->open[0].begin, i));
+    const r1i_slice content = r1i_slice_trim(r1i_slice_cut(t, w->open[0].begin, i));
     w->pending = false;
     if (content.n == 0) return; /* "put it in \boxed{}" is not an answer */
     w->last = content;
@@ -55,10 +55,10 @@ static void close_brace(walk *w, r1i_span t, size_t i)
 }
 
 /* Steps over the command at i; returns where to go on. */
-static size_t open_box(walk *w, r1i_span t, size_t i, size_t command)
+static size_t open_box(walk *w, r1i_slice t, size_t i, size_t command)
 {
     size_t at = i + command, blank;
-    while ((blank = r1i_span_blank(t, at)) > 0) at += blank;
+    while ((blank = r1i_slice_blank(t, at)) > 0) at += blank;
     if (at < t.n && t.s[at] == '[' && memchr(t.s + i, 'f', command)) { /* \framebox[3cm]{...} */
         const char *const close = memchr(t.s + at, ']', t.n - at < 64 ? t.n - at : 64);
         if (close) at = (size_t)(close - t.s) + 1;
@@ -73,7 +73,7 @@ static size_t open_box(walk *w, r1i_span t, size_t i, size_t command)
         return at + 1;
     }
     if (w->n_open > 0) return at;
-    const r1i_span content = unbraced(t, at);
+    const r1i_slice content = unbraced(t, at);
     if (content.n == 0) return at;
     w->last = content;
     w->found = true;
@@ -83,7 +83,7 @@ static size_t open_box(walk *w, r1i_span t, size_t i, size_t command)
 
 /* A box that never closes swallows what follows it, later boxes too: they are looked at again only when the text ends. Groups
  * that were left open before a box do not matter, the box counts from its own brace. */
-static walk walk_boxes(r1i_span t, size_t from)
+static walk walk_boxes(r1i_slice t, size_t from)
 {
     walk w = {0};
     for (size_t i = from; i < t.n;) {
@@ -105,14 +105,14 @@ static walk walk_boxes(r1i_span t, size_t from)
 }
 
 /* Where the last box command of any depth begins; t.n where there is none. */
-static size_t last_command(r1i_span t)
+static size_t last_command(r1i_slice t)
 {
     for (size_t i = t.n; i-- > 0;)
         if ((t.s[i] == '\\' || t.s[i] == '\b') && box_command(t, i)) return i;
     return t.n;
 }
 
-bool r1i_find_box(r1i_span part, r1i_candidates *out)
+bool r1i_find_box(r1i_slice part, r1i_candidates *out)
 {
     *out = (r1i_candidates){.why = "no box"};
     const size_t last = last_command(part);
@@ -126,7 +126,7 @@ bool r1i_find_box(r1i_span part, r1i_candidates *out)
     }
     if (!w.found) return false;
     for (int k = 0; k < 8 && box_command(w.last, 0); k++) { /* \boxed{\boxed{5}} */
-        const r1i_span outer = w.last;
+        const r1i_slice outer = w.last;
         const walk inner = walk_boxes(outer, 0);
         if (!inner.found || inner.last_begin != 0 || inner.last.s + inner.last.n + 1 < outer.s + outer.n) break;
         w.last = inner.last;

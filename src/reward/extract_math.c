@@ -3,12 +3,12 @@
 /* ---- between delimiters --------------------------------------------------------------------------------------------- */
 
 /* Whether text between two dollars reads as prose, so that the first of them was money: two words of letters side by side. */
-static bool prose(r1i_span t)
+static bool prose(r1i_slice t)
 {
     size_t words = 0, letters = 0;
     for (size_t i = 0; i <= t.n; i++) {
         if (i < t.n && t.s[i] == '\\') { /* commands, and what \text holds, are no prose */
-            if (r1i_span_has_at(t, i, "\\text") || r1i_span_has_at(t, i, "\\mbox") || r1i_span_has_at(t, i, "\\mathrm")) return false;
+            if (r1i_slice_has_at(t, i, "\\text") || r1i_slice_has_at(t, i, "\\mbox") || r1i_slice_has_at(t, i, "\\mathrm")) return false;
             do i++;
             while (i < t.n && r1i_is_alpha(t.s[i]));
             letters = 0;
@@ -19,7 +19,7 @@ static bool prose(r1i_span t)
             continue;
         }
         if (letters >= 2) words++;
-        else if (letters > 0 || (i < t.n && !r1i_span_blank(t, i))) words = 0;
+        else if (letters > 0 || (i < t.n && !r1i_slice_blank(t, i))) words = 0;
         letters = 0;
         if (words >= 2) return true;
     }
@@ -27,11 +27,11 @@ static bool prose(r1i_span t)
 }
 
 typedef struct delimiter {
-    r1i_span open, close;
+    r1i_slice open, close;
 } delimiter;
 
 /* Opening delimiter at i; false where there is none. */
-static bool opens(r1i_span t, size_t i, delimiter *d)
+static bool opens(r1i_slice t, size_t i, delimiter *d)
 {
     static const delimiter all[] = {{{"$$", 2}, {"$$", 2}}, {{"\\[", 2}, {"\\]", 2}}, {{"\\(", 2}, {"\\)", 2}}, {{"$", 1}, {"$", 1}}};
     for (size_t k = 0; k < sizeof all / sizeof *all; k++)
@@ -43,7 +43,7 @@ static bool opens(r1i_span t, size_t i, delimiter *d)
 }
 
 /* Where the delimiter closes; t.n where it does not. A backslash hides the dollar after it. */
-static size_t closing(r1i_span t, size_t from, r1i_span close)
+static size_t closing(r1i_slice t, size_t from, r1i_slice close)
 {
     for (size_t i = from; i + close.n <= t.n; i++) {
         if (memcmp(t.s + i, close.s, close.n) == 0) return i;
@@ -53,25 +53,25 @@ static size_t closing(r1i_span t, size_t from, r1i_span close)
     return t.n;
 }
 
-size_t r1i_formula_at(r1i_span t, size_t i, r1i_span *inside)
+size_t r1i_formula_at(r1i_slice t, size_t i, r1i_slice *inside)
 {
     delimiter d;
     if (!opens(t, i, &d)) return 0;
     const size_t begin = i + d.open.n, end = closing(t, begin, d.close);
     if (end == t.n) return 0;
-    const r1i_span text = r1i_span_cut(t, begin, end);
+    const r1i_slice text = r1i_slice_cut(t, begin, end);
     if (d.open.n == 1 && begin < end && r1i_is_digit(t.s[begin])) { /* "$4 = $12", "$5 and not $6" */
-        if (r1i_span_blank(t, end - 1) || (end + 1 < t.n && r1i_is_digit(t.s[end + 1])) || prose(text)) return 0;
+        if (r1i_slice_blank(t, end - 1) || (end + 1 < t.n && r1i_is_digit(t.s[end + 1])) || prose(text)) return 0;
     }
-    if (inside) *inside = r1i_span_trim(text);
+    if (inside) *inside = r1i_slice_trim(text);
     return end + d.close.n - i;
 }
 
-bool r1i_math_span(r1i_span t, bool first, r1i_span *out)
+bool r1i_math_span(r1i_slice t, bool first, r1i_slice *out)
 {
     bool found = false;
     for (size_t i = 0; i < t.n;) {
-        r1i_span inside;
+        r1i_slice inside;
         const size_t n = r1i_formula_at(t, i, &inside);
         if (n == 0) {
             i += t.s[i] == '\\' ? 2 : 1;
@@ -86,18 +86,18 @@ bool r1i_math_span(r1i_span t, bool first, r1i_span *out)
     return found;
 }
 
-bool r1i_bold_span(r1i_span t, r1i_span *out)
+bool r1i_bold_span(r1i_slice t, r1i_slice *out)
 {
-    const r1i_span mark = R1I_LITERAL("**");
-    const size_t begin = r1i_span_find(t, 0, mark);
+    const r1i_slice mark = R1I_SLICE("**");
+    const size_t begin = r1i_slice_find(t, 0, mark);
     if (begin == t.n) return false;
-    const size_t end = r1i_span_find(t, begin + 2, mark);
+    const size_t end = r1i_slice_find(t, begin + 2, mark);
     if (end == t.n) return false;
-    *out = r1i_span_cut(t, begin + 2, end);
+    *out = r1i_slice_cut(t, begin + 2, end);
     return out->n > 0;
 }
 
-r1i_span r1i_right_side(r1i_span t)
+r1i_slice r1i_right_side(r1i_slice t)
 {
     static const char approximately[] = "\xE2\x89\x88"; /* ≈ */
     size_t depth = 0, begin = 0;
@@ -107,16 +107,16 @@ r1i_span r1i_right_side(r1i_span t)
         else if ((c == '}' || c == ')' || c == ']') && depth > 0) depth--;
         if (depth > 0) continue;
         if (c == '=' && (i == 0 || !strchr("<>!=", t.s[i - 1])) && (i + 1 == t.n || t.s[i + 1] != '=')) begin = i + 1;
-        if (r1i_span_has_at(t, i, approximately)) begin = i + 3;
-        if (r1i_span_has_at(t, i, "\\approx")) begin = i + 7;
+        if (r1i_slice_has_at(t, i, approximately)) begin = i + 3;
+        if (r1i_slice_has_at(t, i, "\\approx")) begin = i + 7;
     }
-    return r1i_span_trim(r1i_span_from(t, begin));
+    return r1i_slice_trim(r1i_slice_from(t, begin));
 }
 
 /* ---- loose ---------------------------------------------------------------------------------------------------------- */
 
 /* Bytes of a sign at i that can stand inside a formula: ASCII operators, and the usual ones beyond. */
-static size_t formula_sign(r1i_span t, size_t i)
+static size_t formula_sign(r1i_slice t, size_t i)
 {
     static const char *const beyond[] = {"\xC3\x97" /* × */, "\xC3\xB7" /* ÷ */, "\xC2\xB7" /* · */, "\xE2\x88\x92" /* − */,
                                          "\xE2\x88\x9A" /* √ */, "\xCF\x80" /* π */, "\xC2\xB2" /* ² */, "\xC2\xB3" /* ³ */,
@@ -125,12 +125,12 @@ static size_t formula_sign(r1i_span t, size_t i)
                                          "\xE2\x82\xAC" /* € */, "\xC2\xA5" /* ¥ */};
     if (strchr("+-*/^=%(){}[]|<>_$!&", t.s[i]) && t.s[i]) return 1;
     for (size_t k = 0; k < sizeof beyond / sizeof *beyond; k++)
-        if (r1i_span_has_at(t, i, beyond[k])) return strlen(beyond[k]);
+        if (r1i_slice_has_at(t, i, beyond[k])) return strlen(beyond[k]);
     return 0;
 }
 
 /* Bytes of a formula's token at i, 0 where prose goes on: number, sign, LaTeX command, a single letter or a function's name. */
-static size_t formula_token(r1i_span t, size_t i)
+static size_t formula_token(r1i_slice t, size_t i)
 {
     static const char *const names[] = {"sqrt", "pi", "sin", "cos", "tan", "log", "ln", "exp"};
     size_t n = 0;
@@ -149,7 +149,7 @@ static size_t formula_token(r1i_span t, size_t i)
         while (i + n < t.n && r1i_is_alpha(t.s[i + n])) n++;
         if (n == 1) return 1;
         for (size_t k = 0; k < sizeof names / sizeof *names; k++)
-            if (n == strlen(names[k]) && r1i_span_has_at(t, i, names[k])) return n;
+            if (n == strlen(names[k]) && r1i_slice_has_at(t, i, names[k])) return n;
         return 0;
     }
     return formula_sign(t, i);
@@ -163,13 +163,13 @@ typedef struct run {
 
 /* The run of formula tokens from i: white space may stand between them, prose and punctuation end it, and so do two operands
  * side by side ("72 2 apples"). */
-static run formula_run(r1i_span t, size_t i)
+static run formula_run(r1i_slice t, size_t i)
 {
     run r = {.begin = i, .end = i};
     bool operand = false;
     while (i < t.n) {
         size_t blank = 0, n;
-        while ((n = r1i_span_blank(t, i + blank)) > 0 && t.s[i + blank] != '\n') blank += n;
+        while ((n = r1i_slice_blank(t, i + blank)) > 0 && t.s[i + blank] != '\n') blank += n;
         if (i + blank >= t.n || (n = formula_token(t, i + blank)) == 0) break;
         const char c = t.s[i + blank];
         const bool value = r1i_is_digit(c) || c == '.' || r1i_is_alpha(c);
@@ -184,26 +184,26 @@ static run formula_run(r1i_span t, size_t i)
 }
 
 /* Operators and openers left over at either end are punctuation of the prose. */
-static r1i_span without_loose_ends(r1i_span t)
+static r1i_slice without_loose_ends(r1i_slice t)
 {
-    t = r1i_span_trim(t);
+    t = r1i_slice_trim(t);
     while (t.n && (strchr("=+*/^%)}]_&|<>!", t.s[0]) || (t.s[0] == '-' && t.n > 1 && t.s[1] == ' ')) && t.s[0])
-        t = r1i_span_trim(r1i_span_from(t, 1));
-    while (t.n && strchr("=+-*/^({[_$&<", t.s[t.n - 1])) t = r1i_span_trim(r1i_span_cut(t, 0, t.n - 1));
+        t = r1i_slice_trim(r1i_slice_from(t, 1));
+    while (t.n && strchr("=+-*/^({[_$&<", t.s[t.n - 1])) t = r1i_slice_trim(r1i_slice_cut(t, 0, t.n - 1));
     size_t depth = 0, opened = t.n;
     for (size_t i = 0; i < t.n; i++) { /* "(72" */
         if (t.s[i] == '(') {
             if (depth++ == 0) opened = i;
         } else if (t.s[i] == ')') {
-            if (depth == 0) return r1i_span_trim(r1i_span_cut(t, 0, i));
+            if (depth == 0) return r1i_slice_trim(r1i_slice_cut(t, 0, i));
             depth--;
         }
     }
-    if (depth > 0 && opened == 0) return r1i_span_trim(r1i_span_from(t, 1));
+    if (depth > 0 && opened == 0) return r1i_slice_trim(r1i_slice_from(t, 1));
     return t;
 }
 
-bool r1i_loose_formula(r1i_span t, bool first, r1i_span *out)
+bool r1i_loose_formula(r1i_slice t, bool first, r1i_slice *out)
 {
     bool found = false;
     for (size_t i = 0; i < t.n;) {
@@ -222,7 +222,7 @@ bool r1i_loose_formula(r1i_span t, bool first, r1i_span *out)
         }
         const run r = formula_run(t, i);
         if (r.number) {
-            const r1i_span text = without_loose_ends(r1i_span_cut(t, r.begin, r.end));
+            const r1i_slice text = without_loose_ends(r1i_slice_cut(t, r.begin, r.end));
             if (text.n) {
                 *out = text;
                 found = true;

@@ -8,10 +8,10 @@ enum { LINK_WINDOW = 160, SENTENCE = 400 }; /* bytes looked at after a noun, and
 /* ---- the end of a sentence ------------------------------------------------------------------------------------------ */
 
 /* A sentence ends at a line's end, or at punctuation that white space follows; formulas between dollars hide their points. */
-static size_t sentence_end(r1i_span t, size_t from)
+static size_t sentence_end(r1i_slice t, size_t from)
 {
     const size_t limit = t.n - from > SENTENCE ? from + SENTENCE : t.n;
-    const r1i_span near = r1i_span_cut(t, 0, limit);
+    const r1i_slice near = r1i_slice_cut(t, 0, limit);
     for (size_t i = from, formula; i < limit; i++) {
         const char c = t.s[i];
         if ((formula = r1i_formula_at(near, i, NULL)) > 0) {
@@ -19,25 +19,25 @@ static size_t sentence_end(r1i_span t, size_t from)
             continue;
         }
         if (c == '\n') return i;
-        if (r1i_span_has_at(t, i, "\xE3\x80\x82")) return i; /* 。 */
-        if ((c == '.' || c == '?' || c == ';' || c == '!') && i > from && (i + 1 == t.n || r1i_span_blank(t, i + 1))) return i + (c == '!' && i + 1 == t.n);
+        if (r1i_slice_has_at(t, i, "\xE3\x80\x82")) return i; /* 。 */
+        if ((c == '.' || c == '?' || c == ';' || c == '!') && i > from && (i + 1 == t.n || r1i_slice_blank(t, i + 1))) return i + (c == '!' && i + 1 == t.n);
         if (c == '\\') i++;
     }
     return limit;
 }
 
 /* The sentence at or after `from`; blank lines, colons and markup before it are stepped over. */
-static r1i_span sentence_at(r1i_span t, size_t from)
+static r1i_slice sentence_at(r1i_slice t, size_t from)
 {
     for (size_t n; from < t.n;) {
-        if ((n = r1i_span_blank(t, from)) > 0) from += n;
+        if ((n = r1i_slice_blank(t, from)) > 0) from += n;
         else if (strchr("*:_#>\"`", t.s[from]) && t.s[from]) from++;
-        else if (r1i_span_has_at(t, from, "\xEF\xBC\x9A") || r1i_span_has_at(t, from, "\xE2\x80\x9C")) from += 3; /* ： “ */
+        else if (r1i_slice_has_at(t, from, "\xEF\xBC\x9A") || r1i_slice_has_at(t, from, "\xE2\x80\x9C")) from += 3; /* ： “ */
         else break;
     }
-    r1i_span s = r1i_span_cut(t, from, sentence_end(t, from));
-    s = r1i_span_trim_prose(s); /* a '!' at the end is prose, outside a formula */
-    if (s.n > 1 && s.s[s.n - 1] == '!' && !memchr(s.s, '$', s.n)) s = r1i_span_trim_prose(r1i_span_cut(s, 0, s.n - 1));
+    r1i_slice s = r1i_slice_cut(t, from, sentence_end(t, from));
+    s = r1i_slice_trim_prose(s); /* a '!' at the end is prose, outside a formula */
+    if (s.n > 1 && s.s[s.n - 1] == '!' && !memchr(s.s, '$', s.n)) s = r1i_slice_trim_prose(r1i_slice_cut(s, 0, s.n - 1));
     return s;
 }
 
@@ -69,7 +69,7 @@ static const noun nouns[] = {
 };
 
 /* Length of the link at i, 0 where there is none. */
-static size_t link_at(r1i_span t, size_t i)
+static size_t link_at(r1i_slice t, size_t i)
 {
     static const char *const words[] = {"is", "are", "was", "be", "equals", "ist", "lautet", "est", "es", "ni", "becomes"};
     static const char *const signs[] = {"\xEF\xBC\x9A" /* ： */, "\xE6\x98\xAF" /* 是 */, "\xE4\xB8\xBA" /* 为 */,
@@ -77,17 +77,17 @@ static size_t link_at(r1i_span t, size_t i)
                                         "\xE2\x80\x94" /* — */, "\xE0\xB8\x84\xE0\xB8\xB7\xE0\xB8\xAD" /* คือ */, "\xE9\x80\x89" /* 选 */,
                                         "\xE0\xA6\xB9\xE0\xA6\xB2" /* হল */};
     for (size_t k = 0; k < sizeof words / sizeof *words; k++)
-        if (r1i_span_word_at(t, i, words[k])) return strlen(words[k]);
+        if (r1i_slice_word_at(t, i, words[k])) return strlen(words[k]);
     for (size_t k = 0; k < sizeof signs / sizeof *signs; k++)
-        if (r1i_span_has_at(t, i, signs[k])) return strlen(signs[k]);
+        if (r1i_slice_has_at(t, i, signs[k])) return strlen(signs[k]);
     return t.s[i] == ':' || t.s[i] == '=' || t.s[i] == '>' ? 1 : 0; /* "answer => 5" */
 }
 
 /* Whether only markup stands between a noun's end and its line's end, so that it is a heading. */
-static bool heading_ends(r1i_span t, size_t i)
+static bool heading_ends(r1i_slice t, size_t i)
 {
     while (i < t.n && t.s[i] != '\n') {
-        const size_t blank = r1i_span_blank(t, i);
+        const size_t blank = r1i_slice_blank(t, i);
         if (!blank && !(t.s[i] == '*' || t.s[i] == '_' || t.s[i] == '#' || t.s[i] == ':')) return false;
         i += blank ? blank : 1;
     }
@@ -96,7 +96,7 @@ static bool heading_ends(r1i_span t, size_t i)
 
 /* Where the answer's sentence begins, given the end of a noun; t.n where nothing links it. A link behind the next noun is
  * that noun's, which was tried before. */
-static size_t linked(r1i_span t, size_t noun_end, size_t next_noun, bool direct)
+static size_t linked(r1i_slice t, size_t noun_end, size_t next_noun, bool direct)
 {
     if (heading_ends(t, noun_end)) return noun_end;
     const size_t limit = next_noun - noun_end > LINK_WINDOW ? noun_end + LINK_WINDOW : next_noun;
@@ -105,23 +105,23 @@ static size_t linked(r1i_span t, size_t noun_end, size_t next_noun, bool direct)
         if (n > 0) {
             size_t at = i + n;
             for (size_t more, gap; at < t.n;) { /* "is:", "is therefore", "should be =" */
-                for (gap = 0; r1i_span_blank(t, at + gap) > 0;) gap += r1i_span_blank(t, at + gap);
+                for (gap = 0; r1i_slice_blank(t, at + gap) > 0;) gap += r1i_slice_blank(t, at + gap);
                 if (at + gap < t.n && (more = link_at(t, at + gap)) > 0) at += gap + more;
                 else break;
             }
             return at;
         }
-        if (t.s[i] == '\n' || (t.s[i] == '.' && i + 1 < t.n && r1i_span_blank(t, i + 1))) break;
+        if (t.s[i] == '\n' || (t.s[i] == '.' && i + 1 < t.n && r1i_slice_blank(t, i + 1))) break;
         i++;
     }
     return direct ? noun_end : t.n;
 }
 
 /* Bytes of the noun at i, 0 where there is none. */
-static size_t noun_at(r1i_span t, size_t i, bool *direct)
+static size_t noun_at(r1i_slice t, size_t i, bool *direct)
 {
     for (size_t k = 0; k < sizeof nouns / sizeof *nouns; k++) {
-        if (!(nouns[k].letters ? r1i_span_word_at(t, i, nouns[k].text) : r1i_span_has_at(t, i, nouns[k].text))) continue;
+        if (!(nouns[k].letters ? r1i_slice_word_at(t, i, nouns[k].text) : r1i_slice_has_at(t, i, nouns[k].text))) continue;
         *direct = nouns[k].direct;
         return strlen(nouns[k].text);
     }
@@ -129,18 +129,18 @@ static size_t noun_at(r1i_span t, size_t i, bool *direct)
 }
 
 /* "final answer", "最终答案": outranks a later plain "answer". */
-static bool is_final(r1i_span t, size_t noun_begin)
+static bool is_final(r1i_slice t, size_t noun_begin)
 {
-    const r1i_span before = r1i_span_trim_prose(r1i_span_cut(t, noun_begin > 16 ? noun_begin - 16 : 0, noun_begin));
+    const r1i_slice before = r1i_slice_trim_prose(r1i_slice_cut(t, noun_begin > 16 ? noun_begin - 16 : 0, noun_begin));
     static const char *const words[] = {"final", "\xE6\x9C\x80\xE7\xBB\x88" /* 最终 */, "\xE6\x9C\x80\xE5\x90\x8E" /* 最后 */};
     for (size_t k = 0; k < sizeof words / sizeof *words; k++) {
         const size_t n = strlen(words[k]);
-        if (before.n >= n && r1i_span_has_at(before, before.n - n, words[k])) return true;
+        if (before.n >= n && r1i_slice_has_at(before, before.n - n, words[k])) return true;
     }
     return false;
 }
 
-static bool names_answer(r1i_span line)
+static bool names_answer(r1i_slice line)
 {
     bool direct;
     for (size_t i = 0; i < line.n && i < 40; i++)
@@ -150,7 +150,7 @@ static bool names_answer(r1i_span line)
 
 /* ---- the ways ------------------------------------------------------------------------------------------------------- */
 
-bool r1i_find_hashes(r1i_span part, r1i_candidates *out)
+bool r1i_find_hashes(r1i_slice part, r1i_candidates *out)
 {
     *out = (r1i_candidates){.why = "no line of ####"};
     for (size_t i = part.n; i-- > 0;) {
@@ -159,7 +159,7 @@ bool r1i_find_hashes(r1i_span part, r1i_candidates *out)
         size_t begin = i + 4;
         while (begin < part.n && part.s[begin] == '#') begin++;
         const char *const end = memchr(part.s + begin, '\n', part.n - begin);
-        const r1i_span line = r1i_span_trim_prose(r1i_span_cut(part, begin, end ? (size_t)(end - part.s) : part.n));
+        const r1i_slice line = r1i_slice_trim_prose(r1i_slice_cut(part, begin, end ? (size_t)(end - part.s) : part.n));
         if (line.n == 0 || names_answer(line)) continue; /* a heading of Markdown */
         r1i_candidate(out, line);
         r1i_read_sentence(line, true, out);
@@ -169,10 +169,10 @@ bool r1i_find_hashes(r1i_span part, r1i_candidates *out)
     return false;
 }
 
-bool r1i_find_phrase(r1i_span part, r1i_candidates *out)
+bool r1i_find_phrase(r1i_slice part, r1i_candidates *out)
 {
     *out = (r1i_candidates){.why = "no phrase that announces an answer"};
-    r1i_span plain = {0}, final = {0};
+    r1i_slice plain = {0}, final = {0};
     size_t next = part.n;
     for (size_t i = part.n; i-- > 0 && !final.n;) {
         bool direct;
@@ -182,47 +182,47 @@ bool r1i_find_phrase(r1i_span part, r1i_candidates *out)
         const size_t begin = plain.n && !outranks ? part.n : linked(part, i + n, next, direct);
         next = i;
         if (begin >= part.n) continue;
-        const r1i_span sentence = sentence_at(part, begin);
+        const r1i_slice sentence = sentence_at(part, begin);
         if (sentence.n == 0) continue;
         if (outranks) final = sentence;
         else plain = sentence;
     }
-    const r1i_span best = final.n ? final : plain;
+    const r1i_slice best = final.n ? final : plain;
     if (best.n == 0) return false;
     r1i_read_sentence(best, true, out);
     out->why = "after a phrase that announces the answer";
     return true;
 }
 
-bool r1i_find_bare(r1i_span part, r1i_candidates *out)
+bool r1i_find_bare(r1i_slice part, r1i_candidates *out)
 {
     enum { LONGEST = 2048 };
     *out = (r1i_candidates){.why = "not a bare answer"};
-    const r1i_span text = r1i_span_trim(part);
+    const r1i_slice text = r1i_slice_trim(part);
     if (text.n == 0 || text.n > LONGEST) return false;
     r1i_candidate(out, text);
-    r1i_candidate(out, r1i_span_trim_prose(text));
+    r1i_candidate(out, r1i_slice_trim_prose(text));
     out->why = "the whole text";
     return true;
 }
 
 /* The last sentence that has a formula or a number in it, among the last lines. */
-bool r1i_find_last(r1i_span part, r1i_candidates *out)
+bool r1i_find_last(r1i_slice part, r1i_candidates *out)
 {
     enum { TAIL = 2000 };
     *out = (r1i_candidates){.why = "no formula or number at the end"};
-    r1i_span tail = part.n > TAIL ? r1i_span_from(part, part.n - TAIL) : part;
+    r1i_slice tail = part.n > TAIL ? r1i_slice_from(part, part.n - TAIL) : part;
     while (tail.n > 0) {
-        const r1i_span text = r1i_span_trim(tail);
+        const r1i_slice text = r1i_slice_trim(tail);
         const char *const line = memrchr(text.s, '\n', text.n);
-        const r1i_span last = line ? r1i_span_from(text, (size_t)(line - text.s) + 1) : text;
+        const r1i_slice last = line ? r1i_slice_from(text, (size_t)(line - text.s) + 1) : text;
         /* a line of "\]" or "$$" closes a formula of several lines: take them together */
         const bool closes = last.n <= 2 && last.n > 0 && strchr("\\$]", last.s[0]);
         r1i_read_inside(closes ? text : last, false, out);
         if (out->n > 0) out->why = "the last formula or number";
         if (out->n > 0 || closes) return out->n > 0;
         if (!line) break;
-        tail = r1i_span_cut(text, 0, (size_t)(line - text.s));
+        tail = r1i_slice_cut(text, 0, (size_t)(line - text.s));
     }
     return false;
 }

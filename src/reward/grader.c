@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+extern const r1i_grader_class r1i_grader_math, r1i_grader_choice;
 extern const r1i_grader_class r1i_grader_exact, r1i_grader_normalized, r1i_grader_format, r1i_grader_tags, r1i_grader_countdown, r1i_grader_sudoku;
 
 /* In the order of `r1 grade --help`. A new grader is a new file and a line here. */
 static const r1i_grader_class *const classes[] = {
+    &r1i_grader_math,
+    &r1i_grader_choice,
     &r1i_grader_exact,
     &r1i_grader_normalized,
     &r1i_grader_format,

@@ -4,15 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #define MAX_PATTERN 65536u  /* bytes of a pattern in a file; the longest known is under 1,000 */
-#define MATCH_LIMIT 2000000 /* backtracking steps a match; a sane pattern needs a few per character of a piece */
-
-struct r1i_pattern {
-    pcre2_code *code;
-};
 
 /* White_Space as class items; PCRE2's own \s has U+180E as well. */
 #define SPACE_ITEMS "\\x09-\\x0d \\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
@@ -183,33 +175,6 @@ r1_status r1i_pattern_rewrite(const char *text, size_t n, char **out, r1_error *
     return R1_OK;
 }
 
-static r1_status compile_rewritten(const char *text, r1i_pattern **out, r1_error *err)
-{
-    int code;
-    PCRE2_SIZE at;
-    char why[128];
-    pcre2_compile_context *const ctx = pcre2_compile_context_create(NULL);
-    r1i_pattern *const p = calloc(1, sizeof *p);
-    if (!ctx || !p) {
-        pcre2_compile_context_free(ctx);
-        free(p);
-        return r1i_fail(err, R1_ERR_NOMEM, "compiling a pattern");
-    }
-    pcre2_set_newline(ctx, PCRE2_NEWLINE_LF);
-    /* MULTILINE because ^ and $ of Oniguruma's Ruby syntax are about lines */
-    p->code = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
-                            PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &at, ctx);
-    pcre2_compile_context_free(ctx);
-    if (!p->code) {
-        free(p);
-        pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof why);
-        return r1i_fail(err, R1_ERR_UNSUPPORTED, "pattern byte %zu: %s", (size_t)at, why);
-    }
-    pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE); /* where there is no JIT the interpreter gives the same pieces */
-    *out = p;
-    return R1_OK;
-}
-
 r1_status r1i_pattern_compile(const char *text, size_t n, r1i_pattern **out, r1_error *err)
 {
     char *rewritten;
@@ -217,59 +182,21 @@ r1_status r1i_pattern_compile(const char *text, size_t n, r1i_pattern **out, r1_
     if (memchr(text, 0, n)) return r1i_fail(err, R1_ERR_UNSUPPORTED, "a NUL inside a pattern");
     r1_status st = r1i_pattern_rewrite(text, n, &rewritten, err);
     if (st != R1_OK) return st;
-    st = compile_rewritten(rewritten, out, err);
+    st = r1i_regex_compile(rewritten, false, out, err);
     free(rewritten);
     return st;
 }
 
-void r1i_pattern_free(r1i_pattern *p)
-{
-    if (!p) return;
-    pcre2_code_free(p->code);
-    free(p);
-}
-
-void r1i_match_free(r1i_match *m)
-{
-    pcre2_match_data_free(m->data);
-    pcre2_match_context_free(m->context);
-    pcre2_jit_stack_free(m->stack);
-    *m = (r1i_match){0};
-}
-
-static r1_status match_prepare(r1i_match *m, r1_error *err)
-{
-    if (m->data) return R1_OK;
-    m->context = pcre2_match_context_create(NULL);
-    m->stack = pcre2_jit_stack_create(32 * 1024, 4 * 1024 * 1024, NULL);
-    m->data = m->context && m->stack ? pcre2_match_data_create(1, NULL) : NULL;
-    if (!m->data) {
-        r1i_match_free(m);
-        return r1i_fail(err, R1_ERR_NOMEM, "match data");
-    }
-    pcre2_set_match_limit(m->context, MATCH_LIMIT);
-    pcre2_jit_stack_assign(m->context, NULL, m->stack);
-    return R1_OK;
-}
+void r1i_pattern_free(r1i_pattern *p) { r1i_regex_free(p); }
 
 r1_status r1i_pattern_find(const r1i_pattern *p, r1i_match *m, const uint8_t *s, size_t n, size_t from, bool *found,
                            size_t *begin, size_t *end, r1_error *err)
 {
-    *found = false;
-    const r1_status st = match_prepare(m, err);
-    if (st != R1_OK) return st;
-    const int rc = pcre2_match(p->code, s, n, from, PCRE2_NO_UTF_CHECK, m->data, m->context);
-    if (rc == PCRE2_ERROR_NOMATCH) return R1_OK;
-    if (rc < 0) {
-        char why[128];
-        pcre2_get_error_message(rc, (PCRE2_UCHAR *)why, sizeof why);
-        return r1i_fail(err, rc == PCRE2_ERROR_NOMEMORY ? R1_ERR_NOMEM : R1_ERR_RANGE, "pre-tokeniser pattern: %s", why);
-    }
-    const PCRE2_SIZE *const at = pcre2_get_ovector_pointer(m->data);
-    if (at[0] < from || at[1] < at[0] || at[1] > n) /* \K could do it */
-        return r1i_fail(err, R1_ERR_RANGE, "pre-tokeniser pattern: a match that ends before it begins");
-    *begin = at[0];
-    *end = at[1];
-    *found = true;
+    r1i_regex_hit hit;
+    const r1_status st = r1i_regex_find(p, m, s, n, from, found, &hit, err);
+    if (st != R1_OK) r1i_error_prefix(err, "pre-tokeniser ");
+    if (st != R1_OK || !*found) return st;
+    *begin = hit.begin;
+    *end = hit.end;
     return R1_OK;
 }

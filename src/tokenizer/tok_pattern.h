@@ -3,9 +3,9 @@
 #ifndef R1I_TOK_PATTERN_H
 #define R1I_TOK_PATTERN_H
 
-#include "base/error.h"
+#include "base/regex.h"
 
-typedef struct r1i_pattern r1i_pattern; /* compiled; immutable, shared between threads */
+typedef r1i_regex r1i_pattern; /* compiled; immutable, shared between threads */
 
 /* text[n] is UTF-8. R1_ERR_UNSUPPORTED when it cannot be rewritten or compiled (the message quotes where). */
 r1_status r1i_pattern_compile(const char *text, size_t n, r1i_pattern **out, r1_error *err);
@@ -13,12 +13,6 @@ void r1i_pattern_free(r1i_pattern *p); /* takes NULL */
 
 /* The rewritten text, malloc'd and NUL-terminated: for tests and messages. */
 r1_status r1i_pattern_rewrite(const char *text, size_t n, char **out, r1_error *err);
-
-/* What one thread needs to match; zero-initialise, made on first use, freed at the end. */
-typedef struct r1i_match {
-    void *data, *context, *stack; /* pcre2's match data, match context and JIT stack */
-} r1i_match;
-void r1i_match_free(r1i_match *m);
 
 /* First match in s[0..n) at or after `from` (well-formed UTF-8): *begin, *end. *found false when there is none.
  * R1_ERR_RANGE when the pattern needs more backtracking than the limit allows. */

@@ -9,13 +9,13 @@
 
 #include "reward/extract.h"
 
-typedef bool (*finder)(r1i_span part, r1i_candidates *out);
+typedef bool (*finder)(r1i_slice part, r1i_candidates *out);
 
 typedef struct example {
     const char *text, *want; /* want NULL: nothing; "!": refused */
 } example;
 
-static r1i_span span(const char *s) { return (r1i_span){s, strlen(s)}; }
+static r1i_slice span(const char *s) { return (r1i_slice){s, strlen(s)}; }
 
 static void check(finder find, const example *e, size_t n)
 {
@@ -64,7 +64,7 @@ static void test_part(void **state)
         {"4<\xEF\xBD\x9C" "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>", "4", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        r1i_span part;
+        r1i_slice part;
         const char *why = NULL;
         const bool got = r1i_answer_part(span(rows[i].text), rows[i].open, &part, &why);
         if (got != (rows[i].want != NULL)) print_error("row %zu: %s\n", i, rows[i].text);
@@ -253,11 +253,11 @@ static void test_hostile(void **state)
         const size_t n = nul ? 1 : strlen(units[k]);
         for (size_t i = 0; i < SIZE; i++) text[i] = nul ? 0 : units[k][i % n];
         const clock_t start = clock();
-        r1i_span part;
+        r1i_slice part;
         r1i_candidates c;
         const char *why;
         char letter;
-        if (r1i_answer_part((r1i_span){text, SIZE}, false, &part, &why)) {
+        if (r1i_answer_part((r1i_slice){text, SIZE}, false, &part, &why)) {
             r1i_find_box(part, &c);
             r1i_find_hashes(part, &c);
             r1i_find_phrase(part, &c);

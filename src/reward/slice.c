@@ -1,6 +1,6 @@
-#include "reward/span.h"
+#include "reward/slice.h"
 
-bool r1i_span_has_at(r1i_span t, size_t i, const char *word)
+bool r1i_slice_has_at(r1i_slice t, size_t i, const char *word)
 {
     for (; *word; word++, i++)
         if (i >= t.n || r1i_lower(t.s[i]) != *word) return false;
@@ -9,27 +9,27 @@ bool r1i_span_has_at(r1i_span t, size_t i, const char *word)
 
 static bool word_byte(char c) { return r1i_is_alpha(c) || r1i_is_digit(c); }
 
-bool r1i_span_word_at(r1i_span t, size_t i, const char *word)
+bool r1i_slice_word_at(r1i_slice t, size_t i, const char *word)
 {
     const size_t n = strlen(word);
-    return r1i_span_has_at(t, i, word) && (i == 0 || !word_byte(t.s[i - 1])) && (i + n >= t.n || !word_byte(t.s[i + n]));
+    return r1i_slice_has_at(t, i, word) && (i == 0 || !word_byte(t.s[i - 1])) && (i + n >= t.n || !word_byte(t.s[i + n]));
 }
 
-size_t r1i_span_find(r1i_span t, size_t from, r1i_span what)
+size_t r1i_slice_find(r1i_slice t, size_t from, r1i_slice what)
 {
     if (from > t.n) return t.n;
     const char *const at = memmem(t.s + from, t.n - from, what.s, what.n);
     return at ? (size_t)(at - t.s) : t.n;
 }
 
-size_t r1i_span_find_last(r1i_span t, r1i_span what)
+size_t r1i_slice_find_last(r1i_slice t, r1i_slice what)
 {
     for (size_t i = t.n < what.n ? 0 : t.n - what.n + 1; i-- > 0;)
         if (t.s[i] == what.s[0] && memcmp(t.s + i, what.s, what.n) == 0) return i;
     return t.n;
 }
 
-size_t r1i_span_blank(r1i_span t, size_t i)
+size_t r1i_slice_blank(r1i_slice t, size_t i)
 {
     static const char ideographic[] = "\xE3\x80\x80", no_break[] = "\xC2\xA0";
     if (i >= t.n) return 0;
@@ -40,22 +40,22 @@ size_t r1i_span_blank(r1i_span t, size_t i)
 }
 
 /* Bytes of white space that end at t.n. */
-static size_t blank_before_end(r1i_span t)
+static size_t blank_before_end(r1i_slice t)
 {
     for (size_t size = 1; size <= 3 && size <= t.n; size++)
-        if (r1i_span_blank(t, t.n - size) == size) return size;
+        if (r1i_slice_blank(t, t.n - size) == size) return size;
     return 0;
 }
 
-r1i_span r1i_span_trim(r1i_span t)
+r1i_slice r1i_slice_trim(r1i_slice t)
 {
-    for (size_t n; (n = r1i_span_blank(t, 0)) > 0;) t = r1i_span_from(t, n);
+    for (size_t n; (n = r1i_slice_blank(t, 0)) > 0;) t = r1i_slice_from(t, n);
     for (size_t n; (n = blank_before_end(t)) > 0;) t.n -= n;
     return t;
 }
 
 /* Bytes of the mark that begins (at_end: ends) the text and belongs to the prose around an answer, 0 where there is none. */
-static size_t prose_mark(r1i_span t, bool at_end)
+static size_t prose_mark(r1i_slice t, bool at_end)
 {
     static const char *const both[] = {"*", "_", "`", "\"", "\xE2\x80\x9C", "\xE2\x80\x9D"};
     static const char *const ends[] = {".", ",", ";", ":", "?", "\xE3\x80\x82" /* 。 */, "\xEF\xBC\x8C" /* ， */,
@@ -69,14 +69,14 @@ static size_t prose_mark(r1i_span t, bool at_end)
     return 0;
 }
 
-r1i_span r1i_span_trim_prose(r1i_span t)
+r1i_slice r1i_slice_trim_prose(r1i_slice t)
 {
-    t = r1i_span_trim(t);
-    for (size_t n; (n = prose_mark(t, false)) > 0;) t = r1i_span_trim(r1i_span_from(t, n));
+    t = r1i_slice_trim(t);
+    for (size_t n; (n = prose_mark(t, false)) > 0;) t = r1i_slice_trim(r1i_slice_from(t, n));
     for (size_t n; (n = prose_mark(t, true)) > 0;) {
         if (t.n > 1 && t.s[t.n - 1] != '.' && t.s[t.n - 2] == '\\') break; /* \, \; \_ belong to LaTeX */
         t.n -= n;
-        t = r1i_span_trim(t);
+        t = r1i_slice_trim(t);
     }
     return t;
 }
