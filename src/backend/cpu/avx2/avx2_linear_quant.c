@@ -8,23 +8,7 @@
 
 #include "backend/cpu/avx2/v256.h"
 
-#define TILE_WIDE_BIAS 0u
-
-static inline void tile_halves(const uint8_t *src, float *out)
-{
-    for (int i = 0; i < 2; i++) _mm256_storeu_ps(out + 8 * i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)src + i)));
-}
-
-static inline void tile_table_nibbles(uint32_t *q, const uint8_t *qs, const int8_t table[16], unsigned bias)
-{
-    const __m128i t = _mm_add_epi8(_mm_loadu_si128((const __m128i *)table), _mm_set1_epi8((char)bias));
-    const __m256i wide = _mm256_broadcastsi128_si256(t), low = _mm256_set1_epi8(15);
-    for (int i = 0; i < 8; i++) {
-        const __m256i v = _mm256_loadu_si256((const __m256i *)qs + i);
-        _mm256_storeu_si256((__m256i *)q + i, _mm256_shuffle_epi8(wide, _mm256_and_si256(v, low)));
-        _mm256_storeu_si256((__m256i *)q + 8 + i, _mm256_shuffle_epi8(wide, _mm256_and_si256(_mm256_srli_epi32(v, 4), low)));
-    }
-}
+#define TILE_WIDE_BIAS 0
 
 #include "backend/cpu/lanes/quant_tile.h"
 
@@ -103,25 +87,25 @@ R1I_INLINE void micro(const int R, const int sums, const tile_kind kind, int off
     for (int at = 0; at < parts * in->groups; at++) {
         const int g = at / parts, first = quads * (at % parts), own = parts * in->first + at; /* own: of the tile */
         __m256i dot[ROWS_MAX][2];
-        TILE_UNROLL for (int r = 0; r < R; r++)
-            TILE_UNROLL for (int v = 0; v < 2; v++) dot[r][v] = has_min ? _mm256_setzero_si256() : _mm256_set1_epi32(start[r][at]);
+        R1I_UNROLL for (int r = 0; r < R; r++)
+            R1I_UNROLL for (int v = 0; v < 2; v++) dot[r][v] = has_min ? _mm256_setzero_si256() : _mm256_set1_epi32(start[r][at]);
         for (int i = first; i < first + quads; i += run) {
             __m256i pairs[ROWS_MAX][2];
-            TILE_UNROLL for (int j = 0; j < run; j++) {
+            R1I_UNROLL for (int j = 0; j < run; j++) {
                 const __m256i *w = (const __m256i *)(tile->q + LANES * (8 * (in->first + g) + i + j));
-                TILE_UNROLL for (int r = 0; r < R; r++) {
+                R1I_UNROLL for (int r = 0; r < R; r++) {
                     const __m256i x = broadcast4(in->q + r * q_stride + 32 * g + 4 * (i + j));
-                    TILE_UNROLL for (int v = 0; v < 2; v++) {
+                    R1I_UNROLL for (int v = 0; v < 2; v++) {
                         const __m256i product = multiply(sums == 0, _mm256_load_si256(w + v), x);
                         pairs[r][v] = j ? in_order(_mm256_add_epi16(pairs[r][v], product)) : product;
                     }
                 }
             }
-            TILE_UNROLL for (int r = 0; r < R; r++)
-                TILE_UNROLL for (int v = 0; v < 2; v++) dot[r][v] = _mm256_add_epi32(dot[r][v], _mm256_madd_epi16(pairs[r][v], ones));
+            R1I_UNROLL for (int r = 0; r < R; r++)
+                R1I_UNROLL for (int v = 0; v < 2; v++) dot[r][v] = _mm256_add_epi32(dot[r][v], _mm256_madd_epi16(pairs[r][v], ones));
         }
-        TILE_UNROLL for (int r = 0; r < R; r++)
-            TILE_UNROLL for (int v = 0; v < 2; v++) {
+        R1I_UNROLL for (int r = 0; r < R; r++)
+            R1I_UNROLL for (int v = 0; v < 2; v++) {
                 const __m256 scale = _mm256_load_ps(tile->scale[own] + 8 * v);
                 float *out = acc + r * TILE_PANELS * LANES + 8 * v;
                 __m256 sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[r][v]), _mm256_mul_ps(scale, _mm256_set1_ps(in->d[r * d_stride + g])), _mm256_load_ps(out));

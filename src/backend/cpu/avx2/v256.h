@@ -68,6 +68,63 @@ static inline v16 v16_bf16(const uint16_t *p) { return v16_of(eight_bf16(p), eig
 
 static inline __m256i load_bytes(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)(const void *)p); }
 
+/* Sixteen words of four bytes: a vector of a block type's panel. */
+typedef struct w16 {
+    __m256i lo, hi;
+} w16;
+typedef uint32_t words8 __attribute__((vector_size(32)));
+
+static inline w16 w16_of(__m256i lo, __m256i hi) { return (w16){lo, hi}; }
+static inline w16 w16_load(const void *p) { return w16_of(load_bytes(p), load_bytes((const uint8_t *)p + 32)); }
+static inline void w16_store(void *p, w16 v)
+{
+    _mm256_storeu_si256((__m256i *)p, v.lo);
+    _mm256_storeu_si256((__m256i *)p + 1, v.hi);
+}
+static inline w16 w16_set1(uint32_t v) { return w16_of(_mm256_set1_epi32((int)v), _mm256_set1_epi32((int)v)); }
+static inline w16 w16_and(w16 a, w16 b) { return w16_of(_mm256_and_si256(a.lo, b.lo), _mm256_and_si256(a.hi, b.hi)); }
+static inline w16 w16_or(w16 a, w16 b) { return w16_of(_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)); }
+static inline w16 w16_xor(w16 a, w16 b) { return w16_of(_mm256_xor_si256(a.lo, b.lo), _mm256_xor_si256(a.hi, b.hi)); }
+static inline w16 w16_sub(w16 a, w16 b) { return w16_of(_mm256_sub_epi32(a.lo, b.lo), _mm256_sub_epi32(a.hi, b.hi)); }
+/* Of each word; n may be known at run time only. */
+static inline w16 w16_shr(w16 v, int n) { return w16_of((__m256i)((words8)v.lo >> n), (__m256i)((words8)v.hi >> n)); }
+static inline w16 w16_shl(w16 v, int n) { return w16_of((__m256i)((words8)v.lo << n), (__m256i)((words8)v.hi << n)); }
+/* The lowest byte of each word with its sign. */
+static inline w16 w16_signed_byte(w16 v)
+{
+    return w16_of(_mm256_srai_epi32(_mm256_slli_epi32(v.lo, 24), 24), _mm256_srai_epi32(_mm256_slli_epi32(v.hi, 24), 24));
+}
+static inline w16 w16_u16(const void *p)
+{
+    const __m128i *const h = p;
+    return w16_of(_mm256_cvtepu16_epi32(_mm_loadu_si128(h)), _mm256_cvtepu16_epi32(_mm_loadu_si128(h + 1)));
+}
+/* table[byte] + bias, for bytes below 16. */
+static inline w16 w16_table(w16 v, const int8_t table[16], int bias)
+{
+    const __m128i t = _mm_add_epi8(_mm_loadu_si128((const __m128i *)table), _mm_set1_epi8((char)bias));
+    const __m256i wide = _mm256_broadcastsi128_si256(t);
+    return w16_of(_mm256_shuffle_epi8(wide, v.lo), _mm256_shuffle_epi8(wide, v.hi));
+}
+static inline __m256i eight_fifths(__m256i bits)
+{
+    const __m256i four = _mm256_and_si256(bits, _mm256_set1_epi32(15));
+    return _mm256_and_si256(_mm256_mullo_epi32(four, _mm256_set1_epi32(0x00204081 << 4)), _mm256_set1_epi8(0x10));
+}
+/* Bits 4 i .. 4 i + 3 of a word, one in bit 4 of each byte: one product spreads four bits over four bytes. */
+static inline w16 w16_fifth(w16 bits, int i)
+{
+    const w16 v = w16_shr(bits, 4 * i);
+    return w16_of(eight_fifths(v.lo), eight_fifths(v.hi));
+}
+/* Words as signed integers, and 16 halves, to f32. */
+static inline v16 v16_of_words(w16 v) { return v16_of(_mm256_cvtepi32_ps(v.lo), _mm256_cvtepi32_ps(v.hi)); }
+static inline v16 v16_halves(const void *p)
+{
+    const __m128i *const h = p;
+    return v16_of(_mm256_cvtph_ps(_mm_loadu_si128(h)), _mm256_cvtph_ps(_mm_loadu_si128(h + 1)));
+}
+
 /* A panel's 64 bytes of two k side by side: f32 of k and of k + 1. */
 static inline void v16_pair_bf16(const uint8_t *p, v16 *k0, v16 *k1)
 {

@@ -8,23 +8,7 @@
 
 #include "backend/cpu/avx512/v512.h"
 
-#define TILE_WIDE_BIAS 0x80u
-
-static inline void tile_halves(const uint8_t *src, float *out)
-{
-    _mm512_storeu_ps(out, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)src)));
-}
-
-static inline void tile_table_nibbles(uint32_t *q, const uint8_t *qs, const int8_t table[16], unsigned bias)
-{
-    const __m128i t = _mm_add_epi8(_mm_loadu_si128((const __m128i *)table), _mm_set1_epi8((char)bias));
-    const __m512i wide = _mm512_broadcast_i32x4(t), low = _mm512_set1_epi8(15);
-    for (int i = 0; i < 4; i++) {
-        const __m512i v = _mm512_loadu_si512(qs + 64 * i);
-        _mm512_storeu_si512(q + 16 * i, _mm512_shuffle_epi8(wide, _mm512_and_si512(v, low)));
-        _mm512_storeu_si512(q + 64 + 16 * i, _mm512_shuffle_epi8(wide, _mm512_and_si512(_mm512_srli_epi32(v, 4), low)));
-    }
-}
+#define TILE_WIDE_BIAS 0x80
 
 #include "backend/cpu/lanes/quant_tile.h"
 
@@ -65,22 +49,22 @@ R1I_INLINE void fine_group(const int P, const tile_kind kind, int offset, const 
     const int8_t *const q = in->fine_q + row * in->cols + 32 * g;
     const int32_t *const sums = in->fine_sum16 + row * (in->cols / 16) + 2 * g;
     const float d = in->fine_d[row * (in->cols / 32) + g];
-    TILE_UNROLL for (int h = 0; h < parts; h++) {
+    R1I_UNROLL for (int h = 0; h < parts; h++) {
         const int32_t sum_x = halves ? sums[h] : sums[0] + sums[1];
         __m512i even[2], odd[2]; /* two chains: the sum is exact in any order */
-        TILE_UNROLL for (int p = 0; p < P; p++) {
+        R1I_UNROLL for (int p = 0; p < P; p++) {
             even[p] = has_min ? _mm512_setzero_si512() : _mm512_set1_epi32(-offset * sum_x);
             odd[p] = _mm512_setzero_si512();
         }
-        TILE_UNROLL for (int i = 0; i < quads; i += 2) {
+        R1I_UNROLL for (int i = 0; i < quads; i += 2) {
             const __m512i x0 = broadcast4(q + 4 * (quads * h + i)), x1 = broadcast4(q + 4 * (quads * h + i + 1));
-            TILE_UNROLL for (int p = 0; p < P; p++) {
+            R1I_UNROLL for (int p = 0; p < P; p++) {
                 const uint32_t *const w = tile[p].q + LANES * (8 * g + quads * h + i);
                 even[p] = _mm512_dpbusd_epi32(even[p], _mm512_load_si512(w), x0);
                 odd[p] = _mm512_dpbusd_epi32(odd[p], _mm512_load_si512(w + LANES), x1);
             }
         }
-        TILE_UNROLL for (int p = 0; p < P; p++) {
+        R1I_UNROLL for (int p = 0; p < P; p++) {
             const __m512 scale = _mm512_load_ps(tile[p].scale[parts * g + h]), dot = _mm512_cvtepi32_ps(_mm512_add_epi32(even[p], odd[p]));
             sum[p] = _mm512_fmadd_ps(dot, _mm512_mul_ps(scale, _mm512_set1_ps(d)), sum[p]);
             if (has_min) sum[p] = _mm512_fnmadd_ps(_mm512_load_ps(tile[p].min[parts * g + h]), _mm512_set1_ps(d * (float)sum_x), sum[p]);
@@ -96,36 +80,36 @@ R1I_INLINE void micro(const int R, const int P, const tile_kind kind, int offset
     int32_t start[ROWS_MAX][16];
     float dsum[ROWS_MAX][16];
     __m512 sum[ROWS_MAX][2];
-    TILE_UNROLL for (int r = 0; r < R; r++) row_sums(kind, offset, in, r, start[r], dsum[r]);
-    TILE_UNROLL for (int r = 0; r < R; r++)
-        TILE_UNROLL for (int p = 0; p < P; p++) sum[r][p] = _mm512_load_ps(acc[r][p]);
+    R1I_UNROLL for (int r = 0; r < R; r++) row_sums(kind, offset, in, r, start[r], dsum[r]);
+    R1I_UNROLL for (int r = 0; r < R; r++)
+        R1I_UNROLL for (int p = 0; p < P; p++) sum[r][p] = _mm512_load_ps(acc[r][p]);
     const int64_t q_stride = in->cols, d_stride = in->cols / 32;
     for (int g = 0; g < in->groups; g++)
-        TILE_UNROLL for (int h = 0; h < parts; h++) {
+        R1I_UNROLL for (int h = 0; h < parts; h++) {
             const int at = parts * g + h;
             __m512i dot[ROWS_MAX][2];
-            TILE_UNROLL for (int r = 0; r < R; r++)
-                TILE_UNROLL for (int p = 0; p < P; p++) dot[r][p] = has_min ? _mm512_setzero_si512() : _mm512_set1_epi32(start[r][at]);
-            TILE_UNROLL for (int i = 0; i < quads; i++) {
+            R1I_UNROLL for (int r = 0; r < R; r++)
+                R1I_UNROLL for (int p = 0; p < P; p++) dot[r][p] = has_min ? _mm512_setzero_si512() : _mm512_set1_epi32(start[r][at]);
+            R1I_UNROLL for (int i = 0; i < quads; i++) {
                 __m512i w[2];
-                TILE_UNROLL for (int p = 0; p < P; p++) w[p] = _mm512_load_si512(tile[p].q + LANES * (8 * g + quads * h + i));
-                TILE_UNROLL for (int r = 0; r < R; r++) {
+                R1I_UNROLL for (int p = 0; p < P; p++) w[p] = _mm512_load_si512(tile[p].q + LANES * (8 * g + quads * h + i));
+                R1I_UNROLL for (int r = 0; r < R; r++) {
                     const __m512i x = broadcast4(in->q + r * q_stride + 32 * g + 4 * (quads * h + i));
-                    TILE_UNROLL for (int p = 0; p < P; p++) dot[r][p] = _mm512_dpbusd_epi32(dot[r][p], w[p], x);
+                    R1I_UNROLL for (int p = 0; p < P; p++) dot[r][p] = _mm512_dpbusd_epi32(dot[r][p], w[p], x);
                 }
             }
-            TILE_UNROLL for (int p = 0; p < P; p++) {
+            R1I_UNROLL for (int p = 0; p < P; p++) {
                 const __m512 scale = _mm512_load_ps(tile[p].scale[at]);
-                TILE_UNROLL for (int r = 0; r < R; r++)
+                R1I_UNROLL for (int r = 0; r < R; r++)
                     sum[r][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r][p]), _mm512_mul_ps(scale, _mm512_set1_ps(in->d[r * d_stride + g])), sum[r][p]);
                 if (!has_min) continue;
                 const __m512 min = _mm512_load_ps(tile[p].min[at]);
-                TILE_UNROLL for (int r = 0; r < R; r++) sum[r][p] = _mm512_fnmadd_ps(min, _mm512_set1_ps(dsum[r][at]), sum[r][p]);
+                R1I_UNROLL for (int r = 0; r < R; r++) sum[r][p] = _mm512_fnmadd_ps(min, _mm512_set1_ps(dsum[r][at]), sum[r][p]);
             }
         }
-    TILE_UNROLL for (int r = 0; r < R; r++) {
+    R1I_UNROLL for (int r = 0; r < R; r++) {
         for (unsigned left = in->fine[r]; left; left &= left - 1) fine_group(P, kind, offset, tile, in, r, __builtin_ctz(left), sum[r]);
-        TILE_UNROLL for (int p = 0; p < P; p++) _mm512_store_ps(acc[r][p], sum[r][p]);
+        R1I_UNROLL for (int p = 0; p < P; p++) _mm512_store_ps(acc[r][p], sum[r][p]);
     }
 }
 

@@ -38,6 +38,39 @@ static inline v16 v16_bf16(const uint16_t *p)
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p)), 16));
 }
 
+/* Sixteen words of four bytes: a vector of a block type's panel. */
+typedef __m512i w16;
+typedef uint32_t words16 __attribute__((vector_size(64)));
+
+static inline w16 w16_load(const void *p) { return _mm512_loadu_si512(p); }
+static inline void w16_store(void *p, w16 v) { _mm512_storeu_si512(p, v); }
+static inline w16 w16_set1(uint32_t v) { return _mm512_set1_epi32((int)v); }
+static inline w16 w16_and(w16 a, w16 b) { return _mm512_and_si512(a, b); }
+static inline w16 w16_or(w16 a, w16 b) { return _mm512_or_si512(a, b); }
+static inline w16 w16_xor(w16 a, w16 b) { return _mm512_xor_si512(a, b); }
+static inline w16 w16_sub(w16 a, w16 b) { return _mm512_sub_epi32(a, b); }
+/* Of each word; n may be known at run time only. */
+static inline w16 w16_shr(w16 v, int n) { return (w16)((words16)v >> n); }
+static inline w16 w16_shl(w16 v, int n) { return (w16)((words16)v << n); }
+/* The lowest byte of each word with its sign. */
+static inline w16 w16_signed_byte(w16 v) { return _mm512_srai_epi32(_mm512_slli_epi32(v, 24), 24); }
+static inline w16 w16_u16(const void *p) { return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)); }
+/* table[byte] + bias, for bytes below 16. */
+static inline w16 w16_table(w16 v, const int8_t table[16], int bias)
+{
+    const __m128i t = _mm_add_epi8(_mm_loadu_si128((const __m128i *)table), _mm_set1_epi8((char)bias));
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(t), v);
+}
+/* Bits 4 i .. 4 i + 3 of a word, one in bit 4 of each byte: each byte is eight bits of its pair of words from there on. */
+static inline w16 w16_fifth(w16 bits, int i)
+{
+    const __m512i from = _mm512_add_epi8(_mm512_set1_epi64(0x1f1e1d1cfffefdfcll), _mm512_set1_epi8((char)(4 * i)));
+    return _mm512_and_si512(_mm512_multishift_epi64_epi8(from, bits), _mm512_set1_epi8(0x10));
+}
+/* Words as signed integers, and 16 halves, to f32. */
+static inline v16 v16_of_words(w16 v) { return _mm512_cvtepi32_ps(v); }
+static inline v16 v16_halves(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+
 /* A panel's 64 bytes of two k side by side: f32 of k and of k + 1. */
 static inline void v16_pair_bf16(const uint8_t *p, v16 *k0, v16 *k1)
 {

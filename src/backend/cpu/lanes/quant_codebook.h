@@ -24,7 +24,7 @@ static inline __attribute__((always_inline)) void codebook_group(const r1_dtype 
     case R1_DTYPE_IQ1_S: v = r1i_load32(p + 2 + 4 * g); high = r1i_load16(p + 34 + 2 * g); break;
     default: v = r1i_load32(p + 4 * g); high = r1i_load16(p + 32 + 2 * g); break; /* IQ1_M */
     }
-    TILE_UNROLL for (int l = 0; l < 4; l++) {
+    R1I_UNROLL for (int l = 0; l < 4; l++) {
         uint64_t *e = entry + LANES * l, *w = with + LANES * l;
         const uint64_t byte = (v >> (8 * l)) & 255, two = v >> (16 * l);
         switch (type) {

@@ -13,8 +13,8 @@ static __attribute__((noinline)) void exact_decode(r1_dtype type, const uint8_t 
 {
     quant_tile t;
     const tile_kind kind = tile_kind_of(type);
-    const bool has_min = kind == TILE_MIN_32 || kind == TILE_MIN_16;
-    const int parts = kind == TILE_OFFSET_16 || kind == TILE_MIN_16 ? 2 : 1, stored = tile_offset(type);
+    const bool has_min = kind_has_min(kind);
+    const int parts = kind_parts(kind), stored = tile_offset(type);
     const uint32_t flip = stored == 0 && !has_min ? 0x80808080u : 0;
     const int32_t offset = flip ? 128 : stored;
     tile_unpack(type, b, groups, &t);
