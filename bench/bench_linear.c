@@ -1,6 +1,6 @@
 /* Speed of the block-type products, one JSON object a line: type, isa, m, n, k, kernel, median of a few short repetitions in
  * Gop/s (2 m n k) and GB/s of weights. One thread, its own processor time. usage: bench_linear [isa=avx512] [types=Q4_K,Q8_0] [m=1,128] [n=2048]
- * [k=2048] [kernel=q8|f32] */
+ * [k=2048] [kernel=q8|f32] [fine=9] (every how many groups one has a fine term; 0: none) */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "base/rng.h"
 #include "support/random_blocks.h"
 
-typedef struct options { const char *isa, *types, *m, *kernel; int64_t n, k; } options;
+typedef struct options { const char *isa, *types, *m, *kernel; int64_t n, k, fine; } options;
 
 static bool listed(const char *list, const char *name)
 {
@@ -60,7 +60,7 @@ static void bench(const options *o, const r1i_cpu_kernels *kernels, r1_dtype typ
     const int64_t panels = (o->n + 15) / 16;
     for (int64_t p = 0; p < panels; p++) r1i_panel_pack(&rows, 0, packed + (uint64_t)p * r1i_panel_stride(type, o->k));
     for (int64_t i = 0; i < m * o->k; i++) x[i] = (float)r1i_rng_double(&rng) - 0.5f;
-    for (int64_t i = 4 * 32; i < m * o->k; i += 9 * 32) x[i] = 3.0f; /* a ninth of the groups gets a fine term */
+    for (int64_t i = 4 * 32; o->fine > 0 && i < m * o->k; i += o->fine * 32) x[i] = 3.0f;
     const r1i_act act = {.x = r1i_mat_of(x, m, o->k), .kinds = R1I_ACT_Q8, .q = q, .d = d, .sum16 = sum16,
                          .fine = fine, .fine_stride = m, .fine_q = fine_q, .fine_d = fine_d, .fine_sum16 = fine_sum16};
     for (int64_t r = 0; r < m; r++) {
@@ -105,7 +105,7 @@ static void bench(const options *o, const r1i_cpu_kernels *kernels, r1_dtype typ
 
 int main(int argc, char **argv)
 {
-    options o = {"avx512", "Q4_1,Q5_0,Q8_0,Q4_K,Q6_K", "1,128", "q8", 2048, 2048};
+    options o = {"avx512", "Q4_1,Q5_0,Q8_0,Q4_K,Q6_K", "1,128", "q8", 2048, 2048, 9};
     for (int i = 1; i < argc; i++) {
         const char *value = strchr(argv[i], '=');
         if (!value++) return 2;
@@ -115,6 +115,7 @@ int main(int argc, char **argv)
         else if (strncmp(argv[i], "kernel=", 7) == 0) o.kernel = value;
         else if (strncmp(argv[i], "n=", 2) == 0) o.n = strtoll(value, NULL, 10);
         else if (strncmp(argv[i], "k=", 2) == 0) o.k = strtoll(value, NULL, 10);
+        else if (strncmp(argv[i], "fine=", 5) == 0) o.fine = strtoll(value, NULL, 10);
         else return 2;
     }
     r1i_cpu_kernels kernels;

@@ -13,6 +13,8 @@
 #include "backend/cpu/lanes/quant_tile.h"
 
 static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, int64_t rows, const q8_rows *in, acc_row *acc);
+enum { FEW_ROWS = 3 };
+static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_rows *in, acc_row *acc);
 #include "backend/cpu/lanes/quant_driver.h"
 #include "backend/cpu/lanes/quant_exact.h"
 
@@ -73,45 +75,50 @@ R1I_INLINE __m256i in_order(__m256i v)
     return v;
 }
 
-/* R rows by one panel, two vectors of 8 outputs; row r's sums at acc + r * TILE_PANELS * LANES. sums: sums_of(type). */
-R1I_INLINE void micro(const int R, const int sums, const tile_kind kind, int offset, const quant_tile *tile, const q8_rows *in,
-                  float *acc)
+/* Where a product's weights come from: a tile, or (types of group_vector) the panel's own bytes. */
+#define FROM_TILE R1_DTYPE_COUNT
+
+/* R rows by one panel, two vectors of 8 outputs; row r's sums at acc + r * TILE_PANELS * LANES. sums: sums_of(type). src: the tile, or the
+ * panel's span. */
+R1I_INLINE void micro(const int R, const int sums, const r1_dtype from, const tile_kind kind, int offset, const void *src, const q8_rows *in, float *acc)
 {
-    const bool halves = kind == TILE_OFFSET_16 || kind == TILE_MIN_16, has_min = kind == TILE_MIN_32 || kind == TILE_MIN_16;
-    const int parts = halves ? 2 : 1, quads = 8 / parts, run = sums == 0 ? 1 : sums < quads ? sums : quads;
+    const bool has_min = kind_has_min(kind);
+    const int parts = kind_parts(kind), quads = 8 / parts, run = sums == 0 ? 1 : sums < quads ? sums : quads;
     const __m256i ones = _mm256_set1_epi16(1);
     const int64_t q_stride = in->cols, d_stride = in->cols / 32;
+    const quant_tile *const tile = src;
     int32_t start[ROWS_MAX][16];
     float dsum[ROWS_MAX][16];
+    span_head head;
+    if (from != FROM_TILE) head_read(from, src, &head);
     for (int r = 0; r < R; r++) row_sums(kind, offset, in, r, start[r], dsum[r]);
     for (int at = 0; at < parts * in->groups; at++) {
-        const int g = at / parts, first = quads * (at % parts), own = parts * in->first + at; /* own: of the tile */
+        const int g = at / parts, first = quads * (at % parts), own = parts * in->first + at; /* own: of the span */
         __m256i dot[ROWS_MAX][2];
         R1I_UNROLL for (int r = 0; r < R; r++)
             R1I_UNROLL for (int v = 0; v < 2; v++) dot[r][v] = has_min ? _mm256_setzero_si256() : _mm256_set1_epi32(start[r][at]);
-        for (int i = first; i < first + quads; i += run) {
+        R1I_UNROLL for (int i = first; i < first + quads; i += run) {
             __m256i pairs[ROWS_MAX][2];
-            R1I_UNROLL for (int j = 0; j < run; j++) {
-                const __m256i *w = (const __m256i *)(tile->q + LANES * (8 * (in->first + g) + i + j));
+            R1I_UNROLL for (int j = i; j < i + run; j++) {
+                const w16 w = from == FROM_TILE ? w16_load(tile->q + LANES * (8 * (in->first + g) + j)) : group_vector(from, src, in->first + g, j);
                 R1I_UNROLL for (int r = 0; r < R; r++) {
-                    const __m256i x = broadcast4(in->q + r * q_stride + 32 * g + 4 * (i + j));
-                    R1I_UNROLL for (int v = 0; v < 2; v++) {
-                        const __m256i product = multiply(sums == 0, _mm256_load_si256(w + v), x);
-                        pairs[r][v] = j ? in_order(_mm256_add_epi16(pairs[r][v], product)) : product;
-                    }
+                    const __m256i x = broadcast4(in->q + r * q_stride + 32 * g + 4 * j);
+                    const __m256i lo = multiply(sums == 0, w.lo, x), hi = multiply(sums == 0, w.hi, x);
+                    pairs[r][0] = j > i ? in_order(_mm256_add_epi16(pairs[r][0], lo)) : lo;
+                    pairs[r][1] = j > i ? in_order(_mm256_add_epi16(pairs[r][1], hi)) : hi;
                 }
             }
             R1I_UNROLL for (int r = 0; r < R; r++)
                 R1I_UNROLL for (int v = 0; v < 2; v++) dot[r][v] = _mm256_add_epi32(dot[r][v], _mm256_madd_epi16(pairs[r][v], ones));
         }
-        R1I_UNROLL for (int r = 0; r < R; r++)
-            R1I_UNROLL for (int v = 0; v < 2; v++) {
-                const __m256 scale = _mm256_load_ps(tile->scale[own] + 8 * v);
-                float *out = acc + r * TILE_PANELS * LANES + 8 * v;
-                __m256 sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[r][v]), _mm256_mul_ps(scale, _mm256_set1_ps(in->d[r * d_stride + g])), _mm256_load_ps(out));
-                if (has_min) sum = _mm256_fnmadd_ps(_mm256_load_ps(tile->min[own] + 8 * v), _mm256_set1_ps(dsum[r][at]), sum);
-                _mm256_store_ps(out, sum);
-            }
+        const v16 scale = from == FROM_TILE ? v16_load(tile->scale[own]) : group_scale(from, &head, src, own);
+        const v16 min = !has_min ? v16_zero() : from == FROM_TILE ? v16_load(tile->min[own]) : group_min(from, &head, src, own);
+        R1I_UNROLL for (int r = 0; r < R; r++) {
+            float *const out = acc + r * TILE_PANELS * LANES;
+            const v16 dots = v16_of(_mm256_cvtepi32_ps(dot[r][0]), _mm256_cvtepi32_ps(dot[r][1]));
+            const v16 sum = v16_fma(dots, v16_mul(scale, v16_set1(in->d[r * d_stride + g])), v16_load(out));
+            v16_store(out, has_min ? v16_fma(v16_neg(min), v16_set1(dsum[r][at]), sum) : sum);
+        }
     }
 }
 
@@ -119,7 +126,7 @@ typedef void (*micro_fn)(int offset, const quant_tile *tile, const q8_rows *in, 
 #define MICRO(R, sums, name, kind)                                                                                             \
     static void micro_##name##_##R##_##sums(int offset, const quant_tile *tile, const q8_rows *in, float *acc) \
     {                                                                                                                          \
-        micro(R, sums, kind, offset, tile, in, acc);                                                                           \
+        micro(R, sums, FROM_TILE, kind, offset, tile, in, acc);                                                                \
     }
 #define MICROS(sums, name, kind) MICRO(1, sums, name, kind) MICRO(2, sums, name, kind) MICRO(3, sums, name, kind)
 MICROS(0, offset_32, TILE_OFFSET_32)
@@ -142,18 +149,55 @@ static const micro_fn micros[4][5][ROWS_MAX] = {
     [TILE_MIN_16] = {[4] = ROW(8, min_16)},
 };
 
+#undef ROW
+
+/* A group's fine term is a step of one group over fine_q and fine_d. */
+static inline q8_rows fine_step(const q8_rows *in, int64_t r, int g)
+{
+    return (q8_rows){.q = in->fine_q + r * in->cols + 32 * g, .d = in->fine_d + r * (in->cols / 32) + g,
+                     .sum16 = in->fine_sum16 + r * (in->cols / 16) + 2 * g, .cols = in->cols, .groups = 1, .first = g};
+}
+
 static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, int64_t rows, const q8_rows *in, acc_row *acc)
 {
     const int sums = sums_of(type), row = sums == 0 ? 0 : sums == 1 ? 1 : sums == 2 ? 2 : sums == 4 ? 3 : 4;
     const int64_t n = rows < ROWS_MAX ? rows : ROWS_MAX;
     for (int p = 0; p < panels; p++)
-        micros[kind][row][n - 1]((int)tile_offset(type), tile + p, in, acc[0][p]);
+        micros[kind][row][n - 1](tile_offset(type), tile + p, in, acc[0][p]);
     for (int64_t r = 0; r < n; r++)
         for (unsigned left = in->fine[r]; left; left &= left - 1) { /* fine terms: a row and group at a time, since few have one */
-            const int g = __builtin_ctz(left);
-            const q8_rows one = {.q = in->fine_q + r * in->cols + 32 * g, .d = in->fine_d + r * (in->cols / 32) + g,
-                                 .sum16 = in->fine_sum16 + r * (in->cols / 16) + 2 * g, .cols = in->cols, .groups = 1, .first = g};
-            for (int p = 0; p < panels; p++) micros[kind][row][0]((int)tile_offset(type), tile + p, &one, acc[r][p]);
+            const q8_rows one = fine_step(in, r, __builtin_ctz(left));
+            for (int p = 0; p < panels; p++) micros[kind][row][0](tile_offset(type), tile + p, &one, acc[r][p]);
+        }
+    return n;
+}
+
+/* ---- few rows: weights go from the panel to the products in registers ---- */
+
+typedef void (*few_fn)(const uint8_t *b, const q8_rows *in, acc_row *acc);
+#define FEW_SPAN(R, type)                                                                                              \
+    static void few_##type##_##R(const uint8_t *b, const q8_rows *in, acc_row *acc)                                    \
+    {                                                                                                                  \
+        const r1_dtype t = R1_DTYPE_##type;                                                                            \
+        micro(R, sums_of(t), t, tile_kind_of(t), tile_offset(t), b, in, acc[0][0]);                                    \
+    }
+#define FEW(type) FEW_SPAN(1, type) FEW_SPAN(2, type) FEW_SPAN(3, type)
+FEW(Q4_0) FEW(Q4_1) FEW(Q5_0) FEW(Q5_1) FEW(Q8_0) FEW(IQ4_NL) FEW(MXFP4) FEW(Q2_K) FEW(Q3_K) FEW(Q4_K) FEW(Q5_K) FEW(Q6_K) FEW(IQ4_XS)
+#define ROW(type) [R1_DTYPE_##type] = {few_##type##_1, few_##type##_2, few_##type##_3}
+static const few_fn few[R1_DTYPE_COUNT][ROWS_MAX] = {
+    ROW(Q4_0), ROW(Q4_1), ROW(Q5_0), ROW(Q5_1), ROW(Q8_0), ROW(IQ4_NL), ROW(MXFP4), ROW(Q2_K), ROW(Q3_K), ROW(Q4_K), ROW(Q5_K), ROW(Q6_K), ROW(IQ4_XS),
+};
+#undef ROW
+
+static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_rows *in, acc_row *acc)
+{
+    const int64_t n = rows < ROWS_MAX ? rows : ROWS_MAX;
+    if (!few[type][0]) return 0;
+    few[type][n - 1](b, in, acc);
+    for (int64_t r = 0; r < n; r++)
+        for (unsigned left = in->fine[r]; left; left &= left - 1) {
+            const q8_rows one = fine_step(in, r, __builtin_ctz(left));
+            few[type][0](b, &one, acc + r);
         }
     return n;
 }

@@ -13,6 +13,8 @@
 #include "backend/cpu/lanes/quant_tile.h"
 
 static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, int64_t rows, const q8_rows *in, acc_row *acc);
+enum { FEW_ROWS = 4 };
+static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_rows *in, acc_row *acc);
 #include "backend/cpu/lanes/quant_driver.h"
 #include "backend/cpu/lanes/quant_exact.h"
 
@@ -41,74 +43,105 @@ R1I_INLINE void row_sums(const tile_kind kind, int offset, const q8_rows *in, in
         _mm512_storeu_ps(dsum, _mm512_mul_ps(_mm512_permutexvar_ps(twice, _mm512_castps256_ps512(d)), _mm512_cvtepi32_ps(halves)));
 }
 
-/* One row's fine term of group g, sums still in registers: a row at a time, since few groups have one. */
-R1I_INLINE void fine_group(const int P, const tile_kind kind, int offset, const quant_tile *tile, const q8_rows *in, int64_t row, int g, __m512 *sum)
+/* Where a product's weights come from: tiles of the panels, or (one panel, a type of group_vector) the panel's own bytes. */
+typedef struct weights {
+    const quant_tile *tile;
+    const uint8_t *b;
+    span_head head;
+} weights;
+#define FROM_TILE R1_DTYPE_COUNT
+
+R1I_INLINE __m512i weight_vector(const r1_dtype from, const weights *w, int p, int g, int i)
 {
-    const bool halves = kind == TILE_OFFSET_16 || kind == TILE_MIN_16, has_min = kind == TILE_MIN_32 || kind == TILE_MIN_16;
-    const int parts = halves ? 2 : 1, quads = 8 / parts;
+    return from == FROM_TILE ? _mm512_load_si512(w->tile[p].q + LANES * (8 * g + i)) : group_vector(from, w->b, g, i);
+}
+R1I_INLINE __m512 weight_scale(const r1_dtype from, const weights *w, int p, int at)
+{
+    return from == FROM_TILE ? _mm512_load_ps(w->tile[p].scale[at]) : group_scale(from, &w->head, w->b, at);
+}
+R1I_INLINE __m512 weight_min(const r1_dtype from, const weights *w, int p, int at)
+{
+    return from == FROM_TILE ? _mm512_load_ps(w->tile[p].min[at]) : group_min(from, &w->head, w->b, at);
+}
+
+/* One row's fine term of group g, sums still in registers: a row at a time, since few groups have one. */
+R1I_INLINE void fine_group(const int P, const r1_dtype from, const tile_kind kind, int offset, const weights *w, const q8_rows *in, int64_t row, int g,
+                           __m512 *sum)
+{
+    const int parts = kind_parts(kind), quads = 8 / parts;
     const int8_t *const q = in->fine_q + row * in->cols + 32 * g;
     const int32_t *const sums = in->fine_sum16 + row * (in->cols / 16) + 2 * g;
     const float d = in->fine_d[row * (in->cols / 32) + g];
     R1I_UNROLL for (int h = 0; h < parts; h++) {
-        const int32_t sum_x = halves ? sums[h] : sums[0] + sums[1];
+        const int32_t sum_x = parts == 2 ? sums[h] : sums[0] + sums[1];
         __m512i even[2], odd[2]; /* two chains: the sum is exact in any order */
         R1I_UNROLL for (int p = 0; p < P; p++) {
-            even[p] = has_min ? _mm512_setzero_si512() : _mm512_set1_epi32(-offset * sum_x);
+            even[p] = kind_has_min(kind) ? _mm512_setzero_si512() : _mm512_set1_epi32(-offset * sum_x);
             odd[p] = _mm512_setzero_si512();
         }
-        R1I_UNROLL for (int i = 0; i < quads; i += 2) {
-            const __m512i x0 = broadcast4(q + 4 * (quads * h + i)), x1 = broadcast4(q + 4 * (quads * h + i + 1));
+        R1I_UNROLL for (int i = quads * h; i < quads * (h + 1); i += 2) {
+            const __m512i x0 = broadcast4(q + 4 * i), x1 = broadcast4(q + 4 * (i + 1));
             R1I_UNROLL for (int p = 0; p < P; p++) {
-                const uint32_t *const w = tile[p].q + LANES * (8 * g + quads * h + i);
-                even[p] = _mm512_dpbusd_epi32(even[p], _mm512_load_si512(w), x0);
-                odd[p] = _mm512_dpbusd_epi32(odd[p], _mm512_load_si512(w + LANES), x1);
+                even[p] = _mm512_dpbusd_epi32(even[p], weight_vector(from, w, p, g, i), x0);
+                odd[p] = _mm512_dpbusd_epi32(odd[p], weight_vector(from, w, p, g, i + 1), x1);
             }
         }
         R1I_UNROLL for (int p = 0; p < P; p++) {
-            const __m512 scale = _mm512_load_ps(tile[p].scale[parts * g + h]), dot = _mm512_cvtepi32_ps(_mm512_add_epi32(even[p], odd[p]));
+            const __m512 scale = weight_scale(from, w, p, parts * g + h), dot = _mm512_cvtepi32_ps(_mm512_add_epi32(even[p], odd[p]));
             sum[p] = _mm512_fmadd_ps(dot, _mm512_mul_ps(scale, _mm512_set1_ps(d)), sum[p]);
-            if (has_min) sum[p] = _mm512_fnmadd_ps(_mm512_load_ps(tile[p].min[parts * g + h]), _mm512_set1_ps(d * (float)sum_x), sum[p]);
+            if (kind_has_min(kind)) sum[p] = _mm512_fnmadd_ps(weight_min(from, w, p, parts * g + h), _mm512_set1_ps(d * (float)sum_x), sum[p]);
         }
     }
 }
 
-/* R rows by P panels over the tiles' columns. Everything known at compile time is a parameter; the arrays are registers. */
-R1I_INLINE void micro(const int R, const int P, const tile_kind kind, int offset, const quant_tile *tile, const q8_rows *in, acc_row *acc)
-{
-    const bool halves = kind == TILE_OFFSET_16 || kind == TILE_MIN_16, has_min = kind == TILE_MIN_32 || kind == TILE_MIN_16;
-    const int parts = halves ? 2 : 1, quads = 8 / parts;
+/* What a row's chain needs of its own activations in this step; see row_sums. */
+typedef struct row_terms {
     int32_t start[ROWS_MAX][16];
     float dsum[ROWS_MAX][16];
-    __m512 sum[ROWS_MAX][2];
-    R1I_UNROLL for (int r = 0; r < R; r++) row_sums(kind, offset, in, r, start[r], dsum[r]);
-    R1I_UNROLL for (int r = 0; r < R; r++)
-        R1I_UNROLL for (int p = 0; p < P; p++) sum[r][p] = _mm512_load_ps(acc[r][p]);
+} row_terms;
+
+/* Group g of R rows by P panels. Everything known at compile time is a parameter; the arrays are registers. */
+R1I_INLINE void micro_group(const int R, const int P, const r1_dtype from, const tile_kind kind, const weights *weight, const q8_rows *in,
+                            const row_terms *terms, int g, __m512 sum[ROWS_MAX][2])
+{
+    const int parts = kind_parts(kind), quads = 8 / parts;
     const int64_t q_stride = in->cols, d_stride = in->cols / 32;
-    for (int g = 0; g < in->groups; g++)
-        R1I_UNROLL for (int h = 0; h < parts; h++) {
-            const int at = parts * g + h;
-            __m512i dot[ROWS_MAX][2];
-            R1I_UNROLL for (int r = 0; r < R; r++)
-                R1I_UNROLL for (int p = 0; p < P; p++) dot[r][p] = has_min ? _mm512_setzero_si512() : _mm512_set1_epi32(start[r][at]);
-            R1I_UNROLL for (int i = 0; i < quads; i++) {
-                __m512i w[2];
-                R1I_UNROLL for (int p = 0; p < P; p++) w[p] = _mm512_load_si512(tile[p].q + LANES * (8 * g + quads * h + i));
-                R1I_UNROLL for (int r = 0; r < R; r++) {
-                    const __m512i x = broadcast4(in->q + r * q_stride + 32 * g + 4 * (quads * h + i));
-                    R1I_UNROLL for (int p = 0; p < P; p++) dot[r][p] = _mm512_dpbusd_epi32(dot[r][p], w[p], x);
-                }
-            }
-            R1I_UNROLL for (int p = 0; p < P; p++) {
-                const __m512 scale = _mm512_load_ps(tile[p].scale[at]);
-                R1I_UNROLL for (int r = 0; r < R; r++)
-                    sum[r][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r][p]), _mm512_mul_ps(scale, _mm512_set1_ps(in->d[r * d_stride + g])), sum[r][p]);
-                if (!has_min) continue;
-                const __m512 min = _mm512_load_ps(tile[p].min[at]);
-                R1I_UNROLL for (int r = 0; r < R; r++) sum[r][p] = _mm512_fnmadd_ps(min, _mm512_set1_ps(dsum[r][at]), sum[r][p]);
+    R1I_UNROLL for (int h = 0; h < parts; h++) {
+        const int at = parts * g + h;
+        __m512i dot[ROWS_MAX][2];
+        R1I_UNROLL for (int r = 0; r < R; r++)
+            R1I_UNROLL for (int p = 0; p < P; p++) dot[r][p] = kind_has_min(kind) ? _mm512_setzero_si512() : _mm512_set1_epi32(terms->start[r][at]);
+        R1I_UNROLL for (int i = quads * h; i < quads * (h + 1); i++) {
+            __m512i w[2];
+            R1I_UNROLL for (int p = 0; p < P; p++) w[p] = weight_vector(from, weight, p, g, i);
+            R1I_UNROLL for (int r = 0; r < R; r++) {
+                const __m512i x = broadcast4(in->q + r * q_stride + 32 * g + 4 * i);
+                R1I_UNROLL for (int p = 0; p < P; p++) dot[r][p] = _mm512_dpbusd_epi32(dot[r][p], w[p], x);
             }
         }
+        R1I_UNROLL for (int p = 0; p < P; p++) {
+            const __m512 scale = weight_scale(from, weight, p, at);
+            R1I_UNROLL for (int r = 0; r < R; r++)
+                sum[r][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r][p]), _mm512_mul_ps(scale, _mm512_set1_ps(in->d[r * d_stride + g])), sum[r][p]);
+            if (!kind_has_min(kind)) continue;
+            const __m512 min = weight_min(from, weight, p, at);
+            R1I_UNROLL for (int r = 0; r < R; r++) sum[r][p] = _mm512_fnmadd_ps(min, _mm512_set1_ps(terms->dsum[r][at]), sum[r][p]);
+        }
+    }
+}
+
+/* R rows by P panels over the tiles' columns. */
+R1I_INLINE void micro(const int R, const int P, const tile_kind kind, int offset, const quant_tile *tile, const q8_rows *in, acc_row *acc)
+{
+    const weights w = {.tile = tile};
+    row_terms terms;
+    __m512 sum[ROWS_MAX][2];
+    R1I_UNROLL for (int r = 0; r < R; r++) row_sums(kind, offset, in, r, terms.start[r], terms.dsum[r]);
+    R1I_UNROLL for (int r = 0; r < R; r++)
+        R1I_UNROLL for (int p = 0; p < P; p++) sum[r][p] = _mm512_load_ps(acc[r][p]);
+    for (int g = 0; g < in->groups; g++) micro_group(R, P, FROM_TILE, kind, &w, in, &terms, g, sum);
     R1I_UNROLL for (int r = 0; r < R; r++) {
-        for (unsigned left = in->fine[r]; left; left &= left - 1) fine_group(P, kind, offset, tile, in, r, __builtin_ctz(left), sum[r]);
+        for (unsigned left = in->fine[r]; left; left &= left - 1) fine_group(P, FROM_TILE, kind, offset, &w, in, r, __builtin_ctz(left), sum[r]);
         R1I_UNROLL for (int p = 0; p < P; p++) _mm512_store_ps(acc[r][p], sum[r][p]);
     }
 }
@@ -133,12 +166,71 @@ static const micro_fn micros[4][2][4] = {
     [TILE_MIN_32] = {ROW(min_32, 1), ROW(min_32, 2)},
     [TILE_MIN_16] = {ROW(min_16, 1), ROW(min_16, 2)},
 };
+#undef ROW
 
 static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, int64_t rows, const q8_rows *in, acc_row *acc)
 {
     const int size = rows >= 6 ? 3 : rows >= 4 ? 2 : rows >= 2 ? 1 : 0;
-    micros[kind][panels - 1][size]((int)tile_offset(type), tile, in, acc);
+    micros[kind][panels - 1][size](tile_offset(type), tile, in, acc);
     return size == 3 ? 6 : (int64_t)1 << size;
+}
+
+/* ---- few rows: weights go from the panel to the products in registers ---- */
+
+R1I_INLINE void few_fine(const r1_dtype type, const uint8_t *b, const q8_rows *in, int64_t row, unsigned left, acc_row *acc)
+{
+    weights w = {.b = b};
+    head_read(type, b, &w.head);
+    __m512 sum = _mm512_load_ps(acc[row][0]);
+    for (; left; left &= left - 1) fine_group(1, type, tile_kind_of(type), tile_offset(type), &w, in, row, __builtin_ctz(left), &sum);
+    _mm512_store_ps(acc[row][0], sum);
+}
+
+R1I_INLINE void few_span(const int R, const r1_dtype type, const uint8_t *b, const q8_rows *in, acc_row *acc)
+{
+    const tile_kind kind = tile_kind_of(type);
+    weights w = {.b = b};
+    row_terms terms;
+    __m512 sum[ROWS_MAX][2];
+    head_read(type, b, &w.head);
+    R1I_UNROLL for (int r = 0; r < R; r++) {
+        row_sums(kind, tile_offset(type), in, r, terms.start[r], terms.dsum[r]);
+        sum[r][0] = _mm512_load_ps(acc[r][0]);
+    }
+    if (group_of_k(type)) {
+        R1I_UNROLL for (int g = 0; g < TILE_GROUPS; g++) micro_group(R, 1, type, kind, &w, in, &terms, g, sum);
+    } else {
+        for (int g = 0; g < in->groups; g++) micro_group(R, 1, type, kind, &w, in, &terms, g, sum);
+    }
+    R1I_UNROLL for (int r = 0; r < R; r++) _mm512_store_ps(acc[r][0], sum[r][0]);
+}
+
+typedef struct few_kernels {
+    void (*span[4])(const uint8_t *b, const q8_rows *in, acc_row *acc); /* of 1 to 4 rows */
+    void (*fine)(const uint8_t *b, const q8_rows *in, int64_t row, unsigned left, acc_row *acc);
+} few_kernels;
+#define FEW_SPAN(R, type) static void few_##type##_##R(const uint8_t *b, const q8_rows *in, acc_row *acc) { few_span(R, R1_DTYPE_##type, b, in, acc); }
+#define FEW(type)                                                                                                 \
+    FEW_SPAN(1, type) FEW_SPAN(2, type) FEW_SPAN(3, type) FEW_SPAN(4, type)                                       \
+    static void few_##type##_fine(const uint8_t *b, const q8_rows *in, int64_t row, unsigned left, acc_row *acc)  \
+    {                                                                                                             \
+        few_fine(R1_DTYPE_##type, b, in, row, left, acc);                                                         \
+    }
+FEW(Q4_0) FEW(Q4_1) FEW(Q5_0) FEW(Q5_1) FEW(Q8_0) FEW(IQ4_NL) FEW(MXFP4) FEW(Q2_K) FEW(Q3_K) FEW(Q4_K) FEW(Q5_K) FEW(Q6_K) FEW(IQ4_XS)
+#define ROW(type) [R1_DTYPE_##type] = {{few_##type##_1, few_##type##_2, few_##type##_3, few_##type##_4}, few_##type##_fine}
+static const few_kernels few[R1_DTYPE_COUNT] = {
+    ROW(Q4_0), ROW(Q4_1), ROW(Q5_0), ROW(Q5_1), ROW(Q8_0), ROW(IQ4_NL), ROW(MXFP4), ROW(Q2_K), ROW(Q3_K), ROW(Q4_K), ROW(Q5_K), ROW(Q6_K), ROW(IQ4_XS),
+};
+#undef ROW
+
+static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_rows *in, acc_row *acc)
+{
+    const int64_t n = rows <= 4 ? rows : 4;
+    if (!few[type].fine) return 0;
+    few[type].span[n - 1](b, in, acc);
+    for (int64_t r = 0; r < n; r++)
+        if (in->fine[r]) few[type].fine(b, in, r, in->fine[r], acc);
+    return n;
 }
 
 static void linear(const r1i_linear_job *job, int64_t p0, int64_t p1) { driver_linear(job, p0, p1, tile_kind_of(job->w->type)); }

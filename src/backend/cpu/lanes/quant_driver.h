@@ -38,6 +38,22 @@ static inline q8_rows q8_rows_at(const r1i_act *x, int64_t m, int64_t k)
                      x->fine_q + m * cols + k, x->fine_d + m * (cols / 32) + k / 32, x->fine_sum16 + m * (cols / 16) + k / 16};
 }
 
+/* Up to FEW_ROWS rows [m0, m0 + rows) against panel p, nothing stored between; false: not for this type. */
+static inline bool driver_few(const r1i_linear_job *job, int64_t p, int64_t m0, int64_t rows)
+{
+    const r1i_weight *w = job->w;
+    const uint8_t *b = w->data + (uint64_t)p * r1i_panel_stride(w->type, w->cols);
+    const uint64_t step = r1i_panel_stride(w->type, TILE_K);
+    _Alignas(64) acc_row acc[FEW_ROWS];
+    memset(acc, 0, (size_t)rows * sizeof acc[0]);
+    for (int64_t k = 0; k < w->cols; k += TILE_K, b += step) {
+        const q8_rows in = q8_rows_at(job->x, m0, k);
+        if (few_rows(w->type, b, rows, &in, acc) == 0) return false;
+    }
+    for (int64_t m = 0; m < rows; m++) quant_finish(job, m0 + m, p, acc[m][0]);
+    return true;
+}
+
 /* Rows [m0, m0 + rows) against panels p, p + 1 (or p alone). */
 static inline void driver_block(const r1i_linear_job *job, int64_t p, int panels, int64_t m0, int64_t rows, tile_kind kind)
 {
@@ -68,6 +84,11 @@ static inline void driver_linear(const r1i_linear_job *job, int64_t p0, int64_t 
     const int64_t all = job->y.rows, blocks = (all + DRIVER_ROWS - 1) / DRIVER_ROWS;
     for (int64_t i = 0; i < blocks; i++) { /* of equal size, so that none unpacks for a few rows */
         const int64_t m = all * i / blocks, rows = all * (i + 1) / blocks - m;
+        if (rows <= FEW_ROWS) {
+            int64_t p = p0;
+            while (p < p1 && driver_few(job, p, m, rows)) p++;
+            if (p == p1) continue;
+        }
         const int64_t step = rows <= DRIVER_ROWS_ALONE ? 1 : TILE_PANELS;
         for (int64_t p = p0; p < p1; p += step) driver_block(job, p, (int)(p1 - p < step ? p1 - p : step), m, rows, kind);
     }
