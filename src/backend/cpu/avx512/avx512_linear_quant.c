@@ -177,13 +177,51 @@ static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant
 
 /* ---- few rows: weights go from the panel to the products in registers ---- */
 
-R1I_INLINE void few_fine(const r1_dtype type, const uint8_t *b, const q8_rows *in, int64_t row, unsigned left, acc_row *acc)
+/* A row's fine terms of this span: found where their weights are in registers, added when all groups are done. */
+typedef struct late_terms {
+    int n;
+    struct late_term {
+        __m512 dot, scale, min;
+        float dsum;
+    } term[16];
+} late_terms;
+
+R1I_INLINE void late_group(const r1_dtype type, const weights *weight, const q8_rows *in, int64_t row, int g, late_terms *late)
 {
-    weights w = {.b = b};
-    head_read(type, b, &w.head);
-    __m512 sum = _mm512_load_ps(acc[row][0]);
-    for (; left; left &= left - 1) fine_group(1, type, tile_kind_of(type), tile_offset(type), &w, in, row, __builtin_ctz(left), &sum);
-    _mm512_store_ps(acc[row][0], sum);
+    const tile_kind kind = tile_kind_of(type);
+    const int parts = kind_parts(kind), quads = 8 / parts;
+    const int8_t *const q = in->fine_q + row * in->cols + 32 * g;
+    const int32_t *const sums = in->fine_sum16 + row * (in->cols / 16) + 2 * g;
+    const float d = in->fine_d[row * (in->cols / 32) + g];
+    R1I_UNROLL for (int h = 0; h < parts; h++) {
+        const int32_t sum_x = parts == 2 ? sums[h] : sums[0] + sums[1];
+        struct late_term *const t = &late->term[late->n++];
+        __m512i dot = kind_has_min(kind) ? _mm512_setzero_si512() : _mm512_set1_epi32(-tile_offset(type) * sum_x);
+        R1I_UNROLL for (int i = quads * h; i < quads * (h + 1); i++) dot = _mm512_dpbusd_epi32(dot, weight_vector(type, weight, 0, g, i), broadcast4(q + 4 * i));
+        t->dot = _mm512_cvtepi32_ps(dot);
+        t->scale = _mm512_mul_ps(weight_scale(type, weight, 0, parts * g + h), _mm512_set1_ps(d));
+        if (!kind_has_min(kind)) continue;
+        t->min = weight_min(type, weight, 0, parts * g + h);
+        t->dsum = d * (float)sum_x;
+    }
+}
+
+R1I_INLINE __m512 late_add(const tile_kind kind, const late_terms *late, __m512 sum)
+{
+    for (int i = 0; i < late->n; i++) {
+        const struct late_term *const t = &late->term[i];
+        sum = _mm512_fmadd_ps(t->dot, t->scale, sum);
+        if (kind_has_min(kind)) sum = _mm512_fnmadd_ps(t->min, _mm512_set1_ps(t->dsum), sum);
+    }
+    return sum;
+}
+
+R1I_INLINE void few_group(const int R, const r1_dtype type, const weights *w, const q8_rows *in, const row_terms *terms, int g,
+                          __m512 sum[ROWS_MAX][2], late_terms *late)
+{
+    micro_group(R, 1, type, tile_kind_of(type), w, in, terms, g, sum);
+    R1I_UNROLL for (int r = 0; r < R; r++)
+        if (in->fine[r] >> g & 1) late_group(type, w, in, r, g, &late[r]);
 }
 
 R1I_INLINE void few_span(const int R, const r1_dtype type, const uint8_t *b, const q8_rows *in, acc_row *acc)
@@ -191,34 +229,28 @@ R1I_INLINE void few_span(const int R, const r1_dtype type, const uint8_t *b, con
     const tile_kind kind = tile_kind_of(type);
     weights w = {.b = b};
     row_terms terms;
+    late_terms late[4];
     __m512 sum[ROWS_MAX][2];
     head_read(type, b, &w.head);
     R1I_UNROLL for (int r = 0; r < R; r++) {
         row_sums(kind, tile_offset(type), in, r, terms.start[r], terms.dsum[r]);
         sum[r][0] = _mm512_load_ps(acc[r][0]);
+        late[r].n = 0;
     }
     if (group_of_k(type)) {
-        R1I_UNROLL for (int g = 0; g < TILE_GROUPS; g++) micro_group(R, 1, type, kind, &w, in, &terms, g, sum);
+        R1I_UNROLL for (int g = 0; g < TILE_GROUPS; g++) few_group(R, type, &w, in, &terms, g, sum, late);
     } else {
-        for (int g = 0; g < in->groups; g++) micro_group(R, 1, type, kind, &w, in, &terms, g, sum);
+        for (int g = 0; g < in->groups; g++) few_group(R, type, &w, in, &terms, g, sum, late);
     }
-    R1I_UNROLL for (int r = 0; r < R; r++) _mm512_store_ps(acc[r][0], sum[r][0]);
+    R1I_UNROLL for (int r = 0; r < R; r++) _mm512_store_ps(acc[r][0], late_add(kind, &late[r], sum[r][0]));
 }
 
-typedef struct few_kernels {
-    void (*span[4])(const uint8_t *b, const q8_rows *in, acc_row *acc); /* of 1 to 4 rows */
-    void (*fine)(const uint8_t *b, const q8_rows *in, int64_t row, unsigned left, acc_row *acc);
-} few_kernels;
+typedef void (*few_fn)(const uint8_t *b, const q8_rows *in, acc_row *acc);
 #define FEW_SPAN(R, type) static void few_##type##_##R(const uint8_t *b, const q8_rows *in, acc_row *acc) { few_span(R, R1_DTYPE_##type, b, in, acc); }
-#define FEW(type)                                                                                                 \
-    FEW_SPAN(1, type) FEW_SPAN(2, type) FEW_SPAN(3, type) FEW_SPAN(4, type)                                       \
-    static void few_##type##_fine(const uint8_t *b, const q8_rows *in, int64_t row, unsigned left, acc_row *acc)  \
-    {                                                                                                             \
-        few_fine(R1_DTYPE_##type, b, in, row, left, acc);                                                         \
-    }
+#define FEW(type) FEW_SPAN(1, type) FEW_SPAN(2, type) FEW_SPAN(3, type) FEW_SPAN(4, type)
 FEW(Q4_0) FEW(Q4_1) FEW(Q5_0) FEW(Q5_1) FEW(Q8_0) FEW(IQ4_NL) FEW(MXFP4) FEW(Q2_K) FEW(Q3_K) FEW(Q4_K) FEW(Q5_K) FEW(Q6_K) FEW(IQ4_XS)
-#define ROW(type) [R1_DTYPE_##type] = {{few_##type##_1, few_##type##_2, few_##type##_3, few_##type##_4}, few_##type##_fine}
-static const few_kernels few[R1_DTYPE_COUNT] = {
+#define ROW(type) [R1_DTYPE_##type] = {few_##type##_1, few_##type##_2, few_##type##_3, few_##type##_4}
+static const few_fn few[R1_DTYPE_COUNT][4] = {
     ROW(Q4_0), ROW(Q4_1), ROW(Q5_0), ROW(Q5_1), ROW(Q8_0), ROW(IQ4_NL), ROW(MXFP4), ROW(Q2_K), ROW(Q3_K), ROW(Q4_K), ROW(Q5_K), ROW(Q6_K), ROW(IQ4_XS),
 };
 #undef ROW
@@ -226,10 +258,8 @@ static const few_kernels few[R1_DTYPE_COUNT] = {
 static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_rows *in, acc_row *acc)
 {
     const int64_t n = rows <= 4 ? rows : 4;
-    if (!few[type].fine) return 0;
-    few[type].span[n - 1](b, in, acc);
-    for (int64_t r = 0; r < n; r++)
-        if (in->fine[r]) few[type].fine(b, in, r, in->fine[r], acc);
+    if (!few[type][0]) return 0;
+    few[type][n - 1](b, in, acc);
     return n;
 }
 
