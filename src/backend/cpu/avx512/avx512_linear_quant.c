@@ -237,7 +237,7 @@ R1I_INLINE void few_span(const int R, const r1_dtype type, const uint8_t *b, con
         sum[r][0] = _mm512_load_ps(acc[r][0]);
         late[r].n = 0;
     }
-    if (group_of_k(type)) {
+    if (group_of_k(type) && type != R1_DTYPE_IQ4_XS) { /* shifts by constants; IQ4_XS hardly shifts */
         R1I_UNROLL for (int g = 0; g < TILE_GROUPS; g++) few_group(R, type, &w, in, &terms, g, sum, late);
     } else {
         for (int g = 0; g < in->groups; g++) few_group(R, type, &w, in, &terms, g, sum, late);
