@@ -96,3 +96,7 @@ foreach(f ${files})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(${name} PRIVATE r1_flags $<TARGET_NAME_IF_EXISTS:r1_test_support> r1lib r1_core_deps)
 endforeach()
+# Makers of benchmark models.
+add_executable(make_random_r1 ${PROJECT_SOURCE_DIR}/tools/make_random_r1.c)
+target_include_directories(make_random_r1 PRIVATE ${PROJECT_SOURCE_DIR}/src)
+target_link_libraries(make_random_r1 PRIVATE r1_flags r1_test_support r1lib r1_core_deps)

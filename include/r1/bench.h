@@ -94,6 +94,7 @@ typedef struct r1_bench_op {
     const char *type;             /* weight or cache type, "Q4_K", "f32" */
     const char *isa;              /* row of the table */
     int64_t rows, outputs, inputs;/* linear: [rows, inputs] times [outputs, inputs]; others: rows and columns, inputs 0 */
+    int64_t jobs;                 /* matrices in one call, as a forward over one row does: heads, chosen experts; others 1 */
     int64_t measured_outputs;     /* fewer than outputs where the whole would take too long */
     double ops, bytes;            /* of one call as measured */
     r1_spread seconds;            /* of one call */

@@ -107,6 +107,7 @@ json_t *bench_op_record(const bench_about *a, const r1_bench_op *op)
     put_int(o, "rows", (uint64_t)op->rows);
     put_int(o, "outputs", (uint64_t)op->outputs);
     put_int(o, "inputs", (uint64_t)op->inputs);
+    put_int(o, "jobs", (uint64_t)(op->jobs > 0 ? op->jobs : 1));
     if (op->measured_outputs != op->outputs && op->measured_outputs > 0) put_int(o, "measured_outputs", (uint64_t)op->measured_outputs);
     put_spread(o, "microseconds", &op->seconds, 1e6);
     put_number(o, "bytes_per_second", op->bytes / op->seconds.median);
@@ -140,7 +141,7 @@ json_t *bench_roof_record(const bench_about *a, r1_meter *meter, double seconds)
 
 /* What has to be equal in two measurements for their times to be comparable. */
 static const char *const test_keys[] = {"model", "test", "isa", "threads", "compute", "cache_type", "exact_activations", NULL};
-static const char *const op_keys[] = {"model", "op", "what", "type", "rows", "outputs", "inputs", "isa", "threads", NULL};
+static const char *const op_keys[] = {"model", "op", "what", "type", "rows", "outputs", "inputs", "jobs", "isa", "threads", NULL};
 
 static bool is_test(const json_t *o) { return json_is_string(json_object_get(o, "test")); }
 static bool is_op(const json_t *o) { return json_is_string(json_object_get(o, "op")); }
@@ -252,7 +253,7 @@ static const column test_columns[] = {
     {"bound", "roof", 0, 0}, {"fraction", "of roof", 1, 3}, {"fraction_min", "least", 1, 3}, {"fraction_max", "most", 1, 3},
 };
 static const column op_columns[] = {
-    {"op", "op", 0, 0}, {"what", "what", 0, 0}, {"type", "type", 0, 0}, {"isa", "isa", 0, 0}, {"rows", "rows", 0, 0},
+    {"op", "op", 0, 0}, {"what", "what", 0, 0}, {"type", "type", 0, 0}, {"isa", "isa", 0, 0}, {"rows", "rows", 0, 0}, {"jobs", "jobs", 0, 0},
     {"outputs", "outputs", 0, 0}, {"inputs", "inputs", 0, 0}, {"microseconds", "us", 1, 1}, {"bytes_per_second", "GB/s", 1e-9, 2},
     {"ops_per_second", "Gop/s", 1e-9, 1}, {"bound", "roof", 0, 0}, {"fraction", "of roof", 1, 3},
 };

@@ -96,10 +96,15 @@ static r1_status measure(ops_bench *b, r1_bench_op *op, const r1_cost *cost)
 
 static r1_status call_linear(ops_bench *b)
 {
-    r1i_weight w = *b->shape->w[b->turn % b->shape->n];
-    w.rows = b->outputs; /* panels follow one another: the first ones are a matrix of their own */
-    const r1i_linear_job job = {.y = r1i_mat_of(b->y, b->rows, b->outputs), .x = &b->act, .w = &w};
-    return r1i_linear(&b->ex, &job, 1);
+    const int64_t n = b->shape->together;
+    r1i_weight w[R1I_SHAPE_JOBS];
+    r1i_linear_job job[R1I_SHAPE_JOBS];
+    for (int64_t i = 0; i < n; i++) {
+        w[i] = *b->shape->w[(b->turn * n + i) % b->shape->n];
+        w[i].rows = b->outputs; /* panels follow one another: the first ones are a matrix of their own */
+        job[i] = (r1i_linear_job){.y = r1i_mat_of(b->y + i * b->rows * b->outputs, b->rows, b->outputs), .x = &b->act, .w = &w[i]};
+    }
+    return r1i_linear(&b->ex, job, n);
 }
 
 static r1_status call_prepare(ops_bench *b)
@@ -114,7 +119,7 @@ static r1_status call_prepare(ops_bench *b)
 /* How many outputs a call can have: what the buffer holds, and what a first call of a few says about the time. */
 static r1_status fit_outputs(ops_bench *b, const r1i_weight *w)
 {
-    const int64_t room = b->elems / b->rows / R1I_PANEL_ROWS * R1I_PANEL_ROWS;
+    const int64_t room = b->elems / (b->rows * b->shape->together) / R1I_PANEL_ROWS * R1I_PANEL_ROWS;
     double seconds;
     b->outputs = w->rows < PROBE_OUTPUTS ? w->rows : PROBE_OUTPUTS;
     const r1_status st = timed(b, 0.0, &seconds);
@@ -141,11 +146,12 @@ static r1_status bench_linear(ops_bench *b, const r1i_shape *s)
     if ((st = r1i_act_make(&b->ex, &b->act, r1i_mat_of(b->x, b->rows, w->cols), kinds)) == R1_OK && (st = fit_outputs(b, w)) == R1_OK) {
         r1i_weight part = *w;
         part.rows = b->outputs;
-        r1_cost cost = {.weight_bytes = r1i_weight_bytes(&part)};
-        const double ops = 2.0 * (double)b->rows * (double)b->outputs * (double)w->cols;
+        const double jobs = (double)s->together;
+        r1_cost cost = {.weight_bytes = jobs * r1i_weight_bytes(&part)};
+        const double ops = jobs * 2.0 * (double)b->rows * (double)b->outputs * (double)w->cols;
         cost.ops[kinds & R1I_ACT_Q8 ? R1_PEAK_INT8 : kinds & R1I_ACT_BF16 ? R1_PEAK_BF16 : R1_PEAK_F32] = ops;
         r1_bench_op op = {.op = "linear", .what = s->what, .type = r1_dtype_name(w->type), .outputs = w->rows, .inputs = w->cols,
-                          .measured_outputs = b->outputs, .ops = ops, .bytes = cost.weight_bytes};
+                          .jobs = s->together, .measured_outputs = b->outputs, .ops = ops, .bytes = cost.weight_bytes};
         st = measure(b, &op, &cost);
     }
     r1i_arena_reset(&b->scratch, mark);

@@ -45,7 +45,7 @@ static r1i_shape *find(collector *c, const r1i_weight *w, bool exact)
     return new;
 }
 
-static void add(collector *c, const char *name, const r1i_weight *w, bool exact)
+static void add_many(collector *c, const char *name, const r1i_weight *w, bool exact, int64_t together)
 {
     if (w->rows == 0 || c->full) return;
     r1i_shape *const at = find(c, w, exact);
@@ -57,11 +57,14 @@ static void add(collector *c, const char *name, const r1i_weight *w, bool exact)
     }
     if (c->full) return;
     if (at == &c->s->item[c->s->n]) c->s->n++;
+    if (at->n == 0) at->together = together < R1I_SHAPE_JOBS ? together : R1I_SHAPE_JOBS;
     at->w[at->n++] = w;
     const size_t used = strlen(at->what);
     if (!named(at->what, name) && used + strlen(name) + 2 < sizeof at->what)
         snprintf(at->what + used, sizeof at->what - used, "%s%s", used ? " " : "", name);
 }
+
+static void add(collector *c, const char *name, const r1i_weight *w, bool exact) { add_many(c, name, w, exact, 1); }
 
 static void add_layer(collector *c, const r1_model *m, const r1i_layer *l)
 {
@@ -72,8 +75,8 @@ static void add_layer(collector *c, const r1_model *m, const r1i_layer *l)
     add(c, "attn_q_b", &l->q_b, false);
     add(c, "attn_kv_a", &l->kv_a, false);
     for (int64_t h = 0; m->attn.mla && h < m->attn.heads; h++) {
-        add(c, "attn_k_absorb", &l->k_absorb[h], false);
-        add(c, "attn_v_absorb", &l->v_absorb[h], false);
+        add_many(c, "attn_k_absorb", &l->k_absorb[h], false, m->attn.heads);
+        add_many(c, "attn_v_absorb", &l->v_absorb[h], false, m->attn.heads);
     }
     add(c, "attn_output", &l->o, false);
     add(c, "ffn_gate", &l->dense.gate, false);
@@ -82,9 +85,9 @@ static void add_layer(collector *c, const r1_model *m, const r1i_layer *l)
     if (!l->moe) return;
     add(c, "router", &l->router, true);
     for (int64_t e = 0; e < m->route.experts; e++) {
-        add(c, "expert_gate", &l->expert[e].gate, false);
-        add(c, "expert_up", &l->expert[e].up, false);
-        add(c, "expert_down", &l->expert[e].down, false);
+        add_many(c, "expert_gate", &l->expert[e].gate, false, m->route.topk);
+        add_many(c, "expert_up", &l->expert[e].up, false, m->route.topk);
+        add_many(c, "expert_down", &l->expert[e].down, false, m->route.topk);
     }
     add(c, "shared_gate", &l->shared.gate, false);
     add(c, "shared_up", &l->shared.up, false);

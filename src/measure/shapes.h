@@ -4,12 +4,13 @@
 
 #include "model/model.h"
 
-enum { R1I_SHAPE_NAMES = 128 };
+enum { R1I_SHAPE_NAMES = 128, R1I_SHAPE_JOBS = 128 };
 
 typedef struct r1i_shape {
     char what[R1I_SHAPE_NAMES];      /* "ffn_gate ffn_up": all that share type and shape */
     const r1i_weight **w;            /* [n] in the order of a forward */
     int64_t n, room;
+    int64_t together;                /* so many of them are one call in a forward over one row: heads, chosen experts */
     bool exact;                      /* the router: f32 activations whatever the mode */
 } r1i_shape;
 

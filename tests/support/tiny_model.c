@@ -23,7 +23,7 @@ typedef struct buffer {
 static void *grow(buffer *b, size_t bytes)
 {
     if (b->n + bytes > b->room) {
-        b->room = (b->n + bytes) * 2;
+        b->room = (b->n + bytes) / 2 * 3 + 64;
         b->p = realloc(b->p, b->room);
         if (!b->p) abort();
     }
@@ -63,12 +63,12 @@ typedef struct maker {
     const tiny_model *t;
     bool gguf;
     uint64_t state;
-    tensor tensors[256];
-    int n;
+    tensor *tensors;
+    int n, room;
     buffer data;
     /* shape */
     int64_t vocab, d, f, layers, dense, heads, kv_heads, head_dim;
-    int64_t q_rank, rank, nope, rope, v, experts, topk, groups, kept, moe_f, shared;
+    int64_t q_rank, rank, nope, rope, v, experts, topk, groups, kept, moe_f, shared, context, trained, factor;
 } maker;
 
 static uint64_t next_u64(maker *m) /* splitmix64: millions of draws in the time of a test */
@@ -81,6 +81,31 @@ static uint64_t next_u64(maker *m) /* splitmix64: millions of draws in the time 
 static double uniform(maker *m) { return (double)(next_u64(m) >> 11) * 0x1p-53; }
 /* Deviation 1; three uniforms are close enough to normal. */
 static double normal(maker *m) { return 2.0 * (uniform(m) + uniform(m) + uniform(m) - 1.5); }
+
+/* R1 with everything a quarter to a tenth as wide, few layers and 64 of 256 experts: 1.07 billion weights, 0.33 of them used by a token. */
+static void set_mid_shape(maker *m)
+{
+    m->vocab = m->t->vocab ? m->t->vocab : 16384;
+    m->d = 2048;
+    m->f = 5632;
+    m->layers = 10;
+    m->dense = 2;
+    m->heads = 16;
+    m->q_rank = 768;
+    m->rank = 512;
+    m->nope = 128;
+    m->rope = 64;
+    m->v = 128;
+    m->experts = 64;
+    m->topk = 8;
+    m->groups = 8;
+    m->kept = 4;
+    m->moe_f = 256;
+    m->shared = 1;
+    m->context = 32768;
+    m->trained = 4096;
+    m->factor = 8;
+}
 
 static void set_shape(maker *m)
 {
@@ -105,6 +130,9 @@ static void set_shape(maker *m)
     m->kept = 2;
     m->moe_f = wide ? 256 : 64;
     m->shared = 1;
+    m->context = 4096;
+    m->trained = 64;
+    m->factor = 4;
 }
 
 static tensor *add(maker *m, const char *name, r1_dtype type, int n_dims, int64_t a, int64_t b, int64_t c)
@@ -112,7 +140,11 @@ static tensor *add(maker *m, const char *name, r1_dtype type, int n_dims, int64_
     const int64_t dim[3] = {a, b, c};
     int64_t rows = 1;
     uint64_t row_bytes;
-    if (m->n == (int)(sizeof m->tensors / sizeof *m->tensors)) abort();
+    if (m->n == m->room) {
+        m->room = m->room ? 2 * m->room : 256;
+        m->tensors = realloc(m->tensors, (size_t)m->room * sizeof *m->tensors);
+        if (!m->tensors) abort();
+    }
     tensor *const t = &m->tensors[m->n++];
     *t = (tensor){.type = type, .n_dims = n_dims};
     snprintf(t->name, sizeof t->name, "%s", name);
@@ -346,9 +378,9 @@ static void write_config(const maker *m, const char *dir)
     put_text(&b, "{\"model_type\": \"%s\", \"architectures\": [\"%s\"], \"vocab_size\": %" PRId64 ", \"hidden_size\": %" PRId64
              ", \"intermediate_size\": %" PRId64 ", \"num_hidden_layers\": %" PRId64 ", \"num_attention_heads\": %" PRId64 ",\n",
              type[m->t->arch], name[m->t->arch], m->vocab, m->d, m->f, m->layers, m->heads);
-    put_text(&b, "\"num_key_value_heads\": %" PRId64 ", \"hidden_act\": \"silu\", \"max_position_embeddings\": 4096, \"rms_norm_eps\": 1e-6, "
+    put_text(&b, "\"num_key_value_heads\": %" PRId64 ", \"hidden_act\": \"silu\", \"max_position_embeddings\": %" PRId64 ", \"rms_norm_eps\": 1e-6, "
              "\"tie_word_embeddings\": %s, \"bos_token_id\": 0, \"eos_token_id\": 1, \"torch_dtype\": \"bfloat16\",\n",
-             m->t->arch == R1I_DEEPSEEK_V3 ? m->heads : m->kv_heads, m->t->tied ? "true" : "false");
+             m->t->arch == R1I_DEEPSEEK_V3 ? m->heads : m->kv_heads, m->context, m->t->tied ? "true" : "false");
     if (m->t->type == R1_DTYPE_F8_E4M3)
         put_text(&b, "\"quantization_config\": {\"quant_method\": \"fp8\", \"fmt\": \"e4m3\", \"weight_block_size\": [128, 128], "
                  "\"activation_scheme\": \"dynamic\"},\n");
@@ -363,8 +395,8 @@ static void write_config(const maker *m, const char *dir)
         if (m->q_rank) put_text(&b, "\"q_lora_rank\": %" PRId64 ", ", m->q_rank);
         else put_text(&b, "\"q_lora_rank\": null, ");
         if (m->t->mtp) put_text(&b, "\"num_nextn_predict_layers\": 1, ");
-        put_text(&b, "\"rope_theta\": 10000, \"rope_scaling\": {\"type\": \"yarn\", \"factor\": 4, \"original_max_position_embeddings\": 64, "
-                 "\"beta_fast\": 32, \"beta_slow\": 1, \"mscale\": 1.0, \"mscale_all_dim\": 1.0}}\n");
+        put_text(&b, "\"rope_theta\": 10000, \"rope_scaling\": {\"type\": \"yarn\", \"factor\": %" PRId64 ", \"original_max_position_embeddings\": %" PRId64
+                 ", \"beta_fast\": 32, \"beta_slow\": 1, \"mscale\": 1.0, \"mscale_all_dim\": 1.0}}\n", m->factor, m->trained);
     } else if (m->t->arch == R1I_QWEN2) {
         put_text(&b, "\"use_sliding_window\": false, \"rope_theta\": 1000000.0}\n");
     } else {
@@ -407,7 +439,7 @@ static uint64_t write_keys(const maker *m, buffer *b)
 {
     const bool ds = m->t->arch == R1I_DEEPSEEK_V3, old = m->t->old_mla;
     const struct { const char *key; int64_t value; } ints[] = {
-        {"block_count", m->layers + m->t->mtp}, {"nextn_predict_layers", m->t->mtp}, {"context_length", 4096}, {"embedding_length", m->d}, {"feed_forward_length", m->f},
+        {"block_count", m->layers + m->t->mtp}, {"nextn_predict_layers", m->t->mtp}, {"context_length", m->context}, {"embedding_length", m->d}, {"feed_forward_length", m->f},
         {"vocab_size", m->vocab}, {"attention.head_count", m->heads}, {"attention.head_count_kv", ds ? (old ? m->heads : 1) : m->kv_heads},
         {"rope.dimension_count", ds ? m->rope : m->head_dim},
         {"attention.key_length", ds ? (old ? m->nope + m->rope : m->rank + m->rope) : m->head_dim},
@@ -417,11 +449,11 @@ static uint64_t write_keys(const maker *m, buffer *b)
         {"leading_dense_block_count", ds ? m->dense : 0}, {"expert_feed_forward_length", ds ? m->moe_f : 0}, {"expert_count", ds ? m->experts : 0},
         {"expert_used_count", ds ? m->topk : 0}, {"expert_shared_count", ds ? m->shared : 0}, {"expert_gating_func", ds ? 2 : 0},
         {"expert_group_count", ds ? m->groups : 0}, {"expert_group_used_count", ds ? m->kept : 0},
-        {"rope.scaling.original_context_length", ds ? 64 : 0},
+        {"rope.scaling.original_context_length", ds ? m->trained : 0},
     };
     const struct { const char *key; float value; } floats[] = {
         {"attention.layer_norm_rms_epsilon", 1e-6f}, {"rope.freq_base", ds ? 10000.0f : 500000.0f}, {"expert_weights_scale", ds ? 2.5f : 0},
-        {"rope.scaling.factor", ds ? 4.0f : 0}, {"rope.scaling.yarn_log_multiplier", ds ? 0.1f : 0},
+        {"rope.scaling.factor", ds ? (float)m->factor : 0}, {"rope.scaling.yarn_log_multiplier", ds ? 0.1f : 0},
     };
     static const char *const arch[] = {"deepseek2", "qwen2", "llama"};
     uint64_t n = 1;
@@ -498,7 +530,8 @@ void tiny_model_write(const tiny_model *t, const char *dir, char path[512])
     m->t = t;
     m->gguf = t->gguf || r1i_dtype_is_quantised(t->type);
     m->state = t->seed;
-    set_shape(m);
+    if (t->mid) set_mid_shape(m);
+    else set_shape(m);
     all_tensors(m);
     mkdir(dir, 0777);
     if (m->gguf) write_gguf(m, dir);
@@ -506,6 +539,7 @@ void tiny_model_write(const tiny_model *t, const char *dir, char path[512])
     if (t->tokenizer && !m->gguf) copy_tokenizer(t->tokenizer, dir);
     snprintf(path, 512, m->gguf ? "%s/model.gguf" : "%s", dir);
     free(m->data.p);
+    free(m->tensors);
     free(m);
 }
 

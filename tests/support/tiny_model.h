@@ -1,4 +1,4 @@
-/* Writes tiny random checkpoints with the real architectures, names and keys: any weight type, either container. What they say
+/* Writes tiny (or, for benchmarks, mid-size) random checkpoints with the real architectures, names and keys: any weight type, either container. What they say
  * is noise; every branch of loading and of the forward is in them. */
 #ifndef TINY_MODEL_H
 #define TINY_MODEL_H
@@ -14,6 +14,7 @@ typedef struct tiny_model {
     bool tied;          /* qwen2, llama: no separate head */
     bool mtp;           /* deepseek_v3: with an MTP layer */
     bool no_q_lora;     /* deepseek_v3: one q_proj */
+    bool mid;           /* deepseek_v3: R1's proportions at about a billion weights, for benchmarks */
     int64_t vocab;      /* 0: 320 */
     const char *tokenizer; /* nullable: folder whose tokenizer.json and tokenizer_config.json are copied beside safetensors */
     uint64_t seed;
