@@ -72,5 +72,6 @@ r1_feature(YAML yaml.h "yaml_parser_t p; return yaml_parser_initialize(&p) == 0;
 r1_feature(ZLIB zlib.h "return zlibVersion() == 0;" z)
 r1_feature(ZSTD zstd.h "return ZSTD_versionNumber() == 0;" zstd)
 r1_feature(SECCOMP seccomp.h "return seccomp_api_get() == 0;" seccomp)
+r1_feature(EXTTEXTCAT libexttextcat/textcat.h "return textcat_Init(\"\") == 0;" exttextcat-2.0)
 # all of them, and what version.c is told
-set(R1_FEATURES LIBEDIT SQLITE YAML ZLIB ZSTD SECCOMP)
+set(R1_FEATURES LIBEDIT SQLITE YAML ZLIB ZSTD SECCOMP EXTTEXTCAT)

@@ -19,6 +19,7 @@ const char *r1_feature(int i, bool *present, const char **adds)
         {"zlib", "data sets in .gz", R1_WITH_ZLIB},
         {"zstd", "data sets in .zst", R1_WITH_ZSTD},
         {"libseccomp", "the code runner's system call filter", R1_WITH_SECCOMP},
+        {"libexttextcat", "languages of one script told apart", R1_WITH_EXTTEXTCAT},
     };
     if (i < 0 || i >= (int)(sizeof features / sizeof *features)) return NULL;
     *present = features[i].present;

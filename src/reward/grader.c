@@ -7,6 +7,7 @@
 
 extern const r1i_grader_class r1i_grader_math, r1i_grader_choice;
 extern const r1i_grader_class r1i_grader_exact, r1i_grader_normalized, r1i_grader_format, r1i_grader_tags, r1i_grader_countdown, r1i_grader_sudoku;
+extern const r1i_grader_class r1i_grader_language, r1i_grader_ifeval;
 
 /* In the order of `r1 grade --help`. A new grader is a new file and a line here. */
 static const r1i_grader_class *const classes[] = {
@@ -18,6 +19,8 @@ static const r1i_grader_class *const classes[] = {
     &r1i_grader_tags,
     &r1i_grader_countdown,
     &r1i_grader_sudoku,
+    &r1i_grader_language,
+    &r1i_grader_ifeval,
 };
 enum { N_CLASSES = (int)(sizeof classes / sizeof *classes) };
 
