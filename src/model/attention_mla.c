@@ -66,7 +66,8 @@ static r1_status head_products(const r1i_pass *p, r1i_mat y, int64_t y_step, con
 
 static size_t head_products_bytes(const r1i_exec *ex, int64_t n, const r1i_weight *w, int64_t heads)
 {
-    return head_acts_bytes(n, heads, w[0].cols, stack_kinds(ex, w, heads)) + r1i_take_bytes(heads, sizeof(r1i_linear_job));
+    return head_acts_bytes(n, heads, w[0].cols, stack_kinds(ex, w, heads)) + r1i_take_bytes(heads, sizeof(r1i_linear_job)) +
+           r1i_tape_jobs_bytes(ex, heads);
 }
 
 /* q [n, heads * (nope + rope)] and kv [n, rank + rope] from h; both low ranks are normed on the way, nothing is rotated yet. */
@@ -104,9 +105,10 @@ static size_t project_bytes(const r1i_exec *ex, const r1_model *m, const r1i_lay
     const r1i_config *const c = &m->config;
     const bool low = c->q_lora_rank > 0;
     const size_t in = r1i_act_bytes(n, c->hidden_size, r1i_act_kind(ex, low ? &l->q_a : &l->q) | r1i_act_kind(ex, &l->kv_a));
-    if (!low) return in;
+    const size_t norm = r1i_tape_mat_bytes(ex, n, c->kv_lora_rank) + r1i_tape_jobs_bytes(ex, 2);
+    if (!low) return in + norm;
     const size_t up = r1i_act_bytes(n, c->q_lora_rank, r1i_act_kind(ex, &l->q_b));
-    return r1i_mat_bytes(n, c->q_lora_rank) + (in > up ? in : up);
+    return r1i_mat_bytes(n, c->q_lora_rank) + r1i_after(ex, in, up) + norm + r1i_tape_mat_bytes(ex, n, c->q_lora_rank) + r1i_tape_jobs_bytes(ex, 1);
 }
 
 /* The query that meets [c ; k_r]: per head [t ; rotated q_rope]. */
@@ -166,8 +168,6 @@ r1_status r1i_block_mla(const r1i_pass *p, const r1i_layer *l, const r1i_kv_laye
     return finish(p, l, u, o);
 }
 
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
-
 size_t r1i_block_mla_bytes(const r1i_exec *ex, const r1_model *m, const r1i_layer *l, int64_t n, size_t attn)
 {
     const r1i_config *const c = &m->config;
@@ -175,9 +175,11 @@ size_t r1i_block_mla_bytes(const r1i_exec *ex, const r1_model *m, const r1i_laye
     const size_t u = r1i_mat_bytes(n, s->heads * s->value_dim);
     const size_t query = r1i_mat_bytes(n, s->heads * s->key_dim) + r1i_mat_bytes(n, s->key_dim);
     const size_t q = r1i_mat_bytes(n, s->heads * (c->qk_nope_head_dim + c->qk_rope_head_dim));
-    const size_t absorbing = larger(r1i_take_bytes(n * s->heads, sizeof(int32_t)), head_products_bytes(ex, n, l->k_absorb, s->heads));
-    const size_t before = query + larger(q + larger(project_bytes(ex, m, l, n), absorbing), attn);
+    const size_t absorbing = r1i_after(ex, r1i_take_bytes(n * s->heads, sizeof(int32_t)), head_products_bytes(ex, n, l->k_absorb, s->heads));
+    const size_t before = query + r1i_after(ex, q + r1i_after(ex, project_bytes(ex, m, l, n), absorbing), attn) +
+                          r1i_tape_mat_bytes(ex, n, s->key_dim);
     const size_t out = r1i_act_bytes(n, s->heads * c->v_head_dim, r1i_act_kind(ex, &l->o));
-    const size_t after = r1i_mat_bytes(n, s->heads * c->v_head_dim) + larger(head_products_bytes(ex, n, l->v_absorb, s->heads), out);
-    return u + larger(before, after);
+    const size_t after = r1i_mat_bytes(n, s->heads * c->v_head_dim) + r1i_after(ex, head_products_bytes(ex, n, l->v_absorb, s->heads), out) +
+                         r1i_tape_jobs_bytes(ex, 1);
+    return u + r1i_after(ex, before, after);
 }

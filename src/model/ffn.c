@@ -26,5 +26,6 @@ size_t r1i_block_ffn_bytes(const r1i_exec *ex, const r1i_ffn *f, int64_t rows)
 {
     const size_t in = r1i_act_bytes(rows, f->gate.cols, r1i_act_kind(ex, &f->gate) | r1i_act_kind(ex, &f->up));
     const size_t out = r1i_act_bytes(rows, f->down.cols, r1i_act_kind(ex, &f->down));
-    return r1i_mat_bytes(rows, f->gate.rows) + r1i_mat_bytes(rows, f->up.rows) + (in > out ? in : out);
+    return r1i_mat_bytes(rows, f->gate.rows) + r1i_mat_bytes(rows, f->up.rows) + r1i_after(ex, in, out) +
+           r1i_tape_mat_bytes(ex, rows, f->gate.rows) + r1i_tape_jobs_bytes(ex, 2) + r1i_tape_jobs_bytes(ex, 1);
 }

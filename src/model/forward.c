@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "model/pass.h"
-#include "op/tape.h"
 
 /* ---- helpers of all blocks ------------------------------------------------------------------------------------------ */
 
@@ -112,7 +111,8 @@ size_t r1i_block_layer_bytes(const r1i_exec *ex, const r1_model *m, const r1i_la
 {
     const size_t a = m->attn.mla ? r1i_block_mla_bytes(ex, m, l, rows, attn) : r1i_block_gqa_bytes(ex, m, l, rows, attn);
     const size_t f = l->moe ? r1i_block_moe_bytes(ex, m, l, rows) : r1i_block_ffn_bytes(ex, &l->dense, rows);
-    return r1i_mat_bytes(rows, m->config.hidden_size) + (a > f ? a : f);
+    const size_t h = r1i_mat_bytes(rows, m->config.hidden_size) + r1i_tape_mat_bytes(ex, rows, m->config.hidden_size);
+    return r1i_after(ex, h + a, h + f);
 }
 
 /* ---- ending --------------------------------------------------------------------------------------------------------- */
@@ -198,6 +198,19 @@ r1_status r1i_forward(r1i_exec *ex, const r1_model *m, const r1i_kv *kv, const r
     if (st == R1_OK) st = run(&p, kv, logits, hidden_out);
     r1i_arena_reset(ex->scratch, mark);
     return st;
+}
+
+size_t r1i_forward_tape_bytes(const r1_model *m, int64_t rows, int64_t max_positions, int threads)
+{
+    r1i_tape tape;
+    r1i_exec ex = r1i_model_exec(m, NULL, NULL, NULL);
+    ex.tape = &tape; /* only whether there is one is asked */
+    const size_t attn = r1i_op_scratch_bytes(&m->attn, rows, max_positions, threads), d = r1i_mat_bytes(rows, m->config.hidden_size);
+    size_t bytes = r1i_pass_begin_bytes(m, rows) + 3 * d; /* the final norm's copy and output, the head's input */
+    for (int64_t i = 0; i < m->config.num_hidden_layers; i++) bytes += r1i_block_layer_bytes(&ex, m, &m->layer[i], rows, attn);
+    for (int64_t i = 0; m->mtp && i < m->config.num_nextn_predict_layers; i++)
+        bytes += r1i_pass_begin_bytes(m, rows) + r1i_block_layer_bytes(&ex, m, &m->mtp[i].layer, rows, attn) + 2 * r1i_mtp_join_bytes(&ex, m, rows) + 4 * d;
+    return bytes;
 }
 
 size_t r1i_forward_scratch_bytes(const r1_model *m, int64_t rows, int64_t max_positions, int threads)

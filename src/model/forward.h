@@ -34,8 +34,13 @@ r1_status r1i_forward(r1i_exec *ex, const r1_model *m, const r1i_kv *kv, const r
  * slot) and predicts the token after next_token[i]. The layer's own pages are those of kv layer num_hidden_layers + depth. */
 r1_status r1i_forward_mtp(r1i_exec *ex, const r1_model *m, int64_t depth, const r1i_kv *kv, const r1i_batch *batch,
                           const int32_t *next_token, r1i_mat hidden, r1i_mat logits);
+/* The same without a head: normed [n, hidden_size] receives what the head would see (a trainer's loss does the rest). */
+r1_status r1i_forward_mtp_hidden(r1i_exec *ex, const r1_model *m, int64_t depth, const r1i_kv *kv, const r1i_batch *batch,
+                                 const int32_t *next_token, r1i_mat hidden, r1i_mat normed);
 
 /* Scratch of a forward of at most `rows` rows, `logit_rows` of them with logits, at positions below max_positions. */
 size_t r1i_forward_scratch_bytes(const r1_model *m, int64_t rows, int64_t max_positions, int threads);
+/* As above for a forward that a tape records: nothing is given back, so all layers add up. Logits are not among it. */
+size_t r1i_forward_tape_bytes(const r1_model *m, int64_t rows, int64_t max_positions, int threads);
 
 #endif

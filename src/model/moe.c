@@ -55,7 +55,7 @@ static size_t route_bytes(const r1i_exec *exec, const r1_model *m, const r1i_lay
     r1i_exec ex = *exec;
     ex.compute = R1I_COMPUTE_F32;
     ex.exact_activations = true;
-    return r1i_mat_bytes(n, m->route.experts) + r1i_act_bytes(n, m->config.hidden_size, r1i_act_kind(&ex, &l->router));
+    return r1i_mat_bytes(n, m->route.experts) + r1i_act_bytes(n, m->config.hidden_size, r1i_act_kind(&ex, &l->router)) + r1i_tape_jobs_bytes(&ex, 1);
 }
 
 /* Counting sort: experts ascending, and rows ascending within one. */
@@ -134,7 +134,7 @@ static size_t products_in_bytes(const r1i_exec *ex, const r1_model *m, const r1i
     const unsigned shared = l->has_shared ? in_kinds(ex, &l->shared) : 0;
     unsigned kinds = 0;
     for (int64_t e = 0; e < m->route.experts; e++) kinds |= in_kinds(ex, &l->expert[e]);
-    const size_t jobs = r1i_take_bytes(w.jobs, sizeof(r1i_linear_job)) + r1i_take_bytes(w.jobs, sizeof(r1i_act));
+    const size_t jobs = r1i_take_bytes(w.jobs, sizeof(r1i_linear_job)) + r1i_take_bytes(w.jobs, sizeof(r1i_act)) + r1i_tape_jobs_bytes(ex, w.jobs);
     if (n == 1 && !ex->tape) return jobs + r1i_act_bytes(n, w.d, shared | kinds);
     return jobs + r1i_act_bytes(n, w.d, shared) + r1i_mat_bytes(w.rows, w.d) + r1i_act_bytes(w.rows, w.d, kinds);
 }
@@ -180,7 +180,7 @@ static size_t products_out_bytes(const r1i_exec *ex, const r1_model *m, const r1
     for (int64_t e = 0; e < m->route.experts; e++) kinds |= r1i_act_kind(ex, &l->expert[e].down);
     const size_t own = l->has_shared ? r1i_act_bytes(n, w.shared, r1i_act_kind(ex, &l->shared.down)) : 0;
     return r1i_take_bytes(w.jobs, sizeof(r1i_linear_job)) + r1i_take_bytes(w.jobs, sizeof(r1i_act)) +
-           r1i_act_bytes(w.rows, w.f, kinds) + own;
+           r1i_act_bytes(w.rows, w.f, kinds) + own + r1i_tape_jobs_bytes(ex, w.jobs);
 }
 
 r1_status r1i_block_moe(const r1i_pass *p, const r1i_layer *l, int64_t index, r1i_mat h)
@@ -212,7 +212,7 @@ size_t r1i_block_moe_bytes(const r1i_exec *ex, const r1_model *m, const r1i_laye
     const widths w = widths_of(m, l, n);
     const size_t mids = 2 * r1i_mat_bytes(w.rows, w.f) + (l->has_shared ? 2 * r1i_mat_bytes(n, w.shared) : 0);
     const size_t outs = r1i_mat_bytes(w.rows, w.d) + (l->has_shared ? r1i_mat_bytes(n, w.d) : 0);
-    const size_t in = mids + products_in_bytes(ex, m, l, n), out = mids + outs + products_out_bytes(ex, m, l, n);
-    const size_t work = in > out ? in : out, routing = route_bytes(ex, m, l, n);
-    return groups_bytes(m, n) + (work > routing ? work : routing);
+    const size_t copies = r1i_tape_mat_bytes(ex, w.rows, w.f) + (l->has_shared ? r1i_tape_mat_bytes(ex, n, w.shared) : 0);
+    const size_t work = mids + copies + r1i_after(ex, products_in_bytes(ex, m, l, n), outs + products_out_bytes(ex, m, l, n));
+    return groups_bytes(m, n) + r1i_after(ex, work, route_bytes(ex, m, l, n));
 }

@@ -5,6 +5,7 @@
 
 #include "model/forward.h"
 #include "op/ops.h"
+#include "op/tape.h"
 
 /* What all blocks of one forward share. */
 typedef struct r1i_pass {
@@ -21,6 +22,13 @@ typedef struct r1i_pass {
 
 static inline size_t r1i_take_bytes(int64_t n, size_t size) { return r1i_align_up((size_t)n * size, R1I_ALIGN); }
 static inline size_t r1i_mat_bytes(int64_t rows, int64_t cols) { return r1i_take_bytes(rows * cols, sizeof(float)); }
+
+/* Scratch of two temporaries that follow each other: the larger one where the first is given back before, both under a tape, which gives
+ * nothing back. */
+static inline size_t r1i_after(const r1i_exec *ex, size_t a, size_t b) { return ex->tape ? a + b : a > b ? a : b; }
+/* What a tape takes besides the temporaries: a copy of what an op overwrites, the jobs of a product. */
+static inline size_t r1i_tape_mat_bytes(const r1i_exec *ex, int64_t rows, int64_t cols) { return ex->tape ? r1i_mat_bytes(rows, cols) : 0; }
+static inline size_t r1i_tape_jobs_bytes(const r1i_exec *ex, int64_t n) { return ex->tape ? r1i_take_bytes(n, sizeof(r1i_tape_job)) : 0; }
 
 /* n elements of `size` bytes of scratch; *out receives the pointer. R1_ERR_NOMEM. */
 r1_status r1i_pass_take(const r1i_pass *p, int64_t n, size_t size, void *out);

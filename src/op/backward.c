@@ -5,7 +5,7 @@
 #include "op/tape.h"
 
 static r1i_mat grad(const r1i_tape *t, r1i_mat m) { return r1i_tape_grad_mat(t, m); }
-static float *param(const r1i_tape *t, const void *data) { return t->param_grad(t->user, data); }
+static float *param(const r1i_tape *t, const r1i_record *r, const void *data) { return t->param_grad(t->user, data, r->side); }
 
 static size_t floats(int64_t n) { return r1i_align_up((size_t)n * sizeof(float), R1I_ALIGN); }
 
@@ -97,9 +97,9 @@ static r1_status back_linear(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
     r1_status st = take_lists(ex, &t->work, r->n, &l);
     if (st != R1_OK || (st = inputs(ex, t, r, &l)) != R1_OK) return st;
     for (int64_t i = 0; i < r->n; i++) {
-        float *const bias = r->job[i].bias ? param(t, r->job[i].bias) : NULL;
+        float *const bias = r->job[i].bias ? param(t, r, r->job[i].bias) : NULL;
         if (bias && (st = ex->ops->grad->column_sum(ex, bias, grad(t, r->job[i].y))) != R1_OK) return st;
-        if (!(l.g[n] = param(t, r->job[i].w->data))) continue;
+        if (!(l.g[n] = param(t, r, r->job[i].w->data))) continue;
         l.dy[n] = grad(t, r->job[i].y);
         l.x[n++] = r->job[i].x;
     }
@@ -114,7 +114,7 @@ static r1_status back_rmsnorm(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
 {
     float *const rms = r1i_arena_take(&t->work, floats(r->x.rows), ex->err);
     if (!rms) return R1_ERR_NOMEM;
-    return ex->ops->grad->rmsnorm(ex, grad(t, r->x), grad(t, r->y), r->saved, r->vec, r->scalar, param(t, r->vec), r->flag, rms);
+    return ex->ops->grad->rmsnorm(ex, grad(t, r->x), grad(t, r->y), r->saved, r->vec, r->scalar, param(t, r, r->vec), r->flag, rms);
 }
 
 /* The inverse rotation, in place. */
@@ -166,7 +166,7 @@ static r1_status back(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
     case R1I_TAPE_COMBINE: return back_combine(ex, t, r);
     case R1I_TAPE_EMBED: break;
     }
-    float *const table = param(t, r->w->data);
+    float *const table = param(t, r, r->w->data);
     return table ? g->embed(ex, table, grad(t, r->y), r->index) : R1_OK;
 }
 

@@ -53,7 +53,7 @@ r1i_record *r1i_tape_add(r1i_exec *ex, r1i_tape_op op)
         return NULL;
     }
     r1i_record *const r = &t->record[t->n++];
-    *r = (r1i_record){.op = op};
+    *r = (r1i_record){.op = op, .side = t->side};
     return r;
 }
 

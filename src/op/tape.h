@@ -33,7 +33,7 @@ typedef struct r1i_record {
     const float *weight;      /* gates [rows, topk] */
     int64_t n, dim, step;
     float scalar;
-    bool flag;
+    bool flag, side;
     r1i_attn_shape attn;
     r1i_mat keys, values;     /* ATTENTION: as read from the cache; z, saved: where their gradients go */
     r1i_router_shape route;
@@ -43,8 +43,9 @@ typedef struct r1i_record {
 } r1i_record;
 
 /* Where the gradient of a parameter is summed: f32 in the layout of its panels ([ceil(rows / 16)][cols][16]; a vector as it lies), by the
- * address of the parameter's data. NULL: frozen, nothing is summed. */
-typedef float *(*r1i_param_grad_fn)(void *user, const void *data);
+ * address of the parameter's data. NULL: frozen, nothing is summed. side: the record was made while tape.side was set (a second use of a parameter in
+ * one pass, which needs a sum of its own: two chains of rows would otherwise meet in an order that depends on the batch). */
+typedef float *(*r1i_param_grad_fn)(void *user, const void *data, bool side);
 
 typedef struct r1i_tape {
     r1i_arena *act;           /* the forward's scratch: held while the tape is in use */
@@ -55,6 +56,7 @@ typedef struct r1i_tape {
     r1_env env;
     r1i_param_grad_fn param_grad;
     void *user;
+    bool side;                /* marks the records made from now on */
     float balance_alpha;      /* weight of the sequence balance loss of every router; 0: none */
     double *balance_loss;     /* nullable: its value is added here (not part of the cross-entropy) */
     const r1i_run *runs;      /* of the batch under way, borrowed until the backward is done */

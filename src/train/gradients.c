@@ -1,0 +1,139 @@
+#include "train/gradients.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct collect {
+    r1i_trained *out; /* NULL: count */
+    int64_t n, total;
+} collect;
+
+static r1_status one(void *user, const r1i_parameter *p)
+{
+    collect *const c = user;
+    if (p->selection_bias) return R1_OK;
+    if (c->out)
+        c->out[c->n] = (r1i_trained){.p = *p, .floats = r1i_parameter_floats(p), .data = r1i_parameter_data(p), .decay = p->w != NULL};
+    c->total += r1i_parameter_floats(p);
+    c->n++;
+    return R1_OK;
+}
+
+static int64_t table_floats(const r1_model *m)
+{
+    const r1i_parameter head = {.w = &m->head};
+    return r1i_parameter_floats(&head);
+}
+
+/* Own sums: the head's if it is tied, and both of the MTP layer. */
+static int64_t own_tables(const r1_model *m, bool with_mtp)
+{
+    return ((m->config.tie_word_embeddings ? 1 : 0) + (with_mtp && m->mtp ? 2 : 0)) * table_floats(m);
+}
+
+uint64_t r1i_gradients_bytes(const r1_model *m, bool with_mtp)
+{
+    collect c = {0};
+    (void)r1i_model_parameters(m, one, &c);
+    return (uint64_t)(3 * c.total + own_tables(m, with_mtp)) * sizeof(float) + (uint64_t)c.n * (sizeof(r1i_trained) + sizeof(int64_t));
+}
+
+/* Indices of n parameters in ascending order of their addresses. Few thousands: shell sort. */
+static void sort_addresses(r1i_gradients *g)
+{
+    for (int64_t i = 0; i < g->n; i++) g->by_address[i] = i;
+    for (int64_t gap = g->n / 2; gap > 0; gap /= 2)
+        for (int64_t i = gap; i < g->n; i++) {
+            const int64_t x = g->by_address[i];
+            int64_t k = i;
+            for (; k >= gap && g->param[g->by_address[k - gap]].data > g->param[x].data; k -= gap) g->by_address[k] = g->by_address[k - gap];
+            g->by_address[k] = x;
+        }
+}
+
+static void hand_out(r1i_gradients *g, const r1_model *m)
+{
+    float *p = g->memory;
+    for (int64_t i = 0; i < g->n; i++) {
+        g->param[i].grad = p;
+        g->param[i].m = p + g->total;
+        g->param[i].v = p + 2 * g->total;
+        p += g->param[i].floats;
+    }
+    float *own = g->memory + 3 * g->total;
+    const int64_t table = table_floats(m);
+    const bool tied = m->config.tie_word_embeddings;
+    g->head = tied ? own : r1i_gradients_of(g, m->head.data, false);
+    if (g->tables > (tied ? table : 0)) {
+        g->side_head = own + (tied ? table : 0);
+        g->side_embedding = g->side_head + table;
+    }
+}
+
+r1_status r1i_gradients_create(r1i_gradients *g, const r1_model *m, bool with_mtp, const r1_env *env, r1_error *err)
+{
+    collect c = {0};
+    *g = (r1i_gradients){0};
+    if (env) g->env = *env;
+    if (!m->params.trainable) return r1i_fail(err, R1_ERR_USAGE, "the model was not opened to be trained");
+    (void)r1i_model_parameters(m, one, &c);
+    g->n = c.n;
+    g->total = c.total;
+    g->tables = own_tables(m, with_mtp);
+    g->param = r1i_alloc_zero(&g->env, (size_t)g->n * sizeof *g->param);
+    g->by_address = r1i_alloc(&g->env, (size_t)g->n * sizeof *g->by_address);
+    g->memory = r1i_alloc_zero(&g->env, (size_t)(3 * g->total + g->tables) * sizeof *g->memory);
+    if (!g->param || !g->by_address || !g->memory) {
+        const uint64_t want = r1i_gradients_bytes(m, with_mtp);
+        r1i_gradients_destroy(g);
+        return r1i_fail(err, R1_ERR_NOMEM, "gradients and moments, %" PRIu64 " bytes", want);
+    }
+    c = (collect){.out = g->param};
+    (void)r1i_model_parameters(m, one, &c);
+    sort_addresses(g);
+    hand_out(g, m);
+    return R1_OK;
+}
+
+void r1i_gradients_destroy(r1i_gradients *g)
+{
+    r1i_release(&g->env, g->param, (size_t)g->n * sizeof *g->param);
+    r1i_release(&g->env, g->by_address, (size_t)g->n * sizeof *g->by_address);
+    r1i_release(&g->env, g->memory, (size_t)(3 * g->total + g->tables) * sizeof *g->memory);
+    *g = (r1i_gradients){0};
+}
+
+void r1i_gradients_zero(r1i_gradients *g)
+{
+    memset(g->memory, 0, (size_t)g->total * sizeof *g->memory);
+    memset(g->memory + 3 * g->total, 0, (size_t)g->tables * sizeof *g->memory);
+}
+
+float *r1i_gradients_of(void *user, const void *data, bool side)
+{
+    const r1i_gradients *const g = user;
+    int64_t lo = 0, hi = g->n;
+    if (side && g->side_embedding && data == (const void *)g->param[0].data) return g->side_embedding;
+    while (lo < hi) {
+        const int64_t mid = lo + (hi - lo) / 2;
+        const r1i_trained *const t = &g->param[g->by_address[mid]];
+        if ((const void *)t->data == data) return t->grad;
+        if ((uintptr_t)t->data < (uintptr_t)data) lo = mid + 1;
+        else hi = mid;
+    }
+    return NULL;
+}
+
+/* The embedding comes first in the checkpoint's order, an untied head last. */
+void r1i_gradients_finish(r1i_gradients *g)
+{
+    float *const table = g->param[0].grad, *const head = g->param[g->n - 1].grad;
+    const bool tied = g->head == g->memory + 3 * g->total;
+    const int64_t n = g->param[0].floats;
+    for (int64_t i = 0; i < n && tied; i++) table[i] += g->head[i];
+    for (int64_t i = 0; i < n && g->side_head; i++) {
+        (tied ? table : head)[i] += g->side_head[i];
+        table[i] += g->side_embedding[i];
+    }
+}

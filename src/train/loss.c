@@ -1,0 +1,217 @@
+#include "train/loss.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "op/ops.h"
+#include "sample/sample.h"
+
+enum { SLICE = 128 }; /* rows of logits at a time: 128 x 129,280 x 4 bytes = 63 MiB for R1 */
+
+/* ---- memory ------------------------------------------------------------------------------------------------------------ */
+
+static r1_status create(r1i_stepper *s, const r1i_stepper_params *p, r1_error *err)
+{
+    const r1_model *const m = s->model;
+    const int64_t slice = p->max_rows < SLICE ? p->max_rows : SLICE, vocab = m->config.vocab_size;
+    const int threads = r1i_pool_threads(s->ex.pool);
+    const size_t head = (size_t)slice * (size_t)vocab * sizeof(float) + 3 * (size_t)slice * sizeof(double) + 16 * R1I_ALIGN;
+    r1_status st = r1i_arena_create(&s->act, "activations", &s->env, r1i_forward_tape_bytes(m, p->max_rows, p->max_positions, threads) + head, err);
+    if (st != R1_OK) return st;
+    s->logits = r1i_mat_of(r1i_arena_take(&s->act, (size_t)slice * (size_t)vocab * sizeof(float), err), slice, vocab);
+    s->lse = r1i_arena_take(&s->act, (size_t)slice * sizeof *s->lse, err);
+    s->coef = r1i_arena_take(&s->act, (size_t)slice * sizeof *s->coef, err);
+    if (!s->logits.p || !s->lse || !s->coef) return R1_ERR_NOMEM;
+    /* pages of every sequence apart: a batch has at most one partly filled page a sequence */
+    const int64_t pages = p->max_rows;
+    if ((st = r1i_kv_create(&s->kv, m, p->cache_type, pages, m->mtp != NULL, &s->env, err)) != R1_OK) return st;
+    if (s->gradients && (st = r1i_tape_create(&s->tape, &s->act, &s->env, err)) != R1_OK) return st;
+    s->tape.param_grad = r1i_gradients_of;
+    s->tape.user = s->gradients;
+    s->tape.balance_alpha = p->balance_alpha;
+    return R1_OK;
+}
+
+r1_status r1i_stepper_create(r1i_stepper *s, const r1_model *model, r1i_gradients *gradients, r1i_pool *pool, const r1i_stepper_params *params,
+                             const r1_env *env, r1_error *err)
+{
+    *s = (r1i_stepper){.model = model, .gradients = gradients, .max_rows = params->max_rows, .mtp_weight = params->mtp_weight,
+                       .mtp_detach = params->mtp_detach};
+    if (env) s->env = *env;
+    s->ex = r1i_model_exec(model, pool, &s->act, err);
+    s->n_defined = params->n_defined > 0 ? params->n_defined : model->config.vocab_size;
+    s->temperature = params->temperature > 0.0f ? params->temperature : 1.0f;
+    const r1_status st = create(s, params, err);
+    if (st != R1_OK) r1i_stepper_destroy(s);
+    return st;
+}
+
+void r1i_stepper_destroy(r1i_stepper *s)
+{
+    if (s->tape.act) r1i_tape_destroy(&s->tape);
+    r1i_kv_destroy(&s->kv);
+    r1i_arena_destroy(&s->act);
+}
+
+/* ---- head and cross-entropy -------------------------------------------------------------------------------------------- */
+
+static r1i_mat rows_of(r1i_mat m, int64_t r0, int64_t n) { return (r1i_mat){m.p + r0 * m.stride, n, m.cols, m.stride}; }
+
+/* logits = head x by the engine's own product, and the log-sum-exp over the defined ids. */
+static r1_status head_forward(r1i_stepper *s, r1i_mat x, r1i_mat logits)
+{
+    r1i_exec ex = s->ex;
+    r1i_act act;
+    ex.tape = NULL;
+    r1_status st = r1i_act_make(&ex, &act, x, r1i_act_kind(&ex, &s->model->head));
+    if (st == R1_OK) st = r1i_linear(&ex, &(r1i_linear_job){.y = logits, .x = &act, .w = &s->model->head}, 1);
+    return st == R1_OK ? r1i_logsumexp(&ex, logits, s->n_defined, 1.0f / s->temperature, s->lse) : st;
+}
+
+/* dlogits are in place of the logits: dx = dlogits W, dW += dlogits^T x. */
+static r1_status head_backward(r1i_stepper *s, r1i_mat dlogits, r1i_mat x, const r1i_weight *transposed, float *sum, float *work)
+{
+    r1i_exec *const ex = &s->ex;
+    r1i_act act = {.x = dlogits};
+    r1i_linear_job job = {.y = r1i_tape_grad_mat(&s->tape, x), .x = &act, .w = transposed, .add = true};
+    r1_status st = ex->ops->linear(ex, &job, 1);
+    if (st != R1_OK || !sum) return st;
+    return ex->ops->grad->linear_weight(ex, &sum, &dlogits, &x, 1, work);
+}
+
+typedef struct head_work {
+    r1i_weight transposed;
+    float *work;
+    r1i_arena arena;
+} head_work;
+
+static r1_status open_head(r1i_stepper *s, r1i_mat x, head_work *h)
+{
+    const r1i_weight *const head = &s->model->head;
+    uint64_t bytes = 0;
+    (void)r1i_panel_bytes(R1_DTYPE_F32, head->cols, head->rows, &bytes);
+    const size_t work = r1i_grad_linear_work(&x, 1) * sizeof(float);
+    r1_status st = r1i_arena_create(&h->arena, "head", &s->env, (size_t)bytes + work + 4 * R1I_ALIGN, s->ex.err);
+    if (st != R1_OK) return st;
+    float *const out = r1i_arena_take(&h->arena, (size_t)bytes, s->ex.err);
+    h->work = r1i_arena_take(&h->arena, work, s->ex.err);
+    h->transposed = (r1i_weight){.type = R1_DTYPE_F32, .layout = R1I_LAYOUT_PANEL, .rows = head->cols, .cols = head->rows, .data = (const uint8_t *)out};
+    return s->ex.ops->grad->transpose(&s->ex, &out, &head, 1);
+}
+
+/* All rows of x, final-normed, against target and weight times `by`. The gradient of x is written into the shadow, the head's into sum. */
+static r1_status cross_entropy(r1i_stepper *s, r1i_mat x, const int32_t *target, const float *weight, float by, float *sum, double *loss,
+                               float *logprob)
+{
+    head_work h = {0};
+    r1_status st = s->gradients ? open_head(s, x, &h) : R1_OK;
+    for (int64_t r0 = 0; r0 < x.rows && st == R1_OK; r0 += s->logits.rows) {
+        const int64_t n = x.rows - r0 < s->logits.rows ? x.rows - r0 : s->logits.rows;
+        const r1i_mat part = rows_of(x, r0, n), logits = rows_of(s->logits, 0, n);
+        if ((st = head_forward(s, part, logits)) != R1_OK) break;
+        for (int64_t i = 0; i < n; i++) {
+            const double z = (double)(logits.p[i * logits.stride + target[r0 + i]] * (1.0f / s->temperature));
+            *loss += (double)(weight[r0 + i] * by) * (s->lse[i] - z);
+            if (logprob) logprob[r0 + i] = (float)(z - s->lse[i]);
+            s->coef[i] = weight[r0 + i] * by * (1.0f / s->temperature);
+        }
+        if (!s->gradients) continue;
+        st = s->ex.ops->grad->cross_entropy(&s->ex, logits, target + r0, s->lse, s->coef, s->n_defined, 1.0f / s->temperature);
+        if (st == R1_OK) st = head_backward(s, logits, part, &h.transposed, sum, h.work);
+    }
+    r1i_arena_destroy(&h.arena);
+    return st;
+}
+
+/* ---- one micro-batch --------------------------------------------------------------------------------------------------- */
+
+static r1_status check(const r1i_stepper *s, const r1i_train_rows *rows, r1_error *err)
+{
+    if (rows->batch.n > s->max_rows)
+        return r1i_fail(err, R1_ERR_USAGE, "a micro-batch of %lld tokens, at most %lld expected", (long long)rows->batch.n, (long long)s->max_rows);
+    for (int64_t i = 0; i < rows->batch.n; i++)
+        if (rows->target[i] < 0 || rows->target[i] >= s->n_defined)
+            return r1i_fail(err, R1_ERR_RANGE, "target id %d of row %lld, 0 to %lld expected", (int)rows->target[i], (long long)i, (long long)s->n_defined - 1);
+    return R1_OK;
+}
+
+static r1_status take_hidden(r1i_stepper *s, int64_t n, r1i_mat *out)
+{
+    const int64_t d = s->model->config.hidden_size;
+    *out = r1i_mat_of(r1i_arena_take(&s->act, (size_t)(n * d) * sizeof(float), s->ex.err), n, d);
+    return out->p ? R1_OK : R1_ERR_NOMEM;
+}
+
+/* Slot j of a sequence joins the trunk's state at j with token j + 1 and is held against token j + 2: its row's weight is the next row's.
+ * The last row of a run has no such target. target, weight: [n] scratch of the caller. */
+static void shift_targets(const r1i_train_rows *rows, int32_t *target, float *weight)
+{
+    for (int64_t r = 0; r < rows->batch.n_runs; r++) {
+        const r1i_run *const run = &rows->batch.runs[r];
+        for (int64_t i = run->first; i < run->first + run->n; i++) {
+            const bool last = i + 1 == run->first + run->n;
+            target[i] = last ? 0 : rows->target[i + 1];
+            weight[i] = last ? 0.0f : rows->weight[i + 1];
+        }
+    }
+}
+
+typedef struct mtp_rows {
+    r1i_mat hidden, normed; /* a detached copy or the trunk's own output; the layer's output */
+    int32_t *target;
+    float *weight;
+} mtp_rows;
+
+/* Records behind the trunk's, so the walk back meets them first. */
+static r1_status mtp_forward(r1i_stepper *s, const r1i_train_rows *rows, r1i_mat hidden, mtp_rows *m)
+{
+    const int64_t n = rows->batch.n;
+    r1_status st;
+    *m = (mtp_rows){.hidden = hidden};
+    m->target = r1i_arena_take(&s->act, (size_t)n * sizeof *m->target, s->ex.err);
+    m->weight = m->target ? r1i_arena_take(&s->act, (size_t)n * sizeof *m->weight, s->ex.err) : NULL;
+    if (!m->weight || (st = take_hidden(s, n, &m->normed)) != R1_OK) return R1_ERR_NOMEM;
+    shift_targets(rows, m->target, m->weight);
+    if (s->mtp_detach) {
+        if ((st = take_hidden(s, n, &m->hidden)) != R1_OK) return st;
+        memcpy(m->hidden.p, hidden.p, (size_t)(n * hidden.cols) * sizeof *hidden.p);
+    }
+    /* the row's own target is the token after it */
+    return r1i_forward_mtp_hidden(&s->ex, s->model, 0, &s->kv, &rows->batch, rows->target, m->hidden, m->normed);
+}
+
+static r1_status run_rows(r1i_stepper *s, const r1i_train_rows *rows, double *loss, double *mtp_loss, float *logprob, const r1i_probe *router)
+{
+    const bool mtp = s->mtp_weight > 0.0f && s->model->mtp && mtp_loss;
+    r1i_batch batch = rows->batch;
+    r1i_mat hidden;
+    mtp_rows next = {0};
+    r1i_gradients *const g = s->gradients;
+    r1_status st;
+    batch.n_logits = 0;
+    if ((st = take_hidden(s, batch.n, &hidden)) != R1_OK) return st;
+    if ((st = r1i_forward(&s->ex, s->model, &s->kv, &batch, (r1i_mat){0}, &hidden, router)) != R1_OK) return st;
+    s->tape.side = true;
+    if (mtp) st = mtp_forward(s, rows, hidden, &next);
+    s->tape.side = false;
+    if (st != R1_OK) return st;
+    if (g) r1i_tape_zero(&s->tape);
+    if ((st = cross_entropy(s, hidden, rows->target, rows->weight, 1.0f, g ? g->head : NULL, loss, logprob)) != R1_OK) return st;
+    if (mtp) st = cross_entropy(s, next.normed, next.target, next.weight, s->mtp_weight, g ? g->side_head : NULL, mtp_loss, NULL);
+    if (st != R1_OK) return st;
+    return g ? r1i_tape_backward(&s->ex, &s->tape) : R1_OK;
+}
+
+r1_status r1i_stepper_run(r1i_stepper *s, const r1i_train_rows *rows, double *loss, double *mtp_loss, float *logprob, const r1i_probe *router,
+                          r1_error *err)
+{
+    const size_t mark = r1i_arena_mark(&s->act);
+    const r1_status st = check(s, rows, err);
+    if (st != R1_OK || rows->batch.n == 0) return st;
+    s->ex.err = err;
+    s->ex.tape = s->gradients ? &s->tape : NULL;
+    const r1_status done = run_rows(s, rows, loss, mtp_loss, logprob, router);
+    s->tape.n = 0;
+    s->act.used = mark;
+    return done;
+}
