@@ -28,8 +28,8 @@ BEGIN {
         allowed[word[1]] = line
     }
     known["cli"] = 1
-    list = "assert ctype dirent dlfcn errno fcntl fenv float getopt inttypes langinfo limits locale malloc math poll " \
-           "pthread sched semaphore setjmp signal stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib string strings " \
+    list = "assert ctype dirent dlfcn errno fcntl fenv float getopt grp inttypes langinfo limits locale malloc math poll " \
+           "pthread sched semaphore setjmp signal spawn stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib string strings " \
            "termios time unistd wchar wctype immintrin emmintrin cpuid"
     n = split(list, word, " ")
     for (i = 1; i <= n; i++) libc[word[i] ".h"] = 1
