@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const r1i_grader_class r1i_grader_math, r1i_grader_choice;
+extern const r1i_grader_class r1i_grader_math, r1i_grader_choice, r1i_grader_code;
 extern const r1i_grader_class r1i_grader_exact, r1i_grader_normalized, r1i_grader_format, r1i_grader_tags, r1i_grader_countdown, r1i_grader_sudoku;
 extern const r1i_grader_class r1i_grader_language, r1i_grader_ifeval;
 
@@ -13,6 +13,7 @@ extern const r1i_grader_class r1i_grader_language, r1i_grader_ifeval;
 static const r1i_grader_class *const classes[] = {
     &r1i_grader_math,
     &r1i_grader_choice,
+    &r1i_grader_code,
     &r1i_grader_exact,
     &r1i_grader_normalized,
     &r1i_grader_format,
