@@ -19,6 +19,9 @@ void r1i_map_close(r1i_map *map);
 /* Give the pages of [offset, offset + bytes) back to the system; a later read faults them in again from the file. */
 void r1i_map_release_pages(const r1i_map *map, uint64_t offset, uint64_t bytes);
 
+/* Those pages will be read soon: begin to fetch them from the disk. */
+void r1i_map_want_pages(const r1i_map *map, uint64_t offset, uint64_t bytes);
+
 /* A whole file at once, through outfile.h: on failure path is untouched and nothing is left beside it. A device or a pipe is
  * written to, not replaced. */
 r1_status r1i_file_write_atomic(const char *path, const void *bytes, size_t size, r1_error *err);

@@ -49,22 +49,25 @@ static bool keyed_number(const char *root, const char *path, const char *key, ui
 
 /* Names of the files of one cgroup version. */
 typedef struct cgroup_files {
-    const char *base, *limit, *usage, *cache;
+    const char *base, *limit, *usage, *cache[2];
 } cgroup_files;
-static const cgroup_files v1 = {"/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"};
-static const cgroup_files v2 = {"/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"};
+static const cgroup_files v1 = {"/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", {"total_inactive_file", "total_active_file"}};
+static const cgroup_files v2 = {"/sys/fs/cgroup", "memory.max", "memory.current", {"inactive_file", "active_file"}};
 
+/* Pages of files, used lately or not, are dropped for whoever needs memory: only what is left without them is taken. */
 static uint64_t group_left(const char *root, const cgroup_files *g, const char *group)
 {
     char path[1100];
-    uint64_t limit, usage = 0, cache = 0;
+    uint64_t limit, usage = 0;
     snprintf(path, sizeof path, "%s%s/%s", g->base, group, g->limit);
     if (!one_number(root, path, &limit)) return UINT64_MAX;
     snprintf(path, sizeof path, "%s%s/%s", g->base, group, g->usage);
     if (!one_number(root, path, &usage)) return UINT64_MAX;
     snprintf(path, sizeof path, "%s%s/memory.stat", g->base, group);
-    if (!keyed_number(root, path, g->cache, &cache)) cache = 0;
-    usage -= cache < usage ? cache : usage;
+    for (int i = 0; i < 2; i++) {
+        uint64_t cache = 0;
+        if (keyed_number(root, path, g->cache[i], &cache)) usage -= cache < usage ? cache : usage;
+    }
     return usage < limit ? limit - usage : 0;
 }
 

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/memory.h"
 
 /* ---- create ------------------------------------------------------------------------------------------------------- */
 
@@ -70,7 +69,7 @@ static r1_status build(r1_engine *e, r1_error *err)
     const r1_model *const m = e->model;
     const int threads = r1i_env_threads(&e->env);
     r1_status st;
-    if ((st = r1i_engine_resolve(m, e->tokenizer, threads, r1i_memory_available(), &e->params, err)) != R1_OK) return st;
+    if ((st = r1i_engine_resolve(m, e->tokenizer, threads, r1i_model_memory_left(m), &e->params, err)) != R1_OK) return st;
     const int64_t pages = r1i_pages_for(e->params.cache_tokens);
     r1i_engine_size_of(m, e->tokenizer, &e->params, threads, pages, e->params.context, &e->size);
     e->limits = (r1i_request_limits){.vocab = m->config.vocab_size, .context = e->params.context, .pages = pages,

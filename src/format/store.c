@@ -464,3 +464,8 @@ void r1i_store_release_pages(const r1i_store *s, const r1i_entry *e)
 {
     r1i_map_release_pages(&s->file[e->file].map, e->offset, e->bytes);
 }
+
+void r1i_store_want_pages(const r1i_store *s, const r1i_entry *e, uint64_t offset, uint64_t bytes)
+{
+    r1i_map_want_pages(&s->file[e->file].map, offset, bytes);
+}

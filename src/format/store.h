@@ -57,6 +57,8 @@ typedef struct r1i_store_identity {
     uint64_t samples; /* 256 bytes out of each of 64 tensors */
 } r1i_store_identity;
 void r1i_store_identify(const r1i_store *store, r1i_store_identity *out);
+/* `bytes` from `offset` on of the entry's file will be read soon. */
+void r1i_store_want_pages(const r1i_store *store, const r1i_entry *entry, uint64_t offset, uint64_t bytes);
 /* The entry's pages are not needed for now: give them back to the system. */
 void r1i_store_release_pages(const r1i_store *store, const r1i_entry *entry);
 

@@ -189,6 +189,12 @@ void r1_model_get_info(const r1_model *m, r1_model_info *out)
     for (int64_t i = 0; i < c->num_hidden_layers; i++) out->moe_layers += r1i_layer_is_moe(c, i);
 }
 
+uint64_t r1i_model_memory_left(const r1_model *m)
+{
+    const uint64_t have = r1i_memory_available(), half = have / 2;
+    return have - (m->panel_bytes < half ? m->panel_bytes : half);
+}
+
 r1i_exec r1i_model_exec(const r1_model *m, r1i_pool *pool, r1i_arena *scratch, r1_error *err)
 {
     return (r1i_exec){

@@ -59,4 +59,8 @@ struct r1_model {
 /* An exec for this model's backend: ops, kernels, modes. pool and scratch are the caller's. */
 r1i_exec r1i_model_exec(const r1_model *m, r1i_pool *pool, r1i_arena *scratch, r1_error *err);
 
+/* Bytes that what is made around the model may take: what is available less the weights that are mapped, which count as available
+ * and should stay in memory. At least half, though: weights that do not fit are read again anyway. */
+uint64_t r1i_model_memory_left(const r1_model *m);
+
 #endif

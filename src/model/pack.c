@@ -229,6 +229,30 @@ static r1_status run_batch(const r1i_store *s, r1i_pool *pool, pack_batch *b, r1
 
 static uint64_t job_bytes(const r1i_pack_job *j) { return (uint64_t)j->rows * row_bytes_of(&j->src); }
 
+/* How far the source is asked for ahead of the packing, so that the disk works while the processors do: packed as it was faulted
+ * in, 1 GB from a cold disk took 2.4 s where reading it alone takes 0.6. */
+enum { AHEAD_BYTES = 1 << 26, AHEAD_STEP = 1 << 23 };
+
+typedef struct ahead {
+    int64_t job;     /* that is asked for next */
+    uint64_t at;     /* from this byte of its rows on */
+    uint64_t asked;  /* bytes in all */
+} ahead;
+
+static void ask_ahead(const r1i_store *s, const r1i_pack_job *jobs, int64_t n, ahead *a, uint64_t done)
+{
+    while (a->job < n && a->asked < done + AHEAD_BYTES) {
+        const r1i_pack_job *const j = &jobs[a->job];
+        const uint64_t all = job_bytes(j), part = all - a->at < AHEAD_STEP ? all - a->at : AHEAD_STEP;
+        r1i_store_want_pages(s, j->entry, j->entry->offset + (uint64_t)j->row0 * row_bytes_of(&j->src) + a->at, part);
+        a->asked += part;
+        a->at += part;
+        if (a->at < all) continue;
+        a->at = 0;
+        a->job++;
+    }
+}
+
 /* The next item; true when the batch is full. */
 static bool add_item(pack_batch *b, const r1i_pack_job *j, int64_t p0, int64_t p1, uint64_t batch)
 {
@@ -250,14 +274,17 @@ static r1_status run_all(const r1i_store *s, const r1i_pack_job *jobs, int64_t n
     const char *const what = b->sink ? "packing" : "loading";
     uint64_t total = 0, done = 0;
     double told = r1i_seconds();
+    ahead a = {.job = 0};
     r1_status st = R1_OK;
     for (int64_t i = 0; i < n; i++) total += job_bytes(&jobs[i]);
+    ask_ahead(s, jobs, n, &a, 0);
     r1i_progress(env, what, 0, total);
     for (int64_t i = 0; i < n; i++) {
         const int64_t all = panels_of(&jobs[i]), step = item_panels(&jobs[i]);
         for (int64_t p = 0; p < all; p += step) {
             if (!add_item(b, &jobs[i], p, p + step < all ? p + step : all, batch)) continue;
             done += b->bytes;
+            ask_ahead(s, jobs, n, &a, done);
             if ((st = run_batch(s, pool, b, err)) != R1_OK) return st;
             if (r1i_seconds() - told < 0.1) continue;
             told = r1i_seconds();

@@ -43,7 +43,7 @@ static void test_memory_available(void **state)
     put("/sys/fs/cgroup/a/memory.max", "1000000\n");
     put("/sys/fs/cgroup/a/memory.current", "900000\n");
     assert_int_equal(r1i_memory_available_in(root), 100000); /* an ancestor's limit rules */
-    put("/sys/fs/cgroup/a/memory.stat", "anon 1\ninactive_file 300000\n");
+    put("/sys/fs/cgroup/a/memory.stat", "anon 1\ninactive_file 100000\nactive_file 200000\n");
     assert_int_equal(r1i_memory_available_in(root), 400000); /* file cache counts as free */
     put("/sys/fs/cgroup/a/memory.max", "1000\n");
     assert_int_equal(r1i_memory_available_in(root), 0);
@@ -53,6 +53,9 @@ static void test_memory_available(void **state)
     assert_int_equal(r1i_memory_available_in(root), 4000 * 1024);
     put("/sys/fs/cgroup/memory/y/memory.limit_in_bytes", "70000\n");
     assert_int_equal(r1i_memory_available_in(root), 69995);
+    put("/sys/fs/cgroup/memory/y/memory.usage_in_bytes", "60000\n");
+    put("/sys/fs/cgroup/memory/y/memory.stat", "inactive_file 1\ntotal_inactive_file 20000\ntotal_active_file 3000\n");
+    assert_int_equal(r1i_memory_available_in(root), 33000);
     assert_true(r1i_memory_available() > 0);
     assert_true(r1i_memory_resident() > 4096);
     char rm[600];
