@@ -3,7 +3,10 @@
  * wall that must be there (an ordinary user mostly cannot make one), so every failure only leaves it out. */
 #include "reward/code_walls.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,15 +62,34 @@ static bool own_place(const char *controller, const char *root, char *out, size_
     return found;
 }
 
+/* Groups of processes that were killed before they could clean up: named r1-PID-SERIAL, and no such process any more. */
+static void sweep(const char *parent)
+{
+    DIR *dir = parent[0] ? opendir(parent) : NULL;
+    if (!dir) return;
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        int pid;
+        unsigned serial;
+        char path[600];
+        if (sscanf(e->d_name, "r1-%d-%u", &pid, &serial) != 2 || pid < 2 || kill(pid, 0) == 0 || errno != ESRCH) continue;
+        snprintf(path, sizeof path, "%s/%s", parent, e->d_name);
+        rmdir(path);
+    }
+    closedir(dir);
+}
+
 void r1i_cgroup_find(r1i_sandbox_kit *kit)
 {
     char *m = kit->cgroup_memory, *p = kit->cgroup_pids;
     const size_t size = sizeof kit->cgroup_memory;
     if (!own_place("memory", "/sys/fs/cgroup/memory", m, size) || !usable(m, "memory.limit_in_bytes")) m[0] = 0;
     if (!own_place("pids", "/sys/fs/cgroup/pids", p, size) || !usable(p, "pids.max")) p[0] = 0;
-    if (m[0] || p[0]) return;
-    if (!own_place("", "/sys/fs/cgroup", m, size) || !usable(m, "memory.max")) m[0] = 0;
-    if (m[0] && usable(m, "pids.max")) memcpy(p, m, size);
+    if (!m[0] && !p[0]) {
+        if (!own_place("", "/sys/fs/cgroup", m, size) || !usable(m, "memory.max")) m[0] = 0;
+        if (m[0] && usable(m, "pids.max")) memcpy(p, m, size);
+    }
+    sweep(m);
+    sweep(p);
 }
 
 static bool enter(const char *parent, const char *name, const char *const (*set)[2], int n, pid_t pid)
@@ -96,16 +118,30 @@ bool r1i_cgroup_enter(const r1i_sandbox_kit *kit, const char *name, const r1i_co
     return any;
 }
 
+/* Whoever is still in the group: nobody, once the sandbox's process 1 has died. */
+static void kill_members(const char *dir)
+{
+    char path[512];
+    int pid;
+    snprintf(path, sizeof path, "%s/cgroup.procs", dir);
+    FILE *f = fopen(path, "re");
+    if (!f) return;
+    while (fscanf(f, "%d", &pid) == 1)
+        if (pid > 1) kill((pid_t)pid, SIGKILL);
+    fclose(f);
+}
+
 void r1i_cgroup_remove(const r1i_sandbox_kit *kit, const char *name)
 {
+    enum { TRIES = 12 }; /* 1, 2, 4 ... ms: a killed process leaves its group when the kernel gets round to it */
     const char *const parents[2] = {kit->cgroup_memory, kit->cgroup_pids};
     for (int i = 0; i < 2; i++) {
         char dir[400];
         if (!parents[i][0]) continue;
         snprintf(dir, sizeof dir, "%s/%s", parents[i], name);
-        for (int tries = 0; rmdir(dir) != 0 && tries < 200; tries++) { /* until the last killed process has left it */
-            if (access(dir, F_OK) != 0) break;
-            usleep(1000);
+        for (int tries = 0; rmdir(dir) != 0 && errno == EBUSY && tries < TRIES; tries++) {
+            if (tries == 4) kill_members(dir);
+            usleep(1000u << tries);
         }
     }
 }

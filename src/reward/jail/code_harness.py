@@ -8,6 +8,7 @@ import sys
 
 FD = 4
 CHUNK = 1 << 16
+MOST_BYTES = 32 << 20  # of one answer
 MOST_ITEMS = 5_000_000  # drawn from one iterator of the program
 
 
@@ -230,6 +231,8 @@ def program():
             # what the call did to lists, dicts and sets that it was given
             changed = [a if type(a) in (list, dict, set, bytearray) else None for a in args] if args else None
             encode(changed, out, other)
+            if sum(map(len, out)) > MOST_BYTES:
+                raise ValueError("a value of more than %d bytes" % MOST_BYTES)
             send(b"R", b"v" + b"".join(out))
         except BaseException as e:
             names = [c.__name__ for c in type(e).__mro__]
@@ -271,9 +274,10 @@ def tests():
             known = getattr(builtins, str(name), None)
             if isinstance(known, type) and issubclass(known, Exception):
                 try:
-                    raise known(str(message))
+                    e = known(str(message))
                 except TypeError:
                     break
+                raise e
         raise ProgramError(str(message))
 
     class Remote:
