@@ -1,10 +1,6 @@
 /* Extraction of answers: what counts, what must not count, and that hostile text costs linear time. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "support/test.h"
 
-#include <stdlib.h>
 #include <time.h>
 
 #include "reward/extract.h"
