@@ -1,5 +1,6 @@
 /* Mathematical answers: the answer is cut out of the completion (extract.h), read as a typed value and compared with the gold
  * (math.h). The policy stands in docs/grading.md. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -267,6 +268,17 @@ static r1_status read_answer(state *s, const r1_sample *sample, answer *a, r1_er
     return R1_OK;
 }
 
+/* Whether the answer's text is the gold's, byte for byte: then nothing needs to be understood. */
+static bool same_text(const gold *g, const r1_sample *sample, const answer *a)
+{
+    const r1i_slice want = r1i_slice_trim((r1i_slice){g->text, g->bytes});
+    r1i_slice part = a->text;
+    const char *why;
+    if (a->value && part.n == want.n && memcmp(part.s, want.s, want.n) == 0) return true;
+    return r1i_answer_part((r1i_slice){sample->completion, sample->completion_bytes}, sample->thinking_open, &part, &why) && part.n == want.n &&
+           memcmp(part.s, want.s, want.n) == 0;
+}
+
 /* ---- the verdict ---------------------------------------------------------------------------------------------------- */
 
 /* Against a gold that is a choice's letter, a letter named by the usual phrases of a choice counts too. */
@@ -297,10 +309,15 @@ static r1_status math_grade(void *state_, const r1_sample *sample, r1_verdict *o
         r1i_math_value_free(a.value);
         return R1_OK;
     }
+    if (same_text(&s->gold, sample, &a)) {
+        correct = true;
+        snprintf(reason, sizeof reason, "the gold's own text");
+    }
     for (int i = 0; a.value && i < s->gold.n && !correct && st == R1_OK; i++)
         st = r1i_math_grade_value(s->math, s->gold.value[i], a.value, &correct, reason, sizeof reason, err);
     if (a.value) r1i_verdict_answer(out, a.text.s, a.text.n);
-    if (a.value) r1i_verdict_set(out, correct, correct, "%s (%s)", reason, a.why);
+    else if (correct) r1i_verdict_answer(out, s->gold.text, s->gold.bytes);
+    if (a.value || correct) r1i_verdict_set(out, correct, correct, "%s (%s)", reason, a.why);
     else r1i_verdict_set(out, 0, false, "%s", a.why);
     r1i_math_value_free(a.value);
     return st;

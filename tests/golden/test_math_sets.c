@@ -11,7 +11,7 @@ typedef struct set {
     int rows;
     int unparsed;          /* golds that are known not to parse; the test prints them */
     bool solutions;        /* the solutions' own answers grade as correct, but for `lost` */
-    int lost;
+    int lost;              /* solutions that name no answer, or another one: slips of the set */
 } set;
 
 static r1_sample sample(const json_t *gold, const char *answer)
@@ -118,7 +118,7 @@ static void test_languages(void **state)
 {
     (void)state;
     check_set(&(set){.path = DATA "mgsm/test.jsonl", .grader = "math", .rows = 2750});
-    check_set(&(set){.path = DATA "gaokao/mcq.jsonl", .grader = "choice", .rows = 1398, .solutions = true, .lost = 1398});
+    check_set(&(set){.path = DATA "gaokao/mcq.jsonl", .grader = "choice", .rows = 1398, .solutions = true, .lost = 44});
 }
 
 int main(void)
