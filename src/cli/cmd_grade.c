@@ -20,7 +20,7 @@ typedef struct params {
 static void options(opt_list *list, void *p)
 {
     params *const a = p;
-    opt_string(list, 't', "task", "NAME", &a->task, "the grader (--list names them)");
+    opt_string(list, 0, "task", "NAME", &a->task, "the grader (--list names them)");
     opt_string(list, 'o', "options", "JSON", &a->options, "the grader's options, a JSON object");
     opt_string(list, 'r', "reward", "FILE", &a->reward, "a reward instead of a task: JSON, [{\"grader\": NAME, \"weight\": W, \"options\": {...}}, ...]");
     opt_string(list, 'f', "file", "FILE", &a->file, "read the lines from this file instead of standard input");
