@@ -24,7 +24,7 @@ static void say(cli *app, const char *prefix, const char *text)
     pthread_mutex_unlock(&app->lock);
 }
 
-int cli_report(cli *app, const r1_error *err)
+int cli_error(cli *app, const r1_error *err)
 {
     char text[700];
     int n = snprintf(text, sizeof text, "%s", err->message[0] ? err->message : r1_status_name(err->code));

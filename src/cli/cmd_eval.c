@@ -28,7 +28,7 @@ static void options(opt_list *list, void *p)
     a->think = true;
     a->data = "data";
     opt_arg_optional(list, "MODEL", &a->s.path, "folder of a checkpoint (Hugging Face), or a .gguf file; none with --endpoint");
-    opt_string(list, 't', "task", "NAME[,NAME]", &a->task, "what to examine: names, or paths of task files");
+    opt_string(list, 0, "task", "NAME[,NAME]", &a->task, "what to examine: names, or paths of task files");
     opt_string(list, 0, "data", "DIR", &a->data, "folder of the data sets; for task custom, the JSONL file");
     opt_string(list, 'o', "out", "DIR", &a->out, "folder of the run's record; else runs/ and the names of task and model");
     opt_flag(list, 0, "resume", &a->resume, "take what a run that was stopped or killed still lacks");

@@ -8,18 +8,21 @@
 #include "cli.h"
 #include "grade_queue.h"
 #include "grade_row.h"
+#include "grade_run.h"
 #include "r1/reward.h"
 
 enum { MAX_RULES = 64, MAX_THREADS = 256 };
 
 typedef struct params {
     const char *task, *options, *reward, *file, *gold, *answer;
+    grade_run_params recorded;
     bool thinking_open, list, json, keep_going;
 } params;
 
 static void options(opt_list *list, void *p)
 {
     params *const a = p;
+    grade_run_options(list, &a->recorded);
     opt_string(list, 0, "task", "NAME", &a->task, "the grader (--list names them)");
     opt_string(list, 'o', "options", "JSON", &a->options, "the grader's options, a JSON object");
     opt_string(list, 'r', "reward", "FILE", &a->reward, "a reward instead of a task: JSON, [{\"grader\": NAME, \"weight\": W, \"options\": {...}}, ...]");
@@ -270,6 +273,10 @@ static int run(cli *app, void *p)
 {
     const params *const a = p;
     if (a->list) return list_graders(app, a->json);
+    if (a->recorded.run) {
+        if (a->task || a->reward || a->answer || a->file) return cli_fail(app, CLI_USAGE, "a RUN is graded by its own tasks' graders: it goes with no other input");
+        return grade_run(app, &a->recorded, a->json);
+    }
     if (!a->task == !a->reward) return cli_fail(app, CLI_USAGE, "give --task or --reward (--list names the graders)");
     if (a->reward && a->options) return cli_fail(app, CLI_USAGE, "--options belongs to --task; a reward's file has its own");
     if (a->answer && a->file) return cli_fail(app, CLI_USAGE, "--answer grades one answer, --file many");
@@ -293,7 +300,7 @@ static int run(cli *app, void *p)
 const cli_command cli_grade = {
     .rank = 80,
     .name = "grade",
-    .usage = "[options] --task NAME | --reward FILE",
+    .usage = "[options] --task NAME | --reward FILE | RUN",
     .summary = "decide which answers are right, with reasons",
     .about = "Reads a JSON object a line, {\"id\": ..., \"gold\": ..., \"answer\": ...}, and writes one for each, in the same order: "
              "{\"id\", \"correct\", \"score\", \"answer\", \"reason\"}. \"answer\" is all that a model wrote, or only its final answer; in the "
@@ -301,12 +308,16 @@ const cli_command cli_grade = {
              "\"truncated\", \"tokens\", \"max_tokens\".\n\n"
              "A line that cannot be read, or whose gold cannot be graded against, stops with its number and exit status 3. A summary goes to "
              "standard error.\n\n"
-             "With --answer one answer is graded: the exit status is 0 where it is right, 5 where it is wrong.",
+             "With --answer one answer is graded: the exit status is 0 where it is right, 5 where it is wrong.\n\n"
+             "With a RUN, the folder of an evaluation, every recorded sample is graded anew, without a model. The new verdicts are kept beside the "
+             "old ones; what flipped is printed.",
     .examples = "# pairs of a right answer and a model's answer\n"
                 "echo '{\"id\": 1, \"gold\": \"1/2\", \"answer\": \"So it is \\\\boxed{0.5}.\"}' | r1 grade --task math\n"
                 "r1 grade --task math --gold '2\\sqrt{2}' --answer '\\sqrt 8'\n"
                 "r1 grade --task math --options '{\"percent\": \"fraction\", \"strict_units\": true}' < pairs.jsonl\n"
-                "r1 grade --list",
+                "r1 grade --list\n"
+                "# a recorded evaluation, after the grader changed\n"
+                "r1 grade runs/gsm8k",
     .params_bytes = sizeof(params),
     .options = options,
     .run = run,

@@ -57,7 +57,7 @@ static r1_status settings(const r1_eval_config *c, const r1i_plan *plan, int64_t
 static r1_status set_json(r1i_run_store *s, const char *key, const json_t *value, r1_error *err)
 {
     char *const text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
-    const r1_status st = text ? r1i_store_set(s, key, text, err) : r1i_fail(err, R1_ERR_NOMEM, "%s", key);
+    const r1_status st = text ? r1i_run_store_set(s, key, text, err) : r1i_fail(err, R1_ERR_NOMEM, "%s", key);
     free(text);
     return st;
 }
@@ -69,12 +69,12 @@ static r1_status begin_task(r1i_run_store *s, const r1i_plan_task *t, int64_t nu
     char *definition;
     r1_status st = r1i_task_definition(t->task, &definition, err);
     if (st != R1_OK) return st;
-    st = r1i_store_add_task(s, &(r1i_task_row){number, t->task->name, definition, t->task->hash, t->items.data_hash, (int64_t)t->items.n, t->samples}, err);
+    st = r1i_run_store_add_task(s, &(r1i_task_row){number, t->task->name, definition, t->task->hash, t->items.data_hash, (int64_t)t->items.n, t->samples}, err);
     free(definition);
     for (size_t i = 0; i < t->items.n && st == R1_OK; i++) {
         const r1i_item *const m = &t->items.item[i];
         const r1i_plan_prompt *const p = &t->prompt[i];
-        st = r1i_store_add_prompt(s, &(r1i_prompt_row){.task = number, .prompt = (int64_t)i, .line = m->line, .row_id = m->id, .subject = m->subject,
+        st = r1i_run_store_add_prompt(s, &(r1i_prompt_row){.task = number, .prompt = (int64_t)i, .line = m->line, .row_id = m->id, .subject = m->subject,
             .question = m->question, .gold = m->gold, .question_bytes = m->question_bytes, .gold_bytes = m->gold_bytes, .hash = p->hash,
             .ids_hash = p->ids_hash, .tokens = (int64_t)p->n, .thinking_open = p->thinking_open}, err);
     }
@@ -108,13 +108,13 @@ r1_status r1i_record_begin(r1i_run_store *s, const r1_eval_config *config, const
     json_t *set;
     r1_status st = settings(config, plan, context, &set, err);
     if (st == R1_OK) st = write_manifest(config, plan, set, err);
-    if (st == R1_OK) st = r1i_db_begin(r1i_store_db(s), err);
+    if (st == R1_OK) st = r1i_db_begin(r1i_run_store_db(s), err);
     if (st == R1_OK) st = set_json(s, "settings", set, err);
-    if (st == R1_OK) st = r1i_store_set(s, "kind", "evaluation", err);
-    if (st == R1_OK) st = r1i_store_set(s, "model", config->endpoint ? (config->endpoint->model ? config->endpoint->model : "default") : base_name(config->model_path), err);
-    if (st == R1_OK) st = r1i_db_run(r1i_store_db(s), err, "INSERT INTO grading VALUES(0, ?)", "t", r1_version());
+    if (st == R1_OK) st = r1i_run_store_set(s, "kind", "evaluation", err);
+    if (st == R1_OK) st = r1i_run_store_set(s, "model", config->endpoint ? (config->endpoint->model ? config->endpoint->model : "default") : base_name(config->model_path), err);
+    if (st == R1_OK) st = r1i_db_run(r1i_run_store_db(s), err, "INSERT INTO grading VALUES(0, ?)", "t", r1_version());
     for (size_t i = 0; i < plan->n && st == R1_OK; i++) st = begin_task(s, &plan->task[i], (int64_t)i, err);
-    if (st == R1_OK) st = r1i_db_commit(r1i_store_db(s), err);
+    if (st == R1_OK) st = r1i_db_commit(r1i_run_store_db(s), err);
     json_decref(set);
     return st;
 }
@@ -151,7 +151,7 @@ static r1_status compare_prompts(r1i_run_store *s, const r1i_plan_task *t, int64
     r1i_rows *rows;
     bool more = false;
     size_t n = 0;
-    r1_status st = r1i_db_query(r1i_store_db(s), &rows, err, "SELECT hash, ids_hash, row_id FROM prompt WHERE task = ? ORDER BY prompt", "i", number);
+    r1_status st = r1i_db_query(r1i_run_store_db(s), &rows, err, "SELECT hash, ids_hash, row_id FROM prompt WHERE task = ? ORDER BY prompt", "i", number);
     while (st == R1_OK && (st = r1i_rows_next(rows, &more, err)) == R1_OK && more && n < t->items.n) {
         const r1i_plan_prompt *const p = &t->prompt[n];
         if (strcmp(p->hash, r1i_rows_text(rows, 0, NULL)) != 0 || strcmp(p->ids_hash, r1i_rows_text(rows, 1, NULL)) != 0) {
@@ -171,7 +171,7 @@ static r1_status compare_task(r1i_run_store *s, const r1i_plan_task *t, int64_t 
     r1i_rows *rows;
     bool more = false;
     char what[160], count[32];
-    r1_status st = r1i_db_query(r1i_store_db(s), &rows, err, "SELECT name, task_hash, data_hash, prompts FROM task WHERE task = ?", "i", number);
+    r1_status st = r1i_db_query(r1i_run_store_db(s), &rows, err, "SELECT name, task_hash, data_hash, prompts FROM task WHERE task = ?", "i", number);
     if (st == R1_OK) st = r1i_rows_next(rows, &more, err);
     if (st == R1_OK && !more) st = r1i_fail(err, R1_ERR_USAGE, "cannot resume: task %s was not part of this run", t->task->name);
     if (st == R1_OK && strcmp(r1i_rows_text(rows, 0, NULL), t->task->name) != 0) st = changed(err, "the list of tasks", r1i_rows_text(rows, 0, NULL), t->task->name);
@@ -189,7 +189,7 @@ r1_status r1i_record_compare(r1i_run_store *s, const r1_eval_config *config, con
 {
     json_t *was = NULL, *is = NULL;
     char *text;
-    r1_status st = r1i_store_get(s, "settings", &text, err);
+    r1_status st = r1i_run_store_get(s, "settings", &text, err);
     if (st == R1_OK && !text) st = r1i_fail(err, R1_ERR_FORMAT, "%s: the run was killed before it had begun: remove the folder and start anew", config->out);
     if (st == R1_OK) st = r1i_json_parse(text, strlen(text), &was, err);
     if (st == R1_OK) st = settings(config, plan, context, &is, err);

@@ -70,7 +70,7 @@ static void commit_locked(r1i_recorder *r)
     r1_error err = {0};
     if (r->in_batch == 0 || r->failed) return;
     r->in_batch = 0;
-    if (r1i_db_commit(r1i_store_db(r->store), &err) != R1_OK) fail_locked(r, &err);
+    if (r1i_db_commit(r1i_run_store_db(r->store), &err) != R1_OK) fail_locked(r, &err);
 }
 
 static void store_locked(r1i_recorder *r, const r1i_outcome *o, const r1_verdict *v)
@@ -80,18 +80,18 @@ static void store_locked(r1i_recorder *r, const r1i_outcome *o, const r1_verdict
     const r1i_plan_task *const t = &r->plan->task[o->task];
     if (r->failed) return;
     if (r->in_batch == 0) {
-        st = r1i_db_begin(r1i_store_db(r->store), &err);
+        st = r1i_db_begin(r1i_run_store_db(r->store), &err);
         r->batch_began = r1i_seconds();
     }
     if (st == R1_OK && o->missing[0]) {
-        st = r1i_store_add_missing(r->store, (int64_t)o->task, (int64_t)o->prompt, o->sample, o->missing, &err);
+        st = r1i_run_store_add_missing(r->store, (int64_t)o->task, (int64_t)o->prompt, o->sample, o->missing, &err);
     } else if (st == R1_OK) {
         const r1i_sample_row row = {.task = (int64_t)o->task, .prompt = (int64_t)o->prompt, .sample = o->sample,
             .prompt_hash = t->prompt[o->prompt].hash, .seed = r->config->seed, .ids = o->ids, .n_ids = o->n_ids, .text = o->text,
             .text_bytes = o->text_bytes, .tokens = o->tokens, .finish = o->truncated ? "length" : "stop", .score = v->score,
             .correct = v->correct, .extracted = v->extracted, .answer = v->answer, .reason = v->reason,
             .queue_seconds = o->queue_seconds, .prefill_seconds = o->prefill_seconds, .decode_seconds = o->decode_seconds};
-        st = r1i_store_add_sample(r->store, &row, &err);
+        st = r1i_run_store_add_sample(r->store, &row, &err);
     }
     if (st != R1_OK) {
         r1i_error_prefix(&err, "task %s, prompt %zu, sample %lld: ", t->task->name, o->prompt, (long long)o->sample);
@@ -199,7 +199,7 @@ static void release(r1i_recorder *r)
         r->first = o->next;
         r1i_outcome_free(o);
     }
-    r1i_store_close(r->store);
+    r1i_run_store_close(r->store);
     for (size_t i = 0; r->done && i < r->plan->n; i++) free(r->done[i]);
     free(r->done);
     pthread_mutex_destroy(&r->lock);
@@ -237,7 +237,7 @@ static r1_status read_done(r1i_recorder *r, r1_error *err)
 {
     r1i_rows *rows;
     bool more = false;
-    r1_status st = r1i_db_query(r1i_store_db(r->store), &rows, err,
+    r1_status st = r1i_db_query(r1i_run_store_db(r->store), &rows, err,
                                 "SELECT task, prompt, sample, correct FROM verdict WHERE grading = 0", "");
     while (st == R1_OK && (st = r1i_rows_next(rows, &more, err)) == R1_OK && more) {
         const int64_t task = r1i_rows_int(rows, 0), prompt = r1i_rows_int(rows, 1), sample = r1i_rows_int(rows, 2);
@@ -290,7 +290,7 @@ r1_status r1i_recorder_create(const r1_eval_config *config, const r1i_plan *plan
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->work, NULL);
     pthread_cond_init(&r->room, NULL);
-    r1_status st = r1i_store_open(config->out, config->resume ? R1I_STORE_RESUME : R1I_STORE_NEW, &r->store, err);
+    r1_status st = r1i_run_store_open(config->out, config->resume ? R1I_RUN_STORE_RESUME : R1I_RUN_STORE_NEW, &r->store, err);
     if (st == R1_OK) st = config->resume ? r1i_record_compare(r->store, config, plan, context, err) : r1i_record_begin(r->store, config, plan, context, err);
     if (st == R1_OK) st = make_done(r, err);
     if (st == R1_OK) st = read_done(r, err);

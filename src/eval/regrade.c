@@ -86,7 +86,7 @@ static r1_status read_max_tokens(r1i_run_store *s, regrade *g, r1_error *err)
 {
     char *text;
     json_t *settings = NULL;
-    r1_status st = r1i_store_get(s, "settings", &text, err);
+    r1_status st = r1i_run_store_get(s, "settings", &text, err);
     if (st == R1_OK && !text) st = r1i_fail(err, R1_ERR_FORMAT, "this run is no evaluation, or was killed before it had begun");
     if (st == R1_OK) st = r1i_json_parse(text, strlen(text), &settings, err);
     g->max_tokens = json_integer_value(json_object_get(settings, "max-tokens"));
@@ -104,9 +104,9 @@ r1_status r1_eval_regrade(const char *run, const r1_endpoint *judge, const r1_en
     r1i_rows *rows = NULL;
     bool more = false;
     *counts = (r1_regrade_counts){0};
-    r1_status st = r1i_store_open(run, R1I_STORE_RESUME, &s, err);
+    r1_status st = r1i_run_store_open(run, R1I_RUN_STORE_RESUME, &s, err);
     if (st != R1_OK) return st;
-    g.db = r1i_store_db(s);
+    g.db = r1i_run_store_db(s);
     st = read_max_tokens(s, &g, err);
     if (st == R1_OK) st = r1i_db_begin(g.db, err);
     if (st == R1_OK) st = next_grading(&g, err);
@@ -120,7 +120,7 @@ r1_status r1_eval_regrade(const char *run, const r1_endpoint *judge, const r1_en
     }
     r1i_rows_close(rows);
     if (st == R1_OK) st = r1i_db_commit(g.db, err);
-    r1i_store_close(s); /* rolls back what was not committed */
+    r1i_run_store_close(s); /* rolls back what was not committed */
     if (st != R1_OK) r1i_error_prefix(err, "%s: ", run);
     else *counts = g.counts;
     return st;

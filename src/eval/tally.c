@@ -285,13 +285,13 @@ static r1_status read_header(r1i_run_store *s, r1i_run_tally *out, r1_error *err
     char *settings = NULL, *kind = NULL;
     r1i_rows *rows = NULL;
     bool more = false;
-    r1_status st = r1i_store_get(s, "kind", &kind, err);
+    r1_status st = r1i_run_store_get(s, "kind", &kind, err);
     if (st == R1_OK && (!kind || strcmp(kind, "evaluation") != 0)) st = r1i_fail(err, R1_ERR_FORMAT, "this run is no evaluation, or was killed before it had begun");
-    if (st == R1_OK) st = r1i_store_get(s, "model", &out->model, err);
-    if (st == R1_OK) st = r1i_store_get(s, "settings", &settings, err);
+    if (st == R1_OK) st = r1i_run_store_get(s, "model", &out->model, err);
+    if (st == R1_OK) st = r1i_run_store_get(s, "settings", &settings, err);
     if (st == R1_OK && (!settings || !out->model)) st = r1i_fail(err, R1_ERR_FORMAT, "the record lacks its settings");
     if (st == R1_OK) st = r1i_json_parse(settings, strlen(settings), &out->settings, err);
-    if (st == R1_OK) st = r1i_db_query(r1i_store_db(s), &rows, err, "SELECT count(*) FROM grading", "");
+    if (st == R1_OK) st = r1i_db_query(r1i_run_store_db(s), &rows, err, "SELECT count(*) FROM grading", "");
     if (st == R1_OK && (st = r1i_rows_next(rows, &more, err)) == R1_OK && more) out->gradings = r1i_rows_int(rows, 0);
     r1i_rows_close(rows);
     free(settings);
@@ -305,9 +305,9 @@ r1_status r1i_run_tally_read(const char *run, const r1_env *env, r1i_run_tally *
     r1i_rows *rows = NULL;
     bool more = false;
     *out = (r1i_run_tally){0};
-    r1_status st = r1i_store_open(run, R1I_STORE_READ, &s, err);
+    r1_status st = r1i_run_store_open(run, R1I_RUN_STORE_READ, &s, err);
     if (st != R1_OK) return st;
-    r1i_db *const db = r1i_store_db(s);
+    r1i_db *const db = r1i_run_store_db(s);
     st = read_header(s, out, err);
     if (st == R1_OK) st = r1i_db_query(db, &rows, err, "SELECT task, name, definition, task_hash, data_hash, samples FROM task ORDER BY task", "");
     while (st == R1_OK && (st = r1i_rows_next(rows, &more, err)) == R1_OK && more) {
@@ -320,7 +320,7 @@ r1_status r1i_run_tally_read(const char *run, const r1_env *env, r1i_run_tally *
         st = read_task(db, rows, out->gradings - 1, env, &out->task[out->n++], err);
     }
     r1i_rows_close(rows);
-    r1i_store_close(s);
+    r1i_run_store_close(s);
     if (st != R1_OK) {
         r1i_error_prefix(err, "%s: ", run);
         if (err) err->offset = -1, err->line = 0;

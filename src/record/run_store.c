@@ -96,7 +96,7 @@ static r1_status lock_folder(const char *dir, r1i_run_store *s, r1_error *err)
     return st;
 }
 
-void r1i_store_close(r1i_run_store *s)
+void r1i_run_store_close(r1i_run_store *s)
 {
     if (!s) return;
     r1i_db_close(s->db);
@@ -104,13 +104,13 @@ void r1i_store_close(r1i_run_store *s)
     free(s);
 }
 
-static const char *mode_problem(r1i_store_mode mode, bool there)
+static const char *mode_problem(r1i_run_store_mode mode, bool there)
 {
-    if (mode == R1I_STORE_NEW) return there ? "already holds a run; --resume continues it, or name another folder" : NULL;
+    if (mode == R1I_RUN_STORE_NEW) return there ? "already holds a run; --resume continues it, or name another folder" : NULL;
     return there ? NULL : "holds no run (there is no run.db in it)";
 }
 
-r1_status r1i_store_open(const char *dir, r1i_store_mode mode, r1i_run_store **out, r1_error *err)
+r1_status r1i_run_store_open(const char *dir, r1i_run_store_mode mode, r1i_run_store **out, r1_error *err)
 {
     r1_status st = R1_OK;
     *out = NULL;
@@ -121,27 +121,27 @@ r1_status r1i_store_open(const char *dir, r1i_store_mode mode, r1i_run_store **o
         st = r1i_fail(err, R1_ERR_NOMEM, "%s", dir);
         goto done;
     }
-    if (mode == R1I_STORE_NEW && (st = make_folder(dir, err)) != R1_OK) goto done;
+    if (mode == R1I_RUN_STORE_NEW && (st = make_folder(dir, err)) != R1_OK) goto done;
     const bool there = r1i_file_exists(path);
     const char *const problem = mode_problem(mode, there);
     if (problem) {
-        st = r1i_fail(err, mode == R1I_STORE_NEW ? R1_ERR_USAGE : R1_ERR_IO, "%s: %s", dir, problem);
+        st = r1i_fail(err, mode == R1I_RUN_STORE_NEW ? R1_ERR_USAGE : R1_ERR_IO, "%s: %s", dir, problem);
         if (err && st == R1_ERR_IO) err->sys_errno = ENOENT;
         goto done;
     }
-    if (mode != R1I_STORE_READ && (st = lock_folder(dir, s, err)) != R1_OK) goto done;
-    st = r1i_db_open(path, mode == R1I_STORE_NEW ? R1I_DB_CREATE : mode == R1I_STORE_RESUME ? R1I_DB_WRITE : R1I_DB_READ, &s->db, err);
-    if (st == R1_OK && (st = migrate(s->db, mode == R1I_STORE_NEW, err)) != R1_OK) r1i_error_prefix(err, "%s: ", dir);
+    if (mode != R1I_RUN_STORE_READ && (st = lock_folder(dir, s, err)) != R1_OK) goto done;
+    st = r1i_db_open(path, mode == R1I_RUN_STORE_NEW ? R1I_DB_CREATE : mode == R1I_RUN_STORE_RESUME ? R1I_DB_WRITE : R1I_DB_READ, &s->db, err);
+    if (st == R1_OK && (st = migrate(s->db, mode == R1I_RUN_STORE_NEW, err)) != R1_OK) r1i_error_prefix(err, "%s: ", dir);
 done:
     free(path);
     if (st == R1_OK) *out = s;
-    else r1i_store_close(s);
+    else r1i_run_store_close(s);
     return st;
 }
 
-r1i_db *r1i_store_db(r1i_run_store *s) { return s->db; }
+r1i_db *r1i_run_store_db(r1i_run_store *s) { return s->db; }
 
-r1_status r1i_store_get(r1i_run_store *s, const char *key, char **value, r1_error *err)
+r1_status r1i_run_store_get(r1i_run_store *s, const char *key, char **value, r1_error *err)
 {
     r1i_rows *rows;
     bool more;
@@ -154,25 +154,25 @@ r1_status r1i_store_get(r1i_run_store *s, const char *key, char **value, r1_erro
     return st;
 }
 
-r1_status r1i_store_set(r1i_run_store *s, const char *key, const char *value, r1_error *err)
+r1_status r1i_run_store_set(r1i_run_store *s, const char *key, const char *value, r1_error *err)
 {
     return r1i_db_run(s->db, err, "INSERT INTO meta VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value", "tt", key, value);
 }
 
-r1_status r1i_store_add_task(r1i_run_store *s, const r1i_task_row *t, r1_error *err)
+r1_status r1i_run_store_add_task(r1i_run_store *s, const r1i_task_row *t, r1_error *err)
 {
     return r1i_db_run(s->db, err, "INSERT INTO task VALUES(?, ?, ?, ?, ?, ?, ?)", "ittttii", t->task, t->name, t->definition, t->task_hash,
                       t->data_hash, t->prompts, t->samples);
 }
 
-r1_status r1i_store_add_prompt(r1i_run_store *s, const r1i_prompt_row *p, r1_error *err)
+r1_status r1i_run_store_add_prompt(r1i_run_store *s, const r1i_prompt_row *p, r1_error *err)
 {
     return r1i_db_run(s->db, err, "INSERT INTO prompt VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiittssttii", p->task, p->prompt, p->line,
                       p->row_id, p->subject, p->question, p->question_bytes, p->gold, p->gold_bytes, p->hash, p->ids_hash, p->tokens,
                       (int64_t)p->thinking_open);
 }
 
-r1_status r1i_store_add_sample(r1i_run_store *s, const r1i_sample_row *r, r1_error *err)
+r1_status r1i_run_store_add_sample(r1i_run_store *s, const r1i_sample_row *r, r1_error *err)
 {
     r1_status st = r1i_db_run(s->db, err, "INSERT INTO sample VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiitibsit", r->task, r->prompt, r->sample,
                               r->prompt_hash, (int64_t)r->seed, (const void *)r->ids, r->n_ids * sizeof *r->ids, r->text, r->text_bytes,
@@ -188,7 +188,7 @@ r1_status r1i_store_add_sample(r1i_run_store *s, const r1i_sample_row *r, r1_err
     return st;
 }
 
-r1_status r1i_store_add_missing(r1i_run_store *s, int64_t task, int64_t prompt, int64_t sample, const char *reason, r1_error *err)
+r1_status r1i_run_store_add_missing(r1i_run_store *s, int64_t task, int64_t prompt, int64_t sample, const char *reason, r1_error *err)
 {
     return r1i_db_run(s->db, err, "INSERT OR REPLACE INTO missing VALUES(?, ?, ?, ?)", "iiit", task, prompt, sample, reason);
 }

@@ -9,22 +9,22 @@ typedef struct r1i_run_store r1i_run_store; /* one thread at a time */
 
 /* dir is made where it is missing. R1_ERR_USAGE: it already holds a run, or (RESUME) another process writes it. READ does not
  * lock. R1_ERR_UNSUPPORTED: a newer program's record. */
-typedef enum r1i_store_mode { R1I_STORE_NEW, R1I_STORE_RESUME, R1I_STORE_READ } r1i_store_mode;
-r1_status r1i_store_open(const char *dir, r1i_store_mode mode, r1i_run_store **out, r1_error *err);
-void r1i_store_close(r1i_run_store *s); /* takes NULL */
+typedef enum r1i_run_store_mode { R1I_RUN_STORE_NEW, R1I_RUN_STORE_RESUME, R1I_RUN_STORE_READ } r1i_run_store_mode;
+r1_status r1i_run_store_open(const char *dir, r1i_run_store_mode mode, r1i_run_store **out, r1_error *err);
+void r1i_run_store_close(r1i_run_store *s); /* takes NULL */
 /* For queries; borrowed. */
-r1i_db *r1i_store_db(r1i_run_store *s);
+r1i_db *r1i_run_store_db(r1i_run_store *s);
 
 /* *value: malloc'd, NULL where the key was never set. */
-r1_status r1i_store_get(r1i_run_store *s, const char *key, char **value, r1_error *err);
-r1_status r1i_store_set(r1i_run_store *s, const char *key, const char *value, r1_error *err);
+r1_status r1i_run_store_get(r1i_run_store *s, const char *key, char **value, r1_error *err);
+r1_status r1i_run_store_set(r1i_run_store *s, const char *key, const char *value, r1_error *err);
 
 typedef struct r1i_task_row {
     int64_t task;              /* number within the run, from 0 */
     const char *name, *definition, *task_hash, *data_hash; /* definition: JSON, all that grading and reporting need */
     int64_t prompts, samples;  /* wanted */
 } r1i_task_row;
-r1_status r1i_store_add_task(r1i_run_store *s, const r1i_task_row *t, r1_error *err);
+r1_status r1i_run_store_add_task(r1i_run_store *s, const r1i_task_row *t, r1_error *err);
 
 typedef struct r1i_prompt_row {
     int64_t task, prompt, line;
@@ -34,7 +34,7 @@ typedef struct r1i_prompt_row {
     int64_t tokens;
     bool thinking_open;
 } r1i_prompt_row;
-r1_status r1i_store_add_prompt(r1i_run_store *s, const r1i_prompt_row *p, r1_error *err);
+r1_status r1i_run_store_add_prompt(r1i_run_store *s, const r1i_prompt_row *p, r1_error *err);
 
 typedef struct r1i_sample_row {
     int64_t task, prompt, sample;
@@ -52,8 +52,8 @@ typedef struct r1i_sample_row {
     double queue_seconds, prefill_seconds, decode_seconds;
 } r1i_sample_row;
 /* Sample, verdict and timing belong together: the caller has a transaction open. */
-r1_status r1i_store_add_sample(r1i_run_store *s, const r1i_sample_row *r, r1_error *err);
+r1_status r1i_run_store_add_sample(r1i_run_store *s, const r1i_sample_row *r, r1_error *err);
 /* A sample that cannot be had, and why. */
-r1_status r1i_store_add_missing(r1i_run_store *s, int64_t task, int64_t prompt, int64_t sample, const char *reason, r1_error *err);
+r1_status r1i_run_store_add_missing(r1i_run_store *s, int64_t task, int64_t prompt, int64_t sample, const char *reason, r1_error *err);
 
 #endif
