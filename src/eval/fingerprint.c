@@ -22,7 +22,7 @@ static r1_status feed_file(r1i_sha256 *s, const char *path, const char *name, r1
     const uint64_t head = map.size < HEAD ? map.size : HEAD;
     if (head) r1i_sha256_feed(s, map.data, (size_t)head);
     for (uint64_t i = 1; map.size > HEAD && i <= BLOCKS; i++) {
-        const uint64_t at = (map.size - BLOCK) / BLOCKS * i;
+        const uint64_t span = map.size - BLOCK, at = span / BLOCKS * i + span % BLOCKS * i / BLOCKS; /* the last block ends the file */
         r1i_sha256_feed(s, map.data + at, BLOCK);
     }
     r1i_map_close(&map);
