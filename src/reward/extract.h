@@ -48,10 +48,11 @@ bool r1i_find_choice(r1i_slice part, char last, char *letter);
  * follows the label (nullable). */
 bool r1i_choice_label(r1i_slice text, char last, char *letter, r1i_slice *rest);
 
-/* Readings of a sentence that is said to hold the answer: itself, then what is inside it: what is set bold, its first (or last)
- * formula or number, and what is right of that one's last '='. */
-void r1i_read_sentence(r1i_slice sentence, bool first, r1i_candidates *out);
-void r1i_read_inside(r1i_slice sentence, bool first, r1i_candidates *out);
+/* Readings of a sentence that announces the answer: itself, then what is inside it. */
+void r1i_read_sentence(r1i_slice sentence, r1i_candidates *out);
+/* What is set bold; the first formula or number of a sentence that announces the answer, the last of one that does not; what is right of
+ * its last '='. */
+void r1i_read_inside(r1i_slice sentence, bool announced, r1i_candidates *out);
 void r1i_candidate(r1i_candidates *out, r1i_slice text);
 
 /* ---- the ways in their order ------------------------------------------------------------------------------------------ */

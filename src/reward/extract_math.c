@@ -158,8 +158,17 @@ static size_t formula_token(r1i_slice t, size_t i)
 typedef struct run {
     size_t begin, end; /* first token .. after the last */
     bool number;       /* holds a digit */
-    bool word_gap;     /* ends in a token that only white space separates from the next: no operator between */
+    bool noted;        /* begins after a calculator's note, so it is a result */
 } run;
+
+/* Bytes of a calculator's note at i, "<<48/2=24>>", as the solutions of GSM8K have them. */
+static size_t annotation_at(r1i_slice t, size_t i)
+{
+    if (t.n - i < 2 || t.s[i] != '<' || t.s[i + 1] != '<') return 0;
+    for (size_t k = i + 2; k + 1 < t.n && t.s[k] != '\n' && k - i < 200; k++)
+        if (t.s[k] == '>' && t.s[k + 1] == '>') return k + 2 - i;
+    return 0;
+}
 
 /* The run of formula tokens from i: white space may stand between them, prose and punctuation end it, and so do two operands
  * side by side ("72 2 apples"). */
@@ -170,6 +179,13 @@ static run formula_run(r1i_slice t, size_t i)
     while (i < t.n) {
         size_t blank = 0, n;
         while ((n = r1i_slice_blank(t, i + blank)) > 0 && t.s[i + blank] != '\n') blank += n;
+        const size_t note = i + blank < t.n ? annotation_at(t, i + blank) : 0;
+        if (note) {
+            i += blank + note;
+            r = (run){.begin = i, .end = i, .noted = true};
+            operand = false;
+            continue;
+        }
         if (i + blank >= t.n || (n = formula_token(t, i + blank)) == 0) break;
         const char c = t.s[i + blank];
         const bool value = r1i_is_digit(c) || c == '.' || r1i_is_alpha(c);
@@ -203,9 +219,16 @@ static r1i_slice without_loose_ends(r1i_slice t)
     return t;
 }
 
+/* Whether a run of formula tokens ends in "= number"; before its '=' prose may have stood ("12 eggs = 12"). */
+static bool is_result(r1i_slice text)
+{
+    const r1i_slice right = r1i_right_side(text);
+    return right.n > 0 && right.n < text.n && (r1i_is_digit(right.s[right.n - 1]) || right.s[right.n - 1] == '%');
+}
+
 bool r1i_loose_formula(r1i_slice t, bool first, r1i_slice *out)
 {
-    bool found = false;
+    bool found = false, result = false;
     for (size_t i = 0; i < t.n;) {
         if (r1i_is_alpha(t.s[i]) && (i == 0 || t.s[i - 1] != '\\')) { /* a word of prose is stepped over whole */
             size_t n = 1;
@@ -222,10 +245,13 @@ bool r1i_loose_formula(r1i_slice t, bool first, r1i_slice *out)
         }
         const run r = formula_run(t, i);
         if (r.number) {
-            const r1i_slice text = without_loose_ends(r1i_slice_cut(t, r.begin, r.end));
-            if (text.n) {
+            const r1i_slice whole = r1i_slice_cut(t, r.begin, r.end), text = without_loose_ends(whole);
+            /* what a calculation came to outranks numbers behind it: "3 * 4 = 12 eggs in 2 days" */
+            const bool equals = r.noted || is_result(whole);
+            if (text.n && (equals || !result)) {
                 *out = text;
                 found = true;
+                result = equals;
                 if (first) return true;
             }
         }

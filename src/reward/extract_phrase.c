@@ -162,7 +162,7 @@ bool r1i_find_hashes(r1i_slice part, r1i_candidates *out)
         const r1i_slice line = r1i_slice_trim_prose(r1i_slice_cut(part, begin, end ? (size_t)(end - part.s) : part.n));
         if (line.n == 0 || names_answer(line)) continue; /* a heading of Markdown */
         r1i_candidate(out, line);
-        r1i_read_sentence(line, true, out);
+        r1i_read_sentence(line, out);
         out->why = "after ####";
         return true;
     }
@@ -189,7 +189,7 @@ bool r1i_find_phrase(r1i_slice part, r1i_candidates *out)
     }
     const r1i_slice best = final.n ? final : plain;
     if (best.n == 0) return false;
-    r1i_read_sentence(best, true, out);
+    r1i_read_sentence(best, out);
     out->why = "after a phrase that announces the answer";
     return true;
 }
@@ -206,23 +206,34 @@ bool r1i_find_bare(r1i_slice part, r1i_candidates *out)
     return true;
 }
 
+/* Where the last sentence of a line begins. */
+static size_t last_sentence(r1i_slice line)
+{
+    for (size_t i = line.n; i-- > 1;) {
+        const size_t blank = r1i_slice_blank(line, i);
+        if (blank && strchr(".!?", line.s[i - 1]) && line.s[i - 1] && i + blank < line.n) return i + blank;
+        if (r1i_slice_has_at(line, i, "\xE3\x80\x82") && i + 3 < line.n) return i + 3; /* 。 */
+    }
+    return 0;
+}
+
 /* The last sentence that has a formula or a number in it, among the last lines. */
 bool r1i_find_last(r1i_slice part, r1i_candidates *out)
 {
-    enum { TAIL = 2000 };
+    enum { TAIL = 2000, SHORT = 40 };
     *out = (r1i_candidates){.why = "no formula or number at the end"};
     r1i_slice tail = part.n > TAIL ? r1i_slice_from(part, part.n - TAIL) : part;
     while (tail.n > 0) {
         const r1i_slice text = r1i_slice_trim(tail);
         const char *const line = memrchr(text.s, '\n', text.n);
-        const r1i_slice last = line ? r1i_slice_from(text, (size_t)(line - text.s) + 1) : text;
+        r1i_slice last = line ? r1i_slice_from(text, (size_t)(line - text.s) + 1) : text;
+        last = r1i_slice_from(last, last_sentence(last));
         /* a line of "\]" or "$$" closes a formula of several lines: take them together */
         const bool closes = last.n <= 2 && last.n > 0 && strchr("\\$]", last.s[0]);
-        r1i_read_inside(closes ? text : last, false, out);
+        r1i_read_inside(closes ? text : last, text.n == r1i_slice_trim(part).n && text.n <= SHORT, out);
         if (out->n > 0) out->why = "the last formula or number";
         if (out->n > 0 || closes) return out->n > 0;
-        if (!line) break;
-        tail = r1i_slice_cut(text, 0, (size_t)(line - text.s));
+        tail = r1i_slice_cut(text, 0, (size_t)(last.s - text.s));
     }
     return false;
 }
