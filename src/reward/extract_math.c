@@ -47,8 +47,8 @@ static size_t closing(r1i_slice t, size_t from, r1i_slice close)
 {
     for (size_t i = from; i + close.n <= t.n; i++) {
         if (memcmp(t.s + i, close.s, close.n) == 0) return i;
-        if (t.s[i] == '\\') i++;
         if (close.n == 1 && t.s[i] == '\n' && i + 1 < t.n && t.s[i + 1] == '\n') return t.n; /* not across paragraphs */
+        if (t.s[i] == '\\') i++;
     }
     return t.n;
 }

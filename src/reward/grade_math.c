@@ -269,14 +269,16 @@ static r1_status read_answer(state *s, const r1_sample *sample, answer *a, r1_er
 }
 
 /* Whether the answer's text is the gold's, byte for byte: then nothing needs to be understood. */
-static bool same_text(const gold *g, const r1_sample *sample, const answer *a)
+static bool same_text(const state *s, const r1_sample *sample, const answer *a)
 {
-    const r1i_slice want = r1i_slice_trim((r1i_slice){g->text, g->bytes});
-    r1i_slice part = a->text;
+    const r1i_slice want = r1i_slice_trim((r1i_slice){s->gold.text, s->gold.bytes});
+    r1i_slice part;
     const char *why;
-    if (a->value && part.n == want.n && memcmp(part.s, want.s, want.n) == 0) return true;
-    return r1i_answer_part((r1i_slice){sample->completion, sample->completion_bytes}, sample->thinking_open, &part, &why) && part.n == want.n &&
-           memcmp(part.s, want.s, want.n) == 0;
+    if (a->value && a->text.n == want.n && memcmp(a->text.s, want.s, want.n) == 0) return true;
+    bool bare = false;
+    for (int i = 0; i < s->extractor.n_ways; i++) bare |= s->extractor.way[i] == R1I_WAY_BARE;
+    return bare && r1i_answer_part((r1i_slice){sample->completion, sample->completion_bytes}, sample->thinking_open, &part, &why) &&
+           part.n == want.n && memcmp(part.s, want.s, want.n) == 0;
 }
 
 /* ---- the verdict ---------------------------------------------------------------------------------------------------- */
@@ -309,7 +311,7 @@ static r1_status math_grade(void *state_, const r1_sample *sample, r1_verdict *o
         r1i_math_value_free(a.value);
         return R1_OK;
     }
-    if (same_text(&s->gold, sample, &a)) {
+    if (same_text(s, sample, &a)) {
         correct = true;
         snprintf(reason, sizeof reason, "the gold's own text");
     }
