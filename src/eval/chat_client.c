@@ -1,7 +1,6 @@
 #include "eval/chat_client.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -211,19 +210,14 @@ static r1_status attempt(r1i_chat_client *c, const char *body, bool *again, r1_e
     c->api.setopt(c->easy, CURL_POSTFIELDS, body);
     const int rc = c->api.perform(c->easy);
     *again = rc != 0;
-    if (rc != 0) {
-        r1i_fail(err, R1_ERR_IO, "%s: %s", c->url, c->error[0] ? c->error : c->api.strerror(rc));
-        if (err) err->sys_errno = ECONNREFUSED;
-        return R1_ERR_IO;
-    }
+    if (rc != 0) return r1i_fail(err, R1_ERR_MISSING, "%s: %s", c->url, c->error[0] ? c->error : c->api.strerror(rc));
     c->api.getinfo(c->easy, CURL_RESPONSE_CODE, &status);
     if (status < LOWEST_ERROR) return R1_OK;
     *again = status == 408 || status == 429 || status >= 500;
-    r1i_fail(err, R1_ERR_IO, "%s: status %ld: %.200s", c->url, status, c->body.n ? c->body.bytes : "");
+    const r1_status st = r1i_fail(err, *again ? R1_ERR_MISSING : R1_ERR_IO, "%s: status %ld: %.200s", c->url, status, c->body.n ? c->body.bytes : "");
     for (char *p = err ? err->message : NULL; p && *p; p++)
         if (*p == '\n' || *p == '\r') *p = ' ';
-    if (err) err->sys_errno = EPROTO;
-    return R1_ERR_IO;
+    return st;
 }
 
 static void pause_before(int retry)
