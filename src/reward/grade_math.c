@@ -311,12 +311,12 @@ static r1_status math_grade(void *state_, const r1_sample *sample, r1_verdict *o
         r1i_math_value_free(a.value);
         return R1_OK;
     }
-    if (same_text(s, sample, &a)) {
+    for (int i = 0; a.value && i < s->gold.n && !correct && st == R1_OK; i++)
+        st = r1i_math_grade_value(s->math, s->gold.value[i], a.value, &correct, reason, sizeof reason, err);
+    if (!correct && same_text(s, sample, &a)) {
         correct = true;
         snprintf(reason, sizeof reason, "the gold's own text");
     }
-    for (int i = 0; a.value && i < s->gold.n && !correct && st == R1_OK; i++)
-        st = r1i_math_grade_value(s->math, s->gold.value[i], a.value, &correct, reason, sizeof reason, err);
     if (a.value) r1i_verdict_answer(out, a.text.s, a.text.n);
     else if (correct) r1i_verdict_answer(out, s->gold.text, s->gold.bytes);
     if (a.value || correct) r1i_verdict_set(out, correct, correct, "%s (%s)", reason, a.why);
