@@ -51,13 +51,34 @@ R1_API const char *r1_grader_name(int i, const char **what);
 typedef struct r1_reward r1_reward; /* mutable; one thread at a time */
 typedef struct r1_reward_rule {
     const char *grader;        /* name */
-    double weight;
+    double weight;             /* finite */
     const char *options_json;  /* nullable */
 } r1_reward_rule;
 R1_API r1_status r1_reward_create(const r1_reward_rule *rules, size_t n_rules, const r1_env *env, r1_reward **out, r1_error *err);
+/** The same from a recipe: {"rules": [{"grader": "math", "weight": 1, "options": {}}, ...], "unfinished": 0.5}. "weight" is 1 and
+ * "options" none where left out; "unfinished" (1) multiplies a positive total of an output that was cut off at its token limit.
+ * R1_ERR_FORMAT: no JSON; R1_ERR_USAGE: an unknown key, grader or option (message says which rule). */
+R1_API r1_status r1_reward_create_json(const char *json, size_t bytes, const r1_env *env, r1_reward **out, r1_error *err);
 R1_API void r1_reward_destroy(r1_reward *reward); /* takes NULL */
+/** As r1_grader_check_gold, of every rule. */
+R1_API r1_status r1_reward_check_gold(r1_reward *reward, const char *gold, size_t bytes, r1_error *err);
 /** *total = sum over rules, in their order, of weight * score; parts[n_rules] receives each verdict (nullable). */
 R1_API r1_status r1_reward_score(r1_reward *reward, const r1_sample *sample, double *total, r1_verdict *parts, r1_error *err);
+/** Number of rules; name (borrowed) and weight of the i-th, NULL after the last. */
+R1_API size_t r1_reward_rules(const r1_reward *reward);
+R1_API const char *r1_reward_rule_name(const r1_reward *reward, size_t i, double *weight);
+
+/** What a rule has given since the reward was made: the live counter of a training log. A rule whose min equals its max teaches
+ * nothing more; one whose mean rises while held-out accuracy falls is being played. */
+typedef struct r1_rule_count {
+    int64_t n, correct, extracted, zero; /* samples; of them correct, with an answer, with score 0 */
+    double sum, min, max;                /* of the scores, unweighted; 0 while n is 0 */
+} r1_rule_count;
+R1_API void r1_reward_count(const r1_reward *reward, size_t i, r1_rule_count *out);
+
+/** Length term over the samples of one prompt (Kimi k1.5): lambda = 0.5 - (tokens - min) / (max - min), for a wrong sample
+ * min(0, lambda); all 0 where the lengths agree. tokens[n], correct[n]; out[n] receives the terms. */
+R1_API void r1_length_rewards(const int64_t *tokens, const bool *correct, size_t n, double *out);
 
 #ifdef __cplusplus
 }

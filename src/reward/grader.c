@@ -7,7 +7,7 @@
 
 extern const r1i_grader_class r1i_grader_math, r1i_grader_choice, r1i_grader_code;
 extern const r1i_grader_class r1i_grader_exact, r1i_grader_normalized, r1i_grader_format, r1i_grader_tags, r1i_grader_countdown, r1i_grader_sudoku;
-extern const r1i_grader_class r1i_grader_language, r1i_grader_ifeval;
+extern const r1i_grader_class r1i_grader_language, r1i_grader_ifeval, r1i_grader_repetition, r1i_grader_overlong, r1i_grader_stops, r1i_grader_hedging;
 
 /* In the order of `r1 grade --help`. A new grader is a new file and a line here. */
 static const r1i_grader_class *const classes[] = {
@@ -22,6 +22,10 @@ static const r1i_grader_class *const classes[] = {
     &r1i_grader_sudoku,
     &r1i_grader_language,
     &r1i_grader_ifeval,
+    &r1i_grader_repetition,
+    &r1i_grader_overlong,
+    &r1i_grader_stops,
+    &r1i_grader_hedging,
 };
 enum { N_CLASSES = (int)(sizeof classes / sizeof *classes) };
 
