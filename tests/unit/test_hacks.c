@@ -9,6 +9,12 @@ static const char countdown[] = "{\"target\": 24, \"numbers\": [3, 8]}";
 static const char sudoku[] = "{\"puzzle\": \"3102200002100320\", \"answer\": \"3142243142131324\"}";
 static const char no_comma[] = "{\"instruction_id_list\": [\"punctuation:no_comma\"], \"kwargs\": [{}]}";
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SIZE = 1 << 16 }; /* instrumented code is ten times slower: the time is measured without it */
+#else
+enum { SIZE = 1 << 20 };
+#endif
+
 typedef struct hack {
     const char *what;
     grade_case c;
@@ -92,7 +98,6 @@ static void test_hostile(void **state)
                    "{\"num_highlights\": 1000000}, {\"section_spliter\": \"SECTION\", \"num_sections\": 9}, {\"num_paragraphs\": 3}, {\"language\": \"de\"},"
                    "{\"capital_frequency\": 3, \"capital_relation\": \"less than\"}, {}, {\"num_placeholders\": 1000000}]}"},
     };
-    enum { SIZE = 1 << 20 };
     char *const text = malloc(SIZE);
     for (size_t g = 0; g < sizeof graders / sizeof *graders; g++) {
         r1_grader *grader;
