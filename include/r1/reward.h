@@ -55,8 +55,8 @@ typedef struct r1_reward_rule {
     const char *options_json;  /* nullable */
 } r1_reward_rule;
 R1_API r1_status r1_reward_create(const r1_reward_rule *rules, size_t n_rules, const r1_env *env, r1_reward **out, r1_error *err);
-/** The same from a recipe: {"rules": [{"grader": "math", "weight": 1, "options": {}}, ...], "unfinished": 0.5}. "weight" is 1 and
- * "options" none where left out; "unfinished" (1) multiplies a positive total of an output that was cut off at its token limit.
+/** The same from a recipe: {"rules": [{"grader": "math", "weight": 1, "options": {}}, ...], "unfinished": 0.5}. Or the
+ * list alone. "weight" is 1 and "options" none where left out; "unfinished" (1) multiplies a positive total of an output that was cut off at its token limit.
  * R1_ERR_FORMAT: no JSON; R1_ERR_USAGE: an unknown key, grader or option (message says which rule). */
 R1_API r1_status r1_reward_create_json(const char *json, size_t bytes, const r1_env *env, r1_reward **out, r1_error *err);
 R1_API void r1_reward_destroy(r1_reward *reward); /* takes NULL */

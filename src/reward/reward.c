@@ -96,9 +96,9 @@ r1_status r1_reward_create_json(const char *json, size_t bytes, const r1_env *en
     *out = NULL;
     r1_status st = r1i_json_parse(json, bytes, &spec, err);
     if (st != R1_OK) return st;
-    const json_t *const rules = json_object_get(spec, "rules");
+    const json_t *const rules = json_is_array(spec) ? spec : json_object_get(spec, "rules");
     if (!json_is_array(rules)) st = r1i_fail(err, R1_ERR_USAGE, "a reward is {\"rules\": [{\"grader\": .., \"weight\": ..}, ..]}");
-    if (st == R1_OK) st = r1i_grader_known_keys(spec, (const char *const[]){"rules", "unfinished", NULL}, err);
+    if (st == R1_OK && rules != spec) st = r1i_grader_known_keys(spec, (const char *const[]){"rules", "unfinished", NULL}, err);
     if (st == R1_OK) st = reward_make(json_array_size(rules), &r, err);
     for (size_t i = 0; st == R1_OK && i < json_array_size(rules); i++) st = add_json(r, json_array_get(rules, i), env, err);
     if (st == R1_OK) st = read_unfinished(r, json_object_get(spec, "unfinished"), err);

@@ -148,7 +148,8 @@ static void test_declarations(void **state)
     } bad[] = {
         {"{\"rules\": []}", "at least one"},
         {"{}", "rules"},
-        {"[]", "rules"},
+        {"[]", "at least one"},
+        {"3", "rules"},
         {"{\"rules\": [{\"grader\": \"format\"}], \"rule\": 1}", "rule"},
         {"{\"rules\": [{\"grader\": \"format\"}, {\"grader\": \"formats\"}]}", "rule 2"},
         {"{\"rules\": [{\"weight\": 1}]}", "grader"},
@@ -165,6 +166,8 @@ static void test_declarations(void **state)
         assert_null(r);
         if (!strstr(err.message, bad[i].says)) fail_msg("%s: %s", bad[i].json, err.message);
     }
+    assert_int_equal(r1_reward_create_json("[{\"grader\": \"tags\"}]", 20, NULL, &r, NULL), R1_OK);
+    r1_reward_destroy(r);
     assert_int_equal(r1_reward_create_json("{", 1, NULL, &r, NULL), R1_ERR_FORMAT);
     const r1_reward_rule nan_weight = {"format", NAN, NULL};
     assert_int_equal(r1_reward_create(&nan_weight, 1, NULL, &r, NULL), R1_ERR_USAGE);
