@@ -62,6 +62,7 @@ typedef struct r1_bench_test {
     int32_t sequences;            /* computed together */
     int32_t repeat;               /* slices of work, each between two slices of roof; 1 .. R1_BENCH_REPEAT */
     bool no_roof;                 /* time only */
+    bool cpu_time;                /* one thread: its processor time instead of the clock on the wall, for busy machines */
 } r1_bench_test;
 enum { R1_BENCH_REPEAT = 1000 };
 
@@ -111,6 +112,7 @@ typedef struct r1_bench_ops_params {
     r1_cache_type cache;
     int32_t repeat;               /* 0: 5 */
     int threads;                  /* 0: env's */
+    bool cpu_time;                /* as r1_bench_test's */
 } r1_bench_ops_params;
 
 /** Every kernel and shape of this model: calls on_op for each as it is measured; false stops (R1_ERR_STOPPED). Strings and the struct are

@@ -33,6 +33,7 @@ static json_t *about_object(const bench_about *a)
     put_text(o, "device", a->device);
     put_text(o, "isa", a->isa);
     put_int(o, "threads", (uint64_t)a->threads);
+    put_text(o, "clock", a->clock);
     put_text(o, "compute", a->compute);
     put_text(o, "cache_type", a->cache_type);
     json_object_set_new(o, "exact_activations", json_boolean(a->exact_activations));
@@ -140,8 +141,8 @@ json_t *bench_roof_record(const bench_about *a, r1_meter *meter, double seconds)
 /* ---- an earlier run ------------------------------------------------------------------------------------------------ */
 
 /* What has to be equal in two measurements for their times to be comparable. */
-static const char *const test_keys[] = {"model", "test", "isa", "threads", "compute", "cache_type", "exact_activations", NULL};
-static const char *const op_keys[] = {"model", "op", "what", "type", "rows", "outputs", "inputs", "jobs", "isa", "threads", NULL};
+static const char *const test_keys[] = {"model", "test", "isa", "threads", "clock", "compute", "cache_type", "exact_activations", NULL};
+static const char *const op_keys[] = {"model", "op", "what", "type", "rows", "outputs", "inputs", "jobs", "isa", "threads", "clock", NULL};
 
 static bool is_test(const json_t *o) { return json_is_string(json_object_get(o, "test")); }
 static bool is_op(const json_t *o) { return json_is_string(json_object_get(o, "op")); }

@@ -8,7 +8,7 @@
 
 /* What all measurements of a run share. */
 typedef struct bench_about {
-    const char *model, *isa, *compute, *cache_type;
+    const char *model, *isa, *compute, *cache_type, *clock;
     char device[128];
     bool exact_activations;
     int threads;

@@ -18,7 +18,7 @@ typedef struct params {
     setup s;
     const char *prompt, *decode, *depth, *parallel, *threads, *rows, *output, *compare;
     int64_t repeat, chunk;
-    bool json, ops, no_roof;
+    bool json, ops, no_roof, cpu_time;
     /* parsed */
     list prompts, decodes, depths, parallels, thread_counts, op_rows;
     bench_form form;
@@ -47,6 +47,7 @@ static void options(opt_list *l, void *p)
     opt_flag(l, 0, "ops", &a->ops, "one line per kernel and shape of the model instead, for each instruction set of this processor");
     opt_string(l, 0, "rows", "N,...", &a->rows, "--ops: rows of the batch");
     opt_flag(l, 0, "no-roof", &a->no_roof, "measure the model alone");
+    opt_flag(l, 0, "cpu-time", &a->cpu_time, "with -t 1: the thread's processor time instead of the clock on the wall, where others use the machine");
     opt_int(l, 0, "chunk", "N", &a->chunk, 0, 1 << 20, "tokens computed in one pass while reading a prompt; 0: 512");
     opt_choice(l, 0, "cache-type", "f32|bf16", &a->s.cache_type, "numbers in the key-value cache");
     opt_choice(l, 0, "compute", "f32|bf16", &a->s.compute, "arithmetic of float weights");
@@ -131,6 +132,7 @@ static void fill_about(params *a)
     a->about.compute = a->s.compute;
     a->about.cache_type = a->s.cache_type;
     a->about.exact_activations = a->s.exact_activations;
+    a->about.clock = a->cpu_time ? "cpu" : "wall";
     a->about.parameters = a->s.info.parameters;
     a->about.weight_bytes = a->s.info.weight_bytes;
     a->about.load_seconds = a->s.info.load_seconds;
@@ -161,7 +163,7 @@ static int put_roof(cli *app, params *a, int threads)
 static int one_test(cli *app, params *a, int64_t prompt, int64_t decode, int64_t depth, int64_t sequences, int threads)
 {
     const r1_bench_test t = {.prompt = prompt, .decode = decode, .depth = depth, .sequences = (int32_t)sequences,
-                             .repeat = (int32_t)a->repeat, .no_roof = a->no_roof};
+                             .repeat = (int32_t)a->repeat, .no_roof = a->no_roof, .cpu_time = a->cpu_time};
     r1_engine_params e = r1_engine_params_default();
     r1_bench_result r;
     r1_error err = {0};
@@ -204,7 +206,7 @@ static int all_ops(cli *app, params *a, int threads)
     r1_error err = {0};
     const r1_bench_ops_params p = {.rows = a->op_rows.item, .n_rows = a->op_rows.n, .depth = a->depths.item[0], .isa = a->s.isa,
                                    .cache = strcmp(a->s.cache_type, "bf16") == 0 ? R1_CACHE_BF16 : R1_CACHE_F32,
-                                   .repeat = (int32_t)a->repeat, .threads = threads};
+                                   .repeat = (int32_t)a->repeat, .threads = threads, .cpu_time = a->cpu_time};
     if (r1_bench_ops(a->s.model, &p, &app->env, put_op, &sink, &err) != R1_OK) return sink.status ? sink.status : cli_report(app, &err);
     return 0;
 }

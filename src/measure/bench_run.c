@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "backend/cpu/kernels.h"
-#include "base/clock.h"
 #include "base/memory.h"
 #include "engine/engine_state.h"
 #include "measure/cost.h"
@@ -28,6 +27,7 @@ typedef struct bench {
     double *work;                 /* [3, repeat + 1] seconds, fractions, scratch */
     size_t roof_bytes, work_bytes;
     r1_error failed;              /* a request's own */
+    r1i_clock_fn clock;
 } bench;
 
 /* Different ids, the same in every run, from where a vocabulary's frequent tokens are: an embedding used in the file is touched in few
@@ -93,11 +93,11 @@ static r1_status run_all(bench *b, double *seconds, double *ideal, r1_roof *roof
     if (b->meter) slice(b, &before);
     while (active > 0 && st == R1_OK) {
         const r1_cost cost = b->tally.total;
-        const double begin = r1i_seconds();
+        const double begin = b->clock();
         double now = begin;
         while (active > 0 && st == R1_OK && now - begin < (b->meter ? WORK_SECONDS : 1e30)) {
             st = r1_engine_step(b->engine, &active, err);
-            now = r1i_seconds();
+            now = b->clock();
         }
         *seconds += now - begin;
         if (!b->meter || st != R1_OK) continue;
@@ -194,7 +194,10 @@ static r1_status prepare(bench *b, const r1_engine_params *given, int threads, r
     if (!(b->prompt = r1i_alloc(&b->env, b->prompt_bytes)) || !(b->work = r1i_alloc_zero(&b->env, b->work_bytes)) ||
         !(b->roofs = r1i_alloc_zero(&b->env, b->roof_bytes)))
         return r1i_fail(err, R1_ERR_NOMEM, "bench, prompts of %zu bytes", b->prompt_bytes);
-    return t->no_roof ? R1_OK : r1_meter_create(&b->env, threads, 0, &b->meter, err);
+    if (t->no_roof) return R1_OK;
+    st = r1_meter_create(&b->env, threads, 0, &b->meter, err);
+    if (st == R1_OK && t->cpu_time) r1i_meter_thread_clock(b->meter);
+    return st;
 }
 
 r1_status r1_bench_run(const r1_model *model, const r1_bench_test *test, const r1_engine_params *params, int threads,
@@ -204,6 +207,7 @@ r1_status r1_bench_run(const r1_model *model, const r1_bench_test *test, const r
     *out = (r1_bench_result){0};
     if (env) b.env = *env;
     r1_status st = check(test, err);
+    if (st == R1_OK) st = r1i_clock_of(test->cpu_time, threads, env, &b.clock, err);
     if (st != R1_OK) return st;
     if ((st = prepare(&b, params, threads, err)) == R1_OK) st = measure(&b, out, err);
     r1_meter_destroy(b.meter);

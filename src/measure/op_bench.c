@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "backend/cpu/kernels.h"
-#include "base/clock.h"
 #include "base/rng.h"
 #include "measure/cost.h"
 #include "measure/roof.h"
@@ -41,6 +40,7 @@ struct ops_bench {
     bool (*on_op)(void *user, const r1_bench_op *op);
     void *user;
     r1_error *err;
+    r1i_clock_fn clock;
     /* the op under measurement */
     r1_status (*call)(ops_bench *b);
     int64_t rows, turn;
@@ -54,7 +54,7 @@ struct ops_bench {
 
 static r1_status timed(ops_bench *b, double at_least, double *seconds)
 {
-    const double begin = r1i_seconds();
+    const double begin = b->clock();
     double now = begin;
     int64_t calls = 0;
     r1_status st = R1_OK;
@@ -62,7 +62,7 @@ static r1_status timed(ops_bench *b, double at_least, double *seconds)
         b->turn++;
         st = b->call(b);
         calls++;
-        now = r1i_seconds();
+        now = b->clock();
     } while (st == R1_OK && now - begin < at_least);
     *seconds = (now - begin) / (double)calls;
     return st;
@@ -340,6 +340,7 @@ static r1_status prepare(ops_bench *b)
     b->repeat = p->repeat > 0 ? p->repeat : REPEAT;
     if (p->threads > 0) env.threads = p->threads;
     if ((st = r1_meter_create(&env, 0, 0, &b->meter, b->err)) != R1_OK || (st = r1i_pool_create(&env, 0, &b->pool, b->err)) != R1_OK) return st;
+    if (p->cpu_time) r1i_meter_thread_clock(b->meter);
     const size_t scratch = r1i_forward_scratch_bytes(b->m, b->most_rows, larger(b->depth + 1, b->most_rows), r1i_pool_threads(b->pool));
     if ((st = r1i_arena_create(&b->scratch, "ops", &b->env, scratch, b->err)) != R1_OK) return st;
     const int64_t pages = larger(b->depth, b->most_rows) / R1I_PAGE + 1;
@@ -402,7 +403,9 @@ r1_status r1_bench_ops(const r1_model *model, const r1_bench_ops_params *params,
     for (int i = 0; params->rows && i < params->n_rows; i++)
         if (params->rows[i] < 1 || params->rows[i] > 4096)
             return r1i_fail(err, R1_ERR_USAGE, "%lld rows, expected 1 to 4096", (long long)params->rows[i]);
-    r1_status st = one ? r1i_cpu_select(params->isa, &b.kernels, err) : R1_OK;
+    r1_status st = r1i_clock_of(params->cpu_time, params->threads, env, &b.clock, err);
+    if (st != R1_OK) return st;
+    if (one) st = r1i_cpu_select(params->isa, &b.kernels, err);
     if (st == R1_OK) st = r1i_shapes_of(model, env, &shapes, err);
     if (st == R1_OK) st = prepare(&b);
     for (size_t i = 0; i < sizeof every / sizeof *every && st == R1_OK; i++) {

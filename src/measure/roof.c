@@ -2,6 +2,7 @@
 #include "measure/roof.h"
 
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -21,6 +22,7 @@ struct r1_meter {
     r1_env env;
     r1i_pool *pool;
     int threads;
+    bool thread_clock;
     uint8_t *buffer;
     size_t bytes, offset;         /* where the next slice goes on */
     /* of the slice that runs */
@@ -110,16 +112,35 @@ static void stream_item(void *ctx, int64_t i, int thread)
     m->sink[thread * 16] += (float)(r1i_stream(m->buffer + (m->offset + (size_t)i * ITEM) % m->bytes, ITEM) & 1);
 }
 
+double r1i_thread_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+r1_status r1i_clock_of(bool cpu_time, int threads, const r1_env *env, r1i_clock_fn *out, r1_error *err)
+{
+    *out = cpu_time ? r1i_thread_seconds : r1i_seconds;
+    if (threads <= 0) threads = r1i_env_threads(env);
+    if (!cpu_time || threads == 1) return R1_OK;
+    return r1i_fail(err, R1_ERR_USAGE, "processor time is counted of one thread, not of %d", threads);
+}
+
+void r1i_meter_thread_clock(r1_meter *m) { m->thread_clock = true; }
+
+static double now_of(const r1_meter *m) { return m->thread_clock ? r1i_thread_seconds() : r1i_seconds(); }
+
 double r1_meter_read(r1_meter *m, double seconds)
 {
-    const double begin = r1i_seconds();
+    const double begin = now_of(m);
     const int64_t items = 16 * m->threads; /* about a millisecond: the clock is asked often enough */
     double bytes = 0.0, now;
     do {
         r1i_pool_run(m->pool, items, stream_item, m);
         m->offset = (m->offset + (size_t)items * ITEM) % m->bytes;
         bytes += (double)items * ITEM;
-        now = r1i_seconds();
+        now = now_of(m);
     } while (now - begin < seconds);
     return bytes / (now - begin);
 }
@@ -135,11 +156,11 @@ double r1_meter_peak(r1_meter *m, const char *isa, r1_peak peak, double seconds)
 {
     if (peak < 0 || peak >= R1_PEAK_COUNT || !(m->loop = r1i_peak_loop(isa, peak))) return 0.0;
     for (int t = 0; t < m->threads; t++) m->done[t * 8] = 0.0;
-    const double begin = r1i_seconds();
+    const double begin = now_of(m);
     double now, ops = 0.0;
     do {
         r1i_pool_run(m->pool, 16 * m->threads, peak_item, m);
-        now = r1i_seconds();
+        now = now_of(m);
     } while (now - begin < seconds);
     for (int t = 0; t < m->threads; t++) ops += m->done[t * 8];
     return ops / (now - begin);

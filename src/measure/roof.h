@@ -4,6 +4,14 @@
 
 #include "r1/bench.h"
 
+/* Count the processor time of the calling thread instead of the clock on the wall: for a meter of one thread beside work of one thread,
+ * which others on the machine then lengthen less. */
+void r1i_meter_thread_clock(r1_meter *m);
+double r1i_thread_seconds(void);
+/* Seconds of the one clock or the other. R1_ERR_USAGE where more than one thread would work. */
+typedef double (*r1i_clock_fn)(void);
+r1_status r1i_clock_of(bool cpu_time, int threads, const r1_env *env, r1i_clock_fn *out, r1_error *err);
+
 /* One slice of everything that the cost needs: reading for `seconds`, each arithmetic a quarter of it. */
 void r1i_roof_slice(r1_meter *m, const char *isa, const r1_cost *cost, double seconds, r1_roof *out);
 r1_roof r1i_roof_between(const r1_roof *a, const r1_roof *b);

@@ -24,6 +24,8 @@ off=$((resident - predicted))
 check markdown 0 '| tg4 x3 |' $run --pp 0 --tg 4 --parallel 1,3
 check 'threads as a list' 0 '| 2 | pp8 |' $run -t 1,2 --pp 8 --tg 0 --no-roof
 check depth 0 '| pp8 @ d64 |' $run --pp 8 --tg 4 -d 0,64 --no-roof
+check 'processor time' 0 '"clock":"cpu"' $run -t 1 --cpu-time --pp 8 --tg 0 -j
+check 'processor time of many' 2 'of one thread' $run --cpu-time --pp 8 --tg 0 --no-roof
 check csv 0 'model,version,commit,' $run --pp 8 --tg 0 -o csv
 check 'bf16 cache' 0 '"cache_type":"bf16"' $run --pp 8 --tg 4 --cache-type bf16 --no-roof -j
 check ops 0 '| linear | head |' $run --ops --rows 1,5 --isa c
