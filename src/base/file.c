@@ -103,6 +103,11 @@ void r1i_map_release_pages(const r1i_map *map, uint64_t offset, uint64_t bytes)
     madvise((void *)((uintptr_t)map->data + begin), (size_t)(end - begin), MADV_DONTNEED);
 }
 
+void r1i_map_want_huge_pages(const r1i_map *map)
+{
+    if (map->data) madvise((void *)(uintptr_t)map->data, (size_t)map->size, MADV_HUGEPAGE);
+}
+
 void r1i_map_want_pages(const r1i_map *map, uint64_t offset, uint64_t bytes)
 {
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), begin = offset / page * page;

@@ -19,6 +19,8 @@ void r1i_map_close(r1i_map *map);
 /* Give the pages of [offset, offset + bytes) back to the system; a later read faults them in again from the file. */
 void r1i_map_release_pages(const r1i_map *map, uint64_t offset, uint64_t bytes);
 
+/* The mapping is read through again and again: huge pages, where the file system has them. A hint. */
+void r1i_map_want_huge_pages(const r1i_map *map);
 /* Those pages will be read soon: begin to fetch them from the disk. */
 void r1i_map_want_pages(const r1i_map *map, uint64_t offset, uint64_t bytes);
 

@@ -152,6 +152,7 @@ r1_status r1i_panel_file_open(const char *path, r1i_panel_file **out, r1_error *
         return st;
     }
     (*out)->mapped = true;
+    r1i_map_want_huge_pages(&map);
     return R1_OK;
 }
 
