@@ -12,13 +12,11 @@
 
 #include "backend/cpu/lanes/quant_tile.h"
 
-static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, int64_t rows, const q8_rows *in, acc_row *acc);
-enum { FEW_ROWS = 3 };
+enum { MICRO_ROWS = 3, FEW_ROWS = 3 };
+static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in, int64_t n, const int32_t *row, acc_row *acc);
 static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_rows *in, acc_row *acc);
 #include "backend/cpu/lanes/quant_driver.h"
 #include "backend/cpu/lanes/quant_exact.h"
-
-enum { ROWS_MAX = 3 };
 
 R1I_INLINE __m256i broadcast4(const int8_t *p)
 {
@@ -78,31 +76,32 @@ R1I_INLINE __m256i in_order(__m256i v)
 /* Where a product's weights come from: a tile, or (types of group_vector) the panel's own bytes. */
 #define FROM_TILE R1_DTYPE_COUNT
 
-/* R rows by one panel, two vectors of 8 outputs; row r's sums at acc + r * TILE_PANELS * LANES. sums: sums_of(type). src: the tile, or the
- * panel's span. */
-R1I_INLINE void micro(const int R, const int sums, const r1_dtype from, const tile_kind kind, int offset, const void *src, const q8_rows *in, float *acc)
+/* R rows by one panel, two vectors of 8 outputs; row r's sums at acc + row[r] * TILE_PANELS * LANES. sums: sums_of(type). src: the tile, or
+ * the panel's span. */
+R1I_INLINE void micro(const int R, const int sums, const r1_dtype from, const tile_kind kind, int offset, const void *src, const q8_rows *in,
+                      const int32_t *row, float *acc)
 {
     const bool has_min = kind_has_min(kind);
     const int parts = kind_parts(kind), quads = 8 / parts, run = sums == 0 ? 1 : sums < quads ? sums : quads;
     const __m256i ones = _mm256_set1_epi16(1);
     const int64_t q_stride = in->cols, d_stride = in->cols / 32;
     const quant_tile *const tile = src;
-    int32_t start[ROWS_MAX][16];
-    float dsum[ROWS_MAX][16];
+    int32_t start[MICRO_ROWS][16];
+    float dsum[MICRO_ROWS][16];
     span_head head;
     if (from != FROM_TILE) head_read(from, src, &head);
-    for (int r = 0; r < R; r++) row_sums(kind, offset, in, r, start[r], dsum[r]);
+    for (int r = 0; r < R; r++) row_sums(kind, offset, in, row[r], start[r], dsum[r]);
     for (int at = 0; at < parts * in->groups; at++) {
         const int g = at / parts, first = quads * (at % parts), own = parts * in->first + at; /* own: of the span */
-        __m256i dot[ROWS_MAX][2];
+        __m256i dot[MICRO_ROWS][2];
         R1I_UNROLL for (int r = 0; r < R; r++)
             R1I_UNROLL for (int v = 0; v < 2; v++) dot[r][v] = has_min ? _mm256_setzero_si256() : _mm256_set1_epi32(start[r][at]);
         R1I_UNROLL for (int i = first; i < first + quads; i += run) {
-            __m256i pairs[ROWS_MAX][2];
+            __m256i pairs[MICRO_ROWS][2];
             R1I_UNROLL for (int j = i; j < i + run; j++) {
                 const w16 w = from == FROM_TILE ? w16_load(tile->q + LANES * (8 * (in->first + g) + j)) : group_vector(from, src, in->first + g, j);
                 R1I_UNROLL for (int r = 0; r < R; r++) {
-                    const __m256i x = broadcast4(in->q + r * q_stride + 32 * g + 4 * j);
+                    const __m256i x = broadcast4(in->q + row[r] * q_stride + 32 * g + 4 * j);
                     const __m256i lo = multiply(sums == 0, w.lo, x), hi = multiply(sums == 0, w.hi, x);
                     pairs[r][0] = j > i ? in_order(_mm256_add_epi16(pairs[r][0], lo)) : lo;
                     pairs[r][1] = j > i ? in_order(_mm256_add_epi16(pairs[r][1], hi)) : hi;
@@ -114,19 +113,19 @@ R1I_INLINE void micro(const int R, const int sums, const r1_dtype from, const ti
         const v16 scale = from == FROM_TILE ? v16_load(tile->scale[own]) : group_scale(from, &head, src, own);
         const v16 min = !has_min ? v16_zero() : from == FROM_TILE ? v16_load(tile->min[own]) : group_min(from, &head, src, own);
         R1I_UNROLL for (int r = 0; r < R; r++) {
-            float *const out = acc + r * TILE_PANELS * LANES;
+            float *const out = acc + row[r] * TILE_PANELS * LANES;
             const v16 dots = v16_of(_mm256_cvtepi32_ps(dot[r][0]), _mm256_cvtepi32_ps(dot[r][1]));
-            const v16 sum = v16_fma(dots, v16_mul(scale, v16_set1(in->d[r * d_stride + g])), v16_load(out));
+            const v16 sum = v16_fma(dots, v16_mul(scale, v16_set1(in->d[row[r] * d_stride + g])), v16_load(out));
             v16_store(out, has_min ? v16_fma(v16_neg(min), v16_set1(dsum[r][at]), sum) : sum);
         }
     }
 }
 
-typedef void (*micro_fn)(int offset, const quant_tile *tile, const q8_rows *in, float *acc);
+typedef void (*micro_fn)(int offset, const quant_tile *tile, const q8_rows *in, const int32_t *row, float *acc);
 #define MICRO(R, sums, name, kind)                                                                                             \
-    static void micro_##name##_##R##_##sums(int offset, const quant_tile *tile, const q8_rows *in, float *acc) \
+    static void micro_##name##_##R##_##sums(int offset, const quant_tile *tile, const q8_rows *in, const int32_t *row, float *acc) \
     {                                                                                                                          \
-        micro(R, sums, FROM_TILE, kind, offset, tile, in, acc);                                                                \
+        micro(R, sums, FROM_TILE, kind, offset, tile, in, row, acc);                                                               \
     }
 #define MICROS(sums, name, kind) MICRO(1, sums, name, kind) MICRO(2, sums, name, kind) MICRO(3, sums, name, kind)
 MICROS(0, offset_32, TILE_OFFSET_32)
@@ -142,7 +141,7 @@ MICROS(8, min_16, TILE_MIN_16)
 
 /* By kind, then log2(sums) + 1 (0 for signed weights), then rows - 1; combinations that no type has are empty. */
 #define ROW(sums, name) {micro_##name##_1_##sums, micro_##name##_2_##sums, micro_##name##_3_##sums}
-static const micro_fn micros[4][5][ROWS_MAX] = {
+static const micro_fn micros[4][5][MICRO_ROWS] = {
     [TILE_OFFSET_32] = {[0] = ROW(0, offset_32), [1] = ROW(1, offset_32), [3] = ROW(4, offset_32), [4] = ROW(8, offset_32)},
     [TILE_OFFSET_16] = {[1] = ROW(1, offset_16), [2] = ROW(2, offset_16), [4] = ROW(8, offset_16)},
     [TILE_MIN_32] = {[3] = ROW(4, min_32), [4] = ROW(8, min_32)},
@@ -151,47 +150,35 @@ static const micro_fn micros[4][5][ROWS_MAX] = {
 
 #undef ROW
 
-/* A group's fine term is a step of one group over fine_q and fine_d. */
-static inline q8_rows fine_step(const q8_rows *in, int64_t r, int g)
+static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in, int64_t n, const int32_t *row, acc_row *acc)
 {
-    return (q8_rows){.q = in->fine_q + r * in->cols + 32 * g, .d = in->fine_d + r * (in->cols / 32) + g,
-                     .sum16 = in->fine_sum16 + r * (in->cols / 16) + 2 * g, .cols = in->cols, .groups = 1, .first = g};
-}
-
-static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, int64_t rows, const q8_rows *in, acc_row *acc)
-{
-    const int sums = sums_of(type), row = sums == 0 ? 0 : sums == 1 ? 1 : sums == 2 ? 2 : sums == 4 ? 3 : 4;
-    const int64_t n = rows < ROWS_MAX ? rows : ROWS_MAX;
-    for (int p = 0; p < panels; p++)
-        micros[kind][row][n - 1](tile_offset(type), tile + p, in, acc[0][p]);
-    for (int64_t r = 0; r < n; r++)
-        for (unsigned left = in->fine[r]; left; left &= left - 1) { /* fine terms: a row and group at a time, since few have one */
-            const q8_rows one = fine_step(in, r, __builtin_ctz(left));
-            for (int p = 0; p < panels; p++) micros[kind][row][0](tile_offset(type), tile + p, &one, acc[r][p]);
-        }
-    return n;
+    const int sums = sums_of(type), line = sums == 0 ? 0 : sums == 1 ? 1 : sums == 2 ? 2 : sums == 4 ? 3 : 4;
+    const int64_t size = n < MICRO_ROWS ? n : MICRO_ROWS;
+    for (int p = 0; p < panels; p++) micros[kind][line][size - 1](tile_offset(type), tile + p, in, row, acc[0][p]);
+    return size;
 }
 
 /* ---- few rows: weights go from the panel to the products in registers ---- */
 
+static const int32_t identity[FEW_ROWS] = {0, 1, 2};
 typedef void (*few_fn)(const uint8_t *b, const q8_rows *in, acc_row *acc);
 #define FEW_SPAN(R, type)                                                                                              \
     static void few_##type##_##R(const uint8_t *b, const q8_rows *in, acc_row *acc)                                    \
     {                                                                                                                  \
         const r1_dtype t = R1_DTYPE_##type;                                                                            \
-        micro(R, sums_of(t), t, tile_kind_of(t), tile_offset(t), b, in, acc[0][0]);                                    \
+        micro(R, sums_of(t), t, tile_kind_of(t), tile_offset(t), b, in, identity, acc[0][0]);                          \
     }
 #define FEW(type) FEW_SPAN(1, type) FEW_SPAN(2, type) FEW_SPAN(3, type)
 FEW(Q4_0) FEW(Q4_1) FEW(Q5_0) FEW(Q5_1) FEW(Q8_0) FEW(IQ4_NL) FEW(MXFP4) FEW(Q2_K) FEW(Q3_K) FEW(Q4_K) FEW(Q5_K) FEW(Q6_K) FEW(IQ4_XS)
 #define ROW(type) [R1_DTYPE_##type] = {few_##type##_1, few_##type##_2, few_##type##_3}
-static const few_fn few[R1_DTYPE_COUNT][ROWS_MAX] = {
+static const few_fn few[R1_DTYPE_COUNT][MICRO_ROWS] = {
     ROW(Q4_0), ROW(Q4_1), ROW(Q5_0), ROW(Q5_1), ROW(Q8_0), ROW(IQ4_NL), ROW(MXFP4), ROW(Q2_K), ROW(Q3_K), ROW(Q4_K), ROW(Q5_K), ROW(Q6_K), ROW(IQ4_XS),
 };
 #undef ROW
 
 static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_rows *in, acc_row *acc)
 {
-    const int64_t n = rows < ROWS_MAX ? rows : ROWS_MAX;
+    const int64_t n = rows < MICRO_ROWS ? rows : MICRO_ROWS;
     if (!few[type][0]) return 0;
     few[type][n - 1](b, in, acc);
     for (int64_t r = 0; r < n; r++)

@@ -12,13 +12,11 @@
 
 #include "backend/cpu/lanes/quant_tile.h"
 
-static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, int64_t rows, const q8_rows *in, acc_row *acc);
-enum { FEW_ROWS = 4 };
+enum { MICRO_ROWS = 6, FEW_ROWS = 4 };
+static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in, int64_t n, const int32_t *row, acc_row *acc);
 static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_rows *in, acc_row *acc);
 #include "backend/cpu/lanes/quant_driver.h"
 #include "backend/cpu/lanes/quant_exact.h"
-
-enum { ROWS_MAX = 6 };
 
 R1I_INLINE __m512i broadcast4(const int8_t *p)
 {
@@ -29,7 +27,7 @@ R1I_INLINE __m512i broadcast4(const int8_t *p)
 
 /* What a row's chain needs beside products, for the groups (or halves) of this step. Types with min: d_x * (float)sum_x; else
  * where the integer sum starts, -offset * sum_x. */
-R1I_INLINE void row_sums(const tile_kind kind, int offset, const q8_rows *in, int64_t row, int32_t start[16], float dsum[16])
+R1I_INLINE void row_sums(const tile_kind kind, int offset, const q8_rows *in, const int64_t row, int32_t start[16], float dsum[16])
 {
     const __mmask16 some = (__mmask16)((1u << (2 * in->groups)) - 1u);
     const __m512i halves = _mm512_maskz_loadu_epi32(some, in->sum16 + row * (in->cols / 16));
@@ -64,114 +62,102 @@ R1I_INLINE __m512 weight_min(const r1_dtype from, const weights *w, int p, int a
     return from == FROM_TILE ? _mm512_load_ps(w->tile[p].min[at]) : group_min(from, &w->head, w->b, at);
 }
 
-/* One row's fine term of group g, sums still in registers: a row at a time, since few groups have one. */
-R1I_INLINE void fine_group(const int P, const r1_dtype from, const tile_kind kind, int offset, const weights *w, const q8_rows *in, int64_t row, int g,
-                           __m512 *sum)
+/* The rows of one call, and what their chains need of them in this step (row_sums). */
+typedef struct micro_in {
+    const int8_t *q[MICRO_ROWS];
+    const float *d[MICRO_ROWS];
+    int32_t start[MICRO_ROWS][16];
+    float dsum[MICRO_ROWS][16];
+} micro_in;
+
+/* row_sums of a single group. */
+R1I_INLINE void group_sums(const tile_kind kind, int offset, const q8_rows *in, const int64_t row, int32_t start[16], float dsum[16])
 {
-    const int parts = kind_parts(kind), quads = 8 / parts;
-    const int8_t *const q = in->fine_q + row * in->cols + 32 * g;
-    const int32_t *const sums = in->fine_sum16 + row * (in->cols / 16) + 2 * g;
-    const float d = in->fine_d[row * (in->cols / 32) + g];
-    R1I_UNROLL for (int h = 0; h < parts; h++) {
-        const int32_t sum_x = parts == 2 ? sums[h] : sums[0] + sums[1];
-        __m512i even[2], odd[2]; /* two chains: the sum is exact in any order */
-        R1I_UNROLL for (int p = 0; p < P; p++) {
-            even[p] = kind_has_min(kind) ? _mm512_setzero_si512() : _mm512_set1_epi32(-offset * sum_x);
-            odd[p] = _mm512_setzero_si512();
-        }
-        R1I_UNROLL for (int i = quads * h; i < quads * (h + 1); i += 2) {
-            const __m512i x0 = broadcast4(q + 4 * i), x1 = broadcast4(q + 4 * (i + 1));
-            R1I_UNROLL for (int p = 0; p < P; p++) {
-                even[p] = _mm512_dpbusd_epi32(even[p], weight_vector(from, w, p, g, i), x0);
-                odd[p] = _mm512_dpbusd_epi32(odd[p], weight_vector(from, w, p, g, i + 1), x1);
-            }
-        }
-        R1I_UNROLL for (int p = 0; p < P; p++) {
-            const __m512 scale = weight_scale(from, w, p, parts * g + h), dot = _mm512_cvtepi32_ps(_mm512_add_epi32(even[p], odd[p]));
-            sum[p] = _mm512_fmadd_ps(dot, _mm512_mul_ps(scale, _mm512_set1_ps(d)), sum[p]);
-            if (kind_has_min(kind)) sum[p] = _mm512_fnmadd_ps(weight_min(from, w, p, parts * g + h), _mm512_set1_ps(d * (float)sum_x), sum[p]);
-        }
+    const int32_t *const s = in->sum16 + row * (in->cols / 16);
+    R1I_UNROLL for (int h = 0; h < kind_parts(kind); h++) {
+        const int32_t sum = kind_parts(kind) == 2 ? s[h] : s[0] + s[1];
+        if (kind_has_min(kind)) dsum[h] = in->d[row * (in->cols / 32)] * (float)sum;
+        else start[h] = -offset * sum;
     }
 }
 
-/* What a row's chain needs of its own activations in this step; see row_sums. */
-typedef struct row_terms {
-    int32_t start[ROWS_MAX][16];
-    float dsum[ROWS_MAX][16];
-} row_terms;
+R1I_INLINE void micro_open(const int R, const tile_kind kind, int offset, const bool one, const q8_rows *in, const int32_t *row, micro_in *x)
+{
+    R1I_UNROLL for (int r = 0; r < R; r++) {
+        x->q[r] = in->q + row[r] * in->cols;
+        x->d[r] = in->d + row[r] * (in->cols / 32);
+        if (one) group_sums(kind, offset, in, row[r], x->start[r], x->dsum[r]);
+        else row_sums(kind, offset, in, row[r], x->start[r], x->dsum[r]);
+    }
+}
 
-/* Group g of R rows by P panels. Everything known at compile time is a parameter; the arrays are registers. */
-R1I_INLINE void micro_group(const int R, const int P, const r1_dtype from, const tile_kind kind, const weights *weight, const q8_rows *in,
-                            const row_terms *terms, int g, __m512 sum[ROWS_MAX][2])
+/* Group g of this step, the weights' group `own`, R rows by P panels. Everything known at compile time is a parameter; the arrays are
+ * registers. */
+R1I_INLINE void micro_group(const int R, const int P, const r1_dtype from, const tile_kind kind, const weights *weight, const micro_in *in, int g,
+                            int own, __m512 sum[MICRO_ROWS][2])
 {
     const int parts = kind_parts(kind), quads = 8 / parts;
-    const int64_t q_stride = in->cols, d_stride = in->cols / 32;
     R1I_UNROLL for (int h = 0; h < parts; h++) {
         const int at = parts * g + h;
-        __m512i dot[ROWS_MAX][2];
+        __m512i dot[MICRO_ROWS][2];
         R1I_UNROLL for (int r = 0; r < R; r++)
-            R1I_UNROLL for (int p = 0; p < P; p++) dot[r][p] = kind_has_min(kind) ? _mm512_setzero_si512() : _mm512_set1_epi32(terms->start[r][at]);
+            R1I_UNROLL for (int p = 0; p < P; p++) dot[r][p] = kind_has_min(kind) ? _mm512_setzero_si512() : _mm512_set1_epi32(in->start[r][at]);
         R1I_UNROLL for (int i = quads * h; i < quads * (h + 1); i++) {
             __m512i w[2];
-            R1I_UNROLL for (int p = 0; p < P; p++) w[p] = weight_vector(from, weight, p, g, i);
+            R1I_UNROLL for (int p = 0; p < P; p++) w[p] = weight_vector(from, weight, p, own, i);
             R1I_UNROLL for (int r = 0; r < R; r++) {
-                const __m512i x = broadcast4(in->q + r * q_stride + 32 * g + 4 * i);
+                const __m512i x = broadcast4(in->q[r] + 32 * g + 4 * i);
                 R1I_UNROLL for (int p = 0; p < P; p++) dot[r][p] = _mm512_dpbusd_epi32(dot[r][p], w[p], x);
             }
         }
         R1I_UNROLL for (int p = 0; p < P; p++) {
-            const __m512 scale = weight_scale(from, weight, p, at);
+            const __m512 scale = weight_scale(from, weight, p, parts * own + h);
             R1I_UNROLL for (int r = 0; r < R; r++)
-                sum[r][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r][p]), _mm512_mul_ps(scale, _mm512_set1_ps(in->d[r * d_stride + g])), sum[r][p]);
+                sum[r][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r][p]), _mm512_mul_ps(scale, _mm512_set1_ps(in->d[r][g])), sum[r][p]);
             if (!kind_has_min(kind)) continue;
-            const __m512 min = weight_min(from, weight, p, at);
-            R1I_UNROLL for (int r = 0; r < R; r++) sum[r][p] = _mm512_fnmadd_ps(min, _mm512_set1_ps(terms->dsum[r][at]), sum[r][p]);
+            const __m512 min = weight_min(from, weight, p, parts * own + h);
+            R1I_UNROLL for (int r = 0; r < R; r++) sum[r][p] = _mm512_fnmadd_ps(min, _mm512_set1_ps(in->dsum[r][at]), sum[r][p]);
         }
     }
 }
 
-/* R rows by P panels over the tiles' columns. */
-R1I_INLINE void micro(const int R, const int P, const tile_kind kind, int offset, const quant_tile *tile, const q8_rows *in, acc_row *acc)
+/* R rows by P panels over this step's groups; one: there is a single one. */
+R1I_INLINE void micro(const int R, const int P, const tile_kind kind, const bool one, int offset, const quant_tile *tile, const q8_rows *in, const int32_t *row, acc_row *acc)
 {
     const weights w = {.tile = tile};
-    row_terms terms;
-    __m512 sum[ROWS_MAX][2];
-    R1I_UNROLL for (int r = 0; r < R; r++) row_sums(kind, offset, in, r, terms.start[r], terms.dsum[r]);
+    micro_in x;
+    __m512 sum[MICRO_ROWS][2];
+    micro_open(R, kind, offset, one, in, row, &x);
     R1I_UNROLL for (int r = 0; r < R; r++)
-        R1I_UNROLL for (int p = 0; p < P; p++) sum[r][p] = _mm512_load_ps(acc[r][p]);
-    for (int g = 0; g < in->groups; g++) micro_group(R, P, FROM_TILE, kind, &w, in, &terms, g, sum);
-    R1I_UNROLL for (int r = 0; r < R; r++) {
-        for (unsigned left = in->fine[r]; left; left &= left - 1) fine_group(P, FROM_TILE, kind, offset, &w, in, r, __builtin_ctz(left), sum[r]);
-        R1I_UNROLL for (int p = 0; p < P; p++) _mm512_store_ps(acc[r][p], sum[r][p]);
-    }
+        R1I_UNROLL for (int p = 0; p < P; p++) sum[r][p] = _mm512_load_ps(acc[row[r]][p]);
+    for (int g = 0; g < (one ? 1 : in->groups); g++) micro_group(R, P, FROM_TILE, kind, &w, &x, g, in->first + g, sum);
+    R1I_UNROLL for (int r = 0; r < R; r++)
+        R1I_UNROLL for (int p = 0; p < P; p++) _mm512_store_ps(acc[row[r]][p], sum[r][p]);
 }
 
-typedef void (*micro_fn)(int offset, const quant_tile *tile, const q8_rows *in, acc_row *acc);
-#define MICRO(R, P, name, kind)                                                                           \
-    static void micro_##name##_##R##_##P(int offset, const quant_tile *tile, const q8_rows *in, acc_row *acc) \
-    {                                                                                                     \
-        micro(R, P, kind, offset, tile, in, acc);                                                         \
+typedef void (*micro_fn)(int offset, const quant_tile *tile, const q8_rows *in, const int32_t *row, acc_row *acc);
+#define MICRO(R, P, one, name, kind)                                                                                                \
+    static void micro_##name##_##one##_##R##_##P(int offset, const quant_tile *tile, const q8_rows *in, const int32_t *row, acc_row *acc) \
+    {                                                                                                                               \
+        micro(R, P, kind, one, offset, tile, in, row, acc);                                                                         \
     }
-#define MICROS(name, kind)                                                                                \
-    MICRO(1, 1, name, kind) MICRO(2, 1, name, kind) MICRO(4, 1, name, kind) MICRO(6, 1, name, kind)       \
-    MICRO(1, 2, name, kind) MICRO(2, 2, name, kind) MICRO(4, 2, name, kind) MICRO(6, 2, name, kind)
-MICROS(offset_32, TILE_OFFSET_32)
-MICROS(offset_16, TILE_OFFSET_16)
-MICROS(min_32, TILE_MIN_32)
-MICROS(min_16, TILE_MIN_16)
-#define ROW(name, P) {micro_##name##_1_##P, micro_##name##_2_##P, micro_##name##_4_##P, micro_##name##_6_##P}
-static const micro_fn micros[4][2][4] = {
-    [TILE_OFFSET_32] = {ROW(offset_32, 1), ROW(offset_32, 2)},
-    [TILE_OFFSET_16] = {ROW(offset_16, 1), ROW(offset_16, 2)},
-    [TILE_MIN_32] = {ROW(min_32, 1), ROW(min_32, 2)},
-    [TILE_MIN_16] = {ROW(min_16, 1), ROW(min_16, 2)},
+#define MICROS(P, one, name, kind) MICRO(1, P, one, name, kind) MICRO(2, P, one, name, kind) MICRO(4, P, one, name, kind) MICRO(6, P, one, name, kind)
+#define KIND(name, kind) MICROS(1, 0, name, kind) MICROS(2, 0, name, kind) MICROS(1, 1, name, kind) MICROS(2, 1, name, kind)
+KIND(offset_32, TILE_OFFSET_32)
+KIND(offset_16, TILE_OFFSET_16)
+KIND(min_32, TILE_MIN_32)
+KIND(min_16, TILE_MIN_16)
+#define ROW(P, one, name) {micro_##name##_##one##_1_##P, micro_##name##_##one##_2_##P, micro_##name##_##one##_4_##P, micro_##name##_##one##_6_##P}
+#define ROWS(name) {{ROW(1, 0, name), ROW(1, 1, name)}, {ROW(2, 0, name), ROW(2, 1, name)}}
+static const micro_fn micros[4][2][2][4] = { /* kind, panels, a single group or more, rows */
+    [TILE_OFFSET_32] = ROWS(offset_32), [TILE_OFFSET_16] = ROWS(offset_16), [TILE_MIN_32] = ROWS(min_32), [TILE_MIN_16] = ROWS(min_16),
 };
 #undef ROW
 
-static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, int64_t rows, const q8_rows *in, acc_row *acc)
+static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in, int64_t n, const int32_t *row, acc_row *acc)
 {
-    const int size = rows >= 6 ? 3 : rows >= 4 ? 2 : rows >= 2 ? 1 : 0;
-    micros[kind][panels - 1][size](tile_offset(type), tile, in, acc);
+    const int size = n >= 6 ? 3 : n >= 4 ? 2 : n >= 2 ? 1 : 0;
+    micros[kind][panels - 1][in->groups == 1][size](tile_offset(type), tile, in, row, acc);
     return size == 3 ? 6 : (int64_t)1 << size;
 }
 
@@ -216,10 +202,10 @@ R1I_INLINE __m512 late_add(const tile_kind kind, const late_terms *late, __m512 
     return sum;
 }
 
-R1I_INLINE void few_group(const int R, const r1_dtype type, const weights *w, const q8_rows *in, const row_terms *terms, int g,
-                          __m512 sum[ROWS_MAX][2], late_terms *late)
+R1I_INLINE void few_group(const int R, const r1_dtype type, const weights *w, const q8_rows *in, const micro_in *x, int g,
+                          __m512 sum[MICRO_ROWS][2], late_terms *late)
 {
-    micro_group(R, 1, type, tile_kind_of(type), w, in, terms, g, sum);
+    micro_group(R, 1, type, tile_kind_of(type), w, x, g, g, sum);
     R1I_UNROLL for (int r = 0; r < R; r++)
         if (in->fine[r] >> g & 1) late_group(type, w, in, r, g, &late[r]);
 }
@@ -228,19 +214,20 @@ R1I_INLINE void few_span(const int R, const r1_dtype type, const uint8_t *b, con
 {
     const tile_kind kind = tile_kind_of(type);
     weights w = {.b = b};
-    row_terms terms;
-    late_terms late[4];
-    __m512 sum[ROWS_MAX][2];
+    static const int32_t row[FEW_ROWS] = {0, 1, 2, 3};
+    micro_in x;
+    late_terms late[FEW_ROWS];
+    __m512 sum[MICRO_ROWS][2];
     head_read(type, b, &w.head);
+    micro_open(R, kind, tile_offset(type), false, in, row, &x);
     R1I_UNROLL for (int r = 0; r < R; r++) {
-        row_sums(kind, tile_offset(type), in, r, terms.start[r], terms.dsum[r]);
         sum[r][0] = _mm512_load_ps(acc[r][0]);
         late[r].n = 0;
     }
     if (group_of_k(type) && type != R1_DTYPE_IQ4_XS) { /* shifts by constants; IQ4_XS hardly shifts */
-        R1I_UNROLL for (int g = 0; g < TILE_GROUPS; g++) few_group(R, type, &w, in, &terms, g, sum, late);
+        R1I_UNROLL for (int g = 0; g < TILE_GROUPS; g++) few_group(R, type, &w, in, &x, g, sum, late);
     } else {
-        for (int g = 0; g < in->groups; g++) few_group(R, type, &w, in, &terms, g, sum, late);
+        for (int g = 0; g < in->groups; g++) few_group(R, type, &w, in, &x, g, sum, late);
     }
     R1I_UNROLL for (int r = 0; r < R; r++) _mm512_store_ps(acc[r][0], late_add(kind, &late[r], sum[r][0]));
 }
@@ -250,14 +237,14 @@ typedef void (*few_fn)(const uint8_t *b, const q8_rows *in, acc_row *acc);
 #define FEW(type) FEW_SPAN(1, type) FEW_SPAN(2, type) FEW_SPAN(3, type) FEW_SPAN(4, type)
 FEW(Q4_0) FEW(Q4_1) FEW(Q5_0) FEW(Q5_1) FEW(Q8_0) FEW(IQ4_NL) FEW(MXFP4) FEW(Q2_K) FEW(Q3_K) FEW(Q4_K) FEW(Q5_K) FEW(Q6_K) FEW(IQ4_XS)
 #define ROW(type) [R1_DTYPE_##type] = {few_##type##_1, few_##type##_2, few_##type##_3, few_##type##_4}
-static const few_fn few[R1_DTYPE_COUNT][4] = {
+static const few_fn few[R1_DTYPE_COUNT][FEW_ROWS] = {
     ROW(Q4_0), ROW(Q4_1), ROW(Q5_0), ROW(Q5_1), ROW(Q8_0), ROW(IQ4_NL), ROW(MXFP4), ROW(Q2_K), ROW(Q3_K), ROW(Q4_K), ROW(Q5_K), ROW(Q6_K), ROW(IQ4_XS),
 };
 #undef ROW
 
 static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_rows *in, acc_row *acc)
 {
-    const int64_t n = rows <= 4 ? rows : 4;
+    const int64_t n = rows < FEW_ROWS ? rows : FEW_ROWS;
     if (!few[type][0]) return 0;
     few[type][n - 1](b, in, acc);
     return n;

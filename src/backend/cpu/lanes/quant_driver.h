@@ -3,9 +3,10 @@
  * columns and in a small buffer between. Included by avx2/ and avx512/ after quant_tile.h; static functions only.
  *
  * The includer defines first:
- *   micro_rows(kind, type, panels, tiles, rows_left, in, acc)   add `in->groups` groups into acc[row][panel][lane] for a few
- *                                                         rows, the count returned, and what
- * sixteen lanes are (v512.h or v256.h) */
+ *   MICRO_ROWS, micro_rows(kind, type, panels, tiles, in, n, row, acc)   add in's groups into acc[row][panel][lane] for some of the n
+ *       rows listed, the count returned
+ *   FEW_ROWS, few_rows(type, span, rows, in, acc)   the same straight from the panel's bytes, fine terms included; 0: not this type
+ * and what sixteen lanes are (v512.h or v256.h) */
 #ifndef R1I_QUANT_DRIVER_H
 #define R1I_QUANT_DRIVER_H
 
@@ -38,6 +39,13 @@ static inline q8_rows q8_rows_at(const r1i_act *x, int64_t m, int64_t k)
                      x->fine_q + m * cols + k, x->fine_d + m * (cols / 32) + k / 32, x->fine_sum16 + m * (cols / 16) + k / 16};
 }
 
+/* The fine term of group g, rows from r on, as a step of one group. */
+static inline q8_rows fine_step(const q8_rows *in, int64_t r, int g)
+{
+    return (q8_rows){.q = in->fine_q + r * in->cols + 32 * g, .d = in->fine_d + r * (in->cols / 32) + g,
+                     .sum16 = in->fine_sum16 + r * (in->cols / 16) + 2 * g, .cols = in->cols, .groups = 1, .first = g};
+}
+
 /* Up to FEW_ROWS rows [m0, m0 + rows) against panel p, nothing stored between; false: not for this type. */
 static inline bool driver_few(const r1i_linear_job *job, int64_t p, int64_t m0, int64_t rows)
 {
@@ -54,6 +62,30 @@ static inline bool driver_few(const r1i_linear_job *job, int64_t p, int64_t m0, 
     return true;
 }
 
+static inline void driver_list(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in, int64_t n, const int32_t *row,
+                               acc_row *acc)
+{
+    for (int64_t i = 0; i < n;) i += micro_rows(kind, type, panels, tile, in, n - i, row + i, acc);
+}
+
+/* The fine terms of all rows, groups ascending: rows that share one go together, as many as a register tile holds. */
+static inline void driver_fine(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in, int64_t rows, acc_row *acc)
+{
+    for (int g = 0; g < in->groups; g++) {
+        const q8_rows step = fine_step(in, 0, g);
+        int32_t row[MICRO_ROWS];
+        int n = 0;
+        for (int64_t m = 0; m < rows; m += 64)
+            for (uint64_t left = bytes_with(in->fine + m, rows - m, g); left; left &= left - 1) {
+                row[n++] = (int32_t)m + __builtin_ctzll(left);
+                if (n < MICRO_ROWS) continue;
+                driver_list(kind, type, panels, tile, &step, n, row, acc);
+                n = 0;
+            }
+        driver_list(kind, type, panels, tile, &step, n, row, acc);
+    }
+}
+
 /* Rows [m0, m0 + rows) against panels p, p + 1 (or p alone). */
 static inline void driver_block(const r1i_linear_job *job, int64_t p, int panels, int64_t m0, int64_t rows, tile_kind kind)
 {
@@ -63,16 +95,17 @@ static inline void driver_block(const r1i_linear_job *job, int64_t p, int panels
     const uint8_t *b = w->data + (uint64_t)p * stride;
     _Alignas(64) acc_row acc[DRIVER_ROWS];
     quant_tile tile[TILE_PANELS];
+    int32_t all[DRIVER_ROWS];
+    for (int i = 0; i < rows; i++) all[i] = i;
     memset(acc, 0, (size_t)rows * sizeof acc[0]);
     for (int64_t k = 0; k < w->cols; k += TILE_K) {
         const int64_t blocks = (w->cols - k < TILE_K ? w->cols - k : TILE_K) / info->block_elems;
         const int groups = (int)(blocks * info->block_elems / 32);
         for (int i = 0; i < panels; i++) tile_unpack(w->type, b + (uint64_t)i * stride, groups, &tile[i]);
         b += blocks * info->block_bytes * LANES;
-        for (int64_t m = 0; m < rows;) {
-            const q8_rows in = q8_rows_at(job->x, m0 + m, k);
-            m += micro_rows(kind, w->type, panels, tile, rows - m, &in, acc + m);
-        }
+        const q8_rows in = q8_rows_at(job->x, m0, k);
+        driver_list(kind, w->type, panels, tile, &in, rows, all, acc);
+        driver_fine(kind, w->type, panels, tile, &in, rows, acc);
     }
     for (int64_t m = 0; m < rows; m++)
         for (int i = 0; i < panels; i++) quant_finish(job, m0 + m, p + i, acc[m][i]);

@@ -23,7 +23,7 @@ typedef struct q8_rows {
     const int32_t *sum16; /* stride cols / 16 */
     int64_t cols;
     int groups;           /* of 32 columns in this step */
-    int first;            /* the tile's group that q, d and sum16 begin at */
+    int first;            /* the tile's group that they begin with */
     const uint8_t *fine;  /* stride 1: groups with fine terms */
     const int8_t *fine_q; /* as q, d, sum16 */
     const float *fine_d;
