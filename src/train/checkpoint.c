@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,20 @@
 #include "format/safetensors.h"
 #include "tensor/codec.h"
 
-enum { PATH = 4096, STATE_BYTES = 16 << 20 };
+enum { PATH = 4096, STATE_BYTES = 16 << 20, TAIL = 600 }; /* TAIL: what is put behind a folder's name */
+
+static R1_PRINTF(2, 3) void put(char path[PATH], const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(path, PATH, fmt, args);
+    va_end(args);
+}
+
+static r1_status check_length(const char *folder, r1_error *err)
+{
+    return strlen(folder) < PATH - TAIL ? R1_OK : r1i_fail(err, R1_ERR_USAGE, "a folder's name of %zu bytes, at most %d expected", strlen(folder), PATH - TAIL - 1);
+}
 
 /* ---- tensors ------------------------------------------------------------------------------------------------------------- */
 
@@ -149,8 +163,8 @@ static r1_status copy_file(const char *from, const char *to, const char *name, r
     char source[PATH], target[PATH];
     uint8_t *bytes;
     size_t size;
-    snprintf(source, sizeof source, "%s/%s", from, name);
-    snprintf(target, sizeof target, "%s/%s", to, name);
+    put(source, "%s/%s", from, name);
+    put(target, "%s/%s", to, name);
     if (!r1i_file_exists(source)) return R1_OK;
     r1_status st = r1i_file_read(source, UINT64_C(1) << 30, &bytes, &size, err);
     if (st != R1_OK) return st;
@@ -180,7 +194,7 @@ static r1_status remove_folder(const char *path, r1_error *err)
     if (!d) return errno == ENOENT ? R1_OK : r1i_fail_errno(err, errno, "%s", path);
     for (const struct dirent *e; (e = readdir(d)) != NULL;) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-        snprintf(file, sizeof file, "%s/%s", path, e->d_name);
+        put(file, "%s/%s", path, e->d_name);
         (void)unlink(file);
     }
     closedir(d);
@@ -207,7 +221,7 @@ static r1_status write_state(const char *folder, int64_t step, const json_t *sta
     for (const struct dirent *e; st == R1_OK && (e = readdir(d)) != NULL;) {
         uint64_t size;
         if (e->d_name[0] == '.') continue;
-        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        put(path, "%s/%s", folder, e->d_name);
         if ((st = hash_file(path, hex, &size, err)) != R1_OK) break;
         if (json_object_set_new(files, e->d_name, json_pack("{s:I, s:s}", "bytes", (json_int_t)size, "sha256", hex)) != 0)
             st = r1i_fail(err, R1_ERR_NOMEM, "%s: its list of files", folder);
@@ -225,7 +239,7 @@ static r1_status write_state(const char *folder, int64_t step, const json_t *sta
         char tail[R1I_SHA256_HEX + 16];
         r1i_sha256_hex(text, strlen(text), hex);
         snprintf(tail, sizeof tail, "\n%s\n", hex);
-        snprintf(path, sizeof path, "%s/state.json", folder);
+        put(path, "%s/state.json", folder);
         st = r1i_outfile_open(path, &out, err);
         if (st == R1_OK && ((st = r1i_outfile_write(&out, text, strlen(text), err)) != R1_OK || (st = r1i_outfile_write(&out, tail, strlen(tail), err)) != R1_OK))
             r1i_outfile_abort(&out);
@@ -253,9 +267,9 @@ static r1_status fill(const char *folder, int64_t step, const char *source, cons
     r1_status st = make_list(m, &l, err);
     writing w = {.l = &l, .g = g, .parts = weights, .n_parts = 1, .type = type};
     for (size_t i = 0; i < sizeof copied / sizeof *copied && st == R1_OK; i++) st = copy_file(source, folder, copied[i], err);
-    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    put(path, "%s/model.safetensors", folder);
     if (st == R1_OK) st = write_tensors(path, &w, err);
-    snprintf(path, sizeof path, "%s/optimizer.safetensors", folder);
+    put(path, "%s/optimizer.safetensors", folder);
     w.parts = f32 ? wide : narrow;
     w.n_parts = f32 ? 2 : 3;
     if (st == R1_OK) st = write_tensors(path, &w, err);
@@ -270,9 +284,10 @@ r1_status r1i_checkpoint_save(const char *folder, int64_t step, const char *sour
 {
     char aside[PATH], place[PATH];
     r1_error ignored;
-    r1_status st = make_folder(folder, err);
-    snprintf(aside, sizeof aside, "%s/.step-%" PRId64 ".tmp", folder, step);
-    snprintf(place, sizeof place, "%s/step-%" PRId64, folder, step);
+    r1_status st = check_length(folder, err);
+    if (st == R1_OK) st = make_folder(folder, err);
+    put(aside, "%s/.step-%" PRId64 ".tmp", folder, step);
+    put(place, "%s/step-%" PRId64, folder, step);
     if (st == R1_OK) st = remove_folder(aside, err);
     if (st == R1_OK) st = make_folder(aside, err);
     if (st == R1_OK) st = fill(aside, step, source, m, g, type, state, err);
@@ -316,18 +331,19 @@ r1_status r1i_checkpoint_prune(const char *folder, int64_t keep, r1_error *err)
 {
     char path[PATH];
     int64_t n;
-    r1_status st = R1_OK;
-    DIR *const d = opendir(folder);
+    r1_status st = check_length(folder, err);
+    DIR *const d = st == R1_OK ? opendir(folder) : NULL;
+    if (st != R1_OK) return st;
     if (!d) return errno == ENOENT ? R1_OK : r1i_fail_errno(err, errno, "%s", folder);
     for (const struct dirent *e; st == R1_OK && (e = readdir(d)) != NULL;) {
         const size_t length = strlen(e->d_name);
         if (strncmp(e->d_name, ".step-", 6) != 0 || length < 4 || strcmp(e->d_name + length - 4, ".tmp") != 0) continue;
-        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        put(path, "%s/%s", folder, e->d_name);
         st = remove_folder(path, err);
     }
     closedir(d);
     for (int64_t oldest = next_step(folder, -1, false, &n); st == R1_OK && keep > 0 && n > keep; oldest = next_step(folder, -1, false, &n)) {
-        snprintf(path, sizeof path, "%s/step-%" PRId64, folder, oldest);
+        put(path, "%s/step-%" PRId64, folder, oldest);
         st = remove_folder(path, err);
     }
     return st;
@@ -338,9 +354,12 @@ r1_status r1i_checkpoint_latest(const char *folder, char **path, int64_t *step, 
     char text[PATH];
     int64_t n;
     *path = NULL;
+    *step = -1;
+    const r1_status st = check_length(folder, err);
+    if (st != R1_OK) return st;
     *step = next_step(folder, -1, true, &n);
     if (*step < 0) return R1_OK;
-    snprintf(text, sizeof text, "%s/step-%" PRId64, folder, *step);
+    put(text, "%s/step-%" PRId64, folder, *step);
     *path = strdup(text);
     return *path ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "%s", text);
 }
@@ -353,7 +372,7 @@ static r1_status read_state(const char *folder, json_t **out, r1_error *err)
     uint8_t *bytes;
     size_t size;
     *out = NULL;
-    snprintf(path, sizeof path, "%s/state.json", folder);
+    put(path, "%s/state.json", folder);
     r1_status st = r1i_file_read(path, STATE_BYTES, &bytes, &size, err);
     if (st != R1_OK) return st;
     const size_t tail = R1I_SHA256_HEX + 1; /* newline, 64 digits, newline */
@@ -373,7 +392,7 @@ static r1_status check_files(const char *folder, const json_t *state, r1_error *
     json_object_foreach(json_object_get(state, "files"), name, value)
     {
         uint64_t size;
-        snprintf(path, sizeof path, "%s/%s", folder, name);
+        put(path, "%s/%s", folder, name);
         const r1_status st = hash_file(path, hex, &size, err);
         const char *const want = json_string_value(json_object_get(value, "sha256"));
         if (st != R1_OK) return st;
@@ -428,9 +447,11 @@ r1_status r1i_checkpoint_load(const char *path, const r1_model *m, r1i_gradients
     r1i_map map = {0};
     r1i_safetensors t = {0};
     list l = {0};
-    r1_status st = read_state(path, state, err);
+    *state = NULL;
+    r1_status st = check_length(path, err);
+    if (st == R1_OK) st = read_state(path, state, err);
     if (st == R1_OK) st = check_files(path, *state, err);
-    snprintf(file, sizeof file, "%s/optimizer.safetensors", path);
+    put(file, "%s/optimizer.safetensors", path);
     if (st == R1_OK) st = r1i_map_open(file, &map, err);
     if (st == R1_OK) st = r1i_safetensors_parse(map.data, map.size, &t, err);
     if (st == R1_OK) st = make_list(m, &l, err);
