@@ -14,5 +14,6 @@
 #include "r1/reward.h"
 #include "r1/tensorfile.h"
 #include "r1/tokenizer.h"
+#include "r1/train.h"
 
 #endif

@@ -36,7 +36,7 @@ r1_status r1i_forward_mtp(r1i_exec *ex, const r1_model *m, int64_t depth, const 
                           const int32_t *next_token, r1i_mat hidden, r1i_mat logits);
 /* The same without a head: normed [n, hidden_size] receives what the head would see (a trainer's loss does the rest). */
 r1_status r1i_forward_mtp_hidden(r1i_exec *ex, const r1_model *m, int64_t depth, const r1i_kv *kv, const r1i_batch *batch,
-                                 const int32_t *next_token, r1i_mat hidden, r1i_mat normed);
+                                 const int32_t *next_token, r1i_mat hidden, r1i_mat normed, const r1i_probe *probe);
 
 /* Scratch of a forward of at most `rows` rows, `logit_rows` of them with logits, at positions below max_positions. */
 size_t r1i_forward_scratch_bytes(const r1_model *m, int64_t rows, int64_t max_positions, int threads);

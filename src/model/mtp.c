@@ -34,13 +34,13 @@ size_t r1i_mtp_join_bytes(const r1i_exec *ex, const r1_model *m, int64_t rows)
 
 /* Up to the layer's output, in p->x. */
 static r1_status trunk(r1i_pass *p, r1i_exec *ex, const r1_model *m, int64_t depth, const r1i_kv *kv, const r1i_batch *batch,
-                       const int32_t *next_token, r1i_mat hidden)
+                       const int32_t *next_token, r1i_mat hidden, const r1i_probe *probe)
 {
     const int64_t layer = m->config.num_hidden_layers + depth;
     if (!m->mtp || depth < 0 || depth >= m->config.num_nextn_predict_layers || layer >= kv->layers)
         return r1i_fail(ex->err, R1_ERR_USAGE, "multi-token prediction layer %" PRId64 " is not loaded or has no cache", depth);
     const r1i_kv_layer pages = r1i_kv_layer_of(kv, layer);
-    r1_status st = r1i_pass_begin(p, ex, m, batch, next_token, NULL);
+    r1_status st = r1i_pass_begin(p, ex, m, batch, next_token, probe);
     if (st == R1_OK) st = join(p, &m->mtp[depth], next_token, hidden);
     return st == R1_OK ? r1i_block_layer(p, &m->mtp[depth].layer, layer, &pages) : st;
 }
@@ -51,19 +51,19 @@ r1_status r1i_forward_mtp(r1i_exec *ex, const r1_model *m, int64_t depth, const 
     const size_t mark = r1i_arena_mark(ex->scratch);
     r1i_pass p;
     if (batch->n == 0) return R1_OK;
-    r1_status st = trunk(&p, ex, m, depth, kv, batch, next_token, hidden);
+    r1_status st = trunk(&p, ex, m, depth, kv, batch, next_token, hidden, NULL);
     if (st == R1_OK) st = r1i_pass_norm_head(&p, m->mtp[depth].head_norm, logits);
     r1i_arena_reset(ex->scratch, mark);
     return st;
 }
 
 r1_status r1i_forward_mtp_hidden(r1i_exec *ex, const r1_model *m, int64_t depth, const r1i_kv *kv, const r1i_batch *batch,
-                                 const int32_t *next_token, r1i_mat hidden, r1i_mat normed)
+                                 const int32_t *next_token, r1i_mat hidden, r1i_mat normed, const r1i_probe *probe)
 {
     const size_t mark = r1i_arena_mark(ex->scratch);
     r1i_pass p;
     if (batch->n == 0) return R1_OK;
-    r1_status st = trunk(&p, ex, m, depth, kv, batch, next_token, hidden);
+    r1_status st = trunk(&p, ex, m, depth, kv, batch, next_token, hidden, probe);
     if (st == R1_OK) st = r1i_rmsnorm(ex, normed, p.x, m->mtp[depth].head_norm, (float)m->config.rms_norm_eps);
     r1i_arena_reset(ex->scratch, mark);
     return st;

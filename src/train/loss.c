@@ -163,7 +163,7 @@ typedef struct mtp_rows {
 } mtp_rows;
 
 /* Records behind the trunk's, so the walk back meets them first. */
-static r1_status mtp_forward(r1i_stepper *s, const r1i_train_rows *rows, r1i_mat hidden, mtp_rows *m)
+static r1_status mtp_forward(r1i_stepper *s, const r1i_train_rows *rows, r1i_mat hidden, const r1i_probe *router, mtp_rows *m)
 {
     const int64_t n = rows->batch.n;
     r1_status st;
@@ -177,7 +177,7 @@ static r1_status mtp_forward(r1i_stepper *s, const r1i_train_rows *rows, r1i_mat
         memcpy(m->hidden.p, hidden.p, (size_t)(n * hidden.cols) * sizeof *hidden.p);
     }
     /* the row's own target is the token after it */
-    return r1i_forward_mtp_hidden(&s->ex, s->model, 0, &s->kv, &rows->batch, rows->target, m->hidden, m->normed);
+    return r1i_forward_mtp_hidden(&s->ex, s->model, 0, &s->kv, &rows->batch, rows->target, m->hidden, m->normed, router);
 }
 
 static r1_status run_rows(r1i_stepper *s, const r1i_train_rows *rows, double *loss, double *mtp_loss, float *logprob, const r1i_probe *router)
@@ -192,7 +192,7 @@ static r1_status run_rows(r1i_stepper *s, const r1i_train_rows *rows, double *lo
     if ((st = take_hidden(s, batch.n, &hidden)) != R1_OK) return st;
     if ((st = r1i_forward(&s->ex, s->model, &s->kv, &batch, (r1i_mat){0}, &hidden, router)) != R1_OK) return st;
     s->tape.side = true;
-    if (mtp) st = mtp_forward(s, rows, hidden, &next);
+    if (mtp) st = mtp_forward(s, rows, hidden, router, &next);
     s->tape.side = false;
     if (st != R1_OK) return st;
     if (g) r1i_tape_zero(&s->tape);

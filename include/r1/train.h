@@ -1,0 +1,52 @@
+/** Supervised training from a recipe: gradients for the one forward pass, a run folder that can be killed at any moment and resumed to the
+ * same bytes, checkpoints that other tools load. */
+#ifndef R1_TRAIN_H
+#define R1_TRAIN_H
+
+#include "r1/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct r1_train_params {
+    const char *recipe;        /* YAML file */
+    const char *const *set;    /* [n_set] "key.key=value" over the recipe */
+    size_t n_set;
+    const char *out;           /* run folder; made if missing, refused if it holds a run unless resume */
+    bool resume;               /* go on from the newest checkpoint (from the start where there is none) */
+    const char *isa;           /* row of the op table; NULL: auto */
+} r1_train_params;
+
+/** Before the first step. */
+typedef struct r1_train_plan {
+    int64_t first_step, steps; /* of this call, of the run */
+    uint64_t parameters, trained_parameters;
+    int64_t rows, documents, skipped, tokens, targets, chunks; /* of the data, an epoch */
+    uint64_t model_bytes, optimizer_bytes, activation_bytes, cache_bytes, total_bytes, available_bytes;
+    const char *model;         /* where the weights come from */
+    const char *data_hash;
+    double flops_per_token;    /* 6 times the active parameters */
+} r1_train_plan;
+
+/** After each step. */
+typedef struct r1_train_step {
+    int64_t step, steps, epoch;
+    double loss, mtp_loss, balance_loss; /* nats a target; the MTP layer's and the routers' with their weights */
+    double learning_rate, gradient_norm;
+    int64_t tokens, targets;   /* of this step */
+    double seconds, tokens_per_second;
+    double load_spread;        /* largest over mean load of an expert, over all MoE layers; 0 without */
+    bool saved;                /* a checkpoint was written */
+} r1_train_step;
+
+/** Callbacks run on the calling thread and are nullable; on_step returns false to stop after a checkpoint (R1_ERR_STOPPED).
+ * R1_ERR_FORMAT: recipe (line and column) or data (file and line); R1_ERR_UNSUPPORTED: a quantised model; R1_ERR_NOMEM: before the first step, with
+ * the arithmetic; R1_ERR_RANGE: a gradient that is not finite (names the tensor; the weights are those of the last step). */
+R1_API r1_status r1_train(const r1_train_params *params, const r1_env *env, void (*on_plan)(void *user, const r1_train_plan *plan),
+                          bool (*on_step)(void *user, const r1_train_step *step), void *user, r1_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,122 @@
+/* r1 train: supervised training from a recipe. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "r1/train.h"
+
+typedef struct params {
+    const char *recipe, *out, *isa;
+    opt_strings set;
+    bool resume, json;
+    int64_t max_steps;
+} params;
+
+typedef struct showing {
+    cli *app;
+    const params *a;
+    r1_train_plan plan;
+    double seconds;      /* spent in steps of this call */
+    int64_t done;
+    double loss, first_loss;
+} showing;
+
+static void options(opt_list *list, void *p)
+{
+    params *const a = p;
+    opt_arg(list, "RECIPE", &a->recipe, "recipe of the run: a YAML file");
+    opt_string(list, 'o', "out", "DIR", &a->out, "run folder: recipe, manifest, a line a step, checkpoints");
+    opt_strings_add(list, 0, "set", "KEY=VALUE", &a->set, "over the recipe: optimizer.lr=1e-4; may be given again");
+    opt_flag(list, 0, "resume", &a->resume, "go on from the newest checkpoint in the run folder");
+    opt_int(list, 0, "max-steps", "N", &a->max_steps, 0, INT64_MAX / 2, "stop, with a checkpoint, after N steps of this call; 0: the whole run");
+    opt_choice(list, 0, "isa", "auto|c|avx2|avx512", &a->isa, "instruction set; the bits are the same in each");
+    opt_flag(list, 'j', "json", &a->json, "a JSON object a line: the plan, then each step");
+}
+
+static void gib(char *text, size_t size, uint64_t bytes) { snprintf(text, size, "%.2f", (double)bytes / 0x1p30); }
+
+static void show_plan(void *user, const r1_train_plan *p)
+{
+    showing *const s = user;
+    s->plan = *p;
+    if (s->a->json) {
+        cli_put_json(s->app, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:I}", "plan", p->model, "first_step", (json_int_t)p->first_step, "steps",
+                                       (json_int_t)p->steps, "parameters", (json_int_t)p->parameters, "rows", (json_int_t)p->rows, "documents",
+                                       (json_int_t)p->documents, "skipped", (json_int_t)p->skipped, "tokens", (json_int_t)p->tokens, "chunks",
+                                       (json_int_t)p->chunks, "data_sha256", p->data_hash, "total_bytes", (json_int_t)p->total_bytes, "available_bytes",
+                                       (json_int_t)p->available_bytes));
+        return;
+    }
+    char all[16], model[16], optimizer[16], activations[16];
+    gib(all, sizeof all, p->total_bytes), gib(model, sizeof model, p->model_bytes);
+    gib(optimizer, sizeof optimizer, p->optimizer_bytes), gib(activations, sizeof activations, p->activation_bytes);
+    cli_note(s->app, "model        %s, %.2f million parameters", p->model, (double)p->parameters * 1e-6);
+    cli_note(s->app, "data         %lld rows, %lld documents (%lld too long, left out), %.3f million tokens in %lld chunks", (long long)p->rows,
+             (long long)p->documents, (long long)p->skipped, (double)p->tokens * 1e-6, (long long)p->chunks);
+    cli_note(s->app, "memory       %s GiB: weights %s, gradients and moments %s, activations %s", all, model, optimizer, activations);
+    cli_note(s->app, "steps        %lld to %lld", (long long)p->first_step, (long long)p->steps);
+}
+
+static void time_text(char *text, size_t size, double seconds)
+{
+    const long long t = seconds < 0 ? 0 : (long long)(seconds + 0.5);
+    if (t >= 3600) snprintf(text, size, "%lld:%02lld:%02lld", t / 3600, t / 60 % 60, t % 60);
+    else snprintf(text, size, "%lld:%02lld", t / 60, t % 60);
+}
+
+static bool show_step(void *user, const r1_train_step *t)
+{
+    showing *const s = user;
+    s->seconds += t->seconds;
+    s->loss = t->loss;
+    if (s->done++ == 0) s->first_loss = t->loss;
+    if (s->a->json) {
+        cli_put_json(s->app, json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:f, s:b}", "step", (json_int_t)t->step, "steps", (json_int_t)t->steps, "loss",
+                                       t->loss, "mtp_loss", t->mtp_loss, "learning_rate", t->learning_rate, "gradient_norm", t->gradient_norm,
+                                       "tokens_per_second", t->tokens_per_second, "tokens", (json_int_t)t->tokens, "targets", (json_int_t)t->targets,
+                                       "load_spread", t->load_spread, "saved", t->saved));
+    } else {
+        char left[32], extra[96] = "";
+        time_text(left, sizeof left, s->seconds / (double)s->done * (double)(t->steps - t->step));
+        if (t->load_spread > 0) snprintf(extra, sizeof extra, "  load %.2f", t->load_spread);
+        if (t->mtp_loss > 0) snprintf(extra + strlen(extra), sizeof extra - strlen(extra), "  mtp %.4f", t->mtp_loss);
+        fprintf(s->app->out, "step %6lld/%lld  loss %.4f%s  lr %.2e  norm %.3f  %.0f tokens/s  %.1f GFLOP/s  left %s%s\n", (long long)t->step,
+                (long long)t->steps, t->loss, extra, t->learning_rate, t->gradient_norm, t->tokens_per_second,
+                t->tokens_per_second * s->plan.flops_per_token * 1e-9, left, t->saved ? "  saved" : "");
+    }
+    return cli_flush(s->app) && (s->a->max_steps == 0 || s->done < s->a->max_steps);
+}
+
+static int run(cli *app, void *p)
+{
+    const params *const a = p;
+    r1_error err = {0};
+    showing s = {.app = app, .a = a};
+    if (!a->out) return cli_fail(app, CLI_USAGE, "--out DIR is missing: where the run is kept");
+    const r1_train_params tp = {.recipe = a->recipe, .set = a->set.item, .n_set = (size_t)a->set.n, .out = a->out, .resume = a->resume, .isa = a->isa};
+    const r1_status st = r1_train(&tp, &app->env, show_plan, show_step, &s, &err);
+    if (st != R1_OK && st != R1_ERR_STOPPED) return cli_report(app, &err);
+    if (s.done > 0) cli_note(app, "%lld steps, loss %.4f to %.4f; checkpoints in %s/ckpt", (long long)s.done, s.first_loss, s.loss, a->out);
+    else cli_note(app, "nothing left to do: the run is at its last step");
+    return CLI_YES;
+}
+
+const cli_command cli_train = {
+    .rank = 80,
+    .name = "train",
+    .usage = "[options] RECIPE --out DIR",
+    .summary = "train a model on examples, from a recipe",
+    .about = "Trains a checkpoint, or a new model made from a config, on JSONL rows (messages, prompt and completion, text, or ready input_ids): loss on "
+             "the assistant's tokens and the end token alone, documents packed without seeing each other, AdamW, checkpoints in Hugging Face's "
+             "layout that transformers loads.\n\n"
+             "A run can be killed at any moment: --resume goes on from its newest checkpoint and ends in the same bytes as a run that was never "
+             "interrupted. Threads, micro-batches and instruction sets move no bit either.",
+    .examples = "# a few steps on your own examples\n"
+                "r1 train recipe.yaml --out runs/first --set steps=20\n"
+                "# go on after an interruption\n"
+                "r1 train recipe.yaml --out runs/first --resume",
+    .params_bytes = sizeof(params),
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,51 @@
+/* A run as its author declares it: a YAML file whose keys are all known, resolved into one plain struct. What a preset leaves open and what the paper
+ * publishes are both written into the resolved recipe of the run folder. */
+#ifndef R1I_RECIPE_H
+#define R1I_RECIPE_H
+
+#include "base/yaml.h"
+#include "op/table.h"
+#include "data/training_data.h"
+
+typedef enum r1i_schedule_kind { R1I_SCHEDULE_CONSTANT, R1I_SCHEDULE_COSINE, R1I_SCHEDULE_LINEAR } r1i_schedule_kind;
+
+typedef struct r1i_recipe {
+    json_t *root;                  /* as resolved: defaults filled in; owned */
+    /* where from: strings are borrowed from root */
+    const char *model;             /* a checkpoint, or NULL: a new one from */
+    const char *init_config, *init_tokenizer; /* config.json; a folder with the tokenizer's files (nullable) */
+    double init_std;
+    /* data */
+    const char *const *data_path;  /* [n_data_paths] */
+    size_t n_data_paths;
+    int64_t sequence_length;
+    bool keep_order, think;
+    r1i_too_long too_long;
+    const char *token_cache;       /* folder, nullable */
+    /* batch and length of the run */
+    int64_t batch_size;            /* chunks a step */
+    int64_t micro_batch;           /* chunks together in memory */
+    int64_t steps;                 /* 0: epochs */
+    double epochs;
+    uint64_t seed;
+    /* optimiser */
+    double lr, min_lr, beta1, beta2, eps, weight_decay, clip;
+    r1i_schedule_kind schedule;
+    int64_t warmup_steps;
+    /* loss */
+    double mtp_weight, balance_alpha, bias_speed, temperature;
+    bool mtp_detach;
+    r1i_cache_type cache;
+    /* what is kept */
+    int64_t save_every, keep, log_every; /* steps; save_every 0: at the end alone */
+    bool save_f32;                 /* the checkpoint's weights in f32, else bf16 */
+} r1i_recipe;
+
+/* set: [n_set] "key.key=value", value read as YAML, over what the file says. R1_ERR_FORMAT with line and column, or naming the setting;
+ * R1_ERR_IO; R1_ERR_MISSING without libyaml. */
+r1_status r1i_recipe_read(const char *path, const char *const *set, size_t n_set, r1i_recipe *out, r1_error *err);
+void r1i_recipe_free(r1i_recipe *r); /* takes a zeroed one */
+/* The learning rate of step t (1 .. total). */
+double r1i_recipe_lr(const r1i_recipe *r, int64_t t, int64_t total);
+
+#endif

@@ -1,0 +1,146 @@
+/* What the run folder holds besides checkpoints: the resolved recipe, the manifest, a line a step. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/outfile.h"
+#include "train/trainer.h"
+
+/* ---- YAML out -------------------------------------------------------------------------------------------------------------- */
+
+static void put_scalar(FILE *f, const json_t *v)
+{
+    char *const s = json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(17)); /* JSON's scalars and strings are YAML's */
+    fputs(s ? s : "null", f);
+    free(s);
+}
+
+static void put_map(FILE *f, const json_t *map, int depth)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)map, key, value)
+    {
+        fprintf(f, "%*s%s:", 2 * depth, "", key);
+        if (json_is_object(value)) {
+            fputc('\n', f);
+            put_map(f, value, depth + 1);
+        } else if (json_is_array(value)) {
+            fputc('\n', f);
+            for (size_t i = 0; i < json_array_size(value); i++) {
+                fprintf(f, "%*s- ", 2 * depth + 2, "");
+                put_scalar(f, json_array_get(value, i));
+                fputc('\n', f);
+            }
+        } else {
+            fputc(' ', f);
+            put_scalar(f, value);
+            fputc('\n', f);
+        }
+    }
+}
+
+/* Text through a memory stream into a file that appears whole. */
+static r1_status write_whole(const r1i_trainer *t, const char *name, const char *text, size_t size, r1_error *err)
+{
+    r1i_outfile out;
+    char *const path = r1i_path_join(t->folder, name);
+    r1_status st = path ? r1i_outfile_open(path, &out, err) : r1i_fail(err, R1_ERR_NOMEM, "%s", name);
+    if (st == R1_OK && (st = r1i_outfile_write(&out, text, size, err)) != R1_OK) r1i_outfile_abort(&out);
+    if (st == R1_OK) st = r1i_outfile_commit(&out, err);
+    free(path);
+    return st;
+}
+
+static r1_status write_recipe(const r1i_trainer *t, r1_error *err)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *const f = open_memstream(&text, &size);
+    if (!f) return r1i_fail(err, R1_ERR_NOMEM, "recipe.yaml");
+    fputs("# as resolved: what the recipe said, the preset's published values, then defaults\n", f);
+    put_map(f, t->recipe.root, 0);
+    const bool whole = fclose(f) == 0;
+    const r1_status st = whole ? write_whole(t, "recipe.yaml", text, size, err) : r1i_fail(err, R1_ERR_NOMEM, "recipe.yaml");
+    free(text);
+    return st;
+}
+
+r1_status r1i_trainer_describe(const r1i_trainer *t, const r1_train_plan *p, r1_error *err)
+{
+    r1_model_info info;
+    r1_model_get_info(t->model, &info);
+    json_t *const m = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "program", r1_version(), "model", t->source,
+                                "architecture", info.architecture, "instruction_set", info.isa, "parameters", (json_int_t)p->parameters, "trained",
+                                (json_int_t)p->trained_parameters, "data_sha256", t->stats.hash, "rows", (json_int_t)p->rows, "documents",
+                                (json_int_t)p->documents, "skipped", (json_int_t)p->skipped, "tokens", (json_int_t)p->tokens, "targets",
+                                (json_int_t)p->targets, "chunks", (json_int_t)p->chunks, "steps", (json_int_t)p->steps);
+    char *const text = m ? json_dumps(m, JSON_INDENT(1)) : NULL;
+    r1_status st = text ? write_whole(t, "manifest.json", text, strlen(text), err) : r1i_fail(err, R1_ERR_NOMEM, "manifest.json");
+    free(text);
+    json_decref(m);
+    return st == R1_OK ? write_recipe(t, err) : st;
+}
+
+/* ---- steps ----------------------------------------------------------------------------------------------------------------- */
+
+static r1_status open_steps(const r1i_trainer *t, char **path, FILE **f, const char *mode, r1_error *err)
+{
+    *f = NULL;
+    *path = r1i_path_join(t->folder, "steps.jsonl");
+    if (!*path) return r1i_fail(err, R1_ERR_NOMEM, "steps.jsonl");
+    *f = fopen(*path, mode);
+    return *f || (errno == ENOENT && mode[0] == 'r') ? R1_OK : r1i_fail_errno(err, errno, "%s", *path);
+}
+
+/* Only what the run decides is in the line: two runs of one recipe have equal files. The speed is told on the terminal. */
+r1_status r1i_trainer_note(const r1i_trainer *t, const r1_train_step *s, r1_error *err)
+{
+    char *path;
+    FILE *f;
+    r1_status st = open_steps(t, &path, &f, "ab", err);
+    if (st == R1_OK) {
+        const int n = fprintf(f,
+                              "{\"step\": %" PRId64 ", \"epoch\": %" PRId64 ", \"loss\": %.9g, \"mtp_loss\": %.9g, \"balance_loss\": %.9g, \"learning_rate\": %.9g, "
+                              "\"gradient_norm\": %.9g, \"tokens\": %" PRId64 ", \"targets\": %" PRId64 ", \"load_spread\": %.6g}\n",
+                              s->step, s->epoch, s->loss, s->mtp_loss, s->balance_loss, s->learning_rate, s->gradient_norm, s->tokens, s->targets, s->load_spread);
+        if (fclose(f) != 0 || n < 0) st = r1i_fail_errno(err, errno, "%s", path);
+    }
+    free(path);
+    return st;
+}
+
+r1_status r1i_trainer_rewind(const r1i_trainer *t, int64_t step, r1_error *err)
+{
+    char *path, line[1024];
+    FILE *f;
+    long keep = 0;
+    r1_status st = open_steps(t, &path, &f, "rb", err);
+    while (st == R1_OK && f && fgets(line, sizeof line, f)) {
+        int64_t n;
+        if (sscanf(line, "{\"step\": %" SCNd64, &n) != 1 || n > step || !strchr(line, '\n')) break;
+        keep = ftell(f);
+    }
+    if (f) fclose(f);
+    if (st == R1_OK && f && truncate(path, keep) != 0) st = r1i_fail_errno(err, errno, "%s", path);
+    free(path);
+    return st;
+}
+
+/* ---- checkpoints ----------------------------------------------------------------------------------------------------------- */
+
+r1_status r1i_trainer_save(r1i_trainer *t, int64_t step, r1_error *err)
+{
+    json_t *const state = json_pack("{s:s, s:s, s:O}", "version", r1_version(), "data_sha256", t->stats.hash, "recipe", t->recipe.root);
+    if (!state) return r1i_fail(err, R1_ERR_NOMEM, "state.json");
+    r1_status st = r1i_checkpoint_save(t->checkpoints, step, t->source, t->model, &t->gradients, t->recipe.save_f32 ? R1_DTYPE_F32 : R1_DTYPE_BF16, state, err);
+    json_decref(state);
+    if (st == R1_OK) st = r1i_checkpoint_prune(t->checkpoints, t->recipe.keep, err);
+    if (st != R1_OK) r1i_error_prefix(err, "checkpoint of step %" PRId64 ": ", step);
+    return st;
+}

@@ -1,0 +1,288 @@
+/* A run from its recipe to its last checkpoint: open everything, compare what it needs with the memory there is, then step. */
+#include "train/trainer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/outfile.h"
+#include "train/init.h"
+
+static r1_status make_folder(const char *path, r1_error *err)
+{
+    if (mkdir(path, 0777) == 0 || (errno == EEXIST && r1i_is_directory(path))) return R1_OK;
+    return r1i_fail_errno(err, errno == EEXIST ? ENOTDIR : errno, "%s", path);
+}
+
+/* ---- where the weights come from ------------------------------------------------------------------------------------------ */
+
+static r1_status copy(const char *from, const char *folder, const char *name, r1_error *err)
+{
+    uint8_t *bytes;
+    size_t size;
+    r1i_outfile out;
+    r1_status st = r1i_file_read(from, UINT64_C(1) << 30, &bytes, &size, err);
+    if (st != R1_OK) return st;
+    char *const to = r1i_path_join(folder, name);
+    st = to ? r1i_outfile_open(to, &out, err) : r1i_fail(err, R1_ERR_NOMEM, "%s", name);
+    if (st == R1_OK && (st = r1i_outfile_write(&out, bytes, size, err)) != R1_OK) r1i_outfile_abort(&out);
+    if (st == R1_OK) st = r1i_outfile_commit(&out, err);
+    free(to);
+    r1_free(bytes);
+    return st;
+}
+
+static r1_status copy_tokenizer(const char *from, const char *folder, r1_error *err)
+{
+    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"};
+    r1_status st = R1_OK;
+    for (size_t i = 0; i < sizeof names / sizeof *names && st == R1_OK; i++) {
+        char *const path = r1i_path_join(from, names[i]);
+        if (!path) return r1i_fail(err, R1_ERR_NOMEM, "%s", from);
+        if (r1i_file_exists(path)) st = copy(path, folder, names[i], err);
+        free(path);
+    }
+    return st;
+}
+
+/* runs/NAME/init: config, tokenizer and random weights; the same bytes each time. */
+static r1_status make_init(r1i_trainer *t, r1_error *err)
+{
+    const r1i_recipe *const r = &t->recipe;
+    r1i_config c;
+    json_t *root;
+    if (!(t->source = r1i_path_join(t->folder, "init"))) return r1i_fail(err, R1_ERR_NOMEM, "%s", t->folder);
+    r1_status st = r1i_json_read_file(r->init_config, 1 << 20, &root, err);
+    if (st != R1_OK) return st;
+    st = r1i_config_from_json(root, &c, NULL, err);
+    json_decref(root);
+    if (st == R1_OK) st = r1i_config_check(&c, err);
+    if (st != R1_OK) {
+        r1i_error_prefix(err, "%s: ", r->init_config);
+        return st;
+    }
+    if ((st = make_folder(t->source, err)) != R1_OK || (st = copy(r->init_config, t->source, "config.json", err)) != R1_OK) return st;
+    if (r->init_tokenizer && (st = copy_tokenizer(r->init_tokenizer, t->source, err)) != R1_OK) return st;
+    return r1i_init_write(t->source, &c, r->init_std, r->seed, R1_DTYPE_F32, err);
+}
+
+static r1_status find_source(r1i_trainer *t, r1_error *err)
+{
+    if (t->recipe.init_config) return make_init(t, err);
+    if (!r1i_is_directory(t->recipe.model))
+        return r1i_fail(err, R1_ERR_UNSUPPORTED, "%s: the folder of a Hugging Face checkpoint expected: its config.json goes into every checkpoint that is saved", t->recipe.model);
+    t->source = strdup(t->recipe.model);
+    return t->source ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "%s", t->recipe.model);
+}
+
+/* ---- opening --------------------------------------------------------------------------------------------------------------- */
+
+static r1_status open_model(r1i_trainer *t, const char *path, const char *isa, r1_error *err)
+{
+    r1_model_params params = r1_model_params_default();
+    params.trainable = true;
+    params.load_mtp = t->recipe.mtp_weight > 0.0;
+    params.isa = isa;
+    r1_status st = r1_model_open(path, &params, &t->env, &t->model, err);
+    if (st != R1_OK) return st;
+    char *const tokenizer = r1i_path_join(t->source, "tokenizer.json");
+    if (!tokenizer) return r1i_fail(err, R1_ERR_NOMEM, "%s", t->source);
+    if (r1i_file_exists(tokenizer)) {
+        r1_error none;
+        st = r1_tokenizer_open(t->source, &t->env, &t->tokenizer, err);
+        if (st == R1_OK) (void)r1_chat_form_open(t->tokenizer, &t->form, &none); /* only rows with turns need it, and say so */
+    }
+    free(tokenizer);
+    return st;
+}
+
+static r1_status open_data(r1i_trainer *t, r1_error *err)
+{
+    const r1i_recipe *const r = &t->recipe;
+    const r1i_training_data_params params = {
+        .path = r->data_path, .n_paths = r->n_data_paths, .sequence_length = r->sequence_length, .seed = r->seed, .keep_order = r->keep_order,
+        .think = r->think, .too_long = r->too_long, .cache_folder = r->token_cache, .vocab_size = t->model->config.vocab_size};
+    const r1_status st = r1i_training_data_open(&params, t->tokenizer, t->form, &t->env, &t->data, err);
+    if (st != R1_OK) return st;
+    r1i_training_data_stats(t->data, &t->stats);
+    t->steps = r->steps > 0 ? r->steps : (int64_t)(r->epochs * (double)t->stats.chunks / (double)r->batch_size + 0.5);
+    if (t->steps < 1) t->steps = 1;
+    return R1_OK;
+}
+
+static void plan_memory(const r1i_trainer *t, r1_train_plan *p)
+{
+    const r1_model *const m = t->model;
+    const int threads = r1i_env_threads(&t->env);
+    r1_model_info info;
+    r1_model_get_info(m, &info);
+    p->model_bytes = info.weight_bytes;
+    p->optimizer_bytes = r1i_gradients_bytes(m, t->recipe.mtp_weight > 0.0);
+    p->activation_bytes = 2 * (uint64_t)r1i_forward_tape_bytes(m, t->max_rows, t->recipe.sequence_length, threads);
+    p->cache_bytes = r1i_kv_bytes(m, t->recipe.cache, t->max_rows);
+    p->total_bytes = p->model_bytes + p->optimizer_bytes + p->activation_bytes + p->cache_bytes;
+    p->available_bytes = r1i_memory_available() + p->model_bytes; /* the weights are there already */
+}
+
+static r1_status make_plan(r1i_trainer *t, r1_train_plan *p, r1_error *err)
+{
+    r1i_param_count count;
+    r1i_config_count(&t->model->config, &count);
+    *p = (r1_train_plan){.first_step = t->first_step, .steps = t->steps, .parameters = count.total, .rows = t->stats.rows, .documents = t->stats.documents,
+                         .skipped = t->stats.skipped, .tokens = t->stats.tokens, .targets = t->stats.targets, .chunks = t->stats.chunks, .model = t->source,
+                         .data_hash = t->stats.hash, .flops_per_token = 6.0 * (double)count.active};
+    t->max_rows = t->recipe.micro_batch * t->recipe.sequence_length;
+    plan_memory(t, p);
+    if (p->total_bytes <= p->available_bytes) return R1_OK;
+    return r1i_fail(err, R1_ERR_NOMEM,
+                    "training needs %.2f GiB: weights %.2f, gradients and moments %.2f, activations and their gradients %.2f (micro_batch %" PRId64 " of %" PRId64
+                    " tokens), keys and values %.2f; %.2f are available",
+                    (double)p->total_bytes / 0x1p30, (double)p->model_bytes / 0x1p30, (double)p->optimizer_bytes / 0x1p30,
+                    (double)p->activation_bytes / 0x1p30, t->recipe.micro_batch, t->recipe.sequence_length, (double)p->cache_bytes / 0x1p30,
+                    (double)p->available_bytes / 0x1p30);
+}
+
+static r1_status open_workings(r1i_trainer *t, r1_error *err)
+{
+    const r1i_recipe *const r = &t->recipe;
+    const r1i_config *const c = &t->model->config;
+    const size_t n = (size_t)t->max_rows, experts = (size_t)((c->num_hidden_layers + c->num_nextn_predict_layers) * c->n_routed_experts);
+    r1_status st = r1i_pool_create(&t->env, 0, &t->pool, err);
+    if (st != R1_OK) return st;
+    if ((st = r1i_gradients_create(&t->gradients, t->model, r->mtp_weight > 0.0, &t->env, err)) != R1_OK) return st;
+    const r1i_stepper_params sp = {.max_rows = t->max_rows, .max_positions = r->sequence_length, .temperature = (float)r->temperature,
+                                   .n_defined = t->tokenizer && r1_tokenizer_size(t->tokenizer) < c->vocab_size ? r1_tokenizer_size(t->tokenizer) : 0,
+                                   .mtp_weight = (float)r->mtp_weight, .mtp_detach = r->mtp_detach, .cache_type = r->cache};
+    if ((st = r1i_stepper_create(&t->stepper, t->model, &t->gradients, t->pool, &sp, &t->env, err)) != R1_OK) return st;
+    t->token = malloc(n * sizeof *t->token);
+    t->target = malloc(n * sizeof *t->target);
+    t->page = malloc(n * sizeof *t->page);
+    t->weight = malloc(n * sizeof *t->weight);
+    t->runs = malloc(n * sizeof *t->runs);
+    t->documents = malloc(R1I_CHUNK_DOCUMENTS * sizeof *t->documents);
+    t->load = experts ? calloc(experts, sizeof *t->load) : NULL;
+    if (t->token && t->target && t->page && t->weight && t->runs && t->documents && (t->load || !experts)) return R1_OK;
+    return r1i_fail(err, R1_ERR_NOMEM, "a micro-batch of %" PRId64 " tokens", t->max_rows);
+}
+
+static void close_all(r1i_trainer *t)
+{
+    if (t->stepper.model) r1i_stepper_destroy(&t->stepper);
+    r1i_gradients_destroy(&t->gradients);
+    r1i_pool_destroy(t->pool);
+    r1i_training_data_close(t->data);
+    r1_chat_form_close(t->form);
+    r1_tokenizer_close(t->tokenizer);
+    r1_model_close(t->model);
+    r1i_recipe_free(&t->recipe);
+    free(t->token), free(t->target), free(t->page), free(t->weight), free(t->runs), free(t->documents), free(t->load);
+    free(t->folder), free(t->checkpoints), free(t->source);
+}
+
+/* ---- resuming -------------------------------------------------------------------------------------------------------------- */
+
+static r1_status check_state(const r1i_trainer *t, const json_t *state, r1_error *err)
+{
+    const char *const hash = json_string_value(json_object_get(state, "data_sha256"));
+    const json_t *const recipe = json_object_get(state, "recipe");
+    if (!hash || strcmp(hash, t->stats.hash) != 0)
+        return r1i_fail(err, R1_ERR_FORMAT, "the data has changed since the checkpoint: SHA-256 %.64s, %s expected", t->stats.hash, hash ? hash : "none");
+    if (!json_equal(recipe, t->recipe.root)) r1i_log(&t->env, R1_LOG_WARN, "the recipe has changed since the checkpoint: the run goes on with the new one");
+    const char *const version = json_string_value(json_object_get(state, "version"));
+    if (!version || strcmp(version, r1_version()) != 0)
+        r1i_log(&t->env, R1_LOG_WARN, "the checkpoint was written by version %s, this is %s: its bytes may differ", version ? version : "?", r1_version());
+    return R1_OK;
+}
+
+/* The newest checkpoint's weights replace the model's; its step is the last one done. */
+static r1_status restore(r1i_trainer *t, const char *path, r1_error *err)
+{
+    json_t *state;
+    r1_status st = r1i_checkpoint_load(path, t->model, &t->gradients, &state, err);
+    if (st != R1_OK) return st;
+    st = check_state(t, state, err);
+    t->first_step = json_integer_value(json_object_get(state, "step")) + 1;
+    json_decref(state);
+    if (st != R1_OK) r1i_error_prefix(err, "%s: ", path);
+    return st;
+}
+
+/* *latest: malloc'd, NULL without one. */
+static r1_status look_for_run(r1i_trainer *t, bool resume, char **latest, r1_error *err)
+{
+    int64_t step;
+    *latest = NULL;
+    r1_status st = make_folder(t->folder, err);
+    if (st == R1_OK) st = r1i_checkpoint_prune(t->checkpoints, 0, err); /* what a killed process left half-written */
+    if (st == R1_OK) st = r1i_checkpoint_latest(t->checkpoints, latest, &step, err);
+    if (st == R1_OK && *latest && !resume) {
+        st = r1i_fail(err, R1_ERR_USAGE, "%s holds a run already (%s): --resume goes on with it, another --out begins anew", t->folder, *latest);
+        free(*latest);
+        *latest = NULL;
+    }
+    return st;
+}
+
+/* ---- the run --------------------------------------------------------------------------------------------------------------- */
+
+static r1_status open_run(r1i_trainer *t, const r1_train_params *p, r1_train_plan *plan, r1_error *err)
+{
+    char *latest;
+    r1_status st = r1i_recipe_read(p->recipe, p->set, p->n_set, &t->recipe, err);
+    if (st != R1_OK) return st;
+    t->folder = strdup(p->out);
+    t->checkpoints = r1i_path_join(p->out, "ckpt");
+    if (!t->folder || !t->checkpoints) return r1i_fail(err, R1_ERR_NOMEM, "%s", p->out);
+    if ((st = look_for_run(t, p->resume, &latest, err)) != R1_OK) return st;
+    t->first_step = 1;
+    st = find_source(t, err);
+    if (st == R1_OK) st = open_model(t, latest && t->recipe.save_f32 ? latest : t->source, p->isa, err);
+    if (st == R1_OK) st = open_data(t, err);
+    if (st == R1_OK) st = make_plan(t, plan, err);
+    if (st == R1_OK) st = open_workings(t, err);
+    if (st == R1_OK && latest) st = restore(t, latest, err);
+    free(latest);
+    plan->first_step = t->first_step;
+    plan->trained_parameters = (uint64_t)t->gradients.total;
+    if (st == R1_OK) st = r1i_trainer_describe(t, plan, err);
+    return st == R1_OK ? r1i_trainer_rewind(t, t->first_step - 1, err) : st;
+}
+
+static r1_status steps(r1i_trainer *t, bool (*on_step)(void *user, const r1_train_step *step), void *user, r1_error *err)
+{
+    r1_status st = R1_OK;
+    bool go_on = true;
+    for (int64_t i = t->first_step; i <= t->steps && st == R1_OK && go_on; i++) {
+        r1_train_step s;
+        if ((st = r1i_trainer_step(t, i, &s, err)) != R1_OK) {
+            r1i_error_prefix(err, "step %" PRId64 ": ", i);
+            break;
+        }
+        s.saved = i == t->steps || (t->recipe.save_every > 0 && i % t->recipe.save_every == 0);
+        st = r1i_trainer_note(t, &s, err);
+        if (st == R1_OK && s.saved) st = r1i_trainer_save(t, i, err);
+        if (st != R1_OK) break;
+        go_on = !on_step || on_step(user, &s);
+        if (!go_on && !s.saved) st = r1i_trainer_save(t, i, err);
+        if (!go_on && st == R1_OK && i < t->steps) st = r1i_fail(err, R1_ERR_STOPPED, "stopped after step %" PRId64, i);
+    }
+    return st;
+}
+
+r1_status r1_train(const r1_train_params *params, const r1_env *env, void (*on_plan)(void *user, const r1_train_plan *plan),
+                   bool (*on_step)(void *user, const r1_train_step *step), void *user, r1_error *err)
+{
+    r1i_trainer t = {0};
+    r1_train_plan plan = {0};
+    if (env) t.env = *env;
+    r1_status st = open_run(&t, params, &plan, err);
+    if (st == R1_OK && on_plan) on_plan(user, &plan);
+    if (st == R1_OK) st = steps(&t, on_step, user, err);
+    close_all(&t);
+    return st;
+}

@@ -1,0 +1,45 @@
+/* The inside of a run: what is open while it trains, between trainer.c (opening, resuming), train_step.c (one optimiser step) and
+ * train_files.c (what the run folder holds). */
+#ifndef R1I_TRAINER_H
+#define R1I_TRAINER_H
+
+#include "r1/train.h"
+#include "train/adamw.h"
+#include "train/checkpoint.h"
+#include "train/loss.h"
+#include "train/recipe.h"
+
+typedef struct r1i_trainer {
+    r1i_recipe recipe;
+    r1_env env;
+    char *folder, *checkpoints;    /* run folder and its ckpt/ */
+    char *source;                  /* folder that config and tokenizer are copied from */
+    r1_model *model;
+    r1_tokenizer *tokenizer;       /* nullable: rows of ready ids */
+    r1_chat_form *form;            /* nullable */
+    r1i_training_data *data;
+    r1i_training_stats stats;
+    r1i_pool *pool;
+    r1i_gradients gradients;
+    r1i_stepper stepper;
+    int64_t first_step, steps;     /* the next step to do; of the run */
+    int64_t max_rows;              /* tokens of a micro-batch */
+    /* one micro-batch */
+    int32_t *token, *target, *page;
+    float *weight;
+    r1i_run *runs;
+    r1i_document *documents;       /* of one chunk */
+    int64_t *load;                 /* [layers with MTP][experts] rows that chose each, this step */
+} r1i_trainer;
+
+/* train_step.c: step t of the run; the learning rate and norm it used. R1_ERR_RANGE: a gradient that is not finite, nothing has changed. */
+r1_status r1i_trainer_step(r1i_trainer *t, int64_t step, r1_train_step *out, r1_error *err);
+/* train_files.c */
+r1_status r1i_trainer_save(r1i_trainer *t, int64_t step, r1_error *err);
+/* recipe.yaml, manifest.json. */
+r1_status r1i_trainer_describe(const r1i_trainer *t, const r1_train_plan *plan, r1_error *err);
+/* A line of steps.jsonl; lines of steps after `step` that a killed run left are cut away first (r1i_trainer_rewind). */
+r1_status r1i_trainer_note(const r1i_trainer *t, const r1_train_step *s, r1_error *err);
+r1_status r1i_trainer_rewind(const r1i_trainer *t, int64_t step, r1_error *err);
+
+#endif
