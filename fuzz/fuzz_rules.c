@@ -23,12 +23,27 @@ static const char every[] =
     "{\"postscript_marker\": \"P.P.S\"}, {\"num_placeholders\": 1}, {\"num_bullets\": 2}, {}, {\"num_highlights\": 1},"
     "{\"section_spliter\": \"S\", \"num_sections\": 1}, {}, {}, {}, {\"prompt_to_repeat\": \"f\"}, {\"end_phrase\": \"g\"}, {}]}";
 
+/* Made once: reading the language statistics takes longer than all the grading. */
+static r1_grader *grader_of(const char *name, const char *options)
+{
+    static struct {
+        const char *name, *options;
+        r1_grader *grader;
+    } made[32];
+    size_t i = 0;
+    while (made[i].grader && (strcmp(made[i].name, name) != 0 || strcmp(made[i].options, options ? options : "") != 0)) i++;
+    if (!made[i].grader) {
+        made[i].name = name;
+        made[i].options = options ? options : "";
+        if (i + 1 == sizeof made / sizeof *made || r1_grader_create(name, options, NULL, &made[i].grader, NULL) != R1_OK) abort();
+    }
+    return made[i].grader;
+}
+
 static r1_verdict grade(const char *name, const char *options, const r1_sample *s)
 {
-    r1_grader *g;
     r1_verdict v;
-    if (r1_grader_create(name, options, NULL, &g, NULL) != R1_OK || r1_grader_grade(g, s, &v, NULL) != R1_OK) abort();
-    r1_grader_destroy(g);
+    if (r1_grader_grade(grader_of(name, options), s, &v, NULL) != R1_OK) abort();
     if (!(v.score >= -1 && v.score <= 1) || !v.reason[0] || !memchr(v.reason, 0, sizeof v.reason) || !memchr(v.answer, 0, sizeof v.answer)) abort();
     for (size_t i = 0, step; v.answer[i]; i += step)
         if (r1i_char_at(v.answer + i, strlen(v.answer + i), &step) == 0xFFFD && step == 1) abort(); /* the answer is UTF-8 */

@@ -68,7 +68,7 @@ static bool apply(reader *r, char op, ratio *a, ratio b)
 static void skip(reader *r)
 {
     for (;;) {
-        static const char *const blanks[] = {" ", "\t", "\n", "\r", "\xC2\xA0", "\\,", "\\!", "\\ ", "\\;"};
+        static const char *const blanks[] = {" ", "\t", "\n", "\r", "\xC2\xA0", "\\,", "\\!", "\\;"};
         size_t i = 0;
         for (; i < sizeof blanks / sizeof *blanks; i++) {
             const size_t n = strlen(blanks[i]);
