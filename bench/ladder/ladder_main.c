@@ -110,7 +110,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "ladder: %s\n", err.message);
         return 4;
     }
-    if (c.one) r1i_meter_thread_clock(c.one);
+    if (c.one) r1_meter_cpu_time(c.one);
     climb_products(&c, pool);
     climb_attention(&c, pool);
     r1_meter_destroy(c.one);

@@ -26,6 +26,9 @@ typedef struct r1_meter r1_meter; /* one thread at a time */
  * R1_ERR_NOMEM. */
 R1_API r1_status r1_meter_create(const r1_env *env, int threads, size_t buffer_bytes, r1_meter **out, r1_error *err);
 R1_API void r1_meter_destroy(r1_meter *meter); /* takes NULL */
+/** From now on count the processor time of the calling thread instead of the clock on the wall: for a meter of one thread beside work of
+ * one thread, which others on the machine then lengthen less. */
+R1_API void r1_meter_cpu_time(r1_meter *meter);
 R1_API size_t r1_meter_bytes(const r1_meter *meter); /* of the buffer, all of it resident */
 /** One slice: stream for about `seconds`, bytes a second. */
 R1_API double r1_meter_read(r1_meter *meter, double seconds);

@@ -86,6 +86,7 @@ json_t *bench_test_record(const bench_about *a, const r1_bench_test *t, const r1
     put_int(o, "parameters", a->parameters);
     put_number(o, "load_seconds", a->load_seconds);
     put_int(o, "resident_bytes", r->resident_bytes);
+    put_int(o, "peak_resident_bytes", a->peak_bytes);
     put_int(o, "predicted_bytes", a->before_bytes + r->stats.weight_bytes + r->stats.cache_bytes_used + r->stats.scratch_bytes +
             r->stats.other_bytes + r->roof_bytes);
     put_int(o, "weight_bytes", r->stats.weight_bytes);

@@ -12,7 +12,7 @@ typedef struct bench_about {
     char device[128];
     bool exact_activations;
     int threads;
-    uint64_t parameters, weight_bytes, before_bytes; /* before: what the process held before it opened the model */
+    uint64_t parameters, weight_bytes, before_bytes, peak_bytes; /* before: what the process held before it opened the model */
     double load_seconds;
 } bench_about;
 

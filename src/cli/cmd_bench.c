@@ -155,6 +155,7 @@ static int put_roof(cli *app, params *a, int threads)
     r1_error err = {0};
     r1_meter *meter;
     if (r1_meter_create(&app->env, threads, 0, &meter, &err) != R1_OK) return cli_report(app, &err);
+    if (a->cpu_time && a->about.threads == 1) r1_meter_cpu_time(meter);
     json_t *const record = bench_roof_record(&a->about, meter, 0.1);
     r1_meter_destroy(meter);
     return put(app, a, record);
@@ -171,6 +172,7 @@ static int one_test(cli *app, params *a, int64_t prompt, int64_t decode, int64_t
     e.cache_type = strcmp(a->s.cache_type, "bf16") == 0 ? R1_CACHE_BF16 : R1_CACHE_F32;
     e.max_batch_tokens = (int32_t)a->chunk;
     if (r1_bench_run(a->s.model, &t, &e, threads, &app->env, &r, &err) != R1_OK) return cli_report(app, &err);
+    a->about.peak_bytes = own_memory("VmHWM");
     return put(app, a, bench_test_record(&a->about, &t, &r));
 }
 

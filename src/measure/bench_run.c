@@ -196,7 +196,7 @@ static r1_status prepare(bench *b, const r1_engine_params *given, int threads, r
         return r1i_fail(err, R1_ERR_NOMEM, "bench, prompts of %zu bytes", b->prompt_bytes);
     if (t->no_roof) return R1_OK;
     st = r1_meter_create(&b->env, threads, 0, &b->meter, err);
-    if (st == R1_OK && t->cpu_time) r1i_meter_thread_clock(b->meter);
+    if (st == R1_OK && t->cpu_time) r1_meter_cpu_time(b->meter);
     return st;
 }
 

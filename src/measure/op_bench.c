@@ -340,7 +340,7 @@ static r1_status prepare(ops_bench *b)
     b->repeat = p->repeat > 0 ? p->repeat : REPEAT;
     if (p->threads > 0) env.threads = p->threads;
     if ((st = r1_meter_create(&env, 0, 0, &b->meter, b->err)) != R1_OK || (st = r1i_pool_create(&env, 0, &b->pool, b->err)) != R1_OK) return st;
-    if (p->cpu_time) r1i_meter_thread_clock(b->meter);
+    if (p->cpu_time) r1_meter_cpu_time(b->meter);
     const size_t scratch = r1i_forward_scratch_bytes(b->m, b->most_rows, larger(b->depth + 1, b->most_rows), r1i_pool_threads(b->pool));
     if ((st = r1i_arena_create(&b->scratch, "ops", &b->env, scratch, b->err)) != R1_OK) return st;
     const int64_t pages = larger(b->depth, b->most_rows) / R1I_PAGE + 1;

@@ -127,7 +127,7 @@ r1_status r1i_clock_of(bool cpu_time, int threads, const r1_env *env, r1i_clock_
     return r1i_fail(err, R1_ERR_USAGE, "processor time is counted of one thread, not of %d", threads);
 }
 
-void r1i_meter_thread_clock(r1_meter *m) { m->thread_clock = true; }
+void r1_meter_cpu_time(r1_meter *m) { m->thread_clock = true; }
 
 static double now_of(const r1_meter *m) { return m->thread_clock ? r1i_thread_seconds() : r1i_seconds(); }
 

@@ -4,9 +4,7 @@
 
 #include "r1/bench.h"
 
-/* Count the processor time of the calling thread instead of the clock on the wall: for a meter of one thread beside work of one thread,
- * which others on the machine then lengthen less. */
-void r1i_meter_thread_clock(r1_meter *m);
+/* Processor time of the calling thread. */
 double r1i_thread_seconds(void);
 /* Seconds of the one clock or the other. R1_ERR_USAGE where more than one thread would work. */
 typedef double (*r1i_clock_fn)(void);

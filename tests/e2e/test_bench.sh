@@ -9,7 +9,7 @@ case $(ldd "$r1" 2>/dev/null) in *lib[at]san*) sanitized=1 ;; esac
 run="$r1 bench $model --threads 2 --repeat 2"
 
 json=$($run --pp 40 --tg 10 --json) || { echo "bench: status $?"; failed=1; }
-for key in test tokens_per_second commit flags device isa threads repeat load_seconds resident_bytes predicted_bytes bytes_per_token \
+for key in test tokens_per_second commit flags device isa threads repeat load_seconds resident_bytes peak_resident_bytes predicted_bytes bytes_per_token \
            weight_bytes_per_token cache_bytes_per_token ops_per_token bound fraction roof_read roof_f32; do
     case $json in *"\"$key\":"*) ;; *) echo "json: $key is missing in $json"; failed=1 ;; esac
 done
