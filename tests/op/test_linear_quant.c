@@ -62,6 +62,9 @@ static void problem_make(problem *b, r1i_rng *rng, r1_dtype type, r1t_scales sca
     b->fine_q = take(m * k);
     b->fine_d = take(m * k / 32 * 4);
     b->fine_sum16 = take(m * k / 16 * 4);
+    memset(b->fine_q, 0x55, (size_t)(m * k)); /* where no group has a fine term nothing may be read */
+    memset(b->fine_d, 0x55, (size_t)(m * k / 32 * 4));
+    memset(b->fine_sum16, 0x55, (size_t)(m * k / 16 * 4));
     b->bias = take(n * 4);
     b->y0 = take(m * (n + GUARD) * 4);
     const double size = scales == R1T_SCALES_USUAL ? 1.0 : 0x1p-30; /* keeps sums finite with scales of 2^124 */

@@ -125,14 +125,15 @@ static inline v16 v16_halves(const void *p)
     return v16_of(_mm256_cvtph_ps(_mm_loadu_si128(h)), _mm256_cvtph_ps(_mm_loadu_si128(h + 1)));
 }
 
-/* Which of the first n bytes at p, at most 64, have bit i. */
+/* Which of the n bytes at p have bit i; the first 64 of them are looked at. */
 static inline uint64_t bytes_with(const uint8_t *p, int64_t n, int i)
 {
+    const int64_t end = n < 64 ? n : 64;
     uint64_t mask = 0;
     int64_t k = 0;
-    for (; k + 32 <= n; k += 32) /* the bit becomes the top one of its byte; what crosses from the byte below is not looked at */
+    for (; k + 32 <= end; k += 32) /* the bit becomes the top one of its byte; what crosses from the byte below is not looked at */
         mask |= (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_slli_epi16(load_bytes(p + k), 7 - i)) << k;
-    for (; k < n; k++) mask |= (uint64_t)(p[k] >> i & 1) << k;
+    for (; k < end; k++) mask |= (uint64_t)(p[k] >> i & 1) << k;
     return mask;
 }
 

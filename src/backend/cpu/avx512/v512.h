@@ -71,7 +71,7 @@ static inline w16 w16_fifth(w16 bits, int i)
 static inline v16 v16_of_words(w16 v) { return _mm512_cvtepi32_ps(v); }
 static inline v16 v16_halves(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
 
-/* Which of the first n bytes at p, at most 64, have bit i. */
+/* Which of the n bytes at p have bit i; the first 64 of them are looked at. */
 static inline uint64_t bytes_with(const uint8_t *p, int64_t n, int i)
 {
     const __m512i v = _mm512_maskz_loadu_epi8(n >= 64 ? ~(uint64_t)0 : ((uint64_t)1 << n) - 1, p);
