@@ -5,7 +5,7 @@
 
 #include "r1/train.h"
 #include "train/adamw.h"
-#include "train/checkpoint.h"
+#include "train/run_checkpoint.h"
 #include "train/loss.h"
 #include "train/recipe.h"
 

@@ -1,4 +1,4 @@
-#include "train/checkpoint.h"
+#include "train/run_checkpoint.h"
 
 #include <dirent.h>
 #include <errno.h>

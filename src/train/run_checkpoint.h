@@ -1,7 +1,7 @@
 /* Checkpoints of a run: a Hugging Face folder that other tools load, with the optimiser's state and a list of checksums beside it. Written aside,
  * synced and renamed: a folder named step-N is whole, or it is not there. */
-#ifndef R1I_CHECKPOINT_H
-#define R1I_CHECKPOINT_H
+#ifndef R1I_RUN_CHECKPOINT_H
+#define R1I_RUN_CHECKPOINT_H
 
 #include "base/json.h"
 #include "train/gradients.h"
