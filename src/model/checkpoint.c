@@ -1,4 +1,4 @@
-#include "model/checkpoint.h"
+#include "model/checkpoint_store.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/pool.h"
-#include "model/checkpoint.h"
+#include "model/checkpoint_store.h"
 #include "model/load.h"
 
 static r1_status no_memory(r1_error *err) { return r1i_fail(err, R1_ERR_NOMEM, "panels"); }

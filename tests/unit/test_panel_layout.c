@@ -41,7 +41,7 @@ static const struct { r1_dtype type; uint64_t sum; } layouts[] = {
 /* Two panels, the second with rows past the matrix. */
 static uint64_t sum_of(r1_dtype type)
 {
-    uint64_t row_bytes, bytes, state = 1;
+    uint64_t row_bytes = 0, bytes = 0, state = 1;
     assert_true(r1i_dtype_row_bytes(type, COLS, &row_bytes) && r1i_panel_bytes(type, ROWS, COLS, &bytes));
     uint8_t *const rows = malloc(row_bytes * ROWS), *const panels = aligned_alloc(R1I_ALIGN, r1i_align_up(bytes, R1I_ALIGN));
     for (uint64_t i = 0; i < row_bytes * ROWS; i++) {

@@ -200,7 +200,7 @@ static void test_not_whole(void **state)
     assert_int_equal(seen.bytes, s.st_size);
     assert_int_equal(s.st_size % 4096, 0);
     /* a flipped bit in the data: opening does not read it, checking finds it and names it */
-    uint8_t byte;
+    uint8_t byte = 0;
     int fd = open(sidecar, O_RDWR);
     assert_true(fd >= 0 && pread(fd, &byte, 1, 3 * 4096 + 5) == 1);
     byte ^= 0x10;

@@ -1,6 +1,6 @@
 /* What the model room's other files may know of an open checkpoint: its store. */
-#ifndef R1I_CHECKPOINT_H
-#define R1I_CHECKPOINT_H
+#ifndef R1I_CHECKPOINT_STORE_H
+#define R1I_CHECKPOINT_STORE_H
 
 #include "format/store.h"
 #include "r1/checkpoint.h"
