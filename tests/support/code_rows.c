@@ -58,7 +58,7 @@ static void load_row(code_row *out, const json_t *row)
         whole = joined(question, answer);
     } else {
         json_object_set_new(gold, "assertions", json_deep_copy(tests));
-        if (json_is_string(json_object_get(row, "setup"))) json_object_set_new(gold, "setup", json_string(text(row, "setup")));
+        json_object_set_new(gold, "setup", json_string(text(row, "test_setup")));
         out->solution = joined(answer, "");
         whole = joined(answer, "");
     }
@@ -70,24 +70,44 @@ static void load_row(code_row *out, const json_t *row)
     json_decref(gold);
 }
 
+/* A whole file, unpacked if its name ends in .gz, with a NUL after the last byte; NULL where it cannot be had. */
+static char *read_whole(const char *path, size_t *size)
+{
+    char command[1024], *bytes = NULL;
+    size_t cap = 0, got = 1;
+    *size = 0;
+    if (!r1i_file_exists(path)) return NULL;
+    snprintf(command, sizeof command, "gzip -cdf '%s'", path);
+    FILE *const f = popen(command, "r");
+    while (f && got) {
+        if (cap - *size < 2) bytes = realloc(bytes, cap = cap * 2 + 65536);
+        if (!bytes) break;
+        *size += got = fread(bytes + *size, 1, cap - *size - 1, f);
+        bytes[*size] = 0;
+    }
+    if (f) pclose(f);
+    return bytes;
+}
+
 code_row *code_rows_load(const char *set, size_t *n)
 {
     const char *const path = strcmp(set, "humaneval") == 0 ? R1_SOURCE_DIR "/../shared/data/humaneval/test.jsonl"
-                                                             : R1_SOURCE_DIR "/../shared/data/mbpp/sanitized.jsonl";
-    uint8_t *bytes = NULL;
+                             : strcmp(set, "mbpp") == 0    ? R1_SOURCE_DIR "/../shared/data/mbpp/sanitized.jsonl"
+                                                           : R1_SOURCE_DIR "/../shared/data/mbpp/mbpp.jsonl.gz";
     size_t size = 0, rows = 0;
     *n = 0;
-    if (!r1i_file_exists(path) || r1i_file_read(path, 64 << 20, &bytes, &size, NULL) != R1_OK) return NULL;
+    char *const bytes = read_whole(path, &size);
+    if (!bytes) return NULL;
     for (size_t i = 0; i < size; i++) rows += bytes[i] == '\n';
     code_row *const out = calloc(rows + 1, sizeof *out);
-    char *line = (char *)bytes;
+    char *line = bytes;
     for (char *end; out && (end = strchr(line, '\n')) != NULL; line = end + 1) {
         json_t *row;
         if (r1i_json_parse(line, (size_t)(end - line), &row, NULL) != R1_OK) continue;
         load_row(&out[(*n)++], row);
         json_decref(row);
     }
-    r1_free(bytes);
+    free(bytes);
     return out;
 }
 

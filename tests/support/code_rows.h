@@ -11,7 +11,7 @@ typedef struct code_row {
     char *sabotaged; /* the same with `return None` first in the entry function */
 } code_row;
 
-/* set: "humaneval" or "mbpp" (sanitized). NULL when the data is not there. */
+/* set: "humaneval", "mbpp" (sanitized) or "mbpp_full". NULL when the data is not there. */
 code_row *code_rows_load(const char *set, size_t *n);
 void code_rows_free(code_row *rows, size_t n);
 

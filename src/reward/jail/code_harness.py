@@ -3,6 +3,7 @@
 # the tests do not define is a call over the wire. Only plain values cross, rebuilt from builtin types, so an object with an
 # __eq__ of its own, a replaced builtin, an early exit or a look up the stack reaches nothing: the expected values, the
 # assertions and the verdict live in the other sandbox. Frames: 4 bytes length (little endian), one byte kind, payload.
+import builtins
 import os
 import sys
 
@@ -73,6 +74,8 @@ def encode(x, out, other, depth=0):
         out.append(b"r")
         for part in (x.start, x.stop, x.step):
             encode(part, out, other, depth + 1)
+    elif t is type and getattr(builtins, x.__name__, None) is x:
+        out.append(b"w%x;" % len(x.__name__) + x.__name__.encode())
     else:
         other(x, out, depth)
 
@@ -109,7 +112,7 @@ def decode(b, i, special):
         return int(text, 16), i
     if k == b"d":
         return float.fromhex(text.decode()), i
-    if k in b"sbBDog" and k:
+    if k in b"sbBDogw" and k:
         if k == b"o":
             return special("o", text.decode()), i
         n = int(text, 16)
@@ -121,6 +124,11 @@ def decode(b, i, special):
             return data.decode("utf-8", "surrogatepass"), i
         if k == b"g":
             return special("g", data.decode()), i
+        if k == b"w":
+            known = getattr(builtins, data.decode(), None)
+            if not isinstance(known, type):
+                raise ValueError("no type")
+            return known, i
         if k == b"D":
             from decimal import Decimal
             return Decimal(data.decode()), i
@@ -146,7 +154,6 @@ def decode(b, i, special):
 # ---- the program's side ----------------------------------------------------------------------------------------------
 
 def program():
-    import builtins
     import types
     import gc
     gc.freeze()
@@ -248,7 +255,6 @@ class ProgramError(Exception):
 
 
 def tests():
-    import builtins
     import importlib
     import math  # preloaded, as are the next two, so that tests start quickly
     import collections
