@@ -69,7 +69,7 @@ static int rules(scmp_filter_ctx ctx)
     for (size_t i = 0; i < sizeof forbidden / sizeof *forbidden; i++) failed |= rule(ctx, SCMP_ACT_ERRNO(EPERM), forbidden[i]);
     /* clone for threads and children, never for namespaces; clone3 hides its flags behind a pointer: ENOSYS, and libc takes clone */
     failed |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, (scmp_datum_t)NAMESPACES, 0));
-    failed |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+    failed |= seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
     return failed;
 }
 
