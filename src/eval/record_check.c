@@ -190,7 +190,7 @@ r1_status r1i_record_compare(r1i_run_store *s, const r1_eval_config *config, con
     json_t *was = NULL, *is = NULL;
     char *text;
     r1_status st = r1i_run_store_get(s, "settings", &text, err);
-    if (st == R1_OK && !text) st = r1i_fail(err, R1_ERR_FORMAT, "%s: the run was killed before it had begun: remove the folder and start anew", config->out);
+    if (st == R1_OK && !text) return r1i_record_begin(s, config, plan, context, err); /* killed before it had begun: begin() is one transaction */
     if (st == R1_OK) st = r1i_json_parse(text, strlen(text), &was, err);
     if (st == R1_OK) st = settings(config, plan, context, &is, err);
     for (size_t i = 0; i < plan->n && st == R1_OK; i++) st = compare_task(s, &plan->task[i], (int64_t)i, err);

@@ -131,7 +131,7 @@ r1_status r1i_run_store_open(const char *dir, r1i_run_store_mode mode, r1i_run_s
     }
     if (mode != R1I_RUN_STORE_READ && (st = lock_folder(dir, s, err)) != R1_OK) goto done;
     st = r1i_db_open(path, mode == R1I_RUN_STORE_NEW ? R1I_DB_CREATE : mode == R1I_RUN_STORE_RESUME ? R1I_DB_WRITE : R1I_DB_READ, &s->db, err);
-    if (st == R1_OK && (st = migrate(s->db, mode == R1I_RUN_STORE_NEW, err)) != R1_OK) r1i_error_prefix(err, "%s: ", dir);
+    if (st == R1_OK && (st = migrate(s->db, mode != R1I_RUN_STORE_READ, err)) != R1_OK) r1i_error_prefix(err, "%s: ", dir);
 done:
     free(path);
     if (st == R1_OK) *out = s;

@@ -58,6 +58,31 @@ cmp "$tmp/whole.txt" "$tmp/cut.txt" || failed=1
 cmp "$tmp/whole/report.html" "$tmp/cut/report.html" || failed=1
 same 'resumed json' "$("$r1" report "$tmp/whole" --json)" "$("$r1" report "$tmp/cut" --json)"
 
+# a disk that fills up, and a polite stop: named, and resumed all the same
+for room in 60 200; do # KiB a file: too little to begin, too little to end
+    (trap '' XFSZ; ulimit -f $room; ev_alone "$model" --out "$tmp/full" --threads 1 $([ $room = 60 ] || echo --resume)) >"$tmp/full.txt" 2>&1
+    status=$?
+    [ $status = 4 ] || { echo "full disk: status $status: $(cat "$tmp/full.txt")"; failed=1; }
+    grep -q 'run.db' "$tmp/full.txt" || { echo "full disk: no file is named: $(cat "$tmp/full.txt")"; failed=1; }
+done
+n=$(samples "$tmp/full")
+[ "${n:-0}" -gt 0 ] && [ "$n" -lt 48 ] || { echo "full disk: '$n' samples, some were expected"; failed=1; }
+ev "$model" --out "$tmp/full" --resume >"$tmp/full.txt" || { echo "full disk, resumed: status $?"; failed=1; }
+cmp "$tmp/whole.txt" "$tmp/full.txt" || failed=1
+ev_alone "$model" --out "$tmp/stop" --threads 1 --sequences 2 --isa c >"$tmp/stop.txt" 2>&1 &
+job=$!
+for _ in $(seq 1 200); do
+    n=$(samples "$tmp/stop")
+    [ "${n:-0}" -ge 4 ] 2>/dev/null && break
+    kill -0 $job 2>/dev/null || break
+done
+kill -TERM $job 2>/dev/null
+wait $job
+status=$?
+[ $status = 5 ] && grep -q 'stopped after .* of 48 samples; --resume takes the rest' "$tmp/stop.txt" || { echo "stopped: status $status: $(cat "$tmp/stop.txt")"; failed=1; }
+check 'stopped, resumed' 0 '48 of 48' ev "$model" --out "$tmp/stop" --resume
+cmp "$tmp/whole/report.html" "$tmp/stop/report.html" || failed=1
+
 # what a resumption refuses, each by name
 check 'no resume' 2 'already holds a run; --resume continues it' ev "$model" --out "$tmp/whole"
 check 'other seed' 2 'seed was "7" when this run began and is "8" now' ev "$model" --out "$tmp/whole" --resume --seed 8
