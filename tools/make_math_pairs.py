@@ -34,7 +34,7 @@ def ratio(most=12):
 
 def tex(e, **style):
     style.setdefault("ln_notation", True)
-    if rng.random() < 0.3:
+    if rng.random() < 0.3 and not sp.sympify(e).has(sp.pi, sp.E, sp.Pow, I):  # "8 / 7 \\pi" would not say where the denominator ends
         style["fold_short_frac"] = True
     if rng.random() < 0.3:
         style["mul_symbol"] = rng.choice(["dot", "times"])
@@ -59,7 +59,7 @@ def plain(e):
 
 def show(e):
     """One of the ways to print an expression; str only where no function's name is ambiguous."""
-    if rng.random() < 0.25 and not sp.sympify(e).has(log, exp, sp.factorial):
+    if rng.random() < 0.25 and not sp.sympify(e).has(log, exp, sp.E, sp.factorial):
         return plain(e)
     return tex(e)
 
@@ -214,7 +214,7 @@ def logarithm():
     if kind == 3:
         return f"\\log_{{{p}}}({p ** k})", str(k), str(k + 1)
     if kind == 4:
-        return f"e^{{{k}\\ln {p}}}", str(p**k), str(k * p)
+        return f"e^{{{k}\\ln {p}}}", str(p**k), str(k * p + 1)
     return f"\\ln\\frac{{{p}}}{{{q}}}", f"\\ln {p} - \\ln {q}", f"\\ln {q} - \\ln {p}"
 
 

@@ -129,6 +129,15 @@ static size_t formula_sign(r1i_slice t, size_t i)
     return 0;
 }
 
+/* " 000" at i: a group of thousands behind a space. */
+static bool thousands_at(r1i_slice t, size_t i)
+{
+    size_t before = 0;
+    while (before < i && before < 4 && r1i_is_digit(t.s[i - 1 - before])) before++;
+    if (before == 0 || before == 4 || t.n - i < 4 || t.s[i] != ' ') return false;
+    return r1i_is_digit(t.s[i + 1]) && r1i_is_digit(t.s[i + 2]) && r1i_is_digit(t.s[i + 3]) && (i + 4 == t.n || !r1i_is_digit(t.s[i + 4]));
+}
+
 /* Bytes of a formula's token at i, 0 where prose goes on: number, sign, LaTeX command, a single letter or a function's name. */
 static size_t formula_token(r1i_slice t, size_t i)
 {
@@ -138,6 +147,7 @@ static size_t formula_token(r1i_slice t, size_t i)
         while (i + n < t.n && (r1i_is_digit(t.s[i + n]) ||
                                ((t.s[i + n] == '.' || t.s[i + n] == ',' || t.s[i + n] == ':') && i + n + 1 < t.n && r1i_is_digit(t.s[i + n + 1]))))
             n++;
+        while (n <= 11 && thousands_at(t, i + n)) n += 4;
         return n;
     }
     if (t.s[i] == '\\') {
@@ -170,6 +180,13 @@ static size_t annotation_at(r1i_slice t, size_t i)
     return 0;
 }
 
+/* Whether the letter x at i stands between spaces before a number: "20 x $68". */
+static bool times_at(r1i_slice t, size_t i)
+{
+    const size_t blank = r1i_slice_blank(t, i + 1), next = i + 1 + blank;
+    return blank > 0 && next < t.n && (r1i_is_digit(t.s[next]) || t.s[next] == '$' || t.s[next] == '(' || t.s[next] == '.');
+}
+
 /* The run of formula tokens from i: white space may stand between them, prose and punctuation end it, and so do two operands
  * side by side ("72 2 apples"). */
 static run formula_run(r1i_slice t, size_t i)
@@ -188,7 +205,8 @@ static run formula_run(r1i_slice t, size_t i)
         }
         if (i + blank >= t.n || (n = formula_token(t, i + blank)) == 0) break;
         const char c = t.s[i + blank];
-        const bool value = r1i_is_digit(c) || c == '.' || r1i_is_alpha(c);
+        const bool times = c == 'x' && n == 1 && blank && operand && times_at(t, i + blank);
+        const bool value = !times && (r1i_is_digit(c) || c == '.' || r1i_is_alpha(c));
         if (blank && value && operand) break;
         if (r1i_is_alpha(c) && n == 1 && blank && !operand && r.end == r.begin) break; /* "a 5" */
         operand = value;
@@ -248,11 +266,10 @@ bool r1i_loose_formula(r1i_slice t, bool first, r1i_slice *out)
             const r1i_slice whole = r1i_slice_cut(t, r.begin, r.end), text = without_loose_ends(whole);
             /* what a calculation came to outranks numbers behind it: "3 * 4 = 12 eggs in 2 days" */
             const bool equals = r.noted || is_result(whole);
-            if (text.n && (equals || !result)) {
+            if (text.n && (equals || (first ? !found : !result))) {
                 *out = text;
                 found = true;
                 result = equals;
-                if (first) return true;
             }
         }
         i = r.end > i ? r.end : i + 1;

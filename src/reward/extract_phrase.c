@@ -217,11 +217,18 @@ static size_t last_sentence(r1i_slice line)
     return 0;
 }
 
+/* Whether a reading is all of the text: a bare formula, which was read as such before ("3+5=7" is no 7). */
+static bool covers(r1i_slice whole, r1i_slice reading)
+{
+    return reading.s <= whole.s + 2 && reading.s + reading.n + 2 >= whole.s + whole.n;
+}
+
 /* The last sentence that has a formula or a number in it, among the last lines. */
 bool r1i_find_last(r1i_slice part, r1i_candidates *out)
 {
     enum { TAIL = 2000, SHORT = 40 };
     *out = (r1i_candidates){.why = "no formula or number at the end"};
+    const r1i_slice whole = r1i_slice_trim_prose(part);
     r1i_slice tail = part.n > TAIL ? r1i_slice_from(part, part.n - TAIL) : part;
     while (tail.n > 0) {
         const r1i_slice text = r1i_slice_trim(tail);
@@ -232,6 +239,11 @@ bool r1i_find_last(r1i_slice part, r1i_candidates *out)
         const bool closes = last.n <= 2 && last.n > 0 && strchr("\\$]", last.s[0]);
         r1i_read_inside(closes ? text : last, text.n == r1i_slice_trim(part).n && text.n <= SHORT, out);
         if (out->n > 0) out->why = "the last formula or number";
+        for (int i = 0; i < out->n; i++)
+            if (covers(whole, out->item[i])) {
+                out->n = 0;
+                return false;
+            }
         if (out->n > 0 || closes) return out->n > 0;
         tail = r1i_slice_cut(text, 0, (size_t)(last.s - text.s));
     }

@@ -194,7 +194,8 @@ static void test_last(void **state)
         {"first 3\n\nthen 4\n\nGood luck!", "4"},
         {"He has -3 points", "-3"},
         {"It is 3/4 of it", "3/4"},
-        {"(72)", "(72)"},
+        {"(72)", NULL}, /* bare: read as a whole before */
+        {"It is (72).", "(72)"},
         {"There were 1,234,567 people", "1,234,567"},
         {"nothing here", NULL},
         {"It is either 3 or 4", NULL},
