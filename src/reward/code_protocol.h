@@ -13,7 +13,7 @@ enum r1i_jail_op {
     R1I_JAIL_RUN,     /* payload: arguments, each with its NUL; one JAIL_DONE follows when every process of the run is gone */
     R1I_JAIL_ARM,     /* clocks of the run in progress start now: used where an interpreter was started ahead of its job */
     R1I_JAIL_MARK,    /* the idle clock alone starts again */
-    R1I_JAIL_CLEAN,   /* remove all of /tmp but what was PUT and `main` */
+    R1I_JAIL_CLEAN,   /* remove all of /tmp but the program's source and what was compiled from it */
     R1I_JAIL_PROBE,   /* try the walls; one JAIL_WALLS follows */
 };
 

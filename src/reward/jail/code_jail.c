@@ -364,6 +364,15 @@ static void reap(run *r)
     report(&p);
 }
 
+/* What the judge put there, and what it compiled. */
+static bool is_kept(const char *name)
+{
+    static const char *const kept[] = {".", "..", "main", "main.py", "main.c", "main.cpp"};
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        if (strcmp(name, kept[i]) == 0) return true;
+    return false;
+}
+
 /* Empties /tmp without recursion, whatever depth a program made: directories below are moved up before they are removed. */
 static void clean(void)
 {
@@ -373,7 +382,7 @@ static void clean(void)
         if (!top) return;
         for (struct dirent *e; (e = readdir(top)) != NULL;) {
             char path[300], from[600], to[64];
-            if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || strncmp(e->d_name, "main", 4) == 0) continue;
+            if (is_kept(e->d_name)) continue;
             snprintf(path, sizeof path, "/tmp/%s", e->d_name);
             if (unlink(path) == 0 || rmdir(path) == 0) continue;
             chmod(path, 0700);
