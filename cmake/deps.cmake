@@ -73,5 +73,7 @@ r1_feature(ZLIB zlib.h "return zlibVersion() == 0;" z)
 r1_feature(ZSTD zstd.h "return ZSTD_versionNumber() == 0;" zstd)
 r1_feature(SECCOMP seccomp.h "return seccomp_api_get() == 0;" seccomp)
 r1_feature(EXTTEXTCAT libexttextcat/textcat.h "return textcat_Init(\"\") == 0;" exttextcat-2.0)
+# header only: src/base/numa.c opens the library at run time, whose archive wants libudev
+r1_feature(HWLOC hwloc.h "return HWLOC_API_VERSION == 0;")
 # all of them, and what version.c is told
-set(R1_FEATURES LIBEDIT SQLITE YAML ZLIB ZSTD SECCOMP EXTTEXTCAT)
+set(R1_FEATURES LIBEDIT SQLITE YAML ZLIB ZSTD SECCOMP EXTTEXTCAT HWLOC)

@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/numa.h"
+
 /* How long a worker polls for the next job before it sleeps: longer than the serial gap between two ops of a decode
  * step, short enough that an idle server costs nothing. Counted in pause instructions (about 40 cycles each here). */
 enum { SPIN_ROUNDS = 4000 };
@@ -22,6 +24,7 @@ struct r1i_pool {
     worker *workers;           /* [threads - 1] */
     size_t workers_bytes;
     int started;
+    r1i_numa *numa;            /* NULL on one memory node */
     r1i_pool_fn fn;            /* the job; written before `epoch` is bumped, read after it is seen */
     void *ctx;
     int64_t n;
@@ -73,6 +76,7 @@ static void *worker_main(void *arg)
     const worker *const w = arg;
     r1i_pool *const p = w->pool;
     uint64_t seen = 0;
+    r1i_numa_stay(p->numa, w->index, p->threads);
     while (wait_for_job(p, seen)) {
         seen++;
         work(p, w->index);
@@ -97,6 +101,7 @@ r1_status r1i_pool_create(const r1_env *env, int threads, r1i_pool **out, r1_err
         r1i_pool_destroy(p);
         return R1_ERR_NOMEM;
     }
+    if (p->threads > 1) p->numa = r1i_numa_open();
     for (int i = 0; i + 1 < p->threads; i++) {
         worker *const w = &p->workers[i];
         *w = (worker){.pool = p, .index = i + 1};
@@ -120,6 +125,7 @@ void r1i_pool_destroy(r1i_pool *p)
     pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->lock);
     for (int i = 0; i < p->started; i++) pthread_join(p->workers[i].thread, NULL);
+    r1i_numa_close(p->numa);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     const r1_env env = p->env;

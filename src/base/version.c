@@ -20,6 +20,7 @@ const char *r1_feature(int i, bool *present, const char **adds)
         {"zstd", "data sets in .zst", R1_WITH_ZSTD},
         {"libseccomp", "the code runner's system call filter", R1_WITH_SECCOMP},
         {"libexttextcat", "languages of one script told apart", R1_WITH_EXTTEXTCAT},
+        {"libhwloc", "weights and threads spread over memory nodes, where it is installed", R1_WITH_HWLOC},
     };
     if (i < 0 || i >= (int)(sizeof features / sizeof *features)) return NULL;
     *present = features[i].present;

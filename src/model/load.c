@@ -9,6 +9,7 @@
 #include "backend/cpu/kernels.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/numa.h"
 
 r1_model_params r1_model_params_default(void) { return (r1_model_params){.compute = R1_COMPUTE_F32}; }
 
@@ -71,6 +72,9 @@ static r1_status build(r1_model *m, const r1i_binder *plan, r1_error *err)
     r1_status st = r1i_arena_create(&m->arena, "model", &m->env, (size_t)(plan->bytes + plan->panel_bytes), err);
     if (st != R1_OK) return st;
     want_huge_pages(&m->arena);
+    r1i_numa *const numa = r1i_numa_open(); /* before the first touch */
+    r1i_numa_spread(numa, m->arena.base, m->arena.size);
+    r1i_numa_close(numa);
     if (!(b.job = r1i_alloc(&m->env, job_bytes))) return r1i_fail(err, R1_ERR_NOMEM, "loading, %zu bytes of jobs", job_bytes);
     if ((st = r1i_bind(&b)) == R1_OK) st = r1i_pack(m->store, b.job, b.n_jobs, NULL, &m->env, err);
     m->mapped_bytes = b.mapped_bytes;
