@@ -328,9 +328,13 @@ static r1i_frac pow_poly(r1i_mem *m, const r1i_poly *a, int32_t p, int32_t q)
     }
     /* a fractional power of a sum: content out, then denest, perfect squares, or a root of its own */
     const r1i_rat content = r1i_poly_content(m, a), inverse = r1i_rat_inv(m, &content);
-    const r1i_poly primitive = r1i_poly_scale(m, a, &inverse);
-    r1i_frac r = pow_const(m, &content, p, q), f;
-    r1i_poly s;
+    r1i_poly primitive = r1i_poly_scale(m, a, &inverse), s;
+    r1i_frac r = pow_const(m, &content, p, q), f = r1i_frac_poly(m, &primitive);
+    if (q % 2 && r1i_poly_no_vars(a) && r1i_math_sign(m, &f) < 0) { /* the real root of a negative constant */
+        const r1i_rat minus = r1i_rat_of(-1);
+        primitive = r1i_poly_scale(m, &primitive, &minus);
+        if (p % 2) r = r1i_frac_scale(m, &r, &minus);
+    }
     if (q % 2 == 0 && q == 2 && denest(m, &primitive, &f)) {
         f = r1i_math_pow_rat(m, &f, p, 1);
         return r1i_frac_mul(m, &r, &f);
@@ -886,6 +890,18 @@ static r1i_frac function(r1i_mem *m, int fn, const r1i_frac *a, int n)
 
 /* ---- the walk ---- */
 
+/* Names of several letters are written so that they are not read as products; E and I so that they are not the constants. */
+static const char *symbol_key(r1i_mem *m, const char *name)
+{
+    static const char *const greek[] = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "omicron", "rho", "sigma", "tau",
+        "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega", "hbar", "aleph", "digamma", "square"};
+    const size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    if (name[n] || n == 0 || (n == 1 && *name != 'E' && *name != 'I')) return name;
+    for (size_t i = 0; n > 1 && i < sizeof greek / sizeof *greek; i++)
+        if (strcmp(name, greek[i]) == 0) return name;
+    return r1i_mem_printf(m, "\\mathrm{%s}", name);
+}
+
 static r1i_frac degrees_of(r1i_mem *m, const r1i_mnode *e)
 {
     r1i_frac x = r1i_math_canon(m, e->kid[0]);
@@ -909,7 +925,7 @@ r1i_frac r1i_math_canon(r1i_mem *m, const r1i_mnode *e)
     r1i_frac r;
     switch (e->kind) {
     case R1I_M_NUM: r = r1i_frac_rat(m, &e->num); break;
-    case R1I_M_SYM: r = r1i_frac_atom(m, r1i_atom_get(m, R1I_A_SYM, 0, e->name, NULL, 0)); break;
+    case R1I_M_SYM: r = r1i_frac_atom(m, r1i_atom_get(m, R1I_A_SYM, 0, symbol_key(m, e->name), NULL, 0)); break;
     case R1I_M_CONST: r = r1i_frac_atom(m, r1i_atom_const(m, e->op)); break;
     case R1I_M_ADD:
         r = r1i_math_canon(m, e->kid[0]);

@@ -48,9 +48,9 @@ static const spelling commands[] = {
     OP("\\", R1I_OP_ROW), OP("cr", R1I_OP_ROW), OP("newline", R1I_OP_ROW), OP("emptyset", R1I_OP_EMPTY), OP("varnothing", R1I_OP_EMPTY),
     OP("O", R1I_OP_EMPTY), OP("ldots", R1I_OP_DOTS), OP("cdots", R1I_OP_DOTS), OP("dots", R1I_OP_DOTS), OP("dotsc", R1I_OP_DOTS),
     OP("dotsb", R1I_OP_DOTS), OP("vdots", R1I_OP_DOTS), OP("ddots", R1I_OP_DOTS), OP("partial", R1I_OP_PARTIAL), OP("R", R1I_OP_NUMBERS),
-    OP("nabla", R1I_OP_NABLA), OP("angle", R1I_OP_ANGLE), OP("forall", R1I_OP_FORALL), OP("exists", R1I_OP_FORALL), OP("pounds", R1I_OP_MONEY),
+    OP("nabla", R1I_OP_NABLA), {"angle", R1I_T_OP, R1I_OP_ANGLE, "angle"}, {"measuredangle", R1I_T_OP, R1I_OP_ANGLE, "angle"}, {"odot", R1I_T_OP, R1I_OP_ANGLE, "odot"}, SY("complement"), SY("top"), OP("forall", R1I_OP_FORALL), OP("exists", R1I_OP_FORALL), OP("pounds", R1I_OP_MONEY),
     OP("bmod", R1I_OP_BMOD), OP("mod", R1I_OP_BMOD), OP("pmod", R1I_OP_PMOD), OP("colon", ':'), OP("lparen", '('), OP("rparen", ')'),
-    OP("substack", R1I_OP_SUBSTACK), OP("dotsm", R1I_OP_DOTS), OP("euro", R1I_OP_MONEY), OP("yen", R1I_OP_MONEY), OP("triangle", '#'),
+    OP("substack", R1I_OP_SUBSTACK), OP("dotsm", R1I_OP_DOTS), OP("euro", R1I_OP_MONEY), OP("yen", R1I_OP_MONEY), {"triangle", R1I_T_OP, R1I_OP_ANGLE, "triangle"},
     {"sum", R1I_T_BIG, R1I_MB_SUM, NULL}, {"prod", R1I_T_BIG, R1I_MB_PROD, NULL}, {"int", R1I_T_BIG, R1I_MB_INT, NULL},
     {"iint", R1I_T_BIG, R1I_MB_INT, NULL}, {"oint", R1I_T_BIG, R1I_MB_INT, NULL}, {"lim", R1I_T_BIG, R1I_MB_LIM, NULL},
     {"overline", R1I_T_ACCENT, 0, "overline"}, {"bar", R1I_T_ACCENT, 0, "overline"}, {"vec", R1I_T_ACCENT, 0, "vec"},
@@ -85,7 +85,7 @@ static const spelling commands[] = {
     {"phantom", 0, 1, NULL}, {"hspace", 0, 1, NULL}, {"vspace", 0, 1, NULL}, {"label", 0, 1, NULL}, {"tag", 0, 1, NULL}, {"color", 0, 1, NULL},
     {"hphantom", 0, 1, NULL}, {"vphantom", 0, 1, NULL}, {"hline", 0, 0, NULL}, {"(", 0, 0, NULL}, {")", 0, 0, NULL}, {"[", 0, 0, NULL}, {"]", 0, 0, NULL},
     {"enspace", 0, 0, NULL}, {"medspace", 0, 0, NULL}, {"thickspace", 0, 0, NULL}, {"negthinspace", 0, 0, NULL}, {"boldsymbol", 0, 0, NULL}, {"bm", 0, 0, NULL},
-    {"mathop", 0, 0, NULL}, {"ensuremath", 0, 0, NULL}, {"therefore", 0, 0, NULL}, {"because", 0, 0, NULL}, {"mathrel", 0, 0, NULL}, {"mathbin", 0, 0, NULL},
+    {"mathop", 0, 3, NULL}, {"ensuremath", 0, 3, NULL}, {"overset", 0, 1, NULL}, {"underset", 0, 1, NULL}, {"stackrel", 0, 1, NULL}, {"therefore", 0, 0, NULL}, {"because", 0, 0, NULL}, {"mathrel", 0, 3, NULL}, {"mathbin", 0, 3, NULL},
 };
 /* Words outside LaTeX. */
 static const spelling words[] = {
@@ -98,7 +98,7 @@ static const spelling words[] = {
     FN("ceil", CEIL), FN("ceiling", CEIL), FN("factorial", FACT), FN("factorial2", FACT2), FN("binomial", BINOM), FN("binom", BINOM), FN("gcd", GCD), FN("lcm", LCM),
     FN("Mod", MOD), FN("max", MAX), FN("min", MIN), FN("Max", MAX), FN("Min", MIN), FN("sign", SIGN), FN("sgn", SIGN), FN("re", RE),
     FN("im", IM), FN("arg", ARG), FN("conjugate", CONJ), FN("det", DET), FN("trace", TRACE), FN("root", ROOT), FN("erf", ERF),
-    FN("norm", NORM), FN("transpose", TRANSPOSE), FN("tg", TAN), FN("ctg", COT), FN("rank", SIZE), FN("prob", PROB), FN("arc", ARC), FN("inner", INNER),
+    FN("norm", NORM), FN("transpose", TRANSPOSE), FN("tg", TAN), FN("ctg", COT), FN("prob", PROB), FN("arc", ARC), FN("inner", INNER),
     OP("sqrt", R1I_OP_SQRT), OP("cbrt", R1I_OP_SQRT + 1000), OP("or", R1I_OP_OR), OP("Or", R1I_OP_OR), OP("OR", R1I_OP_OR), OP("and", R1I_OP_AND),
     OP("And", R1I_OP_AND), OP("AND", R1I_OP_AND), OP("mod", R1I_OP_BMOD), OP("in", R1I_OP_IN), OP("if", R1I_OP_IF), OP("when", R1I_OP_IF), OP("for", R1I_OP_IF), OP("where", R1I_OP_IF),
     OP("equals", '='), OP("union", R1I_OP_CUP), OP("U", R1I_OP_CUP + 1000), OP("degrees", R1I_OP_DEG), OP("degree", R1I_OP_DEG), OP("deg", R1I_OP_DEG),
@@ -110,6 +110,11 @@ static const spelling words[] = {
     {"lamda", R1I_T_SYM, 0, "lambda"}, SY("mu"), SY("nu"), SY("xi"), SY("rho"), SY("sigma"), SY("tau"), SY("phi"), SY("chi"), SY("psi"), SY("omega"),
     SY("iota"), SY("upsilon"), SY("Gamma"), SY("Delta"), SY("Theta"), SY("Lambda"), SY("Sigma"), SY("Phi"), SY("Psi"), SY("Omega"), SY("hbar"),
     SY("omicron"), SY("Xi"), SY("Upsilon"), SY("aleph"), SY("digamma"), SY("square"),
+};
+/* Words that mean something only before a bracket, and upright names in LaTeX. */
+static const spelling call_words[] = {
+    FN("sup", SUP), FN("dim", DIM), FN("prime", PRIME), FN("infimum", INF), FN("dfactorial", FACT2), FN("Re", RE), FN("Im", IM), FN("tr", TRACE), FN("Tr", TRACE),
+    FN("rank", SIZE), FN("size", SIZE), FN("Gamma", GAMMA), FN("zeta", ZETA), FN("mod", MOD), FN("norm", NORM),
 };
 typedef struct sign {
     uint32_t cp;
@@ -139,7 +144,7 @@ static const sign signs[] = {
     {0x2209, R1I_T_OP, R1I_OP_NOTIN, NULL}, {0x220F, R1I_T_BIG, R1I_MB_PROD, NULL}, {0x2211, R1I_T_BIG, R1I_MB_SUM, NULL}, {0x2212, R1I_T_OP, '-', NULL},
     {0x2213, R1I_T_OP, R1I_OP_MP, NULL}, {0x2215, R1I_T_OP, '/', NULL}, {0x2216, R1I_T_OP, R1I_OP_SETMINUS, NULL}, {0x2217, R1I_T_OP, '*', NULL},
     {0x2218, R1I_T_OP, R1I_OP_CIRC, NULL}, {0x2219, R1I_T_OP, '*', NULL}, {0x221A, R1I_T_OP, R1I_OP_SQRT, NULL}, {0x221B, R1I_T_OP, R1I_OP_SQRT + 1000, NULL},
-    {0x221E, R1I_T_CONST, R1I_MC_INF, NULL}, {0x2220, R1I_T_OP, R1I_OP_ANGLE, NULL}, {0x2223, R1I_T_OP, R1I_OP_MID, NULL}, {0x2227, R1I_T_OP, R1I_OP_AND, NULL},
+    {0x221E, R1I_T_CONST, R1I_MC_INF, NULL}, {0x2220, R1I_T_OP, R1I_OP_ANGLE, "angle"}, {0x25B3, R1I_T_OP, R1I_OP_ANGLE, "triangle"}, {0x25B5, R1I_T_OP, R1I_OP_ANGLE, "triangle"}, {0x2223, R1I_T_OP, R1I_OP_MID, NULL}, {0x2227, R1I_T_OP, R1I_OP_AND, NULL},
     {0x2228, R1I_T_OP, R1I_OP_OR, NULL}, {0x2229, R1I_T_OP, R1I_OP_CAP, NULL}, {0x222A, R1I_T_OP, R1I_OP_CUP, NULL}, {0x222B, R1I_T_BIG, R1I_MB_INT, NULL},
     {0x2236, R1I_T_OP, ':', NULL}, {0x2248, R1I_T_OP, R1I_OP_APPROX, NULL}, {0x2243, R1I_T_OP, R1I_OP_APPROX, NULL}, {0x2260, R1I_T_OP, R1I_OP_NE, NULL}, {0x2261, R1I_T_OP, R1I_OP_EQUIV, NULL},
     {0x2264, R1I_T_OP, R1I_OP_LE, NULL}, {0x2265, R1I_T_OP, R1I_OP_GE, NULL}, {0x2282, R1I_T_OP, R1I_OP_SUBSET, NULL}, {0x2286, R1I_T_OP, R1I_OP_SUBSET, NULL},
@@ -339,6 +344,11 @@ static void lex_word(lexer *x)
         return;
     }
     const spelling *const w = FIND(words, s, n);
+    const spelling *const called = x->i < x->n && x->s[x->i] == '(' ? FIND(call_words, s, n) : NULL;
+    if (called) {
+        emit_spelling(x, called, at);
+        return;
+    }
     if (w && w->op < 1000 && !(w->type == R1I_T_OP && in_text && (w->op == R1I_OP_IF || w->op == R1I_OP_IN || w->op == R1I_OP_AND))) {
         if (w->type == R1I_T_SYM) emit(x, R1I_T_SYM, 0, w->s, strlen(w->s), at)->plain = true;
         else emit_spelling(x, w, at);
@@ -432,6 +442,7 @@ static void lex_text(lexer *x, size_t at, bool font)
         return;
     }
     const spelling *w = FIND(words, s, n);
+    if (font && !w) w = FIND(call_words, s, n);
     const r1i_mtok *const last = x->n_tok ? &x->tok[x->n_tok - 1] : NULL;
     const bool after_value = last && (last->type == R1I_T_NUM || last->type == R1I_T_CONST || (last->type == R1I_T_OP && (last->op == '}' || last->op == ')')));
     r1i_rat scale;
@@ -528,10 +539,11 @@ static void lex_command(lexer *x)
         return;
     }
     x->space = x->space || (w->op == 0 && w->name[0] != '!');
-    if (w->op == 1) {
+    if (w->op == 1 || w->op == 3) {
         const char *g;
         size_t g_n;
         raw_group(x, &g, &g_n);
+        if (w->op == 3 && x->boxes < 20) inner(x, g, g_n);
     } else if (w->op == 2) {
         while (x->i < x->n && x->s[x->i] == ' ') x->i++;
         if (x->i < x->n && x->s[x->i] == '.') x->i++;

@@ -47,7 +47,7 @@ enum { R1I_MI_LEFT = 1, R1I_MI_RIGHT = 2, R1I_MI_ANGLE = 4 }; /* closed on that 
     X(SINH, "sinh") X(COSH, "cosh") X(TANH, "tanh") X(COTH, "coth") X(SECH, "sech") X(CSCH, "csch") \
     X(ASINH, "asinh") X(ACOSH, "acosh") X(ATANH, "atanh") X(ACOTH, "acoth") X(ASECH, "asech") X(ACSCH, "acsch") \
     X(EXP, "exp") X(LN, "ln") X(LOG, "log") X(ABS, "abs") X(FLOOR, "floor") X(CEIL, "ceil") X(ROOT, "root") \
-    X(FACT, "factorial") X(FACT2, "factorial2") X(BINOM, "binomial") X(GCD, "gcd") X(LCM, "lcm") X(MOD, "mod") \
+    X(FACT, "factorial") X(FACT2, "dfactorial") X(BINOM, "binomial") X(GCD, "gcd") X(LCM, "lcm") X(MOD, "Mod") \
     X(MAX, "max") X(MIN, "min") X(SIGN, "sign") X(RE, "re") X(IM, "im") X(ARG, "arg") X(CONJ, "conjugate") \
     X(DET, "det") X(TRACE, "trace") X(NORM, "norm") X(GAMMA, "gamma") X(ZETA, "zeta") X(ERF, "erf") X(INNER, "inner") \
     X(TRANSPOSE, "transpose") X(SGN, "sgn") X(PROB, "prob") X(DIM, "dim") X(SUP, "sup") X(INF, "infimum") X(PERP, "angle") \

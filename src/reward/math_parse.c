@@ -192,7 +192,7 @@ bool r1i_mp_starts(const r1i_mparse *p)
     switch (t->op) {
     case '(': case '{': case '[': case R1I_OP_FRAC: case R1I_OP_SQRT: case R1I_OP_SQRT + 1000: case R1I_OP_BINOM: case R1I_OP_LFLOOR: case R1I_OP_LCEIL:
     case R1I_OP_LVERT: case R1I_OP_BOX: case R1I_OP_LANGLE: case R1I_OP_DOTS: case R1I_OP_PARTIAL: case R1I_OP_ANGLE: case R1I_OP_LSET: case R1I_OP_NABLA: return true;
-    case '|': case R1I_OP_NORM: return p->bars == 0;
+    case '|': case R1I_OP_NORM: return p->bars == 0 && !p->given;
     default: return false;
     }
 }
@@ -261,7 +261,7 @@ static r1i_mnode *power_of(r1i_mparse *p, r1i_mnode *base)
     /* x^{\prime}, x^*, A^T */
     int i = p->i + (r1i_mp_op(p, '{') ? 1 : 0);
     const bool group = i > p->i;
-    if (r1i_mp_op_at(p, i, '\'') || r1i_mp_op_at(p, i, '*') || ((r1i_mp_op_at(p, i, '+') || r1i_mp_op_at(p, i, '-')) && group && r1i_mp_op_at(p, i + 1, '}'))) {
+    if (r1i_mp_op_at(p, i, '\'') || r1i_mp_op_at(p, i, '*') || ((r1i_mp_op_at(p, i, '+') || r1i_mp_op_at(p, i, '-')) && r1i_mp_op_at(p, i + 1, '}'))) {
         int primes = 0;
         while (p->tok[i].type == R1I_T_OP && (p->tok[i].op == '\'' || p->tok[i].op == '*' || p->tok[i].op == '+' || p->tok[i].op == '-')) i++, primes++;
         p->i = i;
@@ -466,11 +466,24 @@ static bool calls(const r1i_mparse *p, const char *name, int primes)
                 return entries > 1 || relation || defines;
             }
         } else if (depth == 1 && t->type == R1I_T_OP && t->op == ',') entries++;
+        else if (depth == 1 && t->type == R1I_T_OP && t->op == '|' && strcmp(name, "P") == 0) relation = true;
         else if (depth == 1 && t->type == R1I_T_OP && (t->op == '=' || t->op == '<' || t->op == '>' || t->op == R1I_OP_LE || t->op == R1I_OP_GE || t->op == R1I_OP_MID)) relation = true;
         else if (t->type == R1I_T_ACCENT && r1i_mp_op_at(p, i + 1, '{') && r1i_mp_op_at(p, i + 3, '}')) i += 3;
         else if (t->type != R1I_T_SYM) plain = false;
     }
     return false;
+}
+
+/* P(A|B): one bar alone before the closing bracket parts an event from its condition. */
+static bool given(const r1i_mparse *p)
+{
+    int depth = 0, n = 0;
+    for (int i = p->i; p->tok[i].type != R1I_T_END; i++) {
+        if (r1i_mp_op_at(p, i, '(')) depth++;
+        else if (r1i_mp_op_at(p, i, ')') && --depth < 0) break;
+        n += r1i_mp_op_at(p, i, '|');
+    }
+    return n == 1;
 }
 
 static r1i_mnode *symbol(r1i_mparse *p)
@@ -500,9 +513,11 @@ static r1i_mnode *symbol(r1i_mparse *p)
         r1i_mnode **args;
         p->i++;
         r1i_mp_deeper(p);
-        const int bars_before = p->bars;
+        const int bars_before = p->bars, given_before = p->given;
         p->bars = 0;
+        p->given = given(p);
         const int n = r1i_mp_entries(p, &args);
+        p->given = given_before;
         p->bars = bars_before;
         r1i_mp_need(p, ')', "expected )");
         r1i_mp_back(p);
@@ -520,7 +535,11 @@ static r1i_mnode *accent(r1i_mparse *p)
     const char *const what = r1i_mp_now(p)->s;
     const uint32_t at = r1i_mp_now(p)->at;
     p->i++;
-    if (strcmp(what, "plain") == 0) return r1i_mp_group(p);
+    if (strcmp(what, "plain") == 0) {
+        r1i_mnode *const e = r1i_mp_group(p);
+        if (r1i_mp_take(p, '_') || r1i_mp_take(p, '^')) r1i_mp_group(p); /* what stands under a brace */
+        return e;
+    }
     char part[100];
     size_t n = 0;
     const bool group = r1i_mp_take(p, '{');
@@ -596,12 +615,13 @@ static r1i_mnode *op_primary(r1i_mparse *p)
         return r1i_mnode_name(m, R1I_M_NUMBERS, name, strlen(name));
     }
     case R1I_OP_DOTS: p->i++; return r1i_mnode_name(m, R1I_M_SYM, "...", 3);
-    case R1I_OP_PARTIAL: p->i++; return r1i_mnode_name(m, R1I_M_SYM, "partial", 7);
-    case R1I_OP_NABLA: p->i++; return r1i_mnode_name(m, R1I_M_SYM, "nabla", 5);
+    case R1I_OP_PARTIAL: p->i++; return r1i_mnode_name(m, R1I_M_SYM, "\\partial", 8);
+    case R1I_OP_NABLA: p->i++; return r1i_mnode_name(m, R1I_M_SYM, "\\nabla", 6);
     case R1I_OP_ANGLE: {
         char part[64];
         size_t n = 0;
         p->i++;
+        const char *const what = p->tok[p->i - 1].s;
         const bool braces = r1i_mp_take(p, '{');
         while (r1i_mp_now(p)->type == R1I_T_SYM || r1i_mp_now(p)->type == R1I_T_CONST || (n && r1i_mp_op(p, '_'))) {
             if (r1i_mp_take(p, '_')) {
@@ -617,7 +637,7 @@ static r1i_mnode *op_primary(r1i_mparse *p)
         }
         if (n == 0 && !braces && r1i_mp_now(p)->type == R1I_T_NUM) return number_primary(p);
         if (braces) r1i_mp_need(p, '}', "expected } after an angle");
-        const char *const name = r1i_mem_printf(m, "\\angle{%.*s}", (int)n, part);
+        const char *const name = r1i_mem_printf(m, "\\%s{%.*s}", what, (int)n, part);
         return r1i_mnode_name(m, R1I_M_SYM, name, strlen(name));
     }
     default: r1i_mp_fail(p, "expected a number, a name or an opening bracket");
@@ -678,6 +698,11 @@ r1i_mnode *r1i_mp_power(r1i_mparse *p)
         } else if (t->op == '%') {
             p->i++;
             e = quantity(p, e, "%", 0);
+        } else if (t->op == R1I_OP_CIRC && (t[1].type == R1I_T_SYM || t[1].type == R1I_T_FN || (t[1].type == R1I_T_OP && t[1].op == '('))) { /* f \circ g */
+            p->i++;
+            r1i_mnode *const inner = r1i_mp_power(p);
+            e = r1i_mnode_make(p->m, R1I_M_CALL, 0, 2, e, inner);
+            e->name = "compose";
         } else if (t->op == R1I_OP_DEG || (t->op == R1I_OP_CIRC)) {
             p->i++;
             e = degrees(p, e);
@@ -746,9 +771,9 @@ r1i_mnode *r1i_mp_term(r1i_mparse *p)
             r1i_mnode *const f = signed_power(p);
             if (e->kind == R1I_M_TEXT || f->kind == R1I_M_TEXT) r1i_mp_fail(p, "words in a product");
             e = t->op == '*' ? product(p, e, f) : r1i_mp_div(p->m, e, f);
-        } else if (t->type == R1I_T_OP && (t->op == R1I_OP_BMOD || t->op == R1I_OP_PMOD)) {
+        } else if (t->type == R1I_T_OP && t->op == R1I_OP_BMOD) {
             p->i++;
-            r1i_mnode *const f = t->op == R1I_OP_PMOD ? r1i_mp_group(p) : signed_power(p);
+            r1i_mnode *const f = signed_power(p);
             e = r1i_mnode_make(p->m, R1I_M_FN, R1I_MF_MOD, 2, e, f);
         } else if (t->type == R1I_T_OP && t->op == R1I_OP_CHOOSE) {
             p->i++;
@@ -765,7 +790,7 @@ r1i_mnode *r1i_mp_term(r1i_mparse *p)
                 break;
             }
         } else if (r1i_mp_starts(p) && e->kind != R1I_M_TEXT) {
-            if (t->type == R1I_T_NUM && e->kind == R1I_M_NUM && !e->paren) r1i_mp_fail(p, "two numbers in a row");
+            if (t->type == R1I_T_NUM && e->kind == R1I_M_NUM && !e->paren && !(t[1].type == R1I_T_OP && t[1].op == '^')) r1i_mp_fail(p, "two numbers in a row");
             if (e->kind == R1I_M_QTY) r1i_mp_fail(p, "a quantity times something");
             r1i_mnode *const f = r1i_mp_power(p);
             if (f->kind == R1I_M_PIECES || e->kind == R1I_M_PIECES) r1i_mp_fail(p, "a product with cases");

@@ -12,6 +12,7 @@ typedef struct r1i_mparse {
     int i;
     int bars;        /* inside |...|, or where | parts a set's condition: a bar opens nothing here unless an operand is due */
     int integrals;   /* inside \int: "d x" ends the body */
+    int given;       /* where one | is a condition */
     int ratios;      /* where ':' is no ratio */
     const char *differential; /* of the innermost integral, once seen */
 } r1i_mparse;

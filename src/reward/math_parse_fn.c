@@ -171,6 +171,15 @@ static r1i_mnode *limit(r1i_mparse *p)
     return e;
 }
 
+/* \sum_{i=1}: from here on i is an index and not the imaginary unit. */
+static void index_i(r1i_mparse *p)
+{
+    const int at = p->i + 1 + (r1i_mp_op_at(p, p->i + 1, '{') ? 1 : 0);
+    if (!r1i_mp_op(p, '_') || p->tok[at].type != R1I_T_CONST || p->tok[at].op != R1I_MC_I) return;
+    for (int i = at; p->tok[i].type != R1I_T_END; i++)
+        if (p->tok[i].type == R1I_T_CONST && p->tok[i].op == R1I_MC_I) p->tok[i].type = R1I_T_SYM;
+}
+
 r1i_mnode *r1i_mp_big(r1i_mparse *p)
 {
     r1i_mem *const m = p->m;
@@ -182,6 +191,7 @@ r1i_mnode *r1i_mp_big(r1i_mparse *p)
     else if (what == R1I_MB_LIM) e = limit(p);
     else {
         r1i_mnode *low = NULL, *high = NULL;
+        index_i(p);
         limits(p, &low, &high);
         if (!low) r1i_mp_fail(p, "a sum or product without its index");
         r1i_mnode *const body = r1i_mp_term(p);
@@ -316,10 +326,21 @@ static r1i_mnode *program_matrix(r1i_mparse *p, r1i_mnode *e)
     return e;
 }
 
+static r1i_mnode *unit_to_index(r1i_mem *m, r1i_mnode *e)
+{
+    if (e->kind == R1I_M_CONST && e->op == R1I_MC_I) return r1i_mnode_name(m, R1I_M_SYM, "i", 1);
+    for (int i = 0; i < e->n; i++) e->kid[i] = unit_to_index(m, e->kid[i]);
+    return e;
+}
+
 /* (x, a, b) of Integral(f, (x, a, b)) and its like. */
 static r1i_mnode *program_bound(r1i_mparse *p, int what, r1i_mnode *body, const r1i_mnode *range)
 {
     r1i_mem *const m = p->m;
+    if (range->kind == R1I_M_TUPLE && range->kid[0]->kind == R1I_M_CONST && range->kid[0]->op == R1I_MC_I) {
+        range->kid[0] = r1i_mnode_name(m, R1I_M_SYM, "i", 1);
+        body = unit_to_index(m, body);
+    }
     if (range->kind == R1I_M_SYM) return r1i_mnode_make(m, R1I_M_BIND, what, 2, body, range);
     if (range->kind != R1I_M_TUPLE || range->n < 2 || range->n > 3 || range->kid[0]->kind != R1I_M_SYM) r1i_mp_fail(p, "bounds that are not (x, a, b)");
     if (what == R1I_MB_DIFF) {

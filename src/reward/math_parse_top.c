@@ -17,6 +17,7 @@ static char relation_sign(const r1i_mtok *t)
     case R1I_OP_NOTIN: return 'o';
     case R1I_OP_TO: return 't';
     case R1I_OP_SUBSET: return 's';
+    case R1I_OP_MID: return 'd';
     default: return 0;
     }
 }
@@ -52,8 +53,11 @@ static r1i_mnode *set_algebra(r1i_mparse *p)
 r1i_mnode *r1i_mp_relation(r1i_mparse *p)
 {
     r1i_mp_deeper(p);
-    if (r1i_mp_take(p, R1I_OP_NOT)) {
-        r1i_mnode *const e = r1i_mnode_make(p->m, R1I_M_NOT, 0, 1, r1i_mp_relation(p));
+    while (r1i_mp_take(p, R1I_OP_IF)) {}
+    if (r1i_mp_op(p, R1I_OP_NOT) || r1i_mp_op(p, R1I_OP_FORALL)) {
+        const bool all = r1i_mp_op(p, R1I_OP_FORALL);
+        p->i++;
+        r1i_mnode *const e = r1i_mnode_make(p->m, R1I_M_NOT, all, 1, r1i_mp_relation(p));
         r1i_mp_back(p);
         return e;
     }
@@ -63,7 +67,9 @@ r1i_mnode *r1i_mp_relation(r1i_mparse *p)
     kids[n++] = set_algebra(p);
     for (;;) {
         if (r1i_mp_op(p, '&') && relation_sign(&p->tok[p->i + 1])) p->i++; /* of aligned equations */
-        const char sign = relation_sign(r1i_mp_now(p));
+        char sign = relation_sign(r1i_mp_now(p));
+        if (sign == 'd' && p->bars) sign = 0;
+        if (!sign && p->given && r1i_mp_op(p, '|')) sign = 'd';
         if (!sign) break;
         if (n == 32) r1i_mp_fail(p, "a chain of more than 31 relations");
         rel[n - 1] = sign;
@@ -72,6 +78,7 @@ r1i_mnode *r1i_mp_relation(r1i_mparse *p)
         kids[n++] = set_algebra(p);
     }
     r1i_mp_back(p);
+    if (n == 1 && r1i_mp_take(p, R1I_OP_PMOD)) return r1i_mnode_make(p->m, R1I_M_FN, R1I_MF_MOD, 2, kids[0], r1i_mp_group(p));
     if (n == 1) return kids[0];
     r1i_mnode *e = r1i_mnode_many(p->m, R1I_M_REL, 0, n, kids);
     e->name = r1i_mem_text(p->m, rel, (size_t)n - 1);

@@ -394,7 +394,7 @@ static r1i_shape *equation(r1i_mem *m, const r1i_mnode *left, const r1i_mnode *r
 static r1i_shape *words_of(r1i_mem *m, const r1i_mnode *e)
 {
     static const struct { char c; const char *s; } names[] = {{'=', "="}, {'<', "<"}, {'>', ">"}, {'l', "\\le"}, {'g', "\\ge"}, {'n', "\\ne"}, {'a', "\\approx"}, {'e', "\\equiv"},
-        {'i', "\\in"}, {'o', "\\notin"}, {'t', "\\to"}, {'s', "\\subset"}};
+        {'i', "\\in"}, {'o', "\\notin"}, {'t', "\\to"}, {'s', "\\subset"}, {'d', "\\mid"}};
     r1i_mtext t = {.mem = m};
     for (int i = 0; i < e->n; i++) {
         if (i) {
@@ -618,7 +618,7 @@ r1i_shape *r1i_math_shape(r1i_mem *m, const r1i_mnode *e)
     case R1I_M_SETOF: s = set_of(m, e); break;
     case R1I_M_MATRIX: s = matrix(m, e); break;
     case R1I_M_REL: s = relation(m, e); break;
-    case R1I_M_NOT: s = r1i_shape_words(m, "statement", r1i_mem_printf(m, "\\neg %s", r1i_math_shape(m, e->kid[0])->text)); break;
+    case R1I_M_NOT: s = r1i_shape_words(m, "statement", r1i_mem_printf(m, "%s %s", e->op ? "\\forall" : "\\neg", r1i_math_shape(m, e->kid[0])->text)); break;
     case R1I_M_PIECES: s = pieces(m, e); break;
     case R1I_M_QTY: s = quantity(m, e); break;
     case R1I_M_RATIO: s = ratio(m, e); break;
@@ -676,6 +676,9 @@ const char *r1i_math_shape_text(r1i_mem *m, const r1i_mnode *e)
         const char *const to = r1i_mem_printf(m, "\\hat{%d}", binders(e));
         body = rename_symbol(m, body, var->name, to);
         var = rename_symbol(m, var, var->name, to);
+    }
+    if (e->n == 3 && e->op <= R1I_MB_PROD) { /* over all k, i < j ... */
+        return r1i_mem_printf(m, "%s_{%s} (%s)", e->op ? "\\prod" : "\\sum", r1i_math_shape(m, e->kid[2])->text, r1i_math_shape(m, body)->text);
     }
     r1i_mtext_add(&t, names[e->op]);
     r1i_mtext_add(&t, "(");
