@@ -7,7 +7,7 @@
 #include "backend/cpu/kernels.h"
 
 typedef float f4 __attribute__((vector_size(16)));
-typedef short s8 __attribute__((vector_size(16)));
+typedef unsigned short s8 __attribute__((vector_size(16)));
 typedef uint64_t u2 __attribute__((vector_size(16)));
 
 /* Twelve chains hide the latency of a multiply and an add; the empty asm makes each round depend on the last one. */
@@ -35,11 +35,11 @@ static double f32_c(int64_t rounds, float *sink)
 #undef STEP
 }
 
-/* The narrowest multiplication of the baseline that sums without loss of meaning: 16-bit lanes. */
+/* The narrowest multiplication of the baseline that vectors of 16 bytes have: 16-bit lanes. */
 static double int8_c(int64_t rounds, float *sink)
 {
     const s8 a = {3, 5, 7, 9, 11, 13, 15, 17};
-#define DECLARE(i) s8 v##i = {(short)i, 1, 2, 3, 4, 5, 6, 7};
+#define DECLARE(i) s8 v##i = {(unsigned short)i, 1, 2, 3, 4, 5, 6, 7};
 #define STEP(i) v##i = v##i * a + a; KEEP(v##i)
     EACH12(DECLARE)
     for (int64_t r = 0; r < rounds; r++) { EACH12(STEP) }
