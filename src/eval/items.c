@@ -38,11 +38,13 @@ static bool text_is(const json_t *have, const json_t *want)
     return json_is_string(have) && strcmp(json_string_value(have), json_string_value(want)) == 0;
 }
 
-static bool wanted(const json_t *where, const json_t *row)
+static bool wanted(const r1i_task *t, const json_t *row)
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)where, key, value)
+    for (size_t i = 0; i < json_array_size(t->exclude); i++)
+        if (text_is(json_object_get(row, t->id), json_array_get(t->exclude, i))) return false;
+    json_object_foreach(t->where, key, value)
     {
         const json_t *const have = json_object_get(row, key);
         bool any = json_is_string(value) && text_is(have, value);
@@ -122,7 +124,7 @@ static r1_status read_rows(const r1i_task *t, r1i_jsonl *in, int64_t limit, r1i_
         int64_t line;
         r1_status st = r1i_jsonl_next(in, &row, &line, err);
         if (st != R1_OK || !row) return st;
-        if (wanted(t->where, row) && (limit == 0 || (int64_t)out->n < limit)) {
+        if (wanted(t, row) && (limit == 0 || (int64_t)out->n < limit)) {
             r1i_item *const item = grow(out);
             if (!item) st = r1i_fail(err, R1_ERR_NOMEM, "rows");
             else {

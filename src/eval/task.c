@@ -20,6 +20,7 @@ static const r1i_field task_fields[] = {
     {"licence", R1I_FIELD_TEXT, false, 0, 0},      /* for people */
     {"data", R1I_FIELD_TEXT, false, 0, 0},
     {"where", R1I_FIELD_MAP, false, 0, 0},
+    {"exclude", R1I_FIELD_TEXTS, false, 0, 0},
     {"id", R1I_FIELD_TEXT, false, 0, 0},
     {"subject", R1I_FIELD_TEXT, false, 0, 0},
     {"fields", R1I_FIELD_TEXTS, false, 0, 0},
@@ -49,6 +50,7 @@ void r1i_task_free(r1i_task *t)
     r1_template_destroy(t->prompt);
     r1_template_destroy(t->gold);
     json_decref(t->where);
+    json_decref(t->exclude);
     free_texts(t->fields, t->n_fields);
     free_texts(t->stop, t->n_stop);
     free(t);
@@ -112,6 +114,7 @@ static r1_status fill(const r1i_yaml *y, r1i_task *t, r1_error *err)
         !copy_texts(root, "stop", &t->stop, &t->n_stop) || (options && !(t->options = json_dumps(options, JSON_COMPACT | JSON_SORT_KEYS))))
         return r1i_fail(err, R1_ERR_NOMEM, "task");
     t->where = json_incref(json_object_get(root, "where"));
+    t->exclude = json_incref(json_object_get(root, "exclude"));
     t->samples = json_integer_value(json_object_get(root, "samples"));
     t->raw = json_is_true(json_object_get(root, "raw"));
     t->consensus = !json_is_false(json_object_get(root, "consensus"));

@@ -15,6 +15,7 @@ typedef struct r1i_task {
     r1_template *prompt, *gold;
     char *grader, *options;    /* options: JSON or NULL */
     json_t *where;             /* field -> text or list of texts; NULL: every row */
+    json_t *exclude;           /* ids of rows that are left out, because their gold is broken; NULL: none */
     char **fields;             /* [n_fields] texts that every row must have */
     size_t n_fields;
     char **stop;               /* [n_stop] */

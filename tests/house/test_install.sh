@@ -11,6 +11,11 @@ if ldd "$tmp/usr/bin/r1" | grep -vE 'linux-vdso|libc\.so|libm\.so|libpthread|lib
     exit 1
 fi
 test -s "$tmp/usr/share/man/man1/r1.1"
+# tasks are found beside the program
+case $("$tmp/usr/bin/r1" eval --endpoint http://127.0.0.1:1 --task none --data "$tmp" --out "$tmp/run" 2>&1) in
+*"there are: aime24, aime25"* | *'without libyaml'*) ;;
+*) echo 'the installed program does not find its tasks'; exit 1 ;;
+esac
 cat >"$tmp/a.c" <<'END'
 #include <stdio.h>
 #include <r1/r1.h>
