@@ -23,7 +23,7 @@ typedef struct r1_train_plan {
     int64_t first_step, steps; /* of this call, of the run */
     uint64_t parameters, trained_parameters;
     int64_t rows, documents, skipped, tokens, targets, chunks; /* of the data, an epoch */
-    uint64_t model_bytes, optimizer_bytes, activation_bytes, cache_bytes, total_bytes, available_bytes;
+    uint64_t model_bytes, optimizer_bytes, activation_bytes, total_bytes, available_bytes;
     const char *model;         /* where the weights come from */
     const char *data_hash;
     double flops_per_token;    /* 6 times the active parameters */

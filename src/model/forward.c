@@ -89,7 +89,7 @@ size_t r1i_pass_begin_bytes(const r1_model *m, int64_t rows)
 
 /* ---- one layer ------------------------------------------------------------------------------------------------------ */
 
-r1_status r1i_block_layer(const r1i_pass *p, const r1i_layer *l, int64_t index, const r1i_kv_layer *kv)
+static r1_status run_layer(const r1i_pass *p, const r1i_layer *l, int64_t index, const r1i_kv_layer *kv)
 {
     const float eps = (float)p->m->config.rms_norm_eps;
     const size_t mark = r1i_arena_mark(p->ex->scratch);
@@ -105,6 +105,49 @@ r1_status r1i_block_layer(const r1i_pass *p, const r1i_layer *l, int64_t index, 
     st = l->moe ? r1i_block_moe(p, l, index, h) : r1i_block_ffn(p, &l->dense, h);
     r1i_arena_reset(p->ex->scratch, mark);
     return st;
+}
+
+/* A layer that a tape runs again: everything its call had, but nobody watches a second time. */
+typedef struct later {
+    r1i_pass p;
+    const r1i_layer *l;
+    int64_t index;
+    r1i_kv_layer kv;
+} later;
+
+static r1_status run_again(const void *layer)
+{
+    const later *const a = layer;
+    r1_status st = r1i_tape_begin_layer(a->p.ex);
+    if (st == R1_OK) st = run_layer(&a->p, a->l, a->index, &a->kv);
+    return st == R1_OK ? r1i_tape_end_layer(a->p.ex) : st;
+}
+
+static r1_status run_for_later(const r1i_pass *p, const r1i_layer *l, int64_t index, const r1i_kv_layer *kv)
+{
+    r1i_exec ex = *p->ex;
+    r1i_pass now = *p;
+    later *a;
+    r1_status st = r1i_pass_take(p, 1, sizeof *a, &a);
+    if (st != R1_OK) return st;
+    *a = (later){.p = *p, .l = l, .index = index, .kv = *kv};
+    a->p.probe = NULL;
+    if ((st = r1i_tape_later(p->ex, p->x, run_again, a)) != R1_OK) return st;
+    ex.tape = NULL;
+    now.ex = &ex;
+    ex.scratch->held = false;
+    st = run_layer(&now, l, index, kv);
+    ex.scratch->held = true;
+    return st;
+}
+
+r1_status r1i_block_layer(const r1i_pass *p, const r1i_layer *l, int64_t index, const r1i_kv_layer *kv)
+{
+    if (!p->ex->tape) return run_layer(p, l, index, kv);
+    if (p->ex->tape->recompute) return run_for_later(p, l, index, kv);
+    r1_status st = r1i_tape_begin_layer(p->ex);
+    if (st == R1_OK) st = run_layer(p, l, index, kv);
+    return st == R1_OK ? r1i_tape_end_layer(p->ex) : st;
 }
 
 size_t r1i_block_layer_bytes(const r1i_exec *ex, const r1_model *m, const r1i_layer *l, int64_t rows, size_t attn)
@@ -200,17 +243,35 @@ r1_status r1i_forward(r1i_exec *ex, const r1_model *m, const r1i_kv *kv, const r
     return st;
 }
 
-size_t r1i_forward_tape_bytes(const r1_model *m, int64_t rows, int64_t max_positions, int threads)
+/* Calls fn(bytes with a tape) for every layer, MTP layers last. */
+static size_t taped_layers(const r1_model *m, int64_t rows, size_t attn, bool recompute, size_t *largest)
 {
     r1i_tape tape;
     r1i_exec ex = r1i_model_exec(m, NULL, NULL, NULL);
+    const int64_t extra = m->mtp ? m->config.num_nextn_predict_layers : 0;
+    size_t sum = 0;
     ex.tape = &tape; /* only whether there is one is asked */
+    *largest = 0;
+    for (int64_t i = 0; i < m->config.num_hidden_layers + extra; i++) {
+        const r1i_layer *const l = i < m->config.num_hidden_layers ? &m->layer[i] : &m->mtp[i - m->config.num_hidden_layers].layer;
+        const size_t bytes = r1i_block_layer_bytes(&ex, m, l, rows, attn);
+        if (bytes > *largest) *largest = bytes;
+        sum += recompute ? r1i_mat_bytes(rows, m->config.hidden_size) + r1i_take_bytes(1, sizeof(later)) : bytes;
+    }
+    return recompute ? sum + *largest : sum;
+}
+
+void r1i_forward_tape_bytes(const r1_model *m, int64_t rows, int64_t max_positions, int threads, bool recompute, r1i_tape_bytes *out)
+{
+    r1i_tape tape;
+    r1i_exec ex = r1i_model_exec(m, NULL, NULL, NULL);
     const size_t attn = r1i_op_scratch_bytes(&m->attn, rows, max_positions, threads), d = r1i_mat_bytes(rows, m->config.hidden_size);
-    size_t bytes = r1i_pass_begin_bytes(m, rows) + 3 * d; /* the final norm's copy and output, the head's input */
-    for (int64_t i = 0; i < m->config.num_hidden_layers; i++) bytes += r1i_block_layer_bytes(&ex, m, &m->layer[i], rows, attn);
-    for (int64_t i = 0; m->mtp && i < m->config.num_nextn_predict_layers; i++)
-        bytes += r1i_pass_begin_bytes(m, rows) + r1i_block_layer_bytes(&ex, m, &m->mtp[i].layer, rows, attn) + 2 * r1i_mtp_join_bytes(&ex, m, rows) + 4 * d;
-    return bytes;
+    size_t shared = r1i_pass_begin_bytes(m, rows) + 3 * d; /* the final norm's copy and output, the head's input */
+    ex.tape = &tape;
+    if (m->mtp) shared += r1i_pass_begin_bytes(m, rows) + 2 * r1i_mtp_join_bytes(&ex, m, rows) + 6 * d + 2 * r1i_take_bytes(rows, 8);
+    const size_t layers = taped_layers(m, rows, attn, recompute, &out->layer);
+    out->act = shared + layers;
+    out->shadow = shared + out->layer + (recompute ? layers - out->layer : 0);
 }
 
 size_t r1i_forward_scratch_bytes(const r1_model *m, int64_t rows, int64_t max_positions, int threads)

@@ -40,7 +40,11 @@ r1_status r1i_forward_mtp_hidden(r1i_exec *ex, const r1_model *m, int64_t depth,
 
 /* Scratch of a forward of at most `rows` rows, `logit_rows` of them with logits, at positions below max_positions. */
 size_t r1i_forward_scratch_bytes(const r1_model *m, int64_t rows, int64_t max_positions, int threads);
-/* As above for a forward that a tape records: nothing is given back, so all layers add up. Logits are not among it. */
-size_t r1i_forward_tape_bytes(const r1_model *m, int64_t rows, int64_t max_positions, int threads);
+/* For a forward that a tape records, logits not among it: the activations (nothing is given back, so all layers add up, or with recompute their
+ * inputs and one layer), their gradients' shadow, and the largest layer. */
+typedef struct r1i_tape_bytes {
+    size_t act, shadow, layer;
+} r1i_tape_bytes;
+void r1i_forward_tape_bytes(const r1_model *m, int64_t rows, int64_t max_positions, int threads, bool recompute, r1i_tape_bytes *out);
 
 #endif

@@ -152,6 +152,29 @@ static r1_status back_combine(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
     return ex->ops->grad->moe_combine(ex, grad(t, r->x), r1i_tape_grad(t, r->weight), dy, r->x, r->index, r->weight, r->n);
 }
 
+static r1_status make_work(const r1i_exec *ex, r1i_tape *t, int64_t from);
+static r1_status walk(r1i_exec *ex, r1i_tape *t, int64_t from);
+
+/* A layer's input returns to the residual stream, the layer runs with the tape, its records are walked and forgotten. */
+static r1_status back_layer(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
+{
+    const size_t mark = t->act->used;
+    const int64_t records = t->n, regions = t->n_regions;
+    const r1i_record layer = *r; /* the list of records may move */
+    for (int64_t i = 0; i < layer.x.rows; i++)
+        memcpy(layer.x.p + i * layer.x.stride, layer.saved.p + i * layer.saved.stride, (size_t)layer.x.cols * sizeof *layer.x.p);
+    t->side = layer.side;
+    r1_status st = layer.redo(layer.layer);
+    t->side = false;
+    if (st == R1_OK) st = make_work(ex, t, records);
+    if (st == R1_OK) st = walk(ex, t, records);
+    t->n = records;
+    t->n_regions = regions;
+    t->current = -1;
+    t->act->used = mark;
+    return st;
+}
+
 static r1_status back(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
 {
     const r1i_grad_ops *const g = ex->ops->grad;
@@ -164,6 +187,7 @@ static r1_status back(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
     case R1I_TAPE_ROUTER: return back_router(ex, t, r);
     case R1I_TAPE_GATHER: return g->scatter(ex, grad(t, r->x), grad(t, r->y), r->index);
     case R1I_TAPE_COMBINE: return back_combine(ex, t, r);
+    case R1I_TAPE_LAYER: return back_layer(ex, t, r);
     case R1I_TAPE_EMBED: break;
     }
     float *const table = param(t, r, r->w->data);
@@ -182,11 +206,11 @@ static size_t work_bytes(const r1i_exec *ex, const r1i_record *r)
     }
 }
 
-/* The work arena grows to the largest record seen; later steps of a run find it large enough. */
-static r1_status make_work(const r1i_exec *ex, r1i_tape *t)
+/* The work arena grows to the largest record seen; later steps of a run find it large enough. It is empty between records. */
+static r1_status make_work(const r1i_exec *ex, r1i_tape *t, int64_t from)
 {
     size_t most = R1I_ALIGN;
-    for (int64_t i = 0; i < t->n; i++) {
+    for (int64_t i = from; i < t->n; i++) {
         const size_t n = work_bytes(ex, &t->record[i]);
         if (n > most) most = n;
     }
@@ -196,12 +220,28 @@ static r1_status make_work(const r1i_exec *ex, r1i_tape *t)
     return r1i_arena_create(&t->work, "backward", &t->env, most, ex->err);
 }
 
-r1_status r1i_tape_backward(r1i_exec *ex, r1i_tape *t)
+/* A layer's gradients begin at zero when the walk enters it. */
+static void enter(r1i_tape *t, int64_t region)
 {
-    r1_status st = make_work(ex, t);
-    for (int64_t i = t->n; i-- > 0 && st == R1_OK;) {
+    if (!t->region[region].layer || t->current == region) return;
+    const size_t end = region + 1 < t->n_regions ? t->region[region + 1].begin : t->act->used;
+    memset(t->shadow.base + t->shared_bytes, 0, end - t->region[region].begin);
+    t->current = region;
+}
+
+static r1_status walk(r1i_exec *ex, r1i_tape *t, int64_t from)
+{
+    r1_status st = R1_OK;
+    for (int64_t i = t->n; i-- > from && st == R1_OK;) {
+        enter(t, t->record[i].region);
         st = back(ex, t, &t->record[i]);
         r1i_arena_reset(&t->work, 0);
     }
     return st;
+}
+
+r1_status r1i_tape_backward(r1i_exec *ex, r1i_tape *t)
+{
+    const r1_status st = make_work(ex, t, 0);
+    return st == R1_OK ? walk(ex, t, 0) : st;
 }

@@ -3,13 +3,13 @@
 
 #include <string.h>
 
-r1_status r1i_tape_create(r1i_tape *t, r1i_arena *act, const r1_env *env, r1_error *err)
+r1_status r1i_tape_create(r1i_tape *t, r1i_arena *act, bool recompute, size_t layer_bytes, const r1_env *env, r1_error *err)
 {
-    *t = (r1i_tape){.act = act};
+    *t = (r1i_tape){.act = act, .recompute = recompute, .layer_bytes = layer_bytes, .current = -1};
+    (void)err;
     if (env) t->env = *env;
-    const r1_status st = r1i_arena_create(&t->shadow, "gradients of activations", &t->env, act->size, err);
-    if (st == R1_OK) act->held = true;
-    return st;
+    act->held = true;
+    return R1_OK;
 }
 
 void r1i_tape_destroy(r1i_tape *t)
@@ -18,19 +18,70 @@ void r1i_tape_destroy(r1i_tape *t)
     r1i_arena_destroy(&t->shadow);
     r1i_arena_destroy(&t->work);
     r1i_release(&t->env, t->record, (size_t)t->room * sizeof *t->record);
+    r1i_release(&t->env, t->region, (size_t)t->room_regions * sizeof *t->region);
     *t = (r1i_tape){0};
 }
 
-void r1i_tape_clear(r1i_tape *t)
+void r1i_tape_clear(r1i_tape *t, size_t mark)
 {
     t->n = 0;
-    t->act->used = 0;
+    t->n_regions = 0;
+    t->current = -1;
+    t->act->used = mark;
+}
+
+/* ---- regions ------------------------------------------------------------------------------------------------------------- */
+
+static r1_status open_region(r1i_tape *t, bool layer, r1_error *err)
+{
+    if (t->n_regions == t->room_regions) {
+        const int64_t room = t->room_regions ? 2 * t->room_regions : 64;
+        r1i_tape_region *const bigger = r1i_alloc(&t->env, (size_t)room * sizeof *bigger);
+        if (!bigger) return r1i_fail(err, R1_ERR_NOMEM, "tape of %lld regions", (long long)t->n_regions);
+        if (t->n_regions) memcpy(bigger, t->region, (size_t)t->n_regions * sizeof *bigger);
+        r1i_release(&t->env, t->region, (size_t)t->room_regions * sizeof *t->region);
+        t->region = bigger;
+        t->room_regions = room;
+    }
+    t->region[t->n_regions++] = (r1i_tape_region){.begin = t->act->used, .layer = layer};
+    return R1_OK;
+}
+
+r1_status r1i_tape_begin_layer(r1i_exec *ex) { return open_region(ex->tape, true, ex->err); }
+
+r1_status r1i_tape_end_layer(r1i_exec *ex)
+{
+    r1i_tape *const t = ex->tape;
+    const size_t bytes = t->act->used - t->region[t->n_regions - 1].begin;
+    if (bytes > t->layer_bytes) t->layer_bytes = bytes;
+    return open_region(t, false, ex->err);
+}
+
+r1_status r1i_tape_later(r1i_exec *ex, r1i_mat x, r1i_tape_redo_fn redo, const void *layer)
+{
+    r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_LAYER);
+    if (!r || r1i_tape_copy(ex, x, &r->saved) != R1_OK) return R1_ERR_NOMEM;
+    r->x = x, r->redo = redo, r->layer = layer;
+    return R1_OK;
+}
+
+/* The region that holds an offset of the scratch; what was taken before the first record belongs to region 0. */
+static const r1i_tape_region *region_at(const r1i_tape *t, size_t at)
+{
+    int64_t lo = 0, hi = t->n_regions;
+    while (hi - lo > 1) {
+        const int64_t mid = lo + (hi - lo) / 2;
+        if (t->region[mid].begin <= at) lo = mid;
+        else hi = mid;
+    }
+    return &t->region[lo];
 }
 
 float *r1i_tape_grad(const r1i_tape *t, const float *activation)
 {
-    const uintptr_t at = (uintptr_t)activation - (uintptr_t)t->act->base;
-    return (float *)(void *)(t->shadow.base + at);
+    const size_t at = (size_t)((uintptr_t)activation - (uintptr_t)t->act->base);
+    const r1i_tape_region *const r = region_at(t, at);
+    return (float *)(void *)(t->shadow.base + (r->layer ? t->shared_bytes : r->shadow) + (at - r->begin));
 }
 
 static bool more_room(r1i_tape *t)
@@ -52,8 +103,10 @@ r1i_record *r1i_tape_add(r1i_exec *ex, r1i_tape_op op)
         r1i_fail(ex->err, R1_ERR_NOMEM, "tape of %lld records", (long long)t->n);
         return NULL;
     }
+    if (t->n_regions == 0 && open_region(t, false, ex->err) != R1_OK) return NULL;
+    t->region[0].begin = 0;
     r1i_record *const r = &t->record[t->n++];
-    *r = (r1i_record){.op = op, .side = t->side};
+    *r = (r1i_record){.op = op, .side = t->side, .region = t->n_regions - 1};
     return r;
 }
 
@@ -66,4 +119,20 @@ r1_status r1i_tape_copy(r1i_exec *ex, r1i_mat m, r1i_mat *out)
     return R1_OK;
 }
 
-void r1i_tape_zero(r1i_tape *t) { memset(t->shadow.base, 0, t->act->used); }
+r1_status r1i_tape_zero(r1i_tape *t, r1_error *err)
+{
+    t->shared_bytes = 0;
+    t->current = -1;
+    for (int64_t i = 0; i < t->n_regions; i++) {
+        if (t->region[i].layer) continue;
+        t->region[i].shadow = t->shared_bytes;
+        t->shared_bytes += (i + 1 < t->n_regions ? t->region[i + 1].begin : t->act->used) - t->region[i].begin;
+    }
+    if (t->shared_bytes + t->layer_bytes > t->shadow.size) {
+        r1i_arena_destroy(&t->shadow);
+        const r1_status st = r1i_arena_create(&t->shadow, "gradients of activations", &t->env, t->shared_bytes + t->layer_bytes, err);
+        if (st != R1_OK) return st;
+    }
+    if (t->shared_bytes) memset(t->shadow.base, 0, t->shared_bytes);
+    return R1_OK;
+}

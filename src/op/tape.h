@@ -1,6 +1,8 @@
 /* The tape: what a forward pass did, so that it can be walked backwards. Fronts append a record when the exec has a tape; the
- * model has no backward code of its own. Activations stay in the exec's (held) scratch, and the gradient of any of its floats lies at the same
- * offset of a shadow of equal size, so a view of an activation (columns, rows, a slice of experts) is a view of its gradient.
+ * model has no backward code of its own. Activations stay in the exec's (held) scratch, and a shadow holds the gradient of each of their
+ * floats at an offset of its own, so a view of an activation (columns, rows, a slice of experts) is a view of its gradient. Only one layer's
+ * gradients live at a time: layers are regions of the scratch that take turns in one part of the shadow; the residual stream and what
+ * else reaches beyond a layer has its own part. With `recompute` a layer keeps its input alone and runs again when the walk comes to it.
  *
  * Gradients of activations begin at zero and every backward op adds to them, in the reverse order of the tape; where an op
  * ran in place it replaces them. Gradients of parameters accumulate over calls, rows ascending, one chain of fmaf an element: cutting a
@@ -12,8 +14,17 @@
 
 typedef enum r1i_tape_op {
     R1I_TAPE_EMBED, R1I_TAPE_RMSNORM, R1I_TAPE_LINEAR, R1I_TAPE_ROPE, R1I_TAPE_ATTENTION, R1I_TAPE_SILU_MUL, R1I_TAPE_ROUTER,
-    R1I_TAPE_GATHER, R1I_TAPE_COMBINE
+    R1I_TAPE_GATHER, R1I_TAPE_COMBINE, R1I_TAPE_LAYER
 } r1i_tape_op;
+
+/* A stretch of the scratch: [begin, begin of the next), with its gradients from `shadow` on. */
+typedef struct r1i_tape_region {
+    size_t begin, shadow;
+    bool layer;
+} r1i_tape_region;
+
+/* Runs a layer again with the tape, its input restored to the residual stream. */
+typedef r1_status (*r1i_tape_redo_fn)(const void *layer);
 
 /* One product of a LINEAR record. */
 typedef struct r1i_tape_job {
@@ -34,6 +45,9 @@ typedef struct r1i_record {
     int64_t n, dim, step;
     float scalar;
     bool flag, side;
+    int64_t region;           /* that was open when it was made */
+    r1i_tape_redo_fn redo;    /* LAYER: x the residual stream, saved its rows at the layer's input */
+    const void *layer;
     r1i_attn_shape attn;
     r1i_mat keys, values;     /* ATTENTION: as read from the cache; z, saved: where their gradients go */
     r1i_router_shape route;
@@ -49,7 +63,11 @@ typedef float *(*r1i_param_grad_fn)(void *user, const void *data, bool side);
 
 typedef struct r1i_tape {
     r1i_arena *act;           /* the forward's scratch: held while the tape is in use */
-    r1i_arena shadow;         /* its gradients, as large */
+    r1i_arena shadow;         /* of the shared regions, then of one layer; grows to what a step needs */
+    r1i_tape_region *region;
+    int64_t n_regions, room_regions, current; /* current: the layer whose gradients lie in the shadow, -1 none */
+    size_t shared_bytes, layer_bytes;         /* of the shadow; layer_bytes: the largest layer so far */
+    bool recompute;
     r1i_arena work;           /* temporaries of one backward op */
     r1i_record *record;
     int64_t n, room;
@@ -65,11 +83,17 @@ typedef struct r1i_tape {
     r1i_mat source_keys, source_values, keys, values;
 } r1i_tape;
 
-/* act is borrowed and becomes held. R1_ERR_NOMEM. */
-r1_status r1i_tape_create(r1i_tape *t, r1i_arena *act, const r1_env *env, r1_error *err);
+/* act is borrowed and becomes held. layer_bytes: scratch of the largest layer, where layers are run again. R1_ERR_NOMEM. */
+r1_status r1i_tape_create(r1i_tape *t, r1i_arena *act, bool recompute, size_t layer_bytes, const r1_env *env, r1_error *err);
 void r1i_tape_destroy(r1i_tape *t);
-/* Forget all records and give the activations back. */
-void r1i_tape_clear(r1i_tape *t);
+/* Forget all records; what act holds from `mark` on is given back. */
+void r1i_tape_clear(r1i_tape *t, size_t mark);
+
+/* Around a layer: its activations become a region. */
+r1_status r1i_tape_begin_layer(r1i_exec *ex);
+r1_status r1i_tape_end_layer(r1i_exec *ex);
+/* A layer that runs without the tape now and with it later: keeps x's rows. `layer` stays valid until the walk back. */
+r1_status r1i_tape_later(r1i_exec *ex, r1i_mat x, r1i_tape_redo_fn redo, const void *layer);
 
 /* The gradient of an activation: same shape and stride, in the shadow. */
 float *r1i_tape_grad(const r1i_tape *t, const float *activation);
@@ -80,8 +104,8 @@ r1i_record *r1i_tape_add(r1i_exec *ex, r1i_tape_op op);
 /* A dense copy of m in the held scratch. */
 r1_status r1i_tape_copy(r1i_exec *ex, r1i_mat m, r1i_mat *out);
 
-/* Zero the gradients of everything the tape's scratch holds; afterwards the caller writes those of the outputs. */
-void r1i_tape_zero(r1i_tape *t);
+/* Zero the gradients of all shared regions; afterwards the caller writes those of the outputs. R1_ERR_NOMEM. */
+r1_status r1i_tape_zero(r1i_tape *t, r1_error *err);
 /* Walk the records from the last to the first. ex is the forward's exec (its scratch is t->act). */
 r1_status r1i_tape_backward(r1i_exec *ex, r1i_tape *t);
 

@@ -10,22 +10,39 @@ enum { SLICE = 128 }; /* rows of logits at a time: 128 x 129,280 x 4 bytes = 63 
 
 /* ---- memory ------------------------------------------------------------------------------------------------------------ */
 
+static int64_t slice_of(const r1i_stepper_params *p) { return p->max_rows < SLICE ? p->max_rows : SLICE; }
+
+static size_t head_bytes(const r1_model *m, const r1i_stepper_params *p)
+{
+    const size_t slice = (size_t)slice_of(p);
+    return slice * (size_t)m->config.vocab_size * sizeof(float) + slice * (sizeof(double) + sizeof(float)) + 4 * R1I_ALIGN;
+}
+
+/* Pages of every sequence apart: at worst each token is one. */
+static int64_t pages_of(const r1i_stepper_params *p) { return p->max_rows; }
+
+uint64_t r1i_stepper_bytes(const r1_model *model, const r1i_stepper_params *p, int threads)
+{
+    r1i_tape_bytes tape;
+    r1i_forward_tape_bytes(model, p->max_rows, p->max_positions, threads, p->recompute, &tape);
+    const int64_t documents = (p->max_rows + p->max_positions - 1) / p->max_positions; /* touched pages: about those of full sequences */
+    return tape.act + tape.shadow + head_bytes(model, p) + r1i_kv_bytes(model, p->cache_type, p->max_rows + documents * R1I_PAGE);
+}
+
 static r1_status create(r1i_stepper *s, const r1i_stepper_params *p, r1_error *err)
 {
     const r1_model *const m = s->model;
-    const int64_t slice = p->max_rows < SLICE ? p->max_rows : SLICE, vocab = m->config.vocab_size;
-    const int threads = r1i_pool_threads(s->ex.pool);
-    const size_t head = (size_t)slice * (size_t)vocab * sizeof(float) + 3 * (size_t)slice * sizeof(double) + 16 * R1I_ALIGN;
-    r1_status st = r1i_arena_create(&s->act, "activations", &s->env, r1i_forward_tape_bytes(m, p->max_rows, p->max_positions, threads) + head, err);
-    if (st != R1_OK) return st;
-    s->logits = r1i_mat_of(r1i_arena_take(&s->act, (size_t)slice * (size_t)vocab * sizeof(float), err), slice, vocab);
-    s->lse = r1i_arena_take(&s->act, (size_t)slice * sizeof *s->lse, err);
-    s->coef = r1i_arena_take(&s->act, (size_t)slice * sizeof *s->coef, err);
+    const int64_t slice = slice_of(p);
+    r1i_tape_bytes tape;
+    r1i_forward_tape_bytes(m, p->max_rows, p->max_positions, r1i_pool_threads(s->ex.pool), p->recompute, &tape);
+    r1_status st = r1i_arena_create(&s->act, "activations", &s->env, tape.act, err);
+    if (st != R1_OK || (st = r1i_arena_create(&s->head, "logits", &s->env, head_bytes(m, p), err)) != R1_OK) return st;
+    s->logits = r1i_mat_of(r1i_arena_take(&s->head, (size_t)slice * (size_t)m->config.vocab_size * sizeof(float), err), slice, m->config.vocab_size);
+    s->lse = r1i_arena_take(&s->head, (size_t)slice * sizeof *s->lse, err);
+    s->coef = r1i_arena_take(&s->head, (size_t)slice * sizeof *s->coef, err);
     if (!s->logits.p || !s->lse || !s->coef) return R1_ERR_NOMEM;
-    /* pages of every sequence apart: a batch has at most one partly filled page a sequence */
-    const int64_t pages = p->max_rows;
-    if ((st = r1i_kv_create(&s->kv, m, p->cache_type, pages, m->mtp != NULL, &s->env, err)) != R1_OK) return st;
-    if (s->gradients && (st = r1i_tape_create(&s->tape, &s->act, &s->env, err)) != R1_OK) return st;
+    if ((st = r1i_kv_create(&s->kv, m, p->cache_type, pages_of(p), m->mtp != NULL, &s->env, err)) != R1_OK) return st;
+    if (s->gradients && (st = r1i_tape_create(&s->tape, &s->act, p->recompute, p->recompute ? tape.layer : 0, &s->env, err)) != R1_OK) return st;
     s->tape.param_grad = r1i_gradients_of;
     s->tape.user = s->gradients;
     s->tape.balance_alpha = p->balance_alpha;
@@ -51,6 +68,7 @@ void r1i_stepper_destroy(r1i_stepper *s)
     if (s->tape.act) r1i_tape_destroy(&s->tape);
     r1i_kv_destroy(&s->kv);
     r1i_arena_destroy(&s->act);
+    r1i_arena_destroy(&s->head);
 }
 
 /* ---- head and cross-entropy -------------------------------------------------------------------------------------------- */
@@ -195,7 +213,7 @@ static r1_status run_rows(r1i_stepper *s, const r1i_train_rows *rows, double *lo
     if (mtp) st = mtp_forward(s, rows, hidden, router, &next);
     s->tape.side = false;
     if (st != R1_OK) return st;
-    if (g) r1i_tape_zero(&s->tape);
+    if (g && (st = r1i_tape_zero(&s->tape, s->ex.err)) != R1_OK) return st;
     if ((st = cross_entropy(s, hidden, rows->target, rows->weight, 1.0f, g ? g->head : NULL, loss, logprob)) != R1_OK) return st;
     if (mtp) st = cross_entropy(s, next.normed, next.target, next.weight, s->mtp_weight, g ? g->side_head : NULL, mtp_loss, NULL);
     if (st != R1_OK) return st;
@@ -211,7 +229,7 @@ r1_status r1i_stepper_run(r1i_stepper *s, const r1i_train_rows *rows, double *lo
     s->ex.err = err;
     s->ex.tape = s->gradients ? &s->tape : NULL;
     const r1_status done = run_rows(s, rows, loss, mtp_loss, logprob, router);
-    s->tape.n = 0;
-    s->act.used = mark;
+    if (s->gradients) r1i_tape_clear(&s->tape, mark);
+    else s->act.used = mark;
     return done;
 }

@@ -20,6 +20,7 @@ typedef struct r1i_stepper {
     r1i_arena act;
     r1i_tape tape;
     r1i_kv kv;
+    r1i_arena head;           /* logits of a slice and what goes with them */
     r1i_mat logits;           /* [slice, vocab_size] */
     double *lse;              /* [slice] */
     float *coef;              /* [slice] */
@@ -39,7 +40,11 @@ typedef struct r1i_stepper_params {
     float mtp_weight;
     bool mtp_detach;
     r1i_cache_type cache_type;
+    bool recompute;           /* keep only each layer's input and run it again on the way back: less memory, a forward more, no bit moves */
 } r1i_stepper_params;
+
+/* Bytes that a stepper takes besides the model and the gradients: activations with their shadow, logits, keys and values. */
+uint64_t r1i_stepper_bytes(const r1_model *model, const r1i_stepper_params *params, int threads);
 
 /* model, gradients (nullable: losses only) and pool are borrowed. R1_ERR_NOMEM. */
 r1_status r1i_stepper_create(r1i_stepper *s, const r1_model *model, r1i_gradients *gradients, r1i_pool *pool, const r1i_stepper_params *params,

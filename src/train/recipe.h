@@ -34,7 +34,7 @@ typedef struct r1i_recipe {
     int64_t warmup_steps;
     /* loss */
     double mtp_weight, balance_alpha, bias_speed, temperature;
-    bool mtp_detach;
+    bool mtp_detach, recompute;
     r1i_cache_type cache;
     /* what is kept */
     int64_t save_every, keep, log_every; /* steps; save_every 0: at the end alone */

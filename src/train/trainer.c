@@ -115,17 +115,24 @@ static r1_status open_data(r1i_trainer *t, r1_error *err)
     return R1_OK;
 }
 
+static r1i_stepper_params stepper_params(const r1i_trainer *t)
+{
+    const r1i_recipe *const r = &t->recipe;
+    const int64_t vocab = t->model->config.vocab_size;
+    return (r1i_stepper_params){.max_rows = t->max_rows, .max_positions = r->sequence_length, .temperature = (float)r->temperature,
+                                .n_defined = t->tokenizer && r1_tokenizer_size(t->tokenizer) < vocab ? r1_tokenizer_size(t->tokenizer) : 0,
+                                .mtp_weight = (float)r->mtp_weight, .mtp_detach = r->mtp_detach, .cache_type = r->cache, .recompute = r->recompute};
+}
+
 static void plan_memory(const r1i_trainer *t, r1_train_plan *p)
 {
-    const r1_model *const m = t->model;
-    const int threads = r1i_env_threads(&t->env);
+    const r1i_stepper_params sp = stepper_params(t);
     r1_model_info info;
-    r1_model_get_info(m, &info);
+    r1_model_get_info(t->model, &info);
     p->model_bytes = info.weight_bytes;
-    p->optimizer_bytes = r1i_gradients_bytes(m, t->recipe.mtp_weight > 0.0);
-    p->activation_bytes = 2 * (uint64_t)r1i_forward_tape_bytes(m, t->max_rows, t->recipe.sequence_length, threads);
-    p->cache_bytes = r1i_kv_bytes(m, t->recipe.cache, t->max_rows);
-    p->total_bytes = p->model_bytes + p->optimizer_bytes + p->activation_bytes + p->cache_bytes;
+    p->optimizer_bytes = r1i_gradients_bytes(t->model, t->recipe.mtp_weight > 0.0);
+    p->activation_bytes = r1i_stepper_bytes(t->model, &sp, r1i_env_threads(&t->env));
+    p->total_bytes = p->model_bytes + p->optimizer_bytes + p->activation_bytes;
     p->available_bytes = r1i_memory_available() + p->model_bytes; /* the weights are there already */
 }
 
@@ -140,11 +147,10 @@ static r1_status make_plan(r1i_trainer *t, r1_train_plan *p, r1_error *err)
     plan_memory(t, p);
     if (p->total_bytes <= p->available_bytes) return R1_OK;
     return r1i_fail(err, R1_ERR_NOMEM,
-                    "training needs %.2f GiB: weights %.2f, gradients and moments %.2f, activations and their gradients %.2f (micro_batch %" PRId64 " of %" PRId64
-                    " tokens), keys and values %.2f; %.2f are available",
+                    "training needs %.2f GiB: weights %.2f, gradients and moments %.2f, activations with their gradients %.2f (micro_batch %" PRId64 " of %" PRId64
+                    " tokens; recompute: true needs less); %.2f are available",
                     (double)p->total_bytes / 0x1p30, (double)p->model_bytes / 0x1p30, (double)p->optimizer_bytes / 0x1p30,
-                    (double)p->activation_bytes / 0x1p30, t->recipe.micro_batch, t->recipe.sequence_length, (double)p->cache_bytes / 0x1p30,
-                    (double)p->available_bytes / 0x1p30);
+                    (double)p->activation_bytes / 0x1p30, t->recipe.micro_batch, t->recipe.sequence_length, (double)p->available_bytes / 0x1p30);
 }
 
 static r1_status open_workings(r1i_trainer *t, r1_error *err)
@@ -155,9 +161,7 @@ static r1_status open_workings(r1i_trainer *t, r1_error *err)
     r1_status st = r1i_pool_create(&t->env, 0, &t->pool, err);
     if (st != R1_OK) return st;
     if ((st = r1i_gradients_create(&t->gradients, t->model, r->mtp_weight > 0.0, &t->env, err)) != R1_OK) return st;
-    const r1i_stepper_params sp = {.max_rows = t->max_rows, .max_positions = r->sequence_length, .temperature = (float)r->temperature,
-                                   .n_defined = t->tokenizer && r1_tokenizer_size(t->tokenizer) < c->vocab_size ? r1_tokenizer_size(t->tokenizer) : 0,
-                                   .mtp_weight = (float)r->mtp_weight, .mtp_detach = r->mtp_detach, .cache_type = r->cache};
+    const r1i_stepper_params sp = stepper_params(t);
     if ((st = r1i_stepper_create(&t->stepper, t->model, &t->gradients, t->pool, &sp, &t->env, err)) != R1_OK) return st;
     t->token = malloc(n * sizeof *t->token);
     t->target = malloc(n * sizeof *t->target);

@@ -53,6 +53,7 @@ static double run(kit *k, bench *b, r1i_tape *tape)
     int n_out = 0;
     double loss = 0;
     k->ex.tape = tape;
+    if (tape) r1i_tape_clear(tape, 0);
     k->arena.used = 0;
     for (int i = 0; i < p->n_in; i++) {
         in[i] = r1i_mat_of(b->value[i], p->cols[i] ? p->rows[i] : 1, p->cols[i] ? p->cols[i] : p->rows[i]);
@@ -63,7 +64,7 @@ static double run(kit *k, bench *b, r1i_tape *tape)
         memcpy(in[i].p, b->value[i], (size_t)b->floats[i] * sizeof(float));
     }
     p->run(&k->ex, p, in, w, out, &n_out);
-    if (tape) r1i_tape_zero(tape);
+    if (tape) assert_int_equal(r1i_tape_zero(tape, &k->err), R1_OK);
     for (int o = 0, at = 0; o < n_out; o++)
         for (int64_t r = 0; r < out[o].rows; r++)
             for (int64_t c = 0; c < out[o].cols; c++, at++) {
@@ -91,7 +92,7 @@ static void check(const problem *p, const char *isa)
         b.grad[i] = kit_floats(b.floats[i]);
         memset(b.grad[i], 0, (size_t)b.floats[i] * sizeof(float));
     }
-    assert_int_equal(r1i_tape_create(&tape, &k.arena, NULL, &k.err), R1_OK);
+    assert_int_equal(r1i_tape_create(&tape, &k.arena, false, 0, NULL, &k.err), R1_OK);
     tape.param_grad = param_grad;
     tape.user = &b;
     run(&k, &b, &tape);

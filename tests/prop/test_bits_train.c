@@ -30,7 +30,7 @@ typedef struct trainee {
     r1_error err;
 } trainee;
 
-static void open_trainee(trainee *t, const char *path, const char *isa, int threads, r1i_cache_type cache)
+static void open_trainee(trainee *t, const char *path, const char *isa, int threads, r1i_cache_type cache, bool recompute)
 {
     r1_model_params params = r1_model_params_default();
     params.trainable = true;
@@ -39,7 +39,7 @@ static void open_trainee(trainee *t, const char *path, const char *isa, int thre
     assert_ok(r1_model_open(path, &params, NULL, &t->m, &t->err), &t->err);
     assert_ok(r1i_pool_create(NULL, threads, &t->pool, &t->err), &t->err);
     assert_ok(r1i_gradients_create(&t->g, t->m, true, NULL, &t->err), &t->err);
-    const r1i_stepper_params sp = {.max_rows = ROWS, .max_positions = 256, .cache_type = cache, .balance_alpha = 1e-2f, .mtp_weight = 0.3f};
+    const r1i_stepper_params sp = {.max_rows = ROWS, .max_positions = 256, .cache_type = cache, .balance_alpha = 1e-2f, .mtp_weight = 0.3f, .recompute = recompute};
     assert_ok(r1i_stepper_create(&t->s, t->m, &t->g, t->pool, &sp, NULL, &t->err), &t->err);
 }
 
@@ -73,11 +73,11 @@ static void run(trainee *t, int from, int to, double *loss, double *mtp_loss, fl
 }
 
 /* One step's gradients in micro-batches of `size` sequences; a copy the caller frees. */
-static float *gradients(const char *path, const char *isa, int threads, r1i_cache_type cache, int size, double *loss, int64_t *n)
+static float *gradients(const char *path, const char *isa, int threads, r1i_cache_type cache, int size, bool recompute, double *loss, int64_t *n)
 {
     trainee t;
     double mtp_loss = 0;
-    open_trainee(&t, path, isa, threads, cache);
+    open_trainee(&t, path, isa, threads, cache, recompute);
     *loss = 0;
     for (int k = 0; k < SEQUENCES; k += size) run(&t, k, k + size < SEQUENCES ? k + size : SEQUENCES, loss, &mtp_loss, NULL);
     r1i_gradients_finish(&t.g);
@@ -90,8 +90,8 @@ static float *gradients(const char *path, const char *isa, int threads, r1i_cach
     return out;
 }
 
-static const struct { const char *isa; int threads, size; } ways[] = {
-    {"auto", 2, 6}, {"auto", 1, 1}, {"auto", 3, 2}, {"auto", 2, 4}, {"avx2", 2, 3}, {"c", 2, 6},
+static const struct { const char *isa; int threads, size; bool recompute; } ways[] = {
+    {"auto", 2, 6, false}, {"auto", 1, 1, false}, {"auto", 3, 2, true}, {"auto", 2, 6, true}, {"avx2", 2, 3, false}, {"c", 2, 6, false},
 };
 
 static void check_model(const tiny_model *tiny, r1i_cache_type cache)
@@ -104,7 +104,7 @@ static void check_model(const tiny_model *tiny, r1i_cache_type cache)
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         double loss;
         int64_t n, other = 0, moved = 0;
-        float *const g = gradients(path, ways[i].isa, ways[i].threads, cache, ways[i].size, &loss, &n);
+        float *const g = gradients(path, ways[i].isa, ways[i].threads, cache, ways[i].size, ways[i].recompute, &loss, &n);
         if (!first) {
             first = g;
             first_loss = loss;
@@ -132,7 +132,7 @@ static void check_logprobs(const tiny_model *tiny, r1_cache_type cache)
     r1_engine *e;
     tiny_folder_make(dir);
     tiny_model_write(tiny, dir, path);
-    open_trainee(&t, path, "auto", 2, (r1i_cache_type)cache);
+    open_trainee(&t, path, "auto", 2, (r1i_cache_type)cache, false);
     run(&t, 0, SEQUENCES, &loss, &mtp_loss, taped);
     r1_engine_params ep = r1_engine_params_default();
     ep.context = 256;
