@@ -67,25 +67,6 @@ size_t r1i_formula_at(r1i_slice t, size_t i, r1i_slice *inside)
     return end + d.close.n - i;
 }
 
-bool r1i_math_span(r1i_slice t, bool first, r1i_slice *out)
-{
-    bool found = false;
-    for (size_t i = 0; i < t.n;) {
-        r1i_slice inside;
-        const size_t n = r1i_formula_at(t, i, &inside);
-        if (n == 0) {
-            i += t.s[i] == '\\' ? 2 : 1;
-            continue;
-        }
-        i += n;
-        if (inside.n == 0) continue;
-        *out = inside;
-        found = true;
-        if (first) break;
-    }
-    return found;
-}
-
 bool r1i_bold_span(r1i_slice t, r1i_slice *out)
 {
     const r1i_slice mark = R1I_SLICE("**");

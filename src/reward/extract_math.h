@@ -7,8 +7,6 @@
 /* Bytes of the $...$, $$...$$, \(...\) or \[...\] that begins at i, 0 where none does; *inside: nullable, delimiters left out.
  * A '$' that begins an amount of money opens nothing. */
 size_t r1i_formula_at(r1i_slice t, size_t i, r1i_slice *inside);
-/* The first or last formula of a short text (looking for a close again and again is quadratic). */
-bool r1i_math_span(r1i_slice t, bool first, r1i_slice *out);
 /* The first **...**. */
 bool r1i_bold_span(r1i_slice t, r1i_slice *out);
 /* Right of the last '=' that stands outside braces and parentheses; the text itself where there is none. */

@@ -70,14 +70,56 @@ static r1i_slice before_reason(r1i_slice t)
     return t;
 }
 
-/* Two formulas or numbers joined by a comma or "and": an answer in parts, not to be cut. */
+/* Bytes of what joins two parts of one answer, "," or "and" or both, white space around it included; 0 where something else stands. */
+static size_t joint_at(r1i_slice t, size_t i)
+{
+    static const char *const joints[] = {",", "and", "&", "\xE3\x80\x81" /* 、 */, "\xE5\x92\x8C" /* 和 */, "\xEF\xBC\x8C" /* ， */};
+    size_t at = i, n;
+    bool seen = false;
+    for (;;) {
+        while ((n = r1i_slice_blank(t, at)) > 0) at += n;
+        size_t k = 0, length = 0;
+        for (; k < sizeof joints / sizeof *joints && !length; k++)
+            if (r1i_is_alpha(joints[k][0]) ? r1i_slice_word_at(t, at, joints[k]) : r1i_slice_has_at(t, at, joints[k])) length = strlen(joints[k]);
+        if (!length) return seen ? at - i : 0;
+        seen = true;
+        at += length;
+    }
+}
+
+/* The first or the last formula of a sentence with all that are joined to it: "$1$, $2$ and $3$" is one answer, dollars and all. */
+static bool formulas(r1i_slice t, bool first, r1i_slice *out)
+{
+    bool found = false;
+    for (size_t i = 0; i < t.n;) {
+        r1i_slice inside, next;
+        size_t n = r1i_formula_at(t, i, &inside);
+        if (n == 0 || inside.n == 0) {
+            i += n ? n : t.s[i] == '\\' ? 2 : 1;
+            continue;
+        }
+        size_t end = i + n;
+        *out = inside;
+        for (size_t joint; (joint = joint_at(t, end)) > 0 && (n = r1i_formula_at(t, end + joint, &next)) > 0;) {
+            end += joint + n;
+            *out = r1i_slice_cut(t, i, end);
+        }
+        found = true;
+        if (first) break;
+        i = end;
+    }
+    return found;
+}
+
+/* Numbers joined to a number in prose, before or behind it: an answer in parts, of which none may be picked out. */
 static bool joined(r1i_slice t, r1i_slice piece)
 {
-    const r1i_slice after = r1i_slice_trim(r1i_slice_cut(t, (size_t)(piece.s - t.s) + piece.n, t.n));
-    const bool more = r1i_slice_word_at(after, 0, "and") || r1i_slice_has_at(after, 0, ",") || r1i_slice_has_at(after, 0, "&");
-    if (!more) return false;
-    const r1i_slice rest = r1i_slice_trim(r1i_slice_from(after, after.s[0] == ',' || after.s[0] == '&' ? 1 : 3));
-    return rest.n > 0 && (rest.s[0] == '$' || rest.s[0] == '\\' || rest.s[0] == '(' || r1i_is_digit(rest.s[0]));
+    const size_t begin = (size_t)(piece.s - t.s), end = begin + piece.n, n = joint_at(t, end);
+    if (n > 0 && end + n < t.n && (r1i_is_digit(t.s[end + n]) || strchr("$\\(", t.s[end + n]))) return true;
+    const r1i_slice left = r1i_slice_trim(r1i_slice_cut(t, 0, begin));
+    const bool comma = left.n > 1 && left.s[left.n - 1] == ',', and = left.n > 4 && r1i_slice_has_at(left, left.n - 4, " and");
+    const r1i_slice before = r1i_slice_trim(r1i_slice_cut(left, 0, left.n - (comma ? 1 : and ? 4 : 0)));
+    return (comma || and) && before.n > 0 && (r1i_is_digit(before.s[before.n - 1]) || before.s[before.n - 1] == '$');
 }
 
 /* A number in quotes is program text or somebody's words: print("5"). */
@@ -101,6 +143,7 @@ static bool calculation(r1i_slice piece, r1i_slice right)
         letter |= r1i_is_alpha(*c) && !(*c == 'x' && c > piece.s && c[-1] == ' ' && c[1] == ' '); /* 20 x $68 */
         digit |= r1i_is_digit(*c);
         equals += *c == '=';
+        if (*c == ',' && !r1i_is_digit(c[1])) return false; /* "a = 2, a = 3" */
     }
     return digit && (!letter || equals > 1);
 }
@@ -120,7 +163,7 @@ void r1i_read_inside(r1i_slice sentence, bool announced, r1i_candidates *out)
     sentence = before_reason(sentence);
     r1i_slice prose = sentence;
     if (r1i_bold_span(sentence, &bold)) r1i_candidate(out, r1i_slice_trim_prose(bold));
-    const bool math = r1i_math_span(sentence, announced, &formula);
+    const bool math = formulas(sentence, announced, &formula);
     if (math) { /* a number that stands nearer to the end in question than every formula goes before them */
         const size_t begin = (size_t)(formula.s - sentence.s), end = begin + formula.n;
         prose = announced ? r1i_slice_cut(sentence, 0, begin) : r1i_slice_from(sentence, end);
@@ -129,7 +172,7 @@ void r1i_read_inside(r1i_slice sentence, bool announced, r1i_candidates *out)
     const bool plain = r1i_loose_formula(prose, announced, &loose);
     if (plain) piece = loose;
     else if (!math) return;
-    if (joined(sentence, piece) || hedged(sentence, piece, announced) || quoted(sentence, piece)) return;
+    if ((plain && joined(sentence, piece)) || hedged(sentence, piece, announced) || quoted(sentence, piece)) return;
     const r1i_slice right = r1i_right_side(piece);
     if (calculation(piece, right)) r1i_candidate(out, plain ? without_unit(right) : right);
     r1i_candidate(out, plain ? without_unit(piece) : piece);

@@ -221,7 +221,8 @@ static void keep(answer *a, r1i_slice text, r1i_math_value *value, char letter, 
     *a = (answer){.text = text, .value = value, .letter = letter, .why = why};
 }
 
-/* The first reading of one way that is a value. Words are kept when nothing is yet; *done: no other way is asked. */
+/* The first reading of one way that is a value. Words are kept when nothing is yet, and words in a formula ($\text{east}$) rather than prose;
+ * *done: no other way is asked. */
 static r1_status read_way(state *s, int i, r1i_slice part, answer *a, bool *done, r1_error *err)
 {
     r1i_candidates c;
@@ -240,7 +241,7 @@ static r1_status read_way(state *s, int i, r1i_slice part, answer *a, bool *done
         if (st == R1_ERR_NOMEM) return st;
         if (st != R1_OK) continue;
         const bool words = is_text(v);
-        if (!words || !a->value) keep(a, text, v, letter, c.why);
+        if (!words || !a->value || (way == R1I_WAY_LAST && r1i_slice_has_at(text, 0, "\\"))) keep(a, text, v, letter, c.why);
         else r1i_math_value_free(v);
         if (!words) break;
     }
