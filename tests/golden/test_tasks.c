@@ -124,6 +124,62 @@ static void test_prompts(void **state)
     expect_prompt("mgsm", "{\"question\": \"Q\", \"answer\": \"1\", \"lang\": \"zh\"}\n", "Q\n\n请逐步推理，并将最终答案放在 \\boxed{} 中。", "1");
 }
 
+/* Row, prompt, gold and grader fit together: a right answer in the form that the prompt asks for is right, a wrong one is not. */
+static void expect_verdicts(const char *task, const char *row, const char *right, const char *wrong)
+{
+    char path[] = "/tmp/r1-task-XXXXXX";
+    r1i_items items;
+    r1i_examiner *x;
+    r1_error e = {0};
+    r1i_task *const t = open_task(task);
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    FILE *const f = fdopen(fd, "w");
+    fputs(row, f);
+    fclose(f);
+    if (r1i_items_load(t, path, 0, &items, &e) != R1_OK) print_message("%s\n", e.message), fail();
+    remove(path);
+    r1_status st = r1i_examiner_create(t->name, t->grader, t->options, NULL, NULL, &x, &e);
+    for (int i = 0; st == R1_OK && i < 2; i++) {
+        const char *const text = i ? wrong : right;
+        r1_verdict v;
+        const r1_sample s = {.prompt = items.item[0].question, .prompt_bytes = items.item[0].question_bytes, .gold = items.item[0].gold,
+                             .gold_bytes = items.item[0].gold_bytes, .completion = text, .completion_bytes = strlen(text)};
+        st = r1i_examiner_check_gold(x, s.gold, s.gold_bytes, &e);
+        if (st == R1_OK) st = r1i_examiner_grade(x, &s, &v, &e);
+        if (st == R1_OK && v.correct != (i == 0)) print_message("%s: %s: %s\n", task, text, v.reason), fail();
+    }
+    if (st == R1_ERR_MISSING) print_message("%s: %s\n", task, e.message); /* a sandbox that this machine cannot build */
+    else if (st != R1_OK) print_message("%s: %s\n", task, e.message), fail();
+    r1i_examiner_destroy(x);
+    r1i_items_free(&items);
+    r1i_task_free(t);
+}
+
+static void test_verdicts(void **state)
+{
+    (void)state;
+    static const char choices[] = "{\"question\": \"Which?\", \"choices\": [\"one\", \"two\"], \"answer\": \"B\", \"subject\": \"law\"}\n";
+    expect_verdicts("gsm8k", "{\"question\": \"Q\", \"answer\": \"1,018\"}\n", "So it is \\boxed{1018}.", "So it is \\boxed{1019}.");
+    expect_verdicts("math500", "{\"question\": \"Q\", \"answer\": \"\\\\frac{1}{2}\"}\n", "<think>2</think>\\boxed{0.5}", "<think>\\boxed{1/2}</think>\\boxed{2}");
+    expect_verdicts("mmlu", choices, "It is two.\nAnswer: B", "It is one.\nAnswer: A");
+    expect_verdicts("gpqa", choices, "It is two.\nANSWER: B", "It is one.\nANSWER: A");
+    expect_verdicts("mmlu_pro", choices, "The answer is (B)", "The answer is (A)");
+    expect_verdicts("gaokao", "{\"question\": \"Q\", \"answer\": \"D\"}\n", "所以\n答案：D", "所以\n答案：A");
+    expect_verdicts("countdown", "{\"question\": \"Q\", \"nums\": [30, 100, 93], \"target\": 23}\n", "<think>x</think><answer>93 + (30 - 100)</answer>",
+                    "<think>x</think><answer>93 - 70</answer>");
+    expect_verdicts("ifeval", "{\"question\": \"Q\", \"instruction_id_list\": [\"punctuation:no_comma\"], \"kwargs\": [{}]}\n", "No commas here.", "One, two.");
+    expect_verdicts("drop", "{\"passage\": \"P\", \"question\": \"Q\", \"answers\": [\"four years\", \"4\"]}\n", "<answer>The Four Years.</answer>", "<answer>40</answer>");
+    expect_verdicts("humaneval", "{\"question\": \"def add(a, b):\\n    '''Add.'''\\n\", \"tests\": \"def check(candidate):\\n    assert candidate(1, 2) == 3\\n\", \"entry_point\": \"add\"}\n",
+                    "```python\ndef add(a, b):\n    return a + b\n```", "```python\ndef add(a, b):\n    return a - b\n```");
+    expect_verdicts("mbpp", "{\"question\": \"Add.\", \"tests\": [\"assert add(1, 2) == 3\", \"assert math.pi > add(1, 1)\"], \"test_setup\": \"import math\", \"entry_point\": "
+                    "\"add\", \"split\": \"test\"}\n", "```python\ndef add(a, b):\n    return a + b\n```", "```python\ndef add(a, b):\n    return 4\n```");
+    expect_verdicts("cruxeval", "{\"question\": \"def f(n):\\n    return [n, n]\", \"input\": \"7\", \"answer\": \"[7, 7]\"}\n", "```python\nassert f(7) == [7, 7]\n```",
+                    "```python\nassert f(7) == [7]\n```");
+    expect_verdicts("livecodebench", "{\"question\": \"Double it.\", \"tests\": [{\"input\": \"4\\n\", \"output\": \"8\\n\"}]}\n", "```python\nprint(2 * int(input()))\n```",
+                    "```python\nprint(int(input()))\n```");
+}
+
 int main(void)
 {
     r1i_task *t;
@@ -134,6 +190,6 @@ int main(void)
         return 77;
     }
     r1i_task_free(t);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_prompts), cmocka_unit_test(test_every_task)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_prompts), cmocka_unit_test(test_verdicts), cmocka_unit_test(test_every_task)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
