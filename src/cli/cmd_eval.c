@@ -2,6 +2,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -178,6 +179,15 @@ static int report(cli *app, const params *a, const char *run)
     return 0;
 }
 
+/* The last state stays on the screen; what is printed next begins on a line of its own. */
+static void end_line(cli *app)
+{
+    pthread_mutex_lock(&app->lock);
+    if (app->bar) fputc('\n', stderr);
+    app->bar = false;
+    pthread_mutex_unlock(&app->lock);
+}
+
 static int examine(cli *app, params *a, r1_eval_config *c)
 {
     r1_error err = {0};
@@ -190,6 +200,7 @@ static int examine(cli *app, params *a, r1_eval_config *c)
     const r1_status st = r1_eval_run(c, &app->env, &err);
     sigaction(SIGINT, &before_int, NULL);
     sigaction(SIGTERM, &before_term, NULL);
+    end_line(app);
     if (st == R1_ERR_STOPPED) {
         cli_report(app, &err);
         return CLI_NO;

@@ -56,6 +56,7 @@ static bool on_token(void *user, const r1_token_event *e)
     }
     j->ids[j->n++] = e->id;
     r1i_text_add(&j->text, e->text, e->text_bytes);
+    r1i_recorder_add_tokens(j->loop->recorder, 1);
     return !j->text.failed;
 }
 

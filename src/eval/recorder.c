@@ -1,6 +1,7 @@
 #include "eval/recorder.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ struct r1i_recorder {
     double batch_began;
     r1_eval_progress progress;
     uint64_t here;             /* samples of this process */
+    atomic_uint_fast64_t tokens; /* without the lock: counted token by token */
     double began, shown;
 
     pthread_t thread[MAX_GRADERS];
@@ -59,6 +61,7 @@ static void show_locked(r1i_recorder *r, bool always)
     const double now = r1i_seconds();
     if (!r->config->on_progress || (!always && now - r->shown < 0.2)) return;
     r->shown = now;
+    r->progress.tokens = atomic_load_explicit(&r->tokens, memory_order_relaxed);
     r->progress.seconds = now - r->began;
     r->progress.seconds_left = -1;
     if (r->here > 0) r->progress.seconds_left = r->progress.seconds / (double)r->here * (double)(r->progress.total - r->progress.done);
@@ -103,7 +106,6 @@ static void store_locked(r1i_recorder *r, const r1i_outcome *o, const r1_verdict
     r->progress.task = t->task->name;
     r->progress.done++;
     r->progress.correct += !o->missing[0] && v->correct;
-    r->progress.tokens += (uint64_t)o->tokens;
     if (r->in_batch >= BATCH || r->queued == 0 || r1i_seconds() - r->batch_began > 1.0) commit_locked(r);
     show_locked(r, false);
 }
@@ -175,6 +177,8 @@ void r1i_recorder_push(r1i_recorder *r, r1i_outcome *outcome)
     pthread_cond_signal(&r->work);
     pthread_mutex_unlock(&r->lock);
 }
+
+void r1i_recorder_add_tokens(r1i_recorder *r, uint64_t n) { atomic_fetch_add_explicit(&r->tokens, n, memory_order_relaxed); }
 
 bool r1i_recorder_tick(r1i_recorder *r)
 {

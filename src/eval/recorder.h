@@ -21,7 +21,7 @@ typedef struct r1i_outcome {
 } r1i_outcome;
 void r1i_outcome_free(r1i_outcome *o); /* takes NULL */
 
-typedef struct r1i_recorder r1i_recorder; /* push, tick, has: any thread */
+typedef struct r1i_recorder r1i_recorder; /* push, add_tokens, tick, has: any thread */
 
 /* Opens or makes the record and compares a resumed one. config and plan are borrowed until finish. */
 r1_status r1i_recorder_create(const r1_eval_config *config, const r1i_plan *plan, int64_t context, const r1_env *env, r1i_recorder **out,
@@ -30,6 +30,8 @@ r1_status r1i_recorder_create(const r1_eval_config *config, const r1i_plan *plan
 bool r1i_recorder_has(const r1i_recorder *r, size_t task, size_t prompt, int64_t sample);
 /* Takes the outcome over. Waits while the queue is full. */
 void r1i_recorder_push(r1i_recorder *r, r1i_outcome *outcome);
+/* n more tokens were generated: for the display of speed. */
+void r1i_recorder_add_tokens(r1i_recorder *r, uint64_t n);
 /* Shows progress when it is time; false: stop generating (an error, or the caller's wish). */
 bool r1i_recorder_tick(r1i_recorder *r);
 /* generation failed: remembered as the run's error unless there is an earlier one */

@@ -59,6 +59,7 @@ static void one(remote *m, r1i_chat_client *client, const r1i_todo *at)
     }
     *o = (r1i_outcome){.task = at->task, .prompt = at->prompt, .sample = at->sample, .text = reply.text, .text_bytes = reply.bytes,
         .tokens = reply.tokens, .truncated = reply.truncated, .decode_seconds = reply.seconds};
+    r1i_recorder_add_tokens(m->recorder, (uint64_t)reply.tokens);
     if (st != R1_OK) snprintf(o->missing, sizeof o->missing, "%.250s", err.message);
     r1i_recorder_push(m->recorder, o);
 }
