@@ -34,7 +34,7 @@ def ratio(most=12):
 
 def tex(e, **style):
     style.setdefault("ln_notation", True)
-    if rng.random() < 0.3 and not sp.sympify(e).has(sp.pi, sp.E, sp.Pow, I):  # "8 / 7 \\pi" would not say where the denominator ends
+    if rng.random() < 0.3 and not sp.sympify(e).has(sp.pi, sp.E, exp, sp.Pow, I):  # "8 / 7 \\pi" would not say where the denominator ends
         style["fold_short_frac"] = True
     if rng.random() < 0.3:
         style["mul_symbol"] = rng.choice(["dot", "times"])

@@ -4,7 +4,8 @@
 /* Written by templates after the answer; some engines leave them in the text. */
 static r1i_slice without_end_tokens(r1i_slice t)
 {
-    static const char *const ends[] = {"<\xEF\xBD\x9C" "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>", "<|im_end|>", "<|endoftext|>",
+    static const char deepseek[] = "<\xEF\xBD\x9C" "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>";
+    static const char *const ends[] = {deepseek, "<|im_end|>", "<|endoftext|>",
                                        "<|eot_id|>", "</s>", "<|end_of_text|>"};
     for (size_t k = 0; k < sizeof ends / sizeof *ends;) {
         const size_t n = strlen(ends[k]);
