@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
+#include "base/env.h"
 #include "base/text.h"
 
 bool r1i_todo_next(r1i_todo *next, const r1i_plan *plan, const r1i_recorder *r, r1i_todo *at)
@@ -125,7 +125,8 @@ static void submit(loop *l, const r1i_todo *at)
     else r1i_recorder_fail(l->recorder, &err);
 }
 
-void r1i_generate_engine(const r1_eval_config *config, const r1i_plan *plan, r1_engine *engine, int64_t context, r1i_recorder *r)
+void r1i_generate_engine(const r1_eval_config *config, const r1i_plan *plan, const r1_env *env, r1_engine *engine, int64_t context,
+                         r1i_recorder *r)
 {
     loop l = {.config = config, .plan = plan, .engine = engine, .recorder = r, .context = context};
     const size_t wanted = 2 * (size_t)(config->engine.max_sequences > 0 ? config->engine.max_sequences : 32);
@@ -138,5 +139,9 @@ void r1i_generate_engine(const r1_eval_config *config, const r1i_plan *plan, r1_
         if (l.in_flight == 0 && !more) break;
         if (r1_engine_step(engine, &active, &err) != R1_OK) r1i_recorder_fail(r, &err);
     }
+    r1_engine_stats s;
+    r1_engine_get_stats(engine, &s);
+    r1i_log(env, R1_LOG_INFO, "engine: %lld forwards, %lld prompt tokens computed and %lld found in shared pages, %lld tokens generated, %lld preemptions",
+            (long long)s.forwards, (long long)s.prefill_tokens, (long long)s.prefix_hit_tokens, (long long)s.decode_tokens, (long long)s.preemptions);
     r1_engine_destroy(engine);
 }

@@ -59,7 +59,7 @@ r1_status r1_eval_run(const r1_eval_config *config, const r1_env *env, r1_error 
     if (!c.endpoint) st = make_engine(&c, &plan, env, &context, &engine, err);
     if (st == R1_OK && (st = r1i_recorder_create(&c, &plan, context, env, &recorder, err)) == R1_OK) {
         if (c.endpoint) r1i_generate_remote(&c, &plan, recorder);
-        else r1i_generate_engine(&c, &plan, engine, context, recorder);
+        else r1i_generate_engine(&c, &plan, env, engine, context, recorder);
         engine = NULL; /* r1i_generate_engine has destroyed it */
         st = r1i_recorder_finish(recorder, err);
     }

@@ -2,7 +2,7 @@
 """A chat/completions service for tests: prints its port, answers on 127.0.0.1 only, ends with its parent or after two minutes.
 
 What it says follows from the prompt, so that any order of requests gives the same record. --fail N answers the first N requests
-with 429 or 503. --judge BEHAVIOUR plays a judge: honest, always-a, injected (does what the quoted answer tells it), echo."""
+with 429 or 503. --say TEXT is every answer. --judge BEHAVIOUR plays a judge: honest, always-a, injected (does what the quoted answer tells it), echo."""
 import argparse, http.server, json, os, re, sys, threading, time
 
 p = argparse.ArgumentParser()
@@ -11,6 +11,7 @@ p.add_argument("--status", type=int, default=0)
 p.add_argument("--judge", default="")
 p.add_argument("--key", default="")
 p.add_argument("--log", default="")
+p.add_argument("--say", default="")
 a = p.parse_args()
 lock = threading.Lock()
 seen = 0
@@ -72,7 +73,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if a.judge:
             message = {"role": "assistant", "content": judge(prompt)}
         else:
-            thinking, text = solve(prompt, body)
+            thinking, text = ("", a.say) if a.say else solve(prompt, body)
             message = {"role": "assistant", "reasoning_content": thinking, "content": text}
         self.answer(200, {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": {"completion_tokens": 11}})
 
