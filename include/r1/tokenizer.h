@@ -43,6 +43,28 @@ enum {
 R1_API r1_status r1_tokenizer_encode(const r1_tokenizer *tokenizer, const char *text, size_t bytes, unsigned flags,
                                      int32_t **ids, size_t *n, r1_error *err);
 
+/** What a vocabulary is learnt from. */
+typedef struct r1_tokenizer_train_params {
+    const char *const *path;    /* [n_paths] .jsonl (rows with messages, prompt and completion, or text) or plain text; .gz and .zst of both */
+    size_t n_paths;
+    int64_t vocab_size;         /* ids in all: special tokens, 256 bytes, merges */
+    const char *const *special; /* [n_special] behind R1's own: begin and end of sentence, pad, User, Assistant, <think>, </think> */
+    size_t n_special;
+    int digits;                 /* longest run of digits in a piece, 1 to 3; 0: 3, as R1 */
+    const char *out;            /* folder for tokenizer.json and tokenizer_config.json; made if missing */
+} r1_tokenizer_train_params;
+
+typedef struct r1_tokenizer_training {
+    int64_t texts, bytes, pieces, words; /* words: distinct pieces */
+    int64_t size, merges;                /* size is below vocab_size where nothing was left to merge */
+} r1_tokenizer_training;
+
+/** Learn a byte-level BPE vocabulary with R1's pre-tokeniser and write it with R1's chat template. The result is a function of the texts alone,
+ * and the merges are those of the `tokenizers` trainer: the pair with the highest count, of equal ones the smaller left id, then the smaller
+ * right id. Special tokens spelled out in the texts are cut out. result: nullable. R1_ERR_USAGE: vocab_size, digits or a special token that
+ * cannot be; R1_ERR_FORMAT: a row (file and line), no text at all; R1_ERR_IO; R1_ERR_NOMEM. */
+R1_API r1_status r1_tokenizer_train(const r1_tokenizer_train_params *params, const r1_env *env, r1_tokenizer_training *result, r1_error *err);
+
 /** A part of a rendered prompt: bytes [begin, end); trusted parts (the template's own text) may hold control tokens. */
 typedef struct r1_span {
     size_t begin, end;
