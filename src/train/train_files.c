@@ -1,11 +1,9 @@
-/* What the run folder holds besides checkpoints: the resolved recipe, the manifest, a line a step. */
-#include <errno.h>
-#include <fcntl.h>
+/* What the run folder holds besides checkpoints: the resolved recipe, the manifest, the record of its steps. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "base/file.h"
 #include "base/outfile.h"
@@ -89,47 +87,38 @@ r1_status r1i_trainer_describe(const r1i_trainer *t, const r1_train_plan *p, r1_
 
 /* ---- steps ----------------------------------------------------------------------------------------------------------------- */
 
-static r1_status open_steps(const r1i_trainer *t, char **path, FILE **f, const char *mode, r1_error *err)
+r1_status r1i_trainer_open_records(r1i_trainer *t, r1_error *err)
 {
-    *f = NULL;
-    *path = r1i_path_join(t->folder, "steps.jsonl");
-    if (!*path) return r1i_fail(err, R1_ERR_NOMEM, "steps.jsonl");
-    *f = fopen(*path, mode);
-    return *f || (errno == ENOENT && mode[0] == 'r') ? R1_OK : r1i_fail_errno(err, errno, "%s", *path);
+    r1_status st = r1i_step_store_open(t->folder, t->first_step - 1, &t->db, err);
+    if (st == R1_ERR_MISSING) {
+        r1i_log(&t->env, R1_LOG_WARN, "%s: the run goes on without a record of its steps", err ? err->message : "no SQLite");
+        st = R1_OK;
+    }
+    return st == R1_OK ? r1i_events_open(t->folder, t->first_step, &t->events, err) : st;
 }
 
-/* Only what the run decides is in the line: two runs of one recipe have equal files. The speed is told on the terminal. */
+static r1_status note_events(const r1i_trainer *t, const r1_train_step *s, r1_error *err)
+{
+    const struct { const char *tag; double value; } scalars[] = {
+        {"train/loss", s->loss}, {"train/learning_rate", s->learning_rate}, {"train/gradient_norm", s->gradient_norm},
+        {"train/tokens_per_second", s->tokens_per_second}, {"train/mtp_loss", s->mtp_loss}, {"train/balance_loss", s->balance_loss}, {"train/load_spread", s->load_spread},
+    };
+    struct timespec now;
+    r1_status st = R1_OK;
+    clock_gettime(CLOCK_REALTIME, &now);
+    for (size_t i = 0; i < sizeof scalars / sizeof *scalars && st == R1_OK; i++)
+        if (i < 4 || scalars[i].value != 0.0)
+            st = r1i_events_scalar(t->events, (double)now.tv_sec + 1e-9 * (double)now.tv_nsec, s->step, scalars[i].tag, (float)scalars[i].value, err);
+    return st == R1_OK ? r1i_events_flush(t->events, err) : st;
+}
+
 r1_status r1i_trainer_note(const r1i_trainer *t, const r1_train_step *s, r1_error *err)
 {
-    char *path;
-    FILE *f;
-    r1_status st = open_steps(t, &path, &f, "ab", err);
-    if (st == R1_OK) {
-        const int n = fprintf(f,
-                              "{\"step\": %" PRId64 ", \"epoch\": %" PRId64 ", \"loss\": %.9g, \"mtp_loss\": %.9g, \"balance_loss\": %.9g, \"learning_rate\": %.9g, "
-                              "\"gradient_norm\": %.9g, \"tokens\": %" PRId64 ", \"targets\": %" PRId64 ", \"load_spread\": %.6g}\n",
-                              s->step, s->epoch, s->loss, s->mtp_loss, s->balance_loss, s->learning_rate, s->gradient_norm, s->tokens, s->targets, s->load_spread);
-        if (fclose(f) != 0 || n < 0) st = r1i_fail_errno(err, errno, "%s", path);
-    }
-    free(path);
-    return st;
-}
-
-r1_status r1i_trainer_rewind(const r1i_trainer *t, int64_t step, r1_error *err)
-{
-    char *path, line[1024];
-    FILE *f;
-    long keep = 0;
-    r1_status st = open_steps(t, &path, &f, "rb", err);
-    while (st == R1_OK && f && fgets(line, sizeof line, f)) {
-        int64_t n;
-        if (sscanf(line, "{\"step\": %" SCNd64, &n) != 1 || n > step || !strchr(line, '\n')) break;
-        keep = ftell(f);
-    }
-    if (f) fclose(f);
-    if (st == R1_OK && f && truncate(path, keep) != 0) st = r1i_fail_errno(err, errno, "%s", path);
-    free(path);
-    return st;
+    const r1i_step_row row = {.step = s->step, .epoch = s->epoch, .tokens = s->tokens, .targets = s->targets, .loss = s->loss, .mtp_loss = s->mtp_loss,
+                              .balance_loss = s->balance_loss, .learning_rate = s->learning_rate, .gradient_norm = s->gradient_norm, .load_spread = s->load_spread,
+                              .seconds = s->seconds};
+    const r1_status st = t->db ? r1i_step_store_add(t->db, &row, err) : R1_OK;
+    return st == R1_OK ? note_events(t, s, err) : st;
 }
 
 /* ---- checkpoints ----------------------------------------------------------------------------------------------------------- */

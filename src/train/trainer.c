@@ -176,6 +176,8 @@ static r1_status open_workings(r1i_trainer *t, r1_error *err)
 
 static void close_all(r1i_trainer *t)
 {
+    r1i_events_close(t->events);
+    r1i_db_close(t->db);
     if (t->stepper.model) r1i_stepper_destroy(&t->stepper);
     r1i_gradients_destroy(&t->gradients);
     r1i_pool_destroy(t->pool);
@@ -254,7 +256,7 @@ static r1_status open_run(r1i_trainer *t, const r1_train_params *p, r1_train_pla
     plan->first_step = t->first_step;
     plan->trained_parameters = (uint64_t)t->gradients.total;
     if (st == R1_OK) st = r1i_trainer_describe(t, plan, err);
-    return st == R1_OK ? r1i_trainer_rewind(t, t->first_step - 1, err) : st;
+    return st == R1_OK ? r1i_trainer_open_records(t, err) : st;
 }
 
 static r1_status steps(r1i_trainer *t, bool (*on_step)(void *user, const r1_train_step *step), void *user, r1_error *err)

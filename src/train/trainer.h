@@ -4,6 +4,8 @@
 #define R1I_TRAINER_H
 
 #include "r1/train.h"
+#include "record/events.h"
+#include "record/step_store.h"
 #include "train/adamw.h"
 #include "train/run_checkpoint.h"
 #include "train/loss.h"
@@ -29,17 +31,19 @@ typedef struct r1i_trainer {
     float *weight;
     r1i_run *runs;
     r1i_document *documents;       /* of one chunk */
+    r1i_db *db;                    /* run.db; NULL in a build without SQLite, which is told once */
+    r1i_events *events;
     int64_t *load;                 /* [layers with MTP][experts] rows that chose each, this step */
 } r1i_trainer;
 
 /* train_step.c: step t of the run; the learning rate and norm it used. R1_ERR_RANGE: a gradient that is not finite, nothing has changed. */
 r1_status r1i_trainer_step(r1i_trainer *t, int64_t step, r1_train_step *out, r1_error *err);
-/* train_files.c */
+/* train_files.c: what is in the run folder besides checkpoints. */
 r1_status r1i_trainer_save(r1i_trainer *t, int64_t step, r1_error *err);
 /* recipe.yaml, manifest.json. */
 r1_status r1i_trainer_describe(const r1i_trainer *t, const r1_train_plan *plan, r1_error *err);
-/* A line of steps.jsonl; lines of steps after `step` that a killed run left are cut away first (r1i_trainer_rewind). */
+/* run.db and the event file; rows of steps after the last one done, which a killed run left, are removed. */
+r1_status r1i_trainer_open_records(r1i_trainer *t, r1_error *err);
 r1_status r1i_trainer_note(const r1i_trainer *t, const r1_train_step *s, r1_error *err);
-r1_status r1i_trainer_rewind(const r1i_trainer *t, int64_t step, r1_error *err);
 
 #endif
