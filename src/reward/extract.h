@@ -29,6 +29,8 @@ typedef struct r1i_candidates {
     r1i_slice item[R1I_CANDIDATES];
     int n;
     bool refused;    /* this way found an answer that must not count (box never closed, several answers offered): look no further */
+    bool hedged;     /* a sentence offers several answers: only its whole was taken, if that */
+    bool opening;    /* a phrase that opens the text, with more behind it: it announces the solution rather than its result */
     const char *why; /* static words: what was found or why not */
 } r1i_candidates;
 

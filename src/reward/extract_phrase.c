@@ -189,7 +189,11 @@ bool r1i_find_phrase(r1i_slice part, r1i_candidates *out)
     }
     const r1i_slice best = final.n ? final : plain;
     if (best.n == 0) return false;
-    r1i_read_sentence(best, out);
+    enum { OPENING = 40, MORE = 80 };
+    const size_t begin = (size_t)(best.s - part.s), end = begin + best.n;
+    out->opening = !final.n && begin < OPENING && part.n - end > MORE;
+    if (out->opening) r1i_candidate(out, best);
+    else r1i_read_sentence(best, out);
     out->why = "after a phrase that announces the answer";
     return true;
 }
@@ -239,6 +243,11 @@ bool r1i_find_last(r1i_slice part, r1i_candidates *out)
         const bool closes = last.n <= 2 && last.n > 0 && strchr("\\$]", last.s[0]);
         r1i_read_inside(closes ? text : last, text.n == r1i_slice_trim(part).n && text.n <= SHORT, out);
         if (out->n > 0) out->why = "the last formula or number";
+        if (out->n == 0 && out->hedged) {
+            out->refused = true;
+            out->why = "the last sentence offers several answers";
+            return true;
+        }
         for (int i = 0; i < out->n; i++)
             if (covers(whole, out->item[i])) {
                 out->n = 0;

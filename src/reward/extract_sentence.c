@@ -87,8 +87,9 @@ static size_t joint_at(r1i_slice t, size_t i)
     }
 }
 
-/* The first or the last formula of a sentence with all that are joined to it: "$1$, $2$ and $3$" is one answer, dollars and all. */
-static bool formulas(r1i_slice t, bool first, r1i_slice *out)
+/* The first or the last formula of a sentence with all that are joined to it: "$1$, $2$ and $3$" is one answer, dollars and all
+ * (*several). */
+static bool formulas(r1i_slice t, bool first, r1i_slice *out, bool *several)
 {
     bool found = false;
     for (size_t i = 0; i < t.n;) {
@@ -100,9 +101,11 @@ static bool formulas(r1i_slice t, bool first, r1i_slice *out)
         }
         size_t end = i + n;
         *out = inside;
+        *several = false;
         for (size_t joint; (joint = joint_at(t, end)) > 0 && (n = r1i_formula_at(t, end + joint, &next)) > 0;) {
             end += joint + n;
             *out = r1i_slice_cut(t, i, end);
+            *several = true;
         }
         found = true;
         if (first) break;
@@ -163,7 +166,8 @@ void r1i_read_inside(r1i_slice sentence, bool announced, r1i_candidates *out)
     sentence = before_reason(sentence);
     r1i_slice prose = sentence;
     if (r1i_bold_span(sentence, &bold)) r1i_candidate(out, r1i_slice_trim_prose(bold));
-    const bool math = formulas(sentence, announced, &formula);
+    bool several = false;
+    const bool math = formulas(sentence, announced, &formula, &several);
     if (math) { /* a number that stands nearer to the end in question than every formula goes before them */
         const size_t begin = (size_t)(formula.s - sentence.s), end = begin + formula.n;
         prose = announced ? r1i_slice_cut(sentence, 0, begin) : r1i_slice_from(sentence, end);
@@ -172,7 +176,15 @@ void r1i_read_inside(r1i_slice sentence, bool announced, r1i_candidates *out)
     const bool plain = r1i_loose_formula(prose, announced, &loose);
     if (plain) piece = loose;
     else if (!math) return;
-    if ((plain && joined(sentence, piece)) || hedged(sentence, piece, announced) || quoted(sentence, piece)) return;
+    if (hedged(sentence, piece, announced)) {
+        out->hedged = true;
+        return;
+    }
+    if ((plain && joined(sentence, piece)) || quoted(sentence, piece)) return;
+    if (several && !plain) {
+        r1i_candidate(out, piece);
+        return;
+    }
     const r1i_slice right = r1i_right_side(piece);
     if (calculation(piece, right)) r1i_candidate(out, plain ? without_unit(right) : right);
     r1i_candidate(out, plain ? without_unit(piece) : piece);

@@ -213,7 +213,14 @@ static r1i_slice unlabelled(r1i_slice t, char *letter)
     return rest;
 }
 
-static bool is_text(const r1i_math_value *v) { return strcmp(r1i_math_value_kind(v), "text") == 0; }
+/* Words rather than mathematics: also a sentence with commas, which reads as a list. */
+static bool is_words(const r1i_math_value *v, r1i_slice text)
+{
+    const char *const kind = r1i_math_value_kind(v);
+    size_t letters = 0;
+    while (letters < text.n && r1i_is_alpha(text.s[letters])) letters++;
+    return strcmp(kind, "text") == 0 || (strcmp(kind, "list") == 0 && letters >= 3);
+}
 
 static void keep(answer *a, r1i_slice text, r1i_math_value *value, char letter, const char *why)
 {
@@ -240,13 +247,13 @@ static r1_status read_way(state *s, int i, r1i_slice part, answer *a, bool *done
         const r1_status st = r1i_math_parse(s->math, text.s, text.n, &v, err);
         if (st == R1_ERR_NOMEM) return st;
         if (st != R1_OK) continue;
-        const bool words = is_text(v);
+        const bool words = is_words(v, text);
         if (!words || !a->value || (way == R1I_WAY_LAST && r1i_slice_has_at(text, 0, "\\"))) keep(a, text, v, letter, c.why);
         else r1i_math_value_free(v);
         if (!words) break;
     }
-    const bool value = a->value && !is_text(a->value);
-    const bool announced = way == R1I_WAY_BOX || way == R1I_WAY_PATTERN || ((way == R1I_WAY_HASHES || way == R1I_WAY_PHRASE) && c.item[0].n <= SHORT_TEXT);
+    const bool value = a->value && !is_words(a->value, a->text);
+    const bool announced = way == R1I_WAY_BOX || way == R1I_WAY_PATTERN || ((way == R1I_WAY_HASHES || way == R1I_WAY_PHRASE) && !c.opening && c.item[0].n <= SHORT_TEXT);
     if (!a->value) a->why = "the answer cannot be read";
     *done = value || way == R1I_WAY_BOX || (a->value && announced);
     return R1_OK;

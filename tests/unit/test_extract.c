@@ -175,6 +175,8 @@ static void test_phrase(void **state)
         {"\xD0\x9E\xD1\x82\xD0\xB2\xD0\xB5\xD1\x82: 18", "18"},
         {"\xE7\xAD\x94\xE3\x81\x88\xE3\x81\xAF" "18\xE3\x81\xA7\xE3\x81\x99\xE3\x80\x82", "18"},
         {"Jibu ni 18.", "18"},
+        {"Answer: 42\n\nWhy: there are 6 rows of 7 seats each, all of them are taken, so we multiply both numbers.", "42"},
+        {"Answer: There are 6 rows.\nIn every row there are 7 seats, all of them are taken, so we multiply both and get 42.", "There are 6 rows"},
         {"answer", NULL},
         {"answer: ", NULL},
     };
@@ -198,7 +200,8 @@ static void test_last(void **state)
         {"It is (72).", "(72)"},
         {"There were 1,234,567 people", "1,234,567"},
         {"nothing here", NULL},
-        {"It is either 3 or 4", NULL},
+        {"There were 3.\nIt is either 3 or 4", "!"},
+        {"It is either 3 or 4", "!"},
         {"$3 + 4$ is what we add, so the total is 7.", "7"},
     };
     CHECK(r1i_find_last, rows);
