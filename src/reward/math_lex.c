@@ -52,7 +52,7 @@ static const spelling commands[] = {
     OP("bmod", R1I_OP_BMOD), OP("mod", R1I_OP_BMOD), OP("pmod", R1I_OP_PMOD), OP("colon", ':'), OP("lparen", '('), OP("rparen", ')'),
     OP("substack", R1I_OP_SUBSTACK), OP("dotsm", R1I_OP_DOTS), OP("euro", R1I_OP_MONEY), OP("yen", R1I_OP_MONEY), {"triangle", R1I_T_OP, R1I_OP_ANGLE, "triangle"},
     {"sum", R1I_T_BIG, R1I_MB_SUM, NULL}, {"prod", R1I_T_BIG, R1I_MB_PROD, NULL}, {"int", R1I_T_BIG, R1I_MB_INT, NULL},
-    {"iint", R1I_T_BIG, R1I_MB_INT, NULL}, {"oint", R1I_T_BIG, R1I_MB_INT, NULL}, {"lim", R1I_T_BIG, R1I_MB_LIM, NULL},
+    {"iint", R1I_T_BIG, R1I_MB_INT, "2"}, {"iiint", R1I_T_BIG, R1I_MB_INT, "3"}, {"oint", R1I_T_BIG, R1I_MB_INT, NULL}, {"lim", R1I_T_BIG, R1I_MB_LIM, NULL},
     {"overline", R1I_T_ACCENT, 0, "overline"}, {"bar", R1I_T_ACCENT, 0, "overline"}, {"vec", R1I_T_ACCENT, 0, "vec"},
     {"overrightarrow", R1I_T_ACCENT, 0, "vec"}, {"hat", R1I_T_ACCENT, 0, "hat"}, {"widehat", R1I_T_ACCENT, 0, "hat"},
     {"tilde", R1I_T_ACCENT, 0, "tilde"}, {"widetilde", R1I_T_ACCENT, 0, "tilde"}, {"dot", R1I_T_ACCENT, 0, "dot"},

@@ -452,7 +452,7 @@ static r1i_mnode *number_primary(r1i_mparse *p)
 static bool calls(const r1i_mparse *p, const char *name, int primes)
 {
     if (!r1i_mp_op(p, '(')) return false;
-    const size_t n = strcspn(name, "_'");
+    const size_t n = strcspn(name, "_'^");
     if (primes || (n == 1 && strchr("fghFGH", *name)) || (n > 1 && strncmp(name, "varphi", n) == 0)) return true;
     int depth = 0, entries = 1;
     bool plain = true, relation = false; /* N(n) = ... defines; Q(x, y) is no product */
@@ -508,6 +508,11 @@ static r1i_mnode *symbol(r1i_mparse *p)
         while (r1i_mp_take(p, '\'')) primes++;
         r1i_mp_need(p, '}', "expected }");
     }
+    if (t->n == 1 && strchr("fghFGH", *t->s) && r1i_mp_op(p, '^') && r1i_mp_op_at(p, p->i + 1, '{') && r1i_mp_op_at(p, p->i + 2, '-') && p->tok[p->i + 3].type == R1I_T_NUM && p->tok[p->i + 3].n == 1 &&
+        *p->tok[p->i + 3].s == '1' && r1i_mp_op_at(p, p->i + 4, '}') && r1i_mp_op_at(p, p->i + 5, '(')) { /* f^{-1}(x) */
+        p->i += 5;
+        name = r1i_mem_printf(p->m, "%s^{-1}", name);
+    }
     if (primes) name = r1i_mem_printf(p->m, "%s%.*s", name, primes > 8 ? 8 : primes, "''''''''");
     if (t->n > 0 && calls(p, name, primes)) {
         r1i_mnode **args;
@@ -539,6 +544,11 @@ static r1i_mnode *accent(r1i_mparse *p)
         r1i_mnode *const e = r1i_mp_group(p);
         if (r1i_mp_take(p, '_') || r1i_mp_take(p, '^')) r1i_mp_group(p); /* what stands under a brace */
         return e;
+    }
+    if (strcmp(what, "overline") == 0 && r1i_mp_op(p, '{')) { /* the conjugate of a formula; of a name it stays a name */
+        bool sum = false;
+        for (int i = p->i; !r1i_mp_op_at(p, i, '}') && p->tok[i].type != R1I_T_END; i++) sum |= r1i_mp_op_at(p, i, '+') || r1i_mp_op_at(p, i, '-');
+        if (sum) return r1i_mnode_make(p->m, R1I_M_FN, R1I_MF_CONJ, 1, r1i_mp_group(p));
     }
     char part[100];
     size_t n = 0;
@@ -793,6 +803,7 @@ r1i_mnode *r1i_mp_term(r1i_mparse *p)
             if (t->type == R1I_T_NUM && e->kind == R1I_M_NUM && !e->paren && !(t[1].type == R1I_T_OP && t[1].op == '^')) r1i_mp_fail(p, "two numbers in a row");
             if (e->kind == R1I_M_QTY) r1i_mp_fail(p, "a quantity times something");
             r1i_mnode *const f = r1i_mp_power(p);
+            if (f->kind == R1I_M_REL && f->paren) continue; /* ... (k \in \mathbb{Z}) */
             if (f->kind == R1I_M_PIECES || e->kind == R1I_M_PIECES) r1i_mp_fail(p, "a product with cases");
             if (f->kind == R1I_M_QTY && (f->kid[0]->kind == R1I_M_NUM || f->kid[0]->kind == R1I_M_SYM)) { /* 2x^\circ: the sign is the whole product's */
                 r1i_mnode *const q = r1i_mem_take(p->m, sizeof *q);

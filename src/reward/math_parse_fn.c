@@ -109,7 +109,19 @@ static void limits(r1i_mparse *p, r1i_mnode **low, r1i_mnode **high)
     }
 }
 
-static r1i_mnode *integral(r1i_mparse *p)
+/* The differentials after the first of \iint and \iiint. */
+static r1i_mnode *further(r1i_mparse *p, r1i_mnode *e, int n)
+{
+    for (; n > 0; n--) {
+        if (!r1i_mp_sym(p, p->i, "d") || p->tok[p->i + 1].type != R1I_T_SYM) r1i_mp_fail(p, "an integral without its dy");
+        const char *const var = p->tok[p->i + 1].s;
+        p->i += 2;
+        e = r1i_mnode_make(p->m, R1I_M_BIND, R1I_MB_INT, 2, e, r1i_mnode_name(p->m, R1I_M_SYM, var, strlen(var)));
+    }
+    return e;
+}
+
+static r1i_mnode *integral(r1i_mparse *p, int n)
 {
     r1i_mem *const m = p->m;
     r1i_mnode *low = NULL, *high = NULL, *body;
@@ -134,6 +146,7 @@ static r1i_mnode *integral(r1i_mparse *p)
         }
     }
     r1i_mnode *const x = r1i_mnode_name(m, R1I_M_SYM, var, strlen(var));
+    if (n > 1) body = further(p, body, n - 1);
     if (low && high) return r1i_mnode_make(m, R1I_M_BIND, R1I_MB_INT, 4, body, x, low, high);
     if (low || high) return r1i_mnode_make(m, R1I_M_BIND, R1I_MB_INT, 3, body, x, low ? low : high);
     return r1i_mnode_make(m, R1I_M_BIND, R1I_MB_INT, 2, body, x);
@@ -187,7 +200,8 @@ r1i_mnode *r1i_mp_big(r1i_mparse *p)
     p->i++;
     r1i_mp_deeper(p);
     r1i_mnode *e;
-    if (what == R1I_MB_INT) e = integral(p);
+    const char *const times = p->tok[p->i - 1].s;
+    if (what == R1I_MB_INT) e = integral(p, times ? *times - '0' : 1);
     else if (what == R1I_MB_LIM) e = limit(p);
     else {
         r1i_mnode *low = NULL, *high = NULL;

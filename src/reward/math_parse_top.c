@@ -410,6 +410,24 @@ static r1i_mnode *date_of(r1i_mem *m, const char *s, size_t n)
 
 static bool same_tail(const char *s, size_t n, const char *tail) { return n >= strlen(tail) && memcmp(s + n - strlen(tail), tail, strlen(tail)) == 0; }
 
+/* Bytes of "\boxed{" and its like where that box holds the whole text, else 0. */
+static size_t box(const char *s, size_t n)
+{
+    static const char *const boxes[] = {"\\boxed{", "\\fbox{", "\\framebox{"};
+    if (n < 7 || s[n - 1] != '}') return 0;
+    for (size_t k = 0; k < sizeof boxes / sizeof *boxes; k++) {
+        const size_t w = strlen(boxes[k]);
+        if (n <= w || memcmp(s, boxes[k], w) != 0) continue;
+        size_t depth = 0;
+        for (size_t i = w - 1; i < n; i++) {
+            if (s[i] == '\\') i++;
+            else if (s[i] == '{') depth++;
+            else if (s[i] == '}' && --depth == 0) return i == n - 1 ? w : 0;
+        }
+    }
+    return 0;
+}
+
 /* White space, end stops, ** of Markdown and one pair of \boxed{} are no part of an answer. */
 static void unwrap(const char **text, size_t *bytes, size_t *skipped)
 {
@@ -422,7 +440,11 @@ static void unwrap(const char **text, size_t *bytes, size_t *skipped)
         else if (n > 3 && same_tail(s, n, "\xE3\x80\x82")) n -= 3;
         else if (n > 1 && (s[n - 1] == ',' || s[n - 1] == ';') && s[n - 2] != '\\') n--;
         else if (n > 4 && s[0] == '*' && s[1] == '*' && s[n - 1] == '*' && s[n - 2] == '*') s += 2, n -= 4;
-        else if (n > 1 && s[0] == '$' && s[n - 1] == '$' && !memchr(s + 1, '$', n - 2)) s++, n -= 2;
+        else if (box(s, n)) {
+            const size_t w = box(s, n);
+            s += w;
+            n -= w + 1;
+        } else if (n > 1 && s[0] == '$' && s[n - 1] == '$' && !memchr(s + 1, '$', n - 2)) s++, n -= 2;
         else if (n > 3 && s[0] == '\\' && s[n - 2] == '\\' && ((s[1] == '(' && s[n - 1] == ')') || (s[1] == '[' && s[n - 1] == ']'))) s += 2, n -= 4;
         else break;
     }
@@ -435,6 +457,18 @@ static r1i_mnode *whole_text(r1i_mem *m, const r1i_mtok *t)
 {
     int64_t v;
     if (r1i_math_number_word(t->s, t->n, &v)) return r1i_mnode_int(m, v);
+    r1i_mnode *e = clock_of(m, t->s, t->n);
+    if (!e) e = date_of(m, t->s, t->n);
+    if (e) return e;
+    for (uint32_t i = t->n; i-- > 1;) /* five apples */
+        if (t->s[i] == ' ' && r1i_math_number_word(t->s, i, &v) && !r1i_math_number_word(t->s + i, t->n - i, &(int64_t){0})) {
+            r1i_rat scale = r1i_rat_of(1);
+            const char *const unit = r1i_math_unit(m, t->s + i, t->n - i, &scale);
+            r1i_mnode *const q = r1i_mnode_make(m, R1I_M_QTY, unit == NULL, 1, r1i_mnode_int(m, v));
+            q->name = unit ? unit : r1i_math_words(m, t->s + i, t->n - i);
+            q->num = scale;
+            return q;
+        }
     const char *const words = r1i_math_words(m, t->s, t->n);
     if (strcmp(words, "true") == 0) return r1i_mnode_make(m, R1I_M_CONST, R1I_MC_TRUE, 0);
     if (strcmp(words, "false") == 0) return r1i_mnode_make(m, R1I_M_CONST, R1I_MC_FALSE, 0);

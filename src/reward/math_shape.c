@@ -477,6 +477,10 @@ static r1i_shape *chain(r1i_mem *m, const r1i_mnode *e)
     }
     if (strchr(e->name, 'a') && strchr(e->name, 'a') < e->name + last) return words_of(m, e);
     r1i_shape *s;
+    if (last == 0 && is_name(first)) { /* x \approx 3.14 */
+        s = equation(m, first, e->kid[1]);
+        return s;
+    }
     if (last == 0) s = r1i_math_shape(m, first);
     else {
         for (int i = 1; i < last; i++) {
@@ -573,10 +577,16 @@ static r1i_shape *set_of(r1i_mem *m, const r1i_mnode *e)
 static r1i_shape *several(r1i_mem *m, const r1i_mnode *e)
 {
     r1i_shape **const kids = r1i_mem_take(m, (size_t)e->n * sizeof *kids);
-    for (int i = 0; i < e->n; i++) kids[i] = r1i_math_shape(m, e->kid[i]);
-    r1i_shape *s = r1i_shape_combine(m, kids, e->n, e->kind == R1I_M_LIST ? R1I_M_AND : (r1i_mkind)e->kind);
-    if (e->kind == R1I_M_LIST && s && s->kind == R1I_S_SET) s = r1i_shape_combine(m, kids, e->n, R1I_M_OR); /* x < 1, x > 2 */
-    return s ? s : list(m, kids, e->n);
+    int n = 0;
+    for (int i = 0; i < e->n; i++) {
+        kids[n] = r1i_math_shape(m, e->kid[i]);
+        /* "k pi, k in Z": that a parameter is whole goes without saying */
+        const bool whole = kids[n]->kind == R1I_S_IN && strstr(kids[n]->text, "\\mathbb{Z}") && i + 1 == e->n && n > 0;
+        n += !whole;
+    }
+    r1i_shape *s = r1i_shape_combine(m, kids, n, e->kind == R1I_M_LIST ? R1I_M_AND : (r1i_mkind)e->kind);
+    if (e->kind == R1I_M_LIST && s && s->kind == R1I_S_SET) s = r1i_shape_combine(m, kids, n, R1I_M_OR); /* x < 1, x > 2 */
+    return s ? s : list(m, kids, n);
 }
 
 static r1i_shape *pieces(r1i_mem *m, const r1i_mnode *e)

@@ -149,42 +149,53 @@ static const unit_row *unit_of(const char *s, size_t n)
     return NULL;
 }
 
+/* One unit with its power: cm, square feet, s^2. */
+static bool unit_power(const char *s, size_t n, const unit_row **u, int *power)
+{
+    static const struct { const char *lead; int power; } leads[] = {{"square ", 2}, {"sq. ", 2}, {"sq ", 2}, {"cubic ", 3}, {"cu. ", 3}, {"cu ", 3}};
+    *power = 1;
+    while (n && *s == ' ') s++, n--;
+    while (n && s[n - 1] == ' ') n--;
+    for (size_t i = 0; i < sizeof leads / sizeof *leads; i++)
+        if (n > strlen(leads[i].lead) && strncasecmp(s, leads[i].lead, strlen(leads[i].lead)) == 0) {
+            *power = leads[i].power;
+            s += strlen(leads[i].lead);
+            n -= strlen(leads[i].lead);
+            break;
+        }
+    if (n > 8 && strncasecmp(s + n - 8, " squared", 8) == 0) *power = 2, n -= 8;
+    else if (n > 6 && strncasecmp(s + n - 6, " cubed", 6) == 0) *power = 3, n -= 6;
+    if (n > 2 && s[n - 2] == '^' && s[n - 1] >= '2' && s[n - 1] <= '9') *power = s[n - 1] - '0', n -= 2;
+    else if (n > 4 && s[n - 4] == '^' && s[n - 3] == '{' && s[n - 1] == '}' && s[n - 2] >= '2' && s[n - 2] <= '9') *power = s[n - 2] - '0', n -= 4;
+    *u = unit_of(s, n);
+    return *u != NULL;
+}
+
 const char *r1i_math_unit(r1i_mem *m, const char *s, size_t n, r1i_rat *scale)
 {
     while (n && strchr(" ~\\,", *s)) s++, n--;
     while (n && strchr(" .~\\,", s[n - 1])) n--;
     if (n == 0 || n > 40) return NULL;
-    int power = 1;
-    static const struct { const char *lead; int power; } leads[] = {{"square ", 2}, {"sq. ", 2}, {"sq ", 2}, {"cubic ", 3}, {"cu. ", 3}, {"cu ", 3}};
-    for (size_t i = 0; i < sizeof leads / sizeof *leads; i++)
-        if (n > strlen(leads[i].lead) && strncasecmp(s, leads[i].lead, strlen(leads[i].lead)) == 0) {
-            power = leads[i].power;
-            s += strlen(leads[i].lead);
-            n -= strlen(leads[i].lead);
-            break;
-        }
-    if (n > 8 && strncasecmp(s + n - 8, " squared", 8) == 0) power = 2, n -= 8;
-    else if (n > 6 && strncasecmp(s + n - 6, " cubed", 6) == 0) power = 3, n -= 6;
-    if (n > 2 && s[n - 2] == '^' && (s[n - 1] == '2' || s[n - 1] == '3')) power = s[n - 1] - '0', n -= 2;
-    const unit_row *u = unit_of(s, n), *over = NULL;
-    if (!u) { /* miles per hour, km/h, dollars per week */
+    const unit_row *u, *over = NULL;
+    int power, under = 1;
+    if (!unit_power(s, n, &u, &power)) { /* miles per hour, m/s^2, dollars per week */
         for (size_t i = 1; i + 1 < n && !u; i++) {
             const size_t w = s[i] == '/' ? 1 : n - i > 5 && strncasecmp(s + i, " per ", 5) == 0 ? 5 : 0;
             if (!w) continue;
-            u = unit_of(s, i);
-            over = unit_of(s + i + w, n - i - w);
-            if (!over) u = NULL;
+            if (unit_power(s, i, &u, &power) && !unit_power(s + i + w, n - i - w, &over, &under)) u = NULL;
         }
     }
     if (!u) return NULL;
     *scale = r1i_rat_make(m, r1i_int_of(u->p), r1i_int_of(u->q));
     if (power != 1) *scale = r1i_rat_pow(m, scale, power);
+    const char *name = power == 1 ? u->base : r1i_mem_printf(m, "%s^%d", u->base, power);
     if (over) {
-        const r1i_rat by = r1i_rat_make(m, r1i_int_of(over->q), r1i_int_of(over->p));
+        r1i_rat by = r1i_rat_make(m, r1i_int_of(over->q), r1i_int_of(over->p));
+        if (under != 1) by = r1i_rat_pow(m, &by, under);
         *scale = r1i_rat_mul(m, scale, &by);
-        return r1i_mem_printf(m, "%s/%s", u->base, over->base);
+        name = r1i_mem_printf(m, under == 1 ? "%s/%s" : "%s/%s^%d", name, over->base, under);
     }
-    return power == 1 ? u->base : r1i_mem_printf(m, "%s^%d", u->base, power);
+    return name;
 }
 
 bool r1i_math_is_word(const char *s, size_t n)
