@@ -127,7 +127,7 @@ r1i_shape *r1i_shape_set(r1i_mem *m, r1i_shape **kids, int n)
         }
         s->kid[s->n++] = kids[i];
     }
-    qsort(s->kid, (size_t)s->n, sizeof *s->kid, by_text);
+    if (s->n > 1) qsort(s->kid, (size_t)s->n, sizeof *s->kid, by_text);
     int k = 0;
     for (int i = 0; i < s->n; i++)
         if (!k || strcmp(s->kid[k - 1]->text, s->kid[i]->text) != 0) s->kid[k++] = s->kid[i];
@@ -156,7 +156,7 @@ static r1i_shape *list(r1i_mem *m, r1i_shape **kids, int n)
     }
     r1i_shape **const written = r1i_mem_take(m, (size_t)s->n * sizeof *written);
     memcpy(written, s->kid, (size_t)s->n * sizeof *written);
-    qsort(s->kid, (size_t)s->n, sizeof *s->kid, by_text);
+    if (s->n > 1) qsort(s->kid, (size_t)s->n, sizeof *s->kid, by_text);
     s->other = r1i_shape_make(m, R1I_S_TUPLE, "tuple", s->n); /* as it was written, for a comparison with a tuple */
     s->other->kid = written;
     r1i_mtext t = {.mem = m}, w = {.mem = m};
