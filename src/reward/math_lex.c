@@ -44,13 +44,13 @@ static const spelling commands[] = {
     OP("langle", R1I_OP_LANGLE), OP("rangle", R1I_OP_RANGLE), OP("lvert", R1I_OP_LVERT), OP("rvert", R1I_OP_RVERT), OP("vert", '|'),
     OP("lVert", R1I_OP_NORM), OP("rVert", R1I_OP_NORM), OP("Vert", R1I_OP_NORM), OP("|", R1I_OP_NORM), OP("{", R1I_OP_LSET),
     OP("}", R1I_OP_RSET), OP("lbrace", R1I_OP_LSET), OP("rbrace", R1I_OP_RSET), OP("lbrack", '['), OP("rbrack", ']'),
-    OP("degree", R1I_OP_DEG), OP("circ", R1I_OP_CIRC), OP("prime", '\''), OP("%", '%'), OP("$", R1I_OP_MONEY), OP("#", '#'), OP("_", '_'), OP("&", '&'),
+    OP("degree", R1I_OP_DEG), OP("circ", R1I_OP_CIRC), OP("prime", '\''), OP("%", '%'), {"$", R1I_T_OP, R1I_OP_MONEY, "$"}, OP("#", '#'), OP("_", '_'), OP("&", '&'),
     OP("\\", R1I_OP_ROW), OP("cr", R1I_OP_ROW), OP("newline", R1I_OP_ROW), OP("emptyset", R1I_OP_EMPTY), OP("varnothing", R1I_OP_EMPTY),
     OP("O", R1I_OP_EMPTY), OP("ldots", R1I_OP_DOTS), OP("cdots", R1I_OP_DOTS), OP("dots", R1I_OP_DOTS), OP("dotsc", R1I_OP_DOTS),
     OP("dotsb", R1I_OP_DOTS), OP("vdots", R1I_OP_DOTS), OP("ddots", R1I_OP_DOTS), OP("partial", R1I_OP_PARTIAL), OP("R", R1I_OP_NUMBERS),
-    OP("nabla", R1I_OP_NABLA), {"angle", R1I_T_OP, R1I_OP_ANGLE, "angle"}, {"measuredangle", R1I_T_OP, R1I_OP_ANGLE, "angle"}, {"odot", R1I_T_OP, R1I_OP_ANGLE, "odot"}, SY("complement"), SY("top"), OP("forall", R1I_OP_FORALL), OP("exists", R1I_OP_FORALL), OP("pounds", R1I_OP_MONEY),
+    OP("nabla", R1I_OP_NABLA), {"angle", R1I_T_OP, R1I_OP_ANGLE, "angle"}, {"measuredangle", R1I_T_OP, R1I_OP_ANGLE, "angle"}, {"odot", R1I_T_OP, R1I_OP_ANGLE, "odot"}, SY("complement"), SY("top"), OP("forall", R1I_OP_FORALL), OP("exists", R1I_OP_FORALL), {"pounds", R1I_T_OP, R1I_OP_MONEY, "gbp"},
     OP("bmod", R1I_OP_BMOD), OP("mod", R1I_OP_BMOD), OP("pmod", R1I_OP_PMOD), OP("colon", ':'), OP("lparen", '('), OP("rparen", ')'),
-    OP("substack", R1I_OP_SUBSTACK), OP("dotsm", R1I_OP_DOTS), OP("euro", R1I_OP_MONEY), OP("yen", R1I_OP_MONEY), {"triangle", R1I_T_OP, R1I_OP_ANGLE, "triangle"},
+    OP("substack", R1I_OP_SUBSTACK), OP("dotsm", R1I_OP_DOTS), {"euro", R1I_T_OP, R1I_OP_MONEY, "eur"}, {"yen", R1I_T_OP, R1I_OP_MONEY, "yuan"}, {"triangle", R1I_T_OP, R1I_OP_ANGLE, "triangle"},
     {"sum", R1I_T_BIG, R1I_MB_SUM, NULL}, {"prod", R1I_T_BIG, R1I_MB_PROD, NULL}, {"int", R1I_T_BIG, R1I_MB_INT, NULL},
     {"iint", R1I_T_BIG, R1I_MB_INT, "2"}, {"iiint", R1I_T_BIG, R1I_MB_INT, "3"}, {"oint", R1I_T_BIG, R1I_MB_INT, NULL}, {"lim", R1I_T_BIG, R1I_MB_LIM, NULL},
     {"overline", R1I_T_ACCENT, 0, "overline"}, {"bar", R1I_T_ACCENT, 0, "overline"}, {"vec", R1I_T_ACCENT, 0, "vec"},
@@ -123,7 +123,7 @@ typedef struct sign {
     const char *s;
 } sign;
 static const sign signs[] = {
-    {0xA0, 0, 0, NULL}, {0xA2, R1I_T_TEXT, 0, "cents"}, {0xA3, R1I_T_OP, R1I_OP_MONEY, NULL}, {0xA5, R1I_T_OP, R1I_OP_MONEY, NULL},
+    {0xA0, 0, 0, NULL}, {0xA2, R1I_T_TEXT, 0, "cents"}, {0xA3, R1I_T_OP, R1I_OP_MONEY, "gbp"}, {0xA5, R1I_T_OP, R1I_OP_MONEY, "yuan"},
     {0xAC, R1I_T_OP, R1I_OP_NOT, NULL}, {0xB0, R1I_T_OP, R1I_OP_DEG, NULL}, {0xB1, R1I_T_OP, R1I_OP_PM, NULL}, {0xB7, R1I_T_OP, '*', NULL},
     {0xBC, R1I_T_NUM, 0, "1/4"}, {0xBD, R1I_T_NUM, 0, "1/2"}, {0xBE, R1I_T_NUM, 0, "3/4"}, {0xD7, R1I_T_OP, '*', NULL}, {0xF7, R1I_T_OP, R1I_OP_DIV, NULL},
     {0x3B1, R1I_T_SYM, 0, "alpha"}, {0x3B2, R1I_T_SYM, 0, "beta"}, {0x3B3, R1I_T_SYM, 0, "gamma"}, {0x3B4, R1I_T_SYM, 0, "delta"},
@@ -135,7 +135,7 @@ static const sign signs[] = {
     {0x3A3, R1I_T_SYM, 0, "Sigma"}, {0x3A6, R1I_T_SYM, 0, "Phi"}, {0x3A8, R1I_T_SYM, 0, "Psi"}, {0x3A9, R1I_T_SYM, 0, "Omega"}, {0x3D5, R1I_T_SYM, 0, "phi"},
     {0x2010, R1I_T_OP, '-', NULL}, {0x2011, R1I_T_OP, '-', NULL}, {0x2012, R1I_T_OP, '-', NULL}, {0x2013, R1I_T_OP, '-', NULL}, {0x2014, R1I_T_OP, '-', NULL},
     {0x2018, R1I_T_OP, '\'', NULL}, {0x2019, R1I_T_OP, '\'', NULL}, {0x2022, R1I_T_OP, '*', NULL}, {0x2026, R1I_T_OP, R1I_OP_DOTS, NULL}, {0x2032, R1I_T_OP, '\'', NULL},
-    {0x2044, R1I_T_OP, '/', NULL}, {0x20AC, R1I_T_OP, R1I_OP_MONEY, NULL}, {0x2102, R1I_T_OP, R1I_OP_NUMBERS, "C"}, {0x2115, R1I_T_OP, R1I_OP_NUMBERS, "N"},
+    {0x2044, R1I_T_OP, '/', NULL}, {0x20AC, R1I_T_OP, R1I_OP_MONEY, "eur"}, {0x2102, R1I_T_OP, R1I_OP_NUMBERS, "C"}, {0x2115, R1I_T_OP, R1I_OP_NUMBERS, "N"},
     {0x211A, R1I_T_OP, R1I_OP_NUMBERS, "Q"}, {0x211D, R1I_T_OP, R1I_OP_NUMBERS, "R"}, {0x2124, R1I_T_OP, R1I_OP_NUMBERS, "Z"},
     {0x2153, R1I_T_NUM, 0, "1/3"}, {0x2154, R1I_T_NUM, 0, "2/3"}, {0x2155, R1I_T_NUM, 0, "1/5"}, {0x2156, R1I_T_NUM, 0, "2/5"}, {0x2157, R1I_T_NUM, 0, "3/5"},
     {0x2158, R1I_T_NUM, 0, "4/5"}, {0x2159, R1I_T_NUM, 0, "1/6"}, {0x215A, R1I_T_NUM, 0, "5/6"}, {0x215B, R1I_T_NUM, 0, "1/8"}, {0x215C, R1I_T_NUM, 0, "3/8"},
@@ -153,7 +153,7 @@ static const sign signs[] = {
     {0x27E8, R1I_T_OP, R1I_OP_LANGLE, NULL}, {0x27E9, R1I_T_OP, R1I_OP_RANGLE, NULL}, {0x3001, R1I_T_OP, ',', NULL}, {0x3002, R1I_T_OP, '.', NULL}, {0x3010, R1I_T_OP, '[', NULL}, {0x3011, R1I_T_OP, ']', NULL},
     {0x6216, R1I_T_OP, R1I_OP_OR, NULL}, {0x548C, R1I_T_OP, R1I_OP_AND, NULL}, {0x4E14, R1I_T_OP, R1I_OP_AND, NULL}, {0x4E0E, R1I_T_OP, R1I_OP_AND, NULL}, {0x53CA, R1I_T_OP, R1I_OP_AND, NULL},
     {0x2009, 0, 0, NULL}, {0x202F, 0, 0, NULL}, {0x3000, 0, 0, NULL}, {0x200B, 0, 0, NULL}, {0xFEFF, 0, 0, NULL}, {0x2061, 0, 0, NULL}, {0x2062, 0, 0, NULL}, {0x2003, 0, 0, NULL}, {0x2002, 0, 0, NULL},
-    {0xFFE5, R1I_T_OP, R1I_OP_MONEY, NULL}, {0x2103, R1I_T_OP, R1I_OP_DEG, NULL}, {0x2033, R1I_T_OP, R1I_OP_ARCSEC, NULL}, {0x00B4, R1I_T_OP, '\'', NULL},
+    {0xFFE5, R1I_T_OP, R1I_OP_MONEY, "yuan"}, {0x2103, R1I_T_OP, R1I_OP_DEG, NULL}, {0x2033, R1I_T_OP, R1I_OP_ARCSEC, NULL}, {0x00B4, R1I_T_OP, '\'', NULL},
 };
 
 static r1i_mtok *emit(lexer *x, int type, int op, const char *s, size_t n, size_t at)
@@ -367,6 +367,15 @@ static void lex_word(lexer *x)
         return;
     }
     const bool after_number = last && (last->type == R1I_T_NUM || (last->type == R1I_T_OP && (last->op == '}' || last->op == ')')) || last->type == R1I_T_CONST);
+    if (after_number && x->i < x->n && x->s[x->i] == '/') { /* km/h */
+        size_t more = 1;
+        while (letter_at(x, x->i + more)) more++;
+        if (more > 1 && r1i_math_unit(x->m, s, n + more, &scale)) {
+            x->i += more;
+            emit_text(x, s, n + more, at, true);
+            return;
+        }
+    }
     if (r1i_math_is_word(s, n) || in_text || (after_number && r1i_math_unit(x->m, s, n, &scale))) {
         emit_text(x, s, n, at, true);
         return;
@@ -449,6 +458,10 @@ static void lex_text(lexer *x, size_t at, bool font)
     if (after_value && w && n > 1 && r1i_math_unit(x->m, s, n, &scale) && w->op != '%' && w->op != R1I_OP_DEG) w = NULL;
     if (w && (font || w->type == R1I_T_OP) && n > 1) {
         emit(x, w->type, w->op % 1000, w->s, w->s ? strlen(w->s) : 0, at);
+        return;
+    }
+    if (!font && x->boxes < 20 && strspn(s, "0123456789.,+-/ ") >= n && strcspn(s, "0123456789") < n) {
+        inner(x, s, n);
         return;
     }
     bool letters = true, digits = true;
@@ -664,7 +677,7 @@ static void lex_dollar(lexer *x)
     const size_t at = x->i++;
     size_t k = x->i;
     while (k < x->n && x->s[k] == ' ') k++;
-    if (x->dollars == 1 && (digit_at(x, k) || (k < x->n && x->s[k] == '.'))) emit(x, R1I_T_OP, R1I_OP_MONEY, NULL, 0, at);
+    if (x->dollars == 1 && (digit_at(x, k) || (k < x->n && x->s[k] == '.'))) emit(x, R1I_T_OP, R1I_OP_MONEY, "$", 1, at);
     else x->space = true;
 }
 

@@ -601,9 +601,10 @@ static r1i_mnode *op_primary(r1i_mparse *p)
     case R1I_OP_NORM: return bars(p, R1I_OP_NORM, R1I_MF_NORM);
     case R1I_OP_BOX: p->i++; return r1i_mp_group(p);
     case R1I_OP_MONEY: {
+        const char *const money = r1i_mp_now(p)->s;
         p->i++;
         r1i_mnode *const e = r1i_mp_power(p);
-        return quantity(p, e, "$", 0);
+        return quantity(p, e, money, 0);
     }
     case R1I_OP_EMPTY: p->i++; return r1i_mnode_name(m, R1I_M_NUMBERS, "empty", 5);
     case R1I_OP_NUMBERS: {
@@ -718,7 +719,7 @@ r1i_mnode *r1i_mp_power(r1i_mparse *p)
             e = degrees(p, e);
         } else if (t->op == R1I_OP_MONEY && e->kind == R1I_M_NUM) {
             p->i++;
-            e = quantity(p, e, "$", 0);
+            e = quantity(p, e, t->s, 0);
         } else if (t->op == '\'' && e->kind == R1I_M_CALL) {
             p->i++;
             e = r1i_mnode_make(p->m, R1I_M_FN, R1I_MF_PRIME, 2, e, r1i_mnode_int(p->m, 1));
