@@ -41,8 +41,10 @@ struct r1i_chat_client {
 
 enum { MAX_BODY = 256 << 20, LOWEST_ERROR = 400 };
 
-/* curl_global_init is not safe beside itself. */
+/* libcurl's state is the process's, and so this is too: curl_global_init must be called once, before anything else and beside
+ * nothing else of libcurl. */
 static pthread_mutex_t global_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool global_done;
 
 static bool find(void *library, const char *name, void *into)
 {
@@ -51,9 +53,10 @@ static bool find(void *library, const char *name, void *into)
     return symbol != NULL;
 }
 
-static r1_status open_curl(curl_api *a, r1_error *err)
+/* The library stays loaded (NODELETE): what it has started, a TLS library among it, is not made to be taken away. */
+static r1_status open_curl(curl_api *a, void **easy, r1_error *err)
 {
-    a->library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+    a->library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!a->library) return r1i_fail(err, R1_ERR_MISSING, "libcurl.so.4, which speaks to endpoints, cannot be opened: %s", dlerror());
     if (!find(a->library, "curl_global_init", &a->global_init) || !find(a->library, "curl_easy_init", &a->easy_init) ||
         !find(a->library, "curl_easy_setopt", &a->setopt) || !find(a->library, "curl_easy_perform", &a->perform) ||
@@ -62,9 +65,12 @@ static r1_status open_curl(curl_api *a, r1_error *err)
         !find(a->library, "curl_easy_strerror", &a->strerror))
         return r1i_fail(err, R1_ERR_MISSING, "libcurl.so.4 lacks a function that is needed");
     pthread_mutex_lock(&global_lock);
-    const int rc = a->global_init(CURL_GLOBAL_ALL);
+    const int rc = global_done ? 0 : a->global_init(CURL_GLOBAL_ALL);
+    global_done = rc == 0;
+    *easy = rc == 0 ? a->easy_init() : NULL;
     pthread_mutex_unlock(&global_lock);
-    return rc == 0 ? R1_OK : r1i_fail(err, R1_ERR_MISSING, "libcurl: %s", a->strerror(rc));
+    if (rc != 0) return r1i_fail(err, R1_ERR_MISSING, "libcurl: %s", a->strerror(rc));
+    return *easy ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "curl handle");
 }
 
 void r1i_chat_client_destroy(r1i_chat_client *c)
@@ -140,8 +146,7 @@ r1_status r1i_chat_client_create(const r1_endpoint *endpoint, r1i_chat_client **
     c->timeout = endpoint->timeout_seconds > 0 ? endpoint->timeout_seconds : 600;
     c->url = full_url(endpoint->url);
     c->model = strdup(endpoint->model ? endpoint->model : "default");
-    r1_status st = c->url && c->model ? open_curl(&c->api, err) : r1i_fail(err, R1_ERR_NOMEM, "client");
-    if (st == R1_OK && !(c->easy = c->api.easy_init())) st = r1i_fail(err, R1_ERR_NOMEM, "curl handle");
+    r1_status st = c->url && c->model ? open_curl(&c->api, &c->easy, err) : r1i_fail(err, R1_ERR_NOMEM, "client");
     if (st == R1_OK) st = add_headers(c, endpoint->api_key, err);
     if (st == R1_OK) set_options(c);
     if (st == R1_OK) *out = c;
