@@ -3,7 +3,7 @@
 #ifndef R1_TRAIN_H
 #define R1_TRAIN_H
 
-#include "r1/base.h"
+#include "r1/eval.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -45,6 +45,12 @@ typedef struct r1_train_step {
  * the arithmetic; R1_ERR_RANGE: a gradient that is not finite (names the tensor; the weights are those of the last step). */
 R1_API r1_status r1_train(const r1_train_params *params, const r1_env *env, void (*on_plan)(void *user, const r1_train_plan *plan),
                           bool (*on_step)(void *user, const r1_train_step *step), void *user, r1_error *err);
+
+/** Whether a run folder holds a training run's record (r1 eval's runs have none). */
+R1_API bool r1_train_is_run(const char *run);
+/** The record of a training run as text, CSV, JSON, or a page with its curves: the bytes depend on the recorded steps alone.
+ * *text: malloc'd, r1_free. R1_ERR_IO, R1_ERR_FORMAT, R1_ERR_MISSING (a build without SQLite). */
+R1_API r1_status r1_train_report(const char *run, r1_report_format format, char **text, size_t *n, r1_error *err);
 
 #ifdef __cplusplus
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli.h"
-#include "r1/eval.h"
+#include "r1/train.h"
 
 typedef struct params {
     opt_strings runs;
@@ -29,6 +29,13 @@ static int write_file(cli *app, const char *path, const char *text, size_t n)
     return written && closed ? 0 : cli_fail(app, CLI_ENVIRONMENT, "%s: cannot be written", path);
 }
 
+/* One training run, or evaluations to compare. */
+static r1_status make(cli *app, const params *a, r1_report_format format, char **text, size_t *n, r1_error *err)
+{
+    if (a->runs.n == 1 && r1_train_is_run(a->runs.item[0])) return r1_train_report(a->runs.item[0], format, text, n, err);
+    return r1_eval_report(a->runs.item, (size_t)a->runs.n, format, &app->env, text, n, err);
+}
+
 static int run(cli *app, void *p)
 {
     const params *const a = p;
@@ -38,15 +45,14 @@ static int run(cli *app, void *p)
     int status = 0;
     if (a->runs.n == 0) return cli_fail(app, CLI_USAGE, "RUN is missing: the folder of a run");
     if (a->json && a->csv) return cli_fail(app, CLI_USAGE, "--json and --csv: one of the two");
-    const size_t n_runs = (size_t)a->runs.n;
     if (a->html) {
-        if (r1_eval_report(a->runs.item, n_runs, R1_REPORT_HTML, &app->env, &text, &n, &err) != R1_OK) return cli_report(app, &err);
+        if (make(app, a, R1_REPORT_HTML, &text, &n, &err) != R1_OK) return cli_report(app, &err);
         status = write_file(app, a->html, text, n);
         r1_free(text);
         if (status) return status;
     }
     const r1_report_format format = a->json ? R1_REPORT_JSON : a->csv ? R1_REPORT_CSV : R1_REPORT_TEXT;
-    if (r1_eval_report(a->runs.item, n_runs, format, &app->env, &text, &n, &err) != R1_OK) return cli_report(app, &err);
+    if (make(app, a, format, &text, &n, &err) != R1_OK) return cli_report(app, &err);
     cli_put(app, text, n);
     r1_free(text);
     return status;
@@ -61,7 +67,8 @@ const cli_command cli_report = {
              "cons@k over classes of equal answers, lengths, truncated answers, what could not be graded and why, and a table by subject. Samples that "
              "are missing are counted and in no average.\n\n"
              "With several runs, each is compared with the first prompt by prompt: difference, interval, and two tests of significance. The bytes depend "
-             "on the recorded results alone.",
+             "on the recorded results alone.\n\n"
+             "For the folder of one r1 train run: its losses by step, and with --html its curves.",
     .examples = "r1 report runs/gsm8k\n"
                 "# did the training help?\n"
                 "r1 report runs/before runs/after --html difference.html\n"

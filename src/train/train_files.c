@@ -11,9 +11,25 @@
 
 /* ---- YAML out -------------------------------------------------------------------------------------------------------------- */
 
+/* A number as short as it can be and still be read back exactly: 0.003, not 0.0030000000000000001. */
+static void put_real(FILE *f, double x)
+{
+    char text[40];
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, x);
+        if (strtod(text, NULL) == x) break;
+    }
+    fputs(text, f);
+    if (!strpbrk(text, ".en")) fputs(".0", f);
+}
+
 static void put_scalar(FILE *f, const json_t *v)
 {
-    char *const s = json_dumps(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(17)); /* JSON's scalars and strings are YAML's */
+    if (json_is_real(v)) {
+        put_real(f, json_real_value(v));
+        return;
+    }
+    char *const s = json_dumps(v, JSON_ENCODE_ANY); /* JSON's scalars and strings are YAML's */
     fputs(s ? s : "null", f);
     free(s);
 }
