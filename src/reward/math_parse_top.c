@@ -453,6 +453,18 @@ static void unwrap(const char **text, size_t *bytes, size_t *skipped)
     *bytes = n;
 }
 
+/* Whether words behind a number go on with it, so that they are no unit: "five or six", "five and a half", "two thirds". */
+static bool goes_on(const char *s, size_t n)
+{
+    static const char *const words[] = {"or", "and", "a", "half", "to", "plus", "minus", "times", "over", "point", "divided", "thirds", "quarters", "halves", "fifths", "more", "less"};
+    while (n && *s == ' ') s++, n--;
+    size_t length = 0;
+    while (length < n && s[length] != ' ') length++;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strlen(words[i]) == length && strncasecmp(words[i], s, length) == 0) return true;
+    return false;
+}
+
 static r1i_mnode *whole_text(r1i_mem *m, const r1i_mtok *t)
 {
     int64_t v;
@@ -461,7 +473,8 @@ static r1i_mnode *whole_text(r1i_mem *m, const r1i_mtok *t)
     if (!e) e = date_of(m, t->s, t->n);
     if (e) return e;
     for (uint32_t i = t->n; i-- > 1;) /* five apples */
-        if (t->s[i] == ' ' && r1i_math_number_word(t->s, i, &v) && !r1i_math_number_word(t->s + i, t->n - i, &(int64_t){0})) {
+        if (t->s[i] == ' ' && r1i_math_number_word(t->s, i, &v) && !r1i_math_number_word(t->s + i, t->n - i, &(int64_t){0}) &&
+            !goes_on(t->s + i, t->n - i)) {
             r1i_rat scale = r1i_rat_of(1);
             const char *const unit = r1i_math_unit(m, t->s + i, t->n - i, &scale);
             r1i_mnode *const q = r1i_mnode_make(m, R1I_M_QTY, unit == NULL, 1, r1i_mnode_int(m, v));
