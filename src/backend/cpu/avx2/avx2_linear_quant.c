@@ -170,10 +170,10 @@ typedef void (*few_fn)(const uint8_t *b, const q8_rows *in, acc_row *acc);
         micro(R, sums_of(t), t, tile_kind_of(t), tile_offset(t), b, in, identity, acc[0][0]);                          \
     }
 #define FEW(type) FEW_SPAN(1, type) FEW_SPAN(2, type) FEW_SPAN(3, type)
-FEW(Q4_0) FEW(Q4_1) FEW(Q5_0) FEW(Q5_1) FEW(Q8_0) FEW(IQ4_NL) FEW(MXFP4) FEW(Q2_K) FEW(Q3_K) FEW(Q4_K) FEW(Q5_K) FEW(Q6_K) FEW(IQ4_XS)
-#define ROW(type) [R1_DTYPE_##type] = {few_##type##_1, few_##type##_2, few_##type##_3}
+GROUP_TYPES(FEW)
+#define ROW(type) [R1_DTYPE_##type] = {few_##type##_1, few_##type##_2, few_##type##_3},
 static const few_fn few[R1_DTYPE_COUNT][MICRO_ROWS] = {
-    ROW(Q4_0), ROW(Q4_1), ROW(Q5_0), ROW(Q5_1), ROW(Q8_0), ROW(IQ4_NL), ROW(MXFP4), ROW(Q2_K), ROW(Q3_K), ROW(Q4_K), ROW(Q5_K), ROW(Q6_K), ROW(IQ4_XS),
+    GROUP_TYPES(ROW)
 };
 #undef ROW
 
@@ -189,8 +189,6 @@ static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_
         }
     return n;
 }
-
-static void linear(const r1i_linear_job *job, int64_t p0, int64_t p1) { driver_linear(job, p0, p1, tile_kind_of(job->w->type)); }
 
 /* ---- activations to 8 bits ---- */
 
@@ -239,11 +237,7 @@ static void quantise_row(const float *x, int64_t n, int8_t *q, float *d, int32_t
 
 bool r1i_cpu_avx2_quant_kernels(r1i_cpu_kernels *k)
 {
-    for (int t = 0; t < R1_DTYPE_COUNT; t++) {
-        if (!r1i_dtype_is_quantised((r1_dtype)t)) continue;
-        k->linear_q8[t] = linear;
-        k->linear_f32[t] = exact_linear;
-    }
+    quant_kernels(k);
     k->quantise_row = quantise_row;
     return true;
 }

@@ -114,8 +114,9 @@ static inline void driver_block(const r1i_linear_job *job, int64_t p, int panels
 }
 
 /* Rows outermost: a block of activations stays in the second-level cache while the panels stream by. */
-static inline void driver_linear(const r1i_linear_job *job, int64_t p0, int64_t p1, tile_kind kind)
+static void driver_linear(const r1i_linear_job *job, int64_t p0, int64_t p1)
 {
+    const tile_kind kind = tile_kind_of(job->w->type);
     const int64_t all = job->y.rows, blocks = (all + DRIVER_ROWS - 1) / DRIVER_ROWS;
     for (int64_t i = 0; i < blocks; i++) { /* of equal size, so that none unpacks for a few rows */
         const int64_t m = all * i / blocks, rows = all * (i + 1) / blocks - m;

@@ -61,4 +61,14 @@ static void exact_linear(const r1i_linear_job *job, int64_t p0, int64_t p1)
         }
 }
 
+/* The products of all block types. */
+static void quant_kernels(r1i_cpu_kernels *k)
+{
+    for (int t = 0; t < R1_DTYPE_COUNT; t++) {
+        if (!r1i_dtype_is_quantised((r1_dtype)t)) continue;
+        k->linear_q8[t] = driver_linear;
+        k->linear_f32[t] = exact_linear;
+    }
+}
+
 #endif

@@ -13,6 +13,10 @@
 
 enum { LANES = R1I_PANEL_ROWS, TILE_K = 256, TILE_GROUPS = 8 };
 
+/* The types described here: all but those looked up entry by entry in a codebook. */
+#define GROUP_TYPES(X) \
+    X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q8_0) X(IQ4_NL) X(MXFP4) X(Q2_K) X(Q3_K) X(Q4_K) X(Q5_K) X(Q6_K) X(IQ4_XS)
+
 /* How a type's products are added up. Types without min store q + offset, an unsigned byte. Switches, not tables: where the type is
  * known to the compiler, so is the answer. */
 typedef enum tile_kind { TILE_OFFSET_32, TILE_OFFSET_16, TILE_MIN_32, TILE_MIN_16 } tile_kind;

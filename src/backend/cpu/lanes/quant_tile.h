@@ -64,20 +64,8 @@ R1I_INLINE void unpack_span(const r1_dtype type, const uint8_t *b, int groups, q
 static __attribute__((noinline)) void tile_unpack(r1_dtype type, const uint8_t *b, int groups, quant_tile *restrict t)
 {
     switch (type) {
-#define CASE(name) case R1_DTYPE_##name: unpack_span(R1_DTYPE_##name, b, groups, t); return
-    CASE(Q4_0);
-    CASE(Q4_1);
-    CASE(Q5_0);
-    CASE(Q5_1);
-    CASE(Q8_0);
-    CASE(IQ4_NL);
-    CASE(MXFP4);
-    CASE(Q2_K);
-    CASE(Q3_K);
-    CASE(Q4_K);
-    CASE(Q5_K);
-    CASE(Q6_K);
-    CASE(IQ4_XS);
+#define CASE(name) case R1_DTYPE_##name: unpack_span(R1_DTYPE_##name, b, groups, t); return;
+    GROUP_TYPES(CASE)
 #undef CASE
 #define CASE(name) case R1_DTYPE_##name: tile_codebook(R1_DTYPE_##name, b, t); return
     CASE(IQ2_XXS);
