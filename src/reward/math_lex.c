@@ -359,6 +359,10 @@ static void lex_word(lexer *x)
         return;
     }
     const bool calls = x->i < x->n && x->s[x->i] == '(';
+    if (n == 3 && memcmp(s, "lim", 3) == 0 && ((x->i < x->n && x->s[x->i] == '_') || (x->boxes && x->i == x->n))) {
+        emit(x, R1I_T_BIG, R1I_MB_LIM, NULL, 0, at);
+        return;
+    }
     static const char *const short_calls[] = {"Eq", "Ne", "Lt", "Le", "Gt", "Ge"};
     bool known_call = x->code || n >= 3;
     for (size_t i = 0; i < sizeof short_calls / sizeof *short_calls; i++) known_call |= n == 2 && memcmp(s, short_calls[i], 2) == 0;
@@ -452,6 +456,11 @@ static void lex_text(lexer *x, size_t at, bool font)
     }
     const spelling *w = FIND(words, s, n);
     if (font && !w) w = FIND(call_words, s, n);
+    if (!font && w && w->type == R1I_T_FN && x->i < x->n && x->s[x->i] == '(') font = true;
+    if (n == 3 && font && memcmp(s, "lim", 3) == 0) {
+        emit(x, R1I_T_BIG, R1I_MB_LIM, NULL, 0, at);
+        return;
+    }
     const r1i_mtok *const last = x->n_tok ? &x->tok[x->n_tok - 1] : NULL;
     const bool after_value = last && (last->type == R1I_T_NUM || last->type == R1I_T_CONST || (last->type == R1I_T_OP && (last->op == '}' || last->op == ')')));
     r1i_rat scale;
@@ -532,8 +541,10 @@ static void lex_command(lexer *x)
         emit(x, strchr("RQZNC", *g) ? R1I_T_OP : R1I_T_SYM, strchr("RQZNC", *g) ? R1I_OP_NUMBERS : 0, single(x, *g), 1, at);
         return;
     }
-    const spelling *const w = FIND(commands, s, n);
-    if (!w) r1i_mem_fail(x->m, (int64_t)at, "an unknown command");
+    const spelling *w = FIND(commands, s, n);
+    if (!w) w = FIND(call_words, s, n);
+    if (!w && n > 1) w = FIND(words, s, n); /* \floor, \lcm: what packages define */
+    if (!w || w->op >= 1000) r1i_mem_fail(x->m, (int64_t)at, "an unknown command");
     if (w->type == R1I_T_ENV) {
         lex_environment(x, w->op, at);
         return;

@@ -326,6 +326,7 @@ static r1i_mnode *fraction(r1i_mparse *p)
     if (p->integrals && r1i_mp_op(p, '{')) {
         p->i++;
         a = r1i_mp_sym(p, p->i, "d") && p->tok[p->i + 1].type == R1I_T_SYM ? r1i_mnode_int(p->m, 1) : r1i_mp_sum(p);
+        if (r1i_mp_sym(p, p->i + 1, "d")) r1i_mp_take(p, '*');
         if (r1i_mp_sym(p, p->i, "d") && p->tok[p->i + 1].type == R1I_T_SYM) {
             p->differential = p->tok[p->i + 1].s;
             p->i += 2;
@@ -454,6 +455,9 @@ static bool calls(const r1i_mparse *p, const char *name, int primes)
     if (!r1i_mp_op(p, '(')) return false;
     const size_t n = strcspn(name, "_'^");
     if (primes || (n == 1 && strchr("fghFGH", *name)) || (n > 1 && strncmp(name, "varphi", n) == 0)) return true;
+    /* x(t), y(x), S(n) of a motion, a curve, a sum: letters that are no coefficients, of one plain variable */
+    const r1i_mtok *const arg = &p->tok[p->i + 1];
+    if (n == 1 && arg->type == R1I_T_SYM && arg->n == 1 && r1i_mp_op_at(p, p->i + 2, ')') && ((*arg->s == 't' && !strchr("abckmnt", *name)) || (strchr("xn", *arg->s) && !strchr("abckmntx", *name)))) return true;
     int depth = 0, entries = 1;
     bool plain = true, relation = false; /* N(n) = ... defines; Q(x, y) is no product */
     for (int i = p->i; p->tok[i].type != R1I_T_END; i++) {
@@ -495,6 +499,12 @@ static r1i_mnode *symbol(r1i_mparse *p)
     if (t->plain && r1i_mp_op(p, '(') && t->n > 1) {
         r1i_mnode *const e = r1i_mp_program_call(p, name);
         if (e) return e;
+    }
+    if (r1i_mp_op(p, '(') && (strcmp(name, "Gamma") == 0 || strcmp(name, "zeta") == 0)) {
+        p->i++;
+        r1i_mnode *const arg = r1i_mp_sum(p);
+        r1i_mp_need(p, ')', "expected )");
+        return r1i_mnode_make(p->m, R1I_M_FN, *name == 'G' ? R1I_MF_GAMMA : R1I_MF_ZETA, 1, arg);
     }
     while (r1i_mp_op(p, '_') || r1i_mp_op(p, '\'')) {
         if (r1i_mp_take(p, '\'')) primes++;
@@ -777,6 +787,7 @@ r1i_mnode *r1i_mp_term(r1i_mparse *p)
     r1i_mnode *e = signed_power(p);
     for (;;) {
         const r1i_mtok *const t = r1i_mp_now(p);
+        if (p->integrals && t->type == R1I_T_OP && t->op == '*' && r1i_mp_sym(p, p->i + 1, "d") && t[2].type == R1I_T_SYM) break;
         if (t->type == R1I_T_OP && (t->op == '*' || t->op == '/' || t->op == R1I_OP_DIV)) {
             p->i++;
             r1i_mnode *const f = signed_power(p);

@@ -96,29 +96,25 @@ r1i_mnode *r1i_mp_function(r1i_mparse *p)
 }
 
 /* The limits of a big operator: _{..} and ^{..} in either order. */
+static r1i_mnode *bound(r1i_mparse *p)
+{
+    const r1i_mtok *const t = r1i_mp_now(p);
+    if (t->type != R1I_T_SYM) return r1i_mp_group(p);
+    p->i++; /* in \int^b_a the subscript is the integral's */
+    return r1i_mnode_name(p->m, R1I_M_SYM, t->s, t->n);
+}
+
 static void limits(r1i_mparse *p, r1i_mnode **low, r1i_mnode **high)
 {
     for (int k = 0; k < 2; k++) {
         if (r1i_mp_op(p, '_') && !*low) {
             p->i++;
-            *low = r1i_mp_group(p);
+            *low = bound(p);
         } else if (r1i_mp_op(p, '^') && !*high) {
             p->i++;
-            *high = r1i_mp_group(p);
+            *high = bound(p);
         }
     }
-}
-
-/* The differentials after the first of \iint and \iiint. */
-static r1i_mnode *further(r1i_mparse *p, r1i_mnode *e, int n)
-{
-    for (; n > 0; n--) {
-        if (!r1i_mp_sym(p, p->i, "d") || p->tok[p->i + 1].type != R1I_T_SYM) r1i_mp_fail(p, "an integral without its dy");
-        const char *const var = p->tok[p->i + 1].s;
-        p->i += 2;
-        e = r1i_mnode_make(p->m, R1I_M_BIND, R1I_MB_INT, 2, e, r1i_mnode_name(p->m, R1I_M_SYM, var, strlen(var)));
-    }
-    return e;
 }
 
 static r1i_mnode *integral(r1i_mparse *p, int n)
@@ -145,8 +141,15 @@ static r1i_mnode *integral(r1i_mparse *p, int n)
             var = r1i_mp_subscript(p, var);
         }
     }
-    r1i_mnode *const x = r1i_mnode_name(m, R1I_M_SYM, var, strlen(var));
-    if (n > 1) body = further(p, body, n - 1);
+    r1i_mnode *x = r1i_mnode_name(m, R1I_M_SYM, var, strlen(var));
+    if (n == 1 && p->integrals == 0) /* \int f dy dx with one sign for both */
+        for (int i = p->i; r1i_mp_sym(p, i, "d") && p->tok[i + 1].type == R1I_T_SYM; i += 2) n++;
+    for (; n > 1; n--) { /* the first differential is the innermost */
+        if (!r1i_mp_sym(p, p->i, "d") || p->tok[p->i + 1].type != R1I_T_SYM) r1i_mp_fail(p, "an integral without its dy");
+        body = r1i_mnode_make(m, R1I_M_BIND, R1I_MB_INT, 2, body, x);
+        x = r1i_mnode_name(m, R1I_M_SYM, p->tok[p->i + 1].s, p->tok[p->i + 1].n);
+        p->i += 2;
+    }
     if (low && high) return r1i_mnode_make(m, R1I_M_BIND, R1I_MB_INT, 4, body, x, low, high);
     if (low || high) return r1i_mnode_make(m, R1I_M_BIND, R1I_MB_INT, 3, body, x, low ? low : high);
     return r1i_mnode_make(m, R1I_M_BIND, R1I_MB_INT, 2, body, x);
