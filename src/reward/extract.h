@@ -52,9 +52,9 @@ bool r1i_choice_label(r1i_slice text, char last, char *letter, r1i_slice *rest);
 
 /* Readings of a sentence that announces the answer: itself, then what is inside it. */
 void r1i_read_sentence(r1i_slice sentence, r1i_candidates *out);
-/* What is set bold; the first formula or number of a sentence that announces the answer, the last of one that does not; what is right of
- * its last '='. */
-void r1i_read_inside(r1i_slice sentence, bool announced, r1i_candidates *out);
+/* What is set bold; the first or the last formula or number; what is right of its last '='. announced: the sentence says that it holds the
+ * answer, so that "not 5" and "at least 5" are none. */
+void r1i_read_inside(r1i_slice sentence, bool first, bool announced, r1i_candidates *out);
 void r1i_candidate(r1i_candidates *out, r1i_slice text);
 
 /* ---- the ways in their order ------------------------------------------------------------------------------------------ */

@@ -174,6 +174,7 @@ static run formula_run(r1i_slice t, size_t i)
 {
     run r = {.begin = i, .end = i};
     bool operand = false;
+    size_t depth = 0; /* of brackets: inside them commas belong to the formula, "(2, 3)" */
     while (i < t.n) {
         size_t blank = 0, n;
         while ((n = r1i_slice_blank(t, i + blank)) > 0 && t.s[i + blank] != '\n') blank += n;
@@ -184,8 +185,13 @@ static run formula_run(r1i_slice t, size_t i)
             operand = false;
             continue;
         }
-        if (i + blank >= t.n || (n = formula_token(t, i + blank)) == 0) break;
+        if (i + blank >= t.n) break;
+        n = formula_token(t, i + blank);
         const char c = t.s[i + blank];
+        if (n == 0 && c == ',' && depth > 0) n = 1;
+        if (n == 0) break;
+        if (c == '(' || c == '[' || c == '{') depth++;
+        else if ((c == ')' || c == ']' || c == '}') && depth > 0) depth--;
         const bool times = c == 'x' && n == 1 && blank && operand && times_at(t, i + blank);
         const bool value = !times && (r1i_is_digit(c) || c == '.' || r1i_is_alpha(c));
         if (blank && value && operand) break;
@@ -206,10 +212,10 @@ static r1i_slice without_loose_ends(r1i_slice t)
         t = r1i_slice_trim(r1i_slice_from(t, 1));
     while (t.n && strchr("=+-*/^({[_$&<", t.s[t.n - 1])) t = r1i_slice_trim(r1i_slice_cut(t, 0, t.n - 1));
     size_t depth = 0, opened = t.n;
-    for (size_t i = 0; i < t.n; i++) { /* "(72" */
-        if (t.s[i] == '(') {
+    for (size_t i = 0; i < t.n; i++) { /* "(72"; an interval may close otherwise than it opened */
+        if (t.s[i] == '(' || t.s[i] == '[') {
             if (depth++ == 0) opened = i;
-        } else if (t.s[i] == ')') {
+        } else if (t.s[i] == ')' || t.s[i] == ']') {
             if (depth == 0) return r1i_slice_trim(r1i_slice_cut(t, 0, i));
             depth--;
         }

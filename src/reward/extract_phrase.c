@@ -241,7 +241,7 @@ bool r1i_find_last(r1i_slice part, r1i_candidates *out)
         last = r1i_slice_from(last, last_sentence(last));
         /* a line of "\]" or "$$" closes a formula of several lines: take them together */
         const bool closes = last.n <= 2 && last.n > 0 && strchr("\\$]", last.s[0]);
-        r1i_read_inside(closes ? text : last, text.n == r1i_slice_trim(part).n && text.n <= SHORT, out);
+        r1i_read_inside(closes ? text : last, false, text.n == r1i_slice_trim(part).n && text.n <= SHORT, out);
         if (out->n > 0) out->why = "the last formula or number";
         if (out->n == 0 && out->hedged) {
             out->refused = true;

@@ -160,20 +160,20 @@ static r1i_slice without_unit(r1i_slice t)
     return r1i_slice_cut(t, 0, t.n - 1);
 }
 
-void r1i_read_inside(r1i_slice sentence, bool announced, r1i_candidates *out)
+void r1i_read_inside(r1i_slice sentence, bool first, bool announced, r1i_candidates *out)
 {
     r1i_slice bold, formula, loose;
     sentence = before_reason(sentence);
     r1i_slice prose = sentence;
     if (r1i_bold_span(sentence, &bold)) r1i_candidate(out, r1i_slice_trim_prose(bold));
     bool several = false;
-    const bool math = formulas(sentence, announced, &formula, &several);
+    const bool math = formulas(sentence, first, &formula, &several);
     if (math) { /* a number that stands nearer to the end in question than every formula goes before them */
         const size_t begin = (size_t)(formula.s - sentence.s), end = begin + formula.n;
-        prose = announced ? r1i_slice_cut(sentence, 0, begin) : r1i_slice_from(sentence, end);
+        prose = first ? r1i_slice_cut(sentence, 0, begin) : r1i_slice_from(sentence, end);
     }
     r1i_slice piece = formula;
-    const bool plain = r1i_loose_formula(prose, announced, &loose);
+    const bool plain = r1i_loose_formula(prose, first, &loose);
     if (plain) piece = loose;
     else if (!math) return;
     if (hedged(sentence, piece, announced)) {
@@ -195,5 +195,5 @@ void r1i_read_sentence(r1i_slice sentence, r1i_candidates *out)
 {
     sentence = r1i_slice_trim_prose(sentence);
     r1i_candidate(out, sentence);
-    r1i_read_inside(sentence, true, out);
+    r1i_read_inside(sentence, true, true, out);
 }
