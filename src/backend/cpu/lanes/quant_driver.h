@@ -104,7 +104,7 @@ static inline void driver_block(const r1i_linear_job *job, int64_t p, int panels
         for (int i = 0; i < panels; i++) tile_unpack(w->type, b + (uint64_t)i * stride, groups, &tile[i]);
         b += blocks * info->block_bytes * LANES;
         for (int i = 0; i < panels; i++) /* the next span, while this one is multiplied; past the matrix it is ignored */
-            for (int64_t at = 0; at < blocks * info->block_bytes * LANES; at += 64) _mm_prefetch((const char *)(b + (uint64_t)i * stride + at), _MM_HINT_T1);
+            for (int64_t at = 0; at < blocks * info->block_bytes * LANES; at += 64) __builtin_prefetch(b + (uint64_t)i * stride + at, 0, 2);
         const q8_rows in = q8_rows_at(job->x, m0, k);
         driver_list(kind, w->type, panels, tile, &in, rows, all, acc);
         driver_fine(kind, w->type, panels, tile, &in, rows, acc);

@@ -85,7 +85,7 @@ R1I_INLINE int64_t span_bytes(const r1_dtype type)
 R1I_INLINE void group_ahead(const r1_dtype type, const uint8_t *b, int g)
 {
     const int64_t part = span_bytes(type) / TILE_GROUPS;
-    R1I_UNROLL for (int64_t at = 0; at < part; at += 64) _mm_prefetch((const char *)b + 2 * span_bytes(type) + part * g + at, _MM_HINT_T1);
+    R1I_UNROLL for (int64_t at = 0; at < part; at += 64) __builtin_prefetch(b + 2 * span_bytes(type) + part * g + at, 0, 2);
 }
 
 /* ---- bytes ---- */
