@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "data/documents.h"
+#include "data/token_cache.h"
 
 struct r1i_training_data {
     r1i_training_data_params p;
@@ -158,6 +159,19 @@ static r1_status pack(r1i_training_data *t, int64_t epoch, r1_error *err)
     return R1_OK;
 }
 
+/* From the cache, or read and put there. */
+static r1_status get_documents(r1i_training_data *t, const r1_tokenizer *tokenizer, const r1_chat_form *form, const r1_env *env, r1_error *err)
+{
+    const char *const folder = t->p.cache_folder;
+    char key[R1I_SHA256_HEX];
+    bool found = false;
+    r1_status st = folder ? r1i_token_cache_key(&t->p, key, err) : R1_OK;
+    if (folder && st == R1_OK) st = r1i_token_cache_load(folder, key, &t->d, &found, err);
+    if (found || st != R1_OK) return st;
+    st = r1i_documents_read(&t->p, tokenizer, form, env, &t->d, err);
+    return folder && st == R1_OK ? r1i_token_cache_save(folder, key, &t->d, err) : st;
+}
+
 /* ---- the handle ------------------------------------------------------------------------------------------------------------- */
 
 r1_status r1i_training_data_open(const r1i_training_data_params *params, const r1_tokenizer *tokenizer, const r1_chat_form *form, const r1_env *env,
@@ -168,7 +182,7 @@ r1_status r1i_training_data_open(const r1i_training_data_params *params, const r
     if (!t) return r1i_fail(err, R1_ERR_NOMEM, "training data");
     t->p = *params;
     t->epoch = -1;
-    r1_status st = r1i_documents_read(params, tokenizer, form, env, &t->d, err);
+    r1_status st = get_documents(t, tokenizer, form, env, err);
     if (st == R1_OK) {
         t->order = malloc((size_t)t->d.n * sizeof *t->order);
         t->begin = malloc(((size_t)t->d.n + 1) * sizeof *t->begin);

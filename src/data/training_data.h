@@ -20,6 +20,7 @@ typedef struct r1i_training_data_params {
     bool think;                    /* chat rows: the prompt opens the think block, as at inference */
     r1i_too_long too_long;         /* what a document of more than sequence_length tokens gets; default: skipped and counted */
     const char *cache_folder;      /* nullable: token ids are kept there, by the hash of data, tokenizer and these settings */
+    const char *tokenizer_hash;    /* what the cache knows the tokenizer and its template by; nullable: rows of ready ids alone */
     int64_t vocab_size;            /* ids of ready rows must be below it */
 } r1i_training_data_params;
 

@@ -37,14 +37,15 @@ static r1_status copy(const char *from, const char *folder, const char *name, r1
     return st;
 }
 
+static const char *const tokenizer_files[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"};
+
 static r1_status copy_tokenizer(const char *from, const char *folder, r1_error *err)
 {
-    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"};
     r1_status st = R1_OK;
-    for (size_t i = 0; i < sizeof names / sizeof *names && st == R1_OK; i++) {
-        char *const path = r1i_path_join(from, names[i]);
+    for (size_t i = 0; i < sizeof tokenizer_files / sizeof *tokenizer_files && st == R1_OK; i++) {
+        char *const path = r1i_path_join(from, tokenizer_files[i]);
         if (!path) return r1i_fail(err, R1_ERR_NOMEM, "%s", from);
-        if (r1i_file_exists(path)) st = copy(path, folder, names[i], err);
+        if (r1i_file_exists(path)) st = copy(path, folder, tokenizer_files[i], err);
         free(path);
     }
     return st;
@@ -101,12 +102,37 @@ static r1_status open_model(r1i_trainer *t, const char *path, const char *isa, r
     return st;
 }
 
+/* What the token cache knows a tokenizer by: the files that it and its template are read from. */
+static r1_status hash_tokenizer(const r1i_trainer *t, char hex[R1I_SHA256_HEX], r1_error *err)
+{
+    r1i_sha256 s;
+    r1_status st = R1_OK;
+    r1i_sha256_init(&s);
+    for (size_t i = 0; i < sizeof tokenizer_files / sizeof *tokenizer_files && st == R1_OK; i++) {
+        char *const path = r1i_path_join(t->source, tokenizer_files[i]);
+        uint8_t *bytes;
+        size_t size;
+        if (!path) return r1i_fail(err, R1_ERR_NOMEM, "%s", t->source);
+        if (r1i_file_exists(path) && (st = r1i_file_read(path, UINT64_C(1) << 30, &bytes, &size, err)) == R1_OK) {
+            r1i_sha256_feed(&s, &size, sizeof size);
+            r1i_sha256_feed(&s, bytes, size);
+            r1_free(bytes);
+        }
+        free(path);
+    }
+    r1i_sha256_finish_hex(&s, hex);
+    return st;
+}
+
 static r1_status open_data(r1i_trainer *t, r1_error *err)
 {
     const r1i_recipe *const r = &t->recipe;
+    char tokenizer[R1I_SHA256_HEX];
+    const r1_status hashed = hash_tokenizer(t, tokenizer, err);
+    if (hashed != R1_OK) return hashed;
     const r1i_training_data_params params = {
         .path = r->data_path, .n_paths = r->n_data_paths, .sequence_length = r->sequence_length, .seed = r->seed, .keep_order = r->keep_order,
-        .think = r->think, .too_long = r->too_long, .cache_folder = r->token_cache, .vocab_size = t->model->config.vocab_size};
+        .think = r->think, .too_long = r->too_long, .cache_folder = r->token_cache, .tokenizer_hash = tokenizer, .vocab_size = t->model->config.vocab_size};
     const r1_status st = r1i_training_data_open(&params, t->tokenizer, t->form, &t->env, &t->data, err);
     if (st != R1_OK) return st;
     r1i_training_data_stats(t->data, &t->stats);
