@@ -9,6 +9,7 @@ typedef struct lexer {
     r1i_mtok *tok;
     int n_tok, cap;
     bool space;
+    bool plain;       /* no backslash at all */
     bool code;        /* no backslash but a '*': the syntax of programs, where I and E are numbers */
     int dollars, boxes;
     uint64_t lists;   /* one bit an open bracket: whether a comma in it parts entries */
@@ -39,7 +40,7 @@ static const spelling commands[] = {
     OP("in", R1I_OP_IN), OP("notin", R1I_OP_NOTIN), OP("subset", R1I_OP_SUBSET), OP("subseteq", R1I_OP_SUBSET),
     OP("to", R1I_OP_TO), OP("rightarrow", R1I_OP_TO), OP("longrightarrow", R1I_OP_TO), OP("mapsto", R1I_OP_TO), OP("Rightarrow", R1I_OP_TO),
     OP("implies", R1I_OP_TO), OP("lor", R1I_OP_OR), OP("vee", R1I_OP_OR), OP("land", R1I_OP_AND), OP("wedge", R1I_OP_AND),
-    OP("neg", R1I_OP_NOT), OP("lnot", R1I_OP_NOT), OP("mid", R1I_OP_MID), OP("middle", R1I_T_END),
+    OP("neg", R1I_OP_NOT), OP("lnot", R1I_OP_NOT), OP("mid", R1I_OP_MID), {"middle", 0, 0, NULL},
     OP("lfloor", R1I_OP_LFLOOR), OP("rfloor", R1I_OP_RFLOOR), OP("lceil", R1I_OP_LCEIL), OP("rceil", R1I_OP_RCEIL),
     OP("langle", R1I_OP_LANGLE), OP("rangle", R1I_OP_RANGLE), OP("lvert", R1I_OP_LVERT), OP("rvert", R1I_OP_RVERT), OP("vert", '|'),
     OP("lVert", R1I_OP_NORM), OP("rVert", R1I_OP_NORM), OP("Vert", R1I_OP_NORM), OP("|", R1I_OP_NORM), OP("{", R1I_OP_LSET),
@@ -106,6 +107,8 @@ static const spelling words[] = {
     {"pi", R1I_T_CONST, R1I_MC_PI, NULL}, {"Pi", R1I_T_CONST, R1I_MC_PI, NULL}, {"oo", R1I_T_CONST, R1I_MC_INF, NULL}, {"inf", R1I_T_CONST, R1I_MC_INF, NULL},
     {"infty", R1I_T_CONST, R1I_MC_INF, NULL}, {"infinity", R1I_T_CONST, R1I_MC_INF, NULL}, {"Infinity", R1I_T_CONST, R1I_MC_INF, NULL},
     {"zoo", R1I_T_CONST, R1I_MC_CINF, NULL}, {"nan", R1I_T_CONST, R1I_MC_NAN, NULL}, {"NaN", R1I_T_CONST, R1I_MC_NAN, NULL}, {"undefined", R1I_T_CONST, R1I_MC_NAN, NULL},
+    {"Reals", R1I_T_OP, R1I_OP_NUMBERS, "R"}, {"Integers", R1I_T_OP, R1I_OP_NUMBERS, "Z"}, {"Naturals", R1I_T_OP, R1I_OP_NUMBERS, "N"},
+    {"Rationals", R1I_T_OP, R1I_OP_NUMBERS, "Q"}, {"Complexes", R1I_T_OP, R1I_OP_NUMBERS, "C"},
     SY("alpha"), SY("beta"), SY("gamma"), SY("delta"), SY("epsilon"), SY("zeta"), SY("eta"), SY("theta"), SY("kappa"), SY("lambda"),
     {"lamda", R1I_T_SYM, 0, "lambda"}, SY("mu"), SY("nu"), SY("xi"), SY("rho"), SY("sigma"), SY("tau"), SY("phi"), SY("chi"), SY("psi"), SY("omega"),
     SY("iota"), SY("upsilon"), SY("Gamma"), SY("Delta"), SY("Theta"), SY("Lambda"), SY("Sigma"), SY("Phi"), SY("Psi"), SY("Omega"), SY("hbar"),
@@ -114,7 +117,7 @@ static const spelling words[] = {
 /* Words that mean something only before a bracket, and upright names in LaTeX. */
 static const spelling call_words[] = {
     FN("sup", SUP), FN("dim", DIM), FN("prime", PRIME), FN("infimum", INF), FN("dfactorial", FACT2), FN("Re", RE), FN("Im", IM), FN("tr", TRACE), FN("Tr", TRACE),
-    FN("rank", SIZE), FN("size", SIZE), FN("Gamma", GAMMA), FN("zeta", ZETA), FN("mod", MOD), FN("norm", NORM),
+    FN("rank", SIZE), FN("size", SIZE), FN("Gamma", GAMMA), FN("gamma", GAMMA), FN("zeta", ZETA), FN("mod", MOD), FN("norm", NORM),
 };
 typedef struct sign {
     uint32_t cp;
@@ -343,12 +346,18 @@ static void lex_word(lexer *x)
         else emit_letter(x, *s, at);
         return;
     }
-    const spelling *const w = FIND(words, s, n);
+    if (n == 9 && memcmp(s, "factorial", 9) == 0 && x->n - x->i > 1 && memcmp(x->s + x->i, "2(", 2) == 0) {
+        x->i++;
+        emit(x, R1I_T_FN, R1I_MF_FACT2, NULL, 0, at);
+        return;
+    }
+    const spelling *w = FIND(words, s, n);
     const spelling *const called = x->i < x->n && x->s[x->i] == '(' ? FIND(call_words, s, n) : NULL;
     if (called) {
         emit_spelling(x, called, at);
         return;
     }
+    if (w && w->op == R1I_OP_NUMBERS && in_text) w = NULL;
     if (w && w->op < 1000 && !(w->type == R1I_T_OP && in_text && (w->op == R1I_OP_IF || w->op == R1I_OP_IN || w->op == R1I_OP_AND))) {
         if (w->type == R1I_T_SYM) emit(x, R1I_T_SYM, 0, w->s, strlen(w->s), at)->plain = true;
         else emit_spelling(x, w, at);
@@ -358,7 +367,16 @@ static void lex_word(lexer *x)
         emit_spelling(x, w, at);
         return;
     }
-    const bool calls = x->i < x->n && x->s[x->i] == '(';
+    bool calls = x->i < x->n && x->s[x->i] == '(';
+    if (n == 8 && memcmp(s, "Interval", 8) == 0 && x->i < x->n && x->s[x->i] == '.') { /* Interval.open(0, 1) */
+        size_t more = 1;
+        while (letter_at(x, x->i + more)) more++;
+        if (x->i + more < x->n && x->s[x->i + more] == '(') {
+            x->i += more;
+            n += more;
+            calls = true;
+        }
+    }
     if (n == 3 && memcmp(s, "lim", 3) == 0 && ((x->i < x->n && x->s[x->i] == '_') || (x->boxes && x->i == x->n))) {
         emit(x, R1I_T_BIG, R1I_MB_LIM, NULL, 0, at);
         return;
@@ -469,7 +487,12 @@ static void lex_text(lexer *x, size_t at, bool font)
         emit(x, w->type, w->op % 1000, w->s, w->s ? strlen(w->s) : 0, at);
         return;
     }
-    if (!font && x->boxes < 20 && strspn(s, "0123456789.,+-/ ") >= n && strcspn(s, "0123456789") < n) {
+    bool figures = false, only = true; /* \text{-32} */
+    for (size_t i = 0; i < n; i++) {
+        figures |= s[i] >= '0' && s[i] <= '9';
+        only &= strchr("0123456789.,+-/ ", s[i]) != NULL;
+    }
+    if (!font && x->boxes < 20 && figures && only) {
         inner(x, s, n);
         return;
     }
@@ -707,6 +730,8 @@ static void lex_ascii(lexer *x)
     else if (c == '.' && next == '.' && x->i + 2 < x->n && x->s[x->i + 2] == '.') op = R1I_OP_DOTS, width = 3;
     else if (!strchr("+-*/^_!'(),;:<=>[]{}|&%.\"?`", c)) r1i_mem_fail(x->m, (int64_t)at, "a character that no answer has");
     x->i += (size_t)width;
+    if (c == '&' && x->plain) op = R1I_OP_AND;
+    if (c == '|' && x->plain && next == ' ' && x->n_tok && x->tok[x->n_tok - 1].type == R1I_T_OP && x->tok[x->n_tok - 1].op == ')' && x->i + 1 < x->n && x->s[x->i + 1] == '(') op = R1I_OP_OR; /* (a) | (b) */
     if (c == '`') return;
     emit(x, R1I_T_OP, op, NULL, 0, at);
 }
@@ -739,6 +764,7 @@ void r1i_math_lex(r1i_mem *m, const char *text, size_t bytes, r1i_mtoks *out)
         else if (text[i] == '$') x.dollars++;
         else star |= text[i] == '*';
     }
+    x.plain = !slash;
     x.code = star && !slash;
     lex_all(&x);
     x.i = bytes;

@@ -39,44 +39,6 @@ r1i_mnode *r1i_mp_div(r1i_mem *m, r1i_mnode *a, r1i_mnode *b)
     return r1i_mnode_make(m, R1I_M_MUL, 0, 2, a, inverse);
 }
 
-static r1i_mnode *number(r1i_mparse *p, const r1i_mtok *t)
-{
-    r1i_mem *const m = p->m;
-    const char *const s = t->s;
-    size_t n = t->n, whole = 0, decimals = 0;
-    int64_t exponent = 0;
-    while (whole < n && s[whole] >= '0' && s[whole] <= '9') whole++;
-    r1i_mnode *const e = r1i_mnode_make(m, R1I_M_NUM, 0, 0);
-    e->at = t->at;
-    e->end = t->end;
-    if (whole < n && s[whole] == '/') {
-        e->num = r1i_rat_make(m, r1i_int_read(m, s, whole), r1i_int_read(m, s + whole + 1, n - whole - 1));
-        return e;
-    }
-    e->num = (r1i_rat){r1i_int_read(m, s, whole), r1i_int_of(1)};
-    const r1i_int ten = r1i_int_of(10);
-    size_t i = whole;
-    if (i < n && s[i] == '.') {
-        for (i++; i < n && s[i] >= '0' && s[i] <= '9'; i++) decimals++;
-        char *const all = r1i_mem_take(m, whole + decimals + 1);
-        memcpy(all, s, whole);
-        memcpy(all + whole, s + whole + 1, decimals);
-        e->num = r1i_rat_make(m, r1i_int_read(m, all, whole + decimals), r1i_int_pow(m, &ten, (uint32_t)decimals));
-        e->decimals = (int32_t)decimals;
-    }
-    if (i < n) { /* e or E */
-        const bool minus = s[i + 1] == '-';
-        for (i += s[i + 1] == '-' || s[i + 1] == '+' ? 2 : 1; i < n; i++) exponent = exponent * 10 + (s[i] - '0');
-        if (exponent > 9000) r1i_mem_fail(m, t->at, "an exponent beyond 9,000");
-        const r1i_rat scale = {r1i_int_pow(m, &ten, (uint32_t)exponent), r1i_int_of(1)};
-        const r1i_rat by = minus ? r1i_rat_inv(m, &scale) : scale;
-        e->num = r1i_rat_mul(m, &e->num, &by);
-        const int64_t printed = (int64_t)decimals + (minus ? exponent : -exponent);
-        e->decimals = printed > 0 ? (int32_t)printed : 0;
-    }
-    return e;
-}
-
 /* LaTeX takes one character where a command's argument has no braces: \frac12 is one half. */
 static r1i_mnode *one_digit(r1i_mparse *p)
 {
@@ -92,7 +54,7 @@ static r1i_mnode *one_digit(r1i_mparse *p)
         first = *t;
         p->i++;
     }
-    return number(p, &first);
+    return r1i_mp_number(p, &first);
 }
 
 r1i_mnode *r1i_mp_group(r1i_mparse *p)
@@ -235,7 +197,7 @@ static r1i_mnode *degrees(r1i_mparse *p, r1i_mnode *e)
     /* minutes and seconds of arc */
     if (r1i_mp_now(p)->type == R1I_T_NUM && (r1i_mp_op_at(p, p->i + 1, '\'') || (r1i_mp_op_at(p, p->i + 1, '^') && r1i_mp_op_at(p, p->i + 2, '\'')))) {
         const r1i_rat sixtieth = r1i_rat_make(p->m, r1i_int_of(1), r1i_int_of(60));
-        r1i_mnode *const minutes = number(p, r1i_mp_now(p));
+        r1i_mnode *const minutes = r1i_mp_number(p, r1i_mp_now(p));
         p->i += r1i_mp_op_at(p, p->i + 1, '\'') ? 2 : 3;
         q->kid[0] = r1i_mnode_make(p->m, R1I_M_ADD, 0, 2, e, r1i_mnode_make(p->m, R1I_M_MUL, 0, 2, minutes, r1i_mnode_rat(p->m, &sixtieth)));
         q->kid[0]->paren = true;
@@ -281,7 +243,7 @@ static r1i_mnode *power_of(r1i_mparse *p, r1i_mnode *base)
         e = r1i_mp_power(p);
         if (minus) e = r1i_mp_neg(p->m, e);
     } else if (r1i_mp_now(p)->type == R1I_T_NUM) { /* x^10: nobody means x^1 0 */
-        e = number(p, r1i_mp_now(p));
+        e = r1i_mp_number(p, r1i_mp_now(p));
         p->i++;
         if (r1i_mp_take(p, '^')) e = power_of(p, e);
     } else if (r1i_mp_starts(p)) e = r1i_mp_power(p);
@@ -306,7 +268,7 @@ static r1i_mnode *sqrt_of(r1i_mparse *p)
         e = r1i_mp_brackets(p);
         if (e->kind == R1I_M_TUPLE && e->n == 2) return r1i_mnode_make(p->m, R1I_M_FN, R1I_MF_ROOT, 2, e->kid[0], e->kid[1]);
     } else if (r1i_mp_now(p)->type == R1I_T_NUM) { /* nobody means \sqrt12 to be \sqrt{1}2 */
-        e = number(p, r1i_mp_now(p));
+        e = r1i_mp_number(p, r1i_mp_now(p));
         p->i++;
     } else e = r1i_mp_group(p);
     if (e->kind >= R1I_M_LIST && e->kind != R1I_M_QTY) r1i_mp_fail(p, "a root of no number");
@@ -316,7 +278,7 @@ static r1i_mnode *sqrt_of(r1i_mparse *p)
     return r1i_mnode_make(p->m, R1I_M_POW, 0, 2, e, r1i_mnode_rat(p->m, &half));
 }
 
-static r1i_mnode *fraction(r1i_mparse *p)
+r1i_mnode *r1i_mp_fraction(r1i_mparse *p)
 {
     r1i_mnode *const d = r1i_mp_derivative(p);
     if (d) return d;
@@ -364,90 +326,6 @@ static r1i_mnode *between(r1i_mparse *p, int close, int fn)
     r1i_mp_need(p, close, "expected the closing bracket");
     r1i_mp_back(p);
     return r1i_mnode_make(p->m, R1I_M_FN, fn, 1, e);
-}
-
-/* A digit string with a subscripted base, 52_8: typed, so that it never equals 52. */
-static r1i_mnode *in_base(r1i_mparse *p, const r1i_mtok *t)
-{
-    int base = 0;
-    r1i_mtok *s = r1i_mp_now(p);
-    const bool group = r1i_mp_op(p, '{');
-    if (group) s = &p->tok[++p->i];
-    if (s->type == R1I_T_NUM && s->n <= 2) for (uint32_t i = 0; i < s->n; i++) base = base * 10 + (s->s[i] - '0');
-    int64_t word;
-    if (s->type == R1I_T_TEXT && r1i_math_number_word(s->s, s->n, &word) && word < 100) base = (int)word;
-    p->i++;
-    if (group) r1i_mp_need(p, '}', "expected } after a base");
-    bool digits = base >= 2 && base <= 36;
-    for (uint32_t i = 0; i < t->n && digits; i++) digits = t->s[i] == '.' || (t->s[i] >= '0' && t->s[i] - '0' < base);
-    if (!digits) r1i_mp_fail(p, "no numeral of that base");
-    uint32_t zeros = 0;
-    while (zeros + 1 < t->n && t->s[zeros] == '0') zeros++;
-    r1i_mnode *const e = r1i_mnode_name(p->m, R1I_M_BASE, t->s + zeros, t->n - zeros);
-    e->op = base;
-    return e;
-}
-
-static r1i_mnode *number_primary(r1i_mparse *p)
-{
-    r1i_mem *const m = p->m;
-    const r1i_mtok *const t = r1i_mp_now(p);
-    p->i++;
-    if (r1i_mp_take(p, '_')) return in_base(p, t);
-    r1i_mnode *const e = number(p, t);
-    const r1i_mtok *const u = r1i_mp_now(p);
-    if (e->decimals >= 0) { /* 0.1\overline{6} */
-        if (u->type == R1I_T_ACCENT && (strcmp(u->s, "overline") == 0 || strcmp(u->s, "dot") == 0) && r1i_mp_op_at(p, p->i + 1, '{') && u[2].type == R1I_T_NUM && r1i_mp_op_at(p, p->i + 3, '}')) {
-            p->i += 4;
-            const r1i_int ten = r1i_int_of(10), one = r1i_int_of(-1), nines = r1i_int_pow(m, &ten, u[2].n);
-            const r1i_int q = r1i_int_add(m, &nines, &one), scale = r1i_int_pow(m, &ten, (uint32_t)e->decimals);
-            const r1i_rat tail = r1i_rat_make(m, r1i_int_read(m, u[2].s, u[2].n), r1i_int_mul(m, &q, &scale));
-            e->num = r1i_rat_add(m, &e->num, &tail);
-            e->decimals = -1;
-        }
-        return e;
-    }
-    /* 0.\overline{3}: the point is a token of its own there */
-    if (r1i_mp_op(p, '.') && u[1].type == R1I_T_ACCENT && r1i_mp_op_at(p, p->i + 2, '{') && u[3].type == R1I_T_NUM && r1i_mp_op_at(p, p->i + 4, '}')) {
-        p->i += 5;
-        const r1i_int ten = r1i_int_of(10), one = r1i_int_of(-1), nines = r1i_int_pow(m, &ten, u[3].n);
-        const r1i_rat tail = r1i_rat_make(m, r1i_int_read(m, u[3].s, u[3].n), r1i_int_add(m, &nines, &one));
-        e->num = r1i_rat_add(m, &e->num, &tail);
-        return e;
-    }
-    if (!r1i_rat_is_int(&e->num)) return e;
-    /* mixed numbers: 1\frac45, 1 4/5, 1 and a half as one character */
-    r1i_rat part;
-    const int save = p->i;
-    if (u->type == R1I_T_OP && u->op == R1I_OP_FRAC && !p->integrals) {
-        const r1i_mtok keep[3] = {u[0], u[1], u[2]};
-        int k = 1;
-        while (k < 8 && (u[k].type == R1I_T_NUM || (u[k].type == R1I_T_OP && (u[k].op == '{' || u[k].op == '}')))) k++;
-        const int digits = (u[1].type == R1I_T_NUM) + (u[2].type == R1I_T_NUM) + (u[3].type == R1I_T_NUM) + (k > 4 && u[4].type == R1I_T_NUM) + (k > 5 && u[5].type == R1I_T_NUM);
-        if (digits >= 1) {
-            r1i_mnode *const f = fraction(p);
-            if (f->kind == R1I_M_NUM && !r1i_rat_is_int(&f->num) && r1i_int_cmp(&f->num.p, &f->num.q) < 0 && r1i_rat_sign(&f->num) > 0) {
-                e->num = r1i_rat_add(m, &e->num, &f->num);
-                return e;
-            }
-            p->i = save;
-            p->tok[p->i] = keep[0];
-            p->tok[p->i + 1] = keep[1];
-            p->tok[p->i + 2] = keep[2];
-        }
-    } else if (u->type == R1I_T_NUM && memchr(u->s, '/', u->n)) {
-        r1i_mnode *const f = number(p, u);
-        p->i++;
-        e->num = r1i_rat_add(m, &e->num, &f->num);
-    } else if (u->type == R1I_T_NUM && u->space && r1i_mp_op_at(p, p->i + 1, '/') && u[2].type == R1I_T_NUM && !memchr(u->s, '.', u->n)) {
-        r1i_mnode *const a = number(p, u), *const b = number(p, u + 2);
-        if (r1i_rat_is_int(&b->num) && r1i_int_cmp(&a->num.p, &b->num.p) < 0) {
-            p->i += 3;
-            part = r1i_rat_make(m, a->num.p, b->num.p);
-            e->num = r1i_rat_add(m, &e->num, &part);
-        }
-    }
-    return e;
 }
 
 static bool calls(const r1i_mparse *p, const char *name, int primes)
@@ -524,9 +402,15 @@ static r1i_mnode *symbol(r1i_mparse *p)
         name = r1i_mem_printf(p->m, "%s^{-1}", name);
     }
     if (primes) name = r1i_mem_printf(p->m, "%s%.*s", name, primes > 8 ? 8 : primes, "''''''''");
-    if (t->n > 0 && calls(p, name, primes)) {
+    int close = p->i + 1; /* f{\left(x \right)}: how some printers write a call */
+    for (int depth = 0; r1i_mp_op(p, '{') && r1i_mp_op_at(p, p->i + 1, '(') && p->tok[close].type != R1I_T_END; close++) {
+        depth += r1i_mp_op_at(p, close, '(') - r1i_mp_op_at(p, close, ')');
+        if (depth == 0) break;
+    }
+    const bool braced = r1i_mp_op(p, '{') && r1i_mp_op_at(p, p->i + 1, '(') && r1i_mp_op_at(p, close + 1, '}');
+    if (braced || (t->n > 0 && calls(p, name, primes))) {
         r1i_mnode **args;
-        p->i++;
+        p->i += braced ? 2 : 1;
         r1i_mp_deeper(p);
         const int bars_before = p->bars, given_before = p->given;
         p->bars = 0;
@@ -535,6 +419,7 @@ static r1i_mnode *symbol(r1i_mparse *p)
         p->given = given_before;
         p->bars = bars_before;
         r1i_mp_need(p, ')', "expected )");
+        if (braced) r1i_mp_need(p, '}', "expected }");
         r1i_mp_back(p);
         if (n == 0) r1i_mp_fail(p, "a function without arguments");
         r1i_mnode *const e = r1i_mnode_many(p->m, R1I_M_CALL, 0, n, args);
@@ -557,6 +442,7 @@ static r1i_mnode *accent(r1i_mparse *p)
     }
     if (strcmp(what, "overline") == 0 && r1i_mp_op(p, '{')) { /* the conjugate of a formula; of a name it stays a name */
         bool sum = false;
+        sum = p->tok[p->i + 1].type == R1I_T_SYM && p->tok[p->i + 1].n == 1 && r1i_mp_op_at(p, p->i + 2, '}');
         for (int i = p->i; !r1i_mp_op_at(p, i, '}') && p->tok[i].type != R1I_T_END; i++) sum |= r1i_mp_op_at(p, i, '+') || r1i_mp_op_at(p, i, '-');
         if (sum) return r1i_mnode_make(p->m, R1I_M_FN, R1I_MF_CONJ, 1, r1i_mp_group(p));
     }
@@ -585,7 +471,7 @@ static r1i_mnode *op_primary(r1i_mparse *p)
     const int op = r1i_mp_now(p)->op;
     switch (op) {
     case '(': case '[': case '{': case R1I_OP_LSET: case R1I_OP_LANGLE: return r1i_mp_brackets(p);
-    case R1I_OP_FRAC: return fraction(p);
+    case R1I_OP_FRAC: return r1i_mp_fraction(p);
     case R1I_OP_SQRT: case R1I_OP_SQRT + 1000: return sqrt_of(p);
     case R1I_OP_BINOM: {
         p->i++;
@@ -656,7 +542,7 @@ static r1i_mnode *op_primary(r1i_mparse *p)
                 p->i++;
             }
         }
-        if (n == 0 && !braces && r1i_mp_now(p)->type == R1I_T_NUM) return number_primary(p);
+        if (n == 0 && !braces && r1i_mp_now(p)->type == R1I_T_NUM) return r1i_mp_number_primary(p);
         if (braces) r1i_mp_need(p, '}', "expected } after an angle");
         const char *const name = r1i_mem_printf(m, "\\%s{%.*s}", what, (int)n, part);
         return r1i_mnode_name(m, R1I_M_SYM, name, strlen(name));
@@ -669,7 +555,7 @@ static r1i_mnode *primary(r1i_mparse *p)
 {
     const r1i_mtok *const t = r1i_mp_now(p);
     switch (t->type) {
-    case R1I_T_NUM: return number_primary(p);
+    case R1I_T_NUM: return r1i_mp_number_primary(p);
     case R1I_T_SYM:
         if (p->integrals && strcmp(t->s, "d") == 0 && t[1].type == R1I_T_SYM) r1i_mp_fail(p, "expected an integrand");
         return symbol(p);
@@ -686,6 +572,7 @@ static r1i_mnode *primary(r1i_mparse *p)
         p->i++;
         if (r1i_math_number_word(t->s, t->n, &word)) return r1i_mnode_int(p->m, word);
         const char *const words = r1i_math_words(p->m, t->s, t->n);
+        if (strcmp(words, "true") == 0 || strcmp(words, "false") == 0) return r1i_mnode_make(p->m, R1I_M_CONST, *words == 't' ? R1I_MC_TRUE : R1I_MC_FALSE, 0);
         if (*words == 0) r1i_mp_fail(p, "expected a value");
         r1i_mnode *const e = r1i_mnode_name(p->m, R1I_M_TEXT, words, strlen(words));
         e->at = t->at;
@@ -738,7 +625,7 @@ r1i_mnode *r1i_mp_power(r1i_mparse *p)
             r1i_int_write(&digits, &e->num.p);
             p->i++;
             const r1i_mtok number_token = {.type = R1I_T_NUM, .s = digits.s, .n = (uint32_t)digits.n};
-            e = in_base(p, &number_token);
+            e = r1i_mp_in_base(p, &number_token);
         } else break;
     }
     r1i_mp_back(p);

@@ -44,6 +44,11 @@ bool r1i_mp_starts(const r1i_mparse *p);     /* whether the next token can begin
 const char *r1i_mp_subscript(r1i_mparse *p, const char *name); /* name, with the subscript that follows */
 r1i_mnode *r1i_mp_neg(r1i_mem *m, r1i_mnode *e);
 r1i_mnode *r1i_mp_div(r1i_mem *m, r1i_mnode *a, r1i_mnode *b);
+r1i_mnode *r1i_mp_fraction(r1i_mparse *p);   /* at \frac */
+/* math_parse_number.c */
+r1i_mnode *r1i_mp_number(r1i_mparse *p, const r1i_mtok *t);
+r1i_mnode *r1i_mp_in_base(r1i_mparse *p, const r1i_mtok *t); /* after the _ */
+r1i_mnode *r1i_mp_number_primary(r1i_mparse *p);
 /* math_parse_fn.c */
 r1i_mnode *r1i_mp_function(r1i_mparse *p);
 r1i_mnode *r1i_mp_big(r1i_mparse *p);

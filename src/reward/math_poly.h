@@ -85,6 +85,11 @@ r1i_frac r1i_math_pow(r1i_mem *m, const r1i_frac *base, const r1i_frac *exponent
 r1i_frac r1i_math_pow_rat(r1i_mem *m, const r1i_frac *base, int32_t p, int32_t q);
 r1i_frac r1i_math_ln(r1i_mem *m, const r1i_frac *a);
 r1i_frac r1i_math_abs(r1i_mem *m, const r1i_frac *a);
+r1i_frac r1i_math_i_to(r1i_mem *m, int64_t k); /* i^k */
+r1i_frac r1i_math_half(r1i_mem *m);
+r1i_frac r1i_math_fn_atom(r1i_mem *m, int fn, const r1i_frac *args, int n); /* a function without a rule */
+/* math_function.c: a function of normal forms. */
+r1i_frac r1i_math_function(r1i_mem *m, int fn, const r1i_frac *args, int n);
 /* math_trig.c */
 r1i_frac r1i_math_sincos(r1i_mem *m, int fn, const r1i_frac *a); /* R1I_MF_SIN or R1I_MF_COS */
 r1i_frac r1i_math_arc(r1i_mem *m, int fn, const r1i_frac *a);

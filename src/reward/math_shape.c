@@ -189,29 +189,6 @@ static r1i_shape *tuple(r1i_mem *m, const r1i_mnode *e)
     return s;
 }
 
-static void matrix_text(r1i_mem *m, r1i_shape *s)
-{
-    r1i_mtext t = {.mem = m};
-    r1i_mtext_add(&t, s->op == 1 ? "Matrix([" : "[");
-    for (int i = 0; i < s->n; i++) {
-        r1i_mtext_add(&t, i ? ", " : "");
-        if (s->op > 1 && i % s->op == 0) r1i_mtext_add(&t, "[");
-        r1i_mtext_add(&t, s->kid[i]->text);
-        if (s->op > 1 && i % s->op == s->op - 1) r1i_mtext_add(&t, "]");
-    }
-    r1i_mtext_add(&t, s->op == 1 ? "])" : "]");
-    s->text = t.s;
-}
-
-static r1i_shape *matrix(r1i_mem *m, const r1i_mnode *e)
-{
-    r1i_shape *const s = r1i_shape_make(m, R1I_S_MATRIX, "matrix", e->n);
-    s->op = e->op ? e->op : 1;
-    for (int i = 0; i < e->n; i++) s->kid[i] = r1i_math_shape(m, e->kid[i]);
-    matrix_text(m, s);
-    return s;
-}
-
 static void quantity_text(r1i_mem *m, r1i_shape *s)
 {
     const char *const v = r1i_frac_text(m, &s->frac);
@@ -274,42 +251,6 @@ static r1i_shape *of_quantities(r1i_mem *m, const r1i_mnode *e)
     const r1i_frac bare = r1i_frac_scale(m, &f, &inverse);
     s->other = r1i_shape_value(m, &bare);
     quantity_text(m, s);
-    return s;
-}
-
-/* Multiples and sums of matrices, entry by entry. NULL when there are none. */
-static r1i_shape *of_matrices(r1i_mem *m, const r1i_mnode *e)
-{
-    const r1i_mnode *first = NULL;
-    int found = 0;
-    for (int i = 0; i < e->n; i++)
-        if (e->kid[i]->kind == R1I_M_MATRIX || ((e->kid[i]->kind == R1I_M_MUL || e->kid[i]->kind == R1I_M_ADD) && r1i_mnode_has(e->kid[i], R1I_M_MATRIX, -1))) first = e->kid[i], found++;
-    if (!found || (e->kind != R1I_M_ADD && e->kind != R1I_M_MUL)) return NULL;
-    if (e->kind == R1I_M_MUL && found != 1) r1i_mem_fail(m, e->at, "a product of matrices");
-    if (e->kind == R1I_M_ADD && found != e->n) r1i_mem_fail(m, e->at, "a sum of a number and a matrix");
-    r1i_shape *const base = r1i_math_shape(m, first);
-    r1i_shape *others[16];
-    if (base->kind != R1I_S_MATRIX || e->n > 16) r1i_mem_fail(m, e->at, "no matrix");
-    r1i_frac by = r1i_frac_int(m, 1);
-    for (int i = 0; i < e->n; i++) {
-        if (e->kind == R1I_M_ADD) {
-            others[i] = e->kid[i] == first ? base : r1i_math_shape(m, e->kid[i]);
-            if (others[i]->kind != R1I_S_MATRIX || others[i]->n != base->n || others[i]->op != base->op) r1i_mem_fail(m, e->at, "a sum of matrices of different sizes");
-        } else if (e->kid[i] != first) {
-            const r1i_frac k = r1i_math_canon(m, e->kid[i]);
-            by = r1i_frac_mul(m, &by, &k);
-        }
-    }
-    r1i_shape *const s = r1i_shape_make(m, R1I_S_MATRIX, "matrix", base->n);
-    s->op = base->op;
-    for (int k = 0; k < base->n; k++) {
-        if (base->kid[k]->kind != R1I_S_VALUE) r1i_mem_fail(m, e->at, "a matrix of no numbers");
-        r1i_frac f = r1i_frac_mul(m, &by, &base->kid[k]->frac);
-        for (int i = 0; i < e->n && e->kind == R1I_M_ADD; i++)
-            if (others[i] != base) f = r1i_frac_add(m, &f, &others[i]->kid[k]->frac);
-        s->kid[k] = r1i_shape_value(m, &f);
-    }
-    matrix_text(m, s);
     return s;
 }
 
@@ -671,7 +612,7 @@ r1i_shape *r1i_math_shape(r1i_mem *m, const r1i_mnode *e)
     }
     case R1I_M_UNION: case R1I_M_CUT: case R1I_M_MINUS: case R1I_M_NUMBERS: s = r1i_shape_sets(m, e); break;
     case R1I_M_SETOF: s = set_of(m, e); break;
-    case R1I_M_MATRIX: s = matrix(m, e); break;
+    case R1I_M_MATRIX: s = r1i_shape_matrix(m, e); break;
     case R1I_M_REL: s = relation(m, e); break;
     case R1I_M_NOT: s = r1i_shape_words(m, "statement", r1i_mem_printf(m, "%s %s", e->op ? "\\forall" : "\\neg", r1i_math_shape(m, e->kid[0])->text)); break;
     case R1I_M_PIECES: s = pieces(m, e); break;
@@ -693,7 +634,7 @@ r1i_shape *r1i_math_shape(r1i_mem *m, const r1i_mnode *e)
     case R1I_M_TEXT: s = r1i_shape_words(m, "text", r1i_mem_printf(m, "\\text{%s}", e->name)); s->name = e->name; break;
     default:
         s = of_quantities(m, e);
-        if (!s) s = of_matrices(m, e);
+        if (!s) s = r1i_shape_matrices(m, e);
         if (!s) s = value(m, e);
         break;
     }

@@ -12,6 +12,9 @@ r1i_shape *r1i_shape_set(r1i_mem *m, r1i_shape **kids, int n);
 r1i_shape *r1i_shape_ray(r1i_mem *m, const char *x, char rel, const r1i_frac *at);
 /* Intervals in one variable, also x = a, joined by "and" or "or"; NULL when the kids are something else. */
 r1i_shape *r1i_shape_combine(r1i_mem *m, r1i_shape **kids, int n, r1i_mkind how);
+r1i_shape *r1i_shape_matrix(r1i_mem *m, const r1i_mnode *e);
+/* Arithmetic of matrices, determinants and traces; NULL when e has none of them. */
+r1i_shape *r1i_shape_matrices(r1i_mem *m, const r1i_mnode *e);
 /* Unions, intersections, differences and the sets R, Z, ... */
 r1i_shape *r1i_shape_sets(r1i_mem *m, const r1i_mnode *e);
 r1i_shape *r1i_shape_named(r1i_mem *m, r1i_shape *s); /* writes the text of R1I_S_INTERVALS */

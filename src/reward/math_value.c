@@ -92,6 +92,8 @@ static bool prose(const char *s, size_t n)
 static bool read_tree(r1i_math_value *v, const char *text, size_t bytes)
 {
     if (setjmp(v->mem.catcher)) return false;
+    const char *const nul = bytes ? memchr(text, 0, bytes) : NULL;
+    if (nul) r1i_mem_fail(&v->mem, nul - text, "a NUL byte"); /* from here on strchr(set, c) is safe */
     if (!whole_number(v, text, bytes)) v->root = r1i_math_read(&v->mem, text, bytes);
     return true;
 }
