@@ -31,7 +31,7 @@ static const char *const migrations[] = {
     "CREATE TABLE grading(grading INTEGER PRIMARY KEY, program TEXT NOT NULL) STRICT;"
     "CREATE TABLE verdict(grading INTEGER NOT NULL REFERENCES grading, task INTEGER NOT NULL, prompt INTEGER NOT NULL,"
     " sample INTEGER NOT NULL, score REAL NOT NULL, correct INTEGER NOT NULL, extracted INTEGER NOT NULL, answer TEXT NOT NULL,"
-    " reason TEXT NOT NULL, PRIMARY KEY(grading, task, prompt, sample),"
+    " reason TEXT NOT NULL, PRIMARY KEY(task, prompt, sample, grading),"
     " FOREIGN KEY(task, prompt, sample) REFERENCES sample) STRICT, WITHOUT ROWID;"
     "CREATE TABLE missing(task INTEGER NOT NULL, prompt INTEGER NOT NULL, sample INTEGER NOT NULL, reason TEXT NOT NULL,"
     " PRIMARY KEY(task, prompt, sample)) STRICT, WITHOUT ROWID;"
