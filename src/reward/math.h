@@ -11,7 +11,7 @@ typedef struct r1i_math_value r1i_math_value;
 typedef struct r1i_math r1i_math;
 
 typedef struct r1i_math_options {
-    double proof_seconds;     /* wall clock of one proof in the child; 0: 0.5 */
+    double proof_seconds;     /* wall clock of all proofs of one comparison; 0: 0.5 */
     size_t proof_bytes;       /* address space of the child; 0: 1 GiB */
     bool no_prover;           /* decide by canonical form alone */
     bool strict_units;        /* a unit that only one side has makes the answer wrong; else it is optional */

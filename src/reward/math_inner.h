@@ -12,6 +12,7 @@ struct r1i_math {
     r1_env env;
     r1i_mem scratch;
     r1i_prover *prover;     /* made by the first proof */
+    double proof_until;     /* of this comparison: all its proofs share one time limit; 0 before the first */
     const char *why;        /* of the last comparison that said no */
 };
 struct r1i_math_value {

@@ -200,6 +200,12 @@ int r1i_math_prove(r1i_math *math, const r1i_frac *difference, const char **why)
         *why = "not proved equal (r1-prover is missing)";
         return 0;
     }
+    const double now = r1i_seconds();
+    if (math->proof_until == 0) math->proof_until = now + math->options.proof_seconds;
+    if (now >= math->proof_until) {
+        *why = "not proved equal: the time for proofs is over";
+        return 0;
+    }
     r1i_mtext t = {.mem = &math->scratch};
     bool variables = false;
     r1i_mtext_add(&t, "c ");
@@ -213,7 +219,7 @@ int r1i_math_prove(r1i_math *math, const r1i_frac *difference, const char **why)
         return 0;
     }
     p->proofs++;
-    const int answer = ask(p, &t, math->options.proof_seconds);
+    const int answer = ask(p, &t, math->proof_until - now);
     if (!answer) {
         stop(p);
         *why = "not proved equal: the proof ran out of time or memory";
