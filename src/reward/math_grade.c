@@ -143,6 +143,7 @@ static bool mixed(r1i_math *math, const r1i_shape *a, const r1i_shape *b, bool g
         if (y->kind == R1I_S_SET || y->kind == R1I_S_VALUE || y->kind == R1I_S_QTY || y->kind == R1I_S_TUPLE || y->kind == R1I_S_MATRIX || y->kind == R1I_S_WORDS || y->kind == R1I_S_RATIO ||
             y->kind == R1I_S_INTERVALS || y->kind == R1I_S_UNION || y->kind == R1I_S_PIECES)
             return x->op ? r1i_math_accepts(math, x->kid[1], y, gold_first) : no(math, "an equation is no value");
+        if (y->kind == R1I_S_LIST && x->op && x->kid[1]->kind == R1I_S_TUPLE) return accepts_named_point(math, y, x->kid[1], gold_first); /* (x, y) = (1, 2) */
         return no(math, "an equation is no value");
     }
     if (one_of(a, b, R1I_S_FUNCTION, &x, &y)) return r1i_math_accepts(math, x->kid[1], y, gold_first);

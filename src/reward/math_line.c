@@ -207,6 +207,11 @@ r1i_shape *r1i_shape_ray(r1i_mem *m, const char *x, char rel, const r1i_frac *at
     r1i_shape *const a = r1i_shape_value(m, at), *const low = infinity(m, -1), *const high = infinity(m, 1);
     piece p[2] = {{low, a, false, rel == 'l'}, {a, high, rel == 'g', false}};
     const line l = {rel == '<' || rel == 'l' || rel == 'n' ? p : p + 1, rel == 'n' ? 2 : 1};
+    if ((infinite(a) > 0 && (rel == '<' || rel == 'l')) || (infinite(a) < 0 && (rel == '>' || rel == 'g'))) { /* no condition at all */
+        piece every = {low, high, false, false};
+        const line all = {&every, 1};
+        return to_shape(m, &all, x);
+    }
     if (infinite(a)) return r1i_shape_words(m, "statement", r1i_mem_printf(m, "%s %c %s", x, rel, a->text));
     return to_shape(m, &l, x);
 }
