@@ -114,7 +114,7 @@ static void bench_attention(bench *b, const char *name, r1i_attn_shape s, r1i_ca
 {
     const int64_t len = pos0 + rows, pages = (len + 63) / 64;
     b->shape = s;
-    b->kv = (r1i_kv_layer){NULL, r1i_kv_page_elems(&s) * r1i_cache_elem_bytes(type), type};
+    b->kv = (r1i_kv_layer){NULL, R1I_PAGE * r1i_cache_position_bytes(&s, type), type};
     const size_t bytes = (size_t)(pages * b->kv.page_bytes);
     b->kv.data = r1i_alloc_zero(NULL, bytes);
     int32_t *const page = malloc(sizeof *page * (size_t)pages);

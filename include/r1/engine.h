@@ -12,7 +12,13 @@ extern "C" {
 
 typedef struct r1_engine r1_engine; /* mutable; one owner thread steps it, other threads may submit and cancel */
 
-typedef enum r1_cache_type { R1_CACHE_F32, R1_CACHE_BF16 } r1_cache_type;
+/* Of keys and values between forwards. Part of what a result depends on: rollout, scoring and training must agree in it. Q8: integers of
+ * 8 bits by groups of 32 dims with an f32 factor, 9 bits a value. */
+typedef enum r1_cache_type { R1_CACHE_F32, R1_CACHE_BF16, R1_CACHE_Q8 } r1_cache_type;
+/** "f32", "bf16", "q8". */
+R1_API const char *r1_cache_type_name(r1_cache_type type);
+/** By that name, or q8_0 for q8; false and f32 for any other. */
+R1_API bool r1_cache_type_find(const char *name, r1_cache_type *out);
 
 typedef struct r1_engine_params {
     int64_t context;           /* tokens of the longest sequence; 0: the model's, at most 32,768, less where memory is short */

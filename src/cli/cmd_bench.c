@@ -49,7 +49,7 @@ static void options(opt_list *l, void *p)
     opt_flag(l, 0, "no-roof", &a->no_roof, "measure the model alone");
     opt_flag(l, 0, "cpu-time", &a->cpu_time, "with -t 1: the thread's processor time instead of the clock on the wall, where others use the machine");
     opt_int(l, 0, "chunk", "N", &a->chunk, 0, 1 << 20, "tokens computed in one pass while reading a prompt; 0: 512");
-    opt_choice(l, 0, "cache-type", "f32|bf16", &a->s.cache_type, "numbers in the key-value cache");
+    opt_choice(l, 0, "cache-type", "f32|bf16|q8|q8_0", &a->s.cache_type, "numbers in the key-value cache; q8: 9 bits each (q8_0 is another name for it)");
     opt_choice(l, 0, "compute", "f32|bf16", &a->s.compute, "arithmetic of float weights");
     opt_flag(l, 0, "exact-activations", &a->s.exact_activations, "quantised weights meet f32 activations instead of 8-bit ones");
     opt_choice(l, 0, "isa", "auto|c|avx2|avx512", &a->s.isa, "instruction set; every choice gives the same bits");
@@ -124,13 +124,20 @@ static void processor(char *text, size_t size)
     fclose(f);
 }
 
+static r1_cache_type cache_of(const params *a)
+{
+    r1_cache_type t;
+    r1_cache_type_find(a->s.cache_type, &t);
+    return t;
+}
+
 static void fill_about(params *a)
 {
     const char *const base = strrchr(a->s.path, '/');
     a->about.model = base && base[1] ? base + 1 : a->s.path;
     a->about.isa = a->s.info.isa;
     a->about.compute = a->s.compute;
-    a->about.cache_type = a->s.cache_type;
+    a->about.cache_type = r1_cache_type_name(cache_of(a));
     a->about.exact_activations = a->s.exact_activations;
     a->about.clock = a->cpu_time ? "cpu" : "wall";
     a->about.parameters = a->s.info.parameters;
@@ -169,7 +176,7 @@ static int one_test(cli *app, params *a, int64_t prompt, int64_t decode, int64_t
     r1_bench_result r;
     r1_error err = {0};
     if (prompt == 0 && decode == 0) return 0;
-    e.cache_type = strcmp(a->s.cache_type, "bf16") == 0 ? R1_CACHE_BF16 : R1_CACHE_F32;
+    e.cache_type = cache_of(a);
     e.max_batch_tokens = (int32_t)a->chunk;
     if (r1_bench_run(a->s.model, &t, &e, threads, &app->env, &r, &err) != R1_OK) return cli_report(app, &err);
     a->about.peak_bytes = own_memory("VmHWM");
@@ -207,7 +214,7 @@ static int all_ops(cli *app, params *a, int threads)
     op_sink sink = {app, a, 0};
     r1_error err = {0};
     const r1_bench_ops_params p = {.rows = a->op_rows.item, .n_rows = a->op_rows.n, .depth = a->depths.item[0], .isa = a->s.isa,
-                                   .cache = strcmp(a->s.cache_type, "bf16") == 0 ? R1_CACHE_BF16 : R1_CACHE_F32,
+                                   .cache = cache_of(a),
                                    .repeat = (int32_t)a->repeat, .threads = threads, .cpu_time = a->cpu_time};
     if (r1_bench_ops(a->s.model, &p, &app->env, put_op, &sink, &err) != R1_OK) return sink.status ? sink.status : cli_report(app, &err);
     return 0;

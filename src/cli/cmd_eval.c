@@ -250,7 +250,7 @@ static int evaluate(cli *app, params *a, const char *const *tasks, size_t n_task
         c.engine.context = a->s.context;
         c.engine.max_sequences = (int32_t)a->sequences;
         if (a->s.batch) c.engine.max_batch_tokens = (int32_t)a->s.batch;
-        c.engine.cache_type = strcmp(a->s.cache_type, "bf16") == 0 ? R1_CACHE_BF16 : R1_CACHE_F32;
+        r1_cache_type_find(a->s.cache_type, &c.engine.cache_type);
         status = examine(app, a, &c);
     }
     setup_close(&a->s);

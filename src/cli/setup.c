@@ -19,7 +19,7 @@ void setup_options(opt_list *list, setup *s)
     opt_int(list, 'c', "context", "N", &s->context, 0, INT64_C(1) << 31, "tokens of prompt and answer together; 0: the model's, at most "
             "32768, less where memory is short");
     opt_int(list, 'b', "batch", "N", &s->batch, 0, 1 << 20, "tokens computed in one pass while reading the prompt; 0: 512");
-    opt_choice(list, 0, "cache-type", "f32|bf16", &s->cache_type, "numbers in the key-value cache");
+    opt_choice(list, 0, "cache-type", "f32|bf16|q8|q8_0", &s->cache_type, "numbers in the key-value cache; q8: 9 bits each (q8_0 is another name for it)");
     opt_choice(list, 0, "compute", "f32|bf16", &s->compute, "arithmetic of float weights; bf16 is faster where the processor has it, "
                "and another result");
     opt_flag(list, 0, "exact-activations", &s->exact_activations, "quantised weights meet f32 activations instead of 8-bit ones");
@@ -63,7 +63,7 @@ int setup_engine(cli *app, setup *s, r1_engine_params p)
     r1_error err = {0};
     if (s->context > 0) p.context = s->context;
     if (s->batch > 0) p.max_batch_tokens = (int32_t)s->batch;
-    p.cache_type = strcmp(s->cache_type, "bf16") == 0 ? R1_CACHE_BF16 : R1_CACHE_F32;
+    r1_cache_type_find(s->cache_type, &p.cache_type);
     if (r1_engine_create(s->model, s->tokenizer, &p, &app->env, &s->engine, &err) != R1_OK) return cli_report(app, &err);
     return 0;
 }

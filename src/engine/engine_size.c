@@ -3,8 +3,20 @@
 #include "engine/engine_state.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 enum { DEFAULT_CONTEXT = 32768, DEFAULT_BATCH = 512, DEFAULT_SEQUENCES = 32 };
+
+const char *r1_cache_type_name(r1_cache_type type) { return r1i_cache_name((r1i_cache_type)type); }
+
+bool r1_cache_type_find(const char *name, r1_cache_type *out)
+{
+    if (strcmp(name, "q8_0") == 0) name = "q8";
+    for (*out = R1_CACHE_F32; *out <= R1_CACHE_Q8; *out = (r1_cache_type)(*out + 1))
+        if (strcmp(name, r1_cache_type_name(*out)) == 0) return true;
+    *out = R1_CACHE_F32;
+    return false;
+}
 
 r1_engine_params r1_engine_params_default(void) { return (r1_engine_params){.cache_type = R1_CACHE_F32}; }
 
@@ -56,8 +68,8 @@ static r1_status check_ranges(const r1_model *m, const r1_engine_params *p, r1_e
         return r1i_fail(err, R1_ERR_RANGE, "max_batch_tokens is %d, expected 0 to %d", p->max_batch_tokens, 1 << 20);
     if (p->max_sequences < 0 || p->max_sequences > 1 << 16)
         return r1i_fail(err, R1_ERR_RANGE, "max_sequences is %d, expected 0 to %d", p->max_sequences, 1 << 16);
-    if (p->cache_type != R1_CACHE_F32 && p->cache_type != R1_CACHE_BF16)
-        return r1i_fail(err, R1_ERR_RANGE, "cache_type is %d, expected f32 or bf16", (int)p->cache_type);
+    if ((int)p->cache_type < 0 || p->cache_type > R1_CACHE_Q8)
+        return r1i_fail(err, R1_ERR_RANGE, "cache_type is %d, expected f32, bf16 or q8", (int)p->cache_type);
     return R1_OK;
 }
 

@@ -45,7 +45,7 @@ static r1_status settings(const r1_eval_config *c, const r1i_plan *plan, int64_t
         json_object_set_new(*out, "model", json_string(model));
         json_object_set_new(*out, "compute", json_string(info.compute == R1_COMPUTE_BF16 ? info.isa : "f32"));
         json_object_set_new(*out, "exact-activations", json_boolean(info.exact_activations));
-        json_object_set_new(*out, "cache-type", json_string(c->engine.cache_type == R1_CACHE_BF16 ? "bf16" : "f32"));
+        json_object_set_new(*out, "cache-type", json_string(r1_cache_type_name(c->engine.cache_type)));
         json_object_set_new(*out, "context", json_integer(context));
         json_object_set_new(*out, "thinking", json_boolean(!c->no_think));
         json_object_set_new(*out, "chat-template", json_boolean(!c->raw));

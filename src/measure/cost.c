@@ -59,12 +59,11 @@ void r1i_cost_base_of(const r1_model *m, r1i_cache_type cache, r1i_cost_base *ou
     const r1i_exec ex = r1i_model_exec(m, NULL, NULL, NULL);
     const r1i_attn_shape *const s = &m->attn;
     const double layers = (double)m->config.num_hidden_layers;
-    const double elems = (double)(s->mla ? s->key_dim : s->kv_heads * (s->key_dim + s->value_dim));
     *out = (r1i_cost_base){.m = m, .cache = cache, .head_bytes = r1i_weight_bytes(&m->head)};
     for (int64_t i = 0; i < m->config.num_hidden_layers; i++) add_layer(&ex, &m->layer[i], out);
     add_ops(&ex, &m->head, 1.0, out->head_ops);
     out->row_bytes = r1i_weight_bytes(&m->embedding) / (double)m->embedding.rows;
-    out->position_bytes = layers * elems * (double)r1i_cache_elem_bytes(cache);
+    out->position_bytes = layers * (double)r1i_cache_position_bytes(s, cache);
     out->pair_ops = layers * 2.0 * (double)s->heads * (double)(s->key_dim + s->value_dim);
 }
 

@@ -182,13 +182,13 @@ static r1_status call_kv_write(ops_bench *b)
 static r1_status bench_attention(ops_bench *b)
 {
     const r1i_attn_shape *const s = &b->m->attn;
-    const double elem = (double)r1i_cache_elem_bytes(b->kv.type), n = (double)b->rows;
-    const double width = (double)(s->mla ? s->key_dim : s->kv_heads * (s->key_dim + s->value_dim));
-    const char *const type = b->kv.type == R1I_CACHE_F32 ? "f32" : "bf16";
+    const double position = (double)r1i_cache_position_bytes(s, b->kv.type), n = (double)b->rows;
+    const int64_t width = s->mla ? s->key_dim : s->kv_heads * (s->key_dim + s->value_dim);
+    const char *const type = r1i_cache_name(b->kv.type);
     char what[64];
     b->run = (r1i_run){.n = b->rows, .pos0 = b->rows == 1 ? b->depth : 0, .pages = b->page};
     const double pairs = n * (double)b->run.pos0 + 0.5 * n * (n + 1.0);
-    r1_cost cost = {.cache_bytes = ((double)b->run.pos0 + n) * width * elem};
+    r1_cost cost = {.cache_bytes = ((double)b->run.pos0 + n) * position};
     cost.ops[R1_PEAK_F32] = pairs * 2.0 * (double)s->heads * (double)(s->key_dim + s->value_dim);
     snprintf(what, sizeof what, b->rows == 1 ? "%s decode at %lld" : "%s prompt of %lld", s->mla ? "mla" : "gqa",
              (long long)(b->rows == 1 ? b->depth : b->rows));
@@ -198,8 +198,8 @@ static r1_status bench_attention(ops_bench *b)
     r1_status st = measure(b, &op, &cost);
     if (st != R1_OK) return st;
     b->run.pos0 = 0; /* random values stay finite: only what decode reads was filled with care */
-    const r1_cost write = {.cache_bytes = n * width * elem};
-    op = (r1_bench_op){.op = "kv_write", .what = s->mla ? "mla" : "gqa", .type = type, .outputs = (int64_t)width, .bytes = write.cache_bytes};
+    const r1_cost write = {.cache_bytes = n * position};
+    op = (r1_bench_op){.op = "kv_write", .what = s->mla ? "mla" : "gqa", .type = type, .outputs = width, .bytes = write.cache_bytes};
     b->call = call_kv_write;
     return measure(b, &op, &write);
 }
@@ -298,7 +298,7 @@ static r1_status bench_rows(ops_bench *b)
 static r1_status fill_cache(ops_bench *b)
 {
     r1i_rng rng = {11, 0};
-    const size_t n = b->kv.bytes / (size_t)r1i_cache_elem_bytes(b->kv.type);
+    const size_t n = b->kv.type == R1I_CACHE_BF16 ? b->kv.bytes / 2 : b->kv.bytes / 4; /* q8: four integers of a float each; as factors small too */
     float some[256];
     uint16_t half[256];
     for (int i = 0; i < 256; i++) {
@@ -307,7 +307,7 @@ static r1_status fill_cache(ops_bench *b)
     }
     for (size_t i = 0; i < n; i++) {
         const size_t at = (i * 7 + i / 251) % 256;
-        if (b->kv.type == R1I_CACHE_F32) memcpy(b->kv.data + 4 * i, &some[at], 4);
+        if (b->kv.type != R1I_CACHE_BF16) memcpy(b->kv.data + 4 * i, &some[at], 4);
         else memcpy(b->kv.data + 2 * i, &half[at], 2);
     }
     for (int64_t i = 0; i < b->kv.pages; i++) b->page[i] = (int32_t)i;

@@ -4,9 +4,11 @@
 
 #include "model/model.h"
 
+enum { HUGE_PAGE = 2 << 20 };
+
 static uint64_t page_bytes_of(const r1_model *m, r1i_cache_type type)
 {
-    return (uint64_t)r1i_kv_page_elems(&m->attn) * (uint64_t)r1i_cache_elem_bytes(type);
+    return R1I_PAGE * (uint64_t)r1i_cache_position_bytes(&m->attn, type);
 }
 
 uint64_t r1i_kv_bytes(const r1_model *m, r1i_cache_type type, int64_t positions)
@@ -30,6 +32,9 @@ r1_status r1i_kv_create(r1i_kv *kv, const r1_model *m, r1i_cache_type type, int6
     } else { /* address space only: a page costs memory when its first position is written */
         void *const p = mmap(NULL, kv->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         kv->data = p == MAP_FAILED ? NULL : p;
+        /* Long contexts are walked once a token, a new 4 KB page every few lines: the translations would miss. All layers of a page lie
+         * together, so that large pages round up once and not once a layer. */
+        if (kv->data && kv->bytes >= HUGE_PAGE) madvise(kv->data, kv->bytes, MADV_HUGEPAGE);
     }
     if (!kv->data) {
         const size_t want = kv->bytes;

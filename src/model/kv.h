@@ -12,7 +12,7 @@ typedef struct r1i_kv {
     r1i_cache_type type;
     int64_t pages, layers;
     int64_t page_bytes;        /* of one page in one layer */
-    uint8_t *data;             /* [layers][pages][page_bytes]; reserved, resident only where touched */
+    uint8_t *data;             /* [pages][layers][page_bytes]; reserved, resident only where touched */
     size_t bytes;
 } r1i_kv;
 
@@ -24,7 +24,7 @@ r1_status r1i_kv_create(r1i_kv *kv, const struct r1_model *m, r1i_cache_type typ
 void r1i_kv_destroy(r1i_kv *kv);
 static inline r1i_kv_layer r1i_kv_layer_of(const r1i_kv *kv, int64_t layer)
 {
-    return (r1i_kv_layer){kv->data + (size_t)layer * (size_t)kv->pages * (size_t)kv->page_bytes, kv->page_bytes, kv->type};
+    return (r1i_kv_layer){kv->data + (size_t)layer * (size_t)kv->page_bytes, kv->page_bytes * kv->layers, kv->type};
 }
 
 #endif

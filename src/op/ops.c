@@ -69,7 +69,7 @@ r1_status r1i_act_make(r1i_exec *ex, r1i_act *act, r1i_mat x, unsigned kinds)
     return ex->ops->prepare(ex, act);
 }
 
-/* A thread: scores, queries and two results of one block, a transposed page (MLA). Where a context is cut into spans: at most
+/* A thread: scores, queries and two results of one block, a page as f32 (MLA, q8). Where a context is cut into spans: at most
  * R1I_ATTN_WAVE results a thread, and packed queries and running results of at most two blocks a thread. */
 size_t r1i_op_scratch_bytes(const r1i_attn_shape *s, int64_t rows, int64_t max_positions, int threads)
 {
@@ -77,8 +77,9 @@ size_t r1i_op_scratch_bytes(const r1i_attn_shape *s, int64_t rows, int64_t max_p
     const size_t n = (size_t)(threads > 0 ? threads : 1);
     const size_t result = padded(R1I_ATTN_BLOCK * s->value_dim, 4) + 2 * padded(R1I_ATTN_BLOCK, 4);
     const size_t query = padded(R1I_ATTN_BLOCK * s->key_dim, 4);
-    const size_t scores = padded(R1I_ATTN_BLOCK * R1I_PAGE, 4), keys = s->mla ? padded(R1I_PAGE * s->key_dim, 4) : 0;
-    return n * (scores + keys + query + 2 * result) + n * R1I_ATTN_WAVE * result + 2 * n * (query + result) + 4096;
+    const size_t scores = padded(R1I_ATTN_BLOCK * R1I_PAGE, 4), keys = padded(R1I_PAGE * s->key_dim, 4);
+    const size_t turned = s->mla ? query + scores : 0;
+    return n * (scores + keys + turned + query + 2 * result) + n * R1I_ATTN_WAVE * result + 2 * n * (query + result) + 4096;
 }
 
 r1_status r1i_embed(r1i_exec *ex, r1i_mat y, const r1i_weight *w, const int32_t *token)
@@ -166,12 +167,26 @@ static r1_status check_cache(const r1i_exec *ex, const char *op, const r1i_attn_
         (s->mla && (s->kv_heads != 1 || s->value_dim > s->key_dim)) || (!s->mla && s->key_dim != s->value_dim))
         return r1i_fail(ex->err, R1_ERR_SHAPE, "%s: %lld heads, %lld kv heads, dims %lld and %lld do not fit together", op,
                         (long long)s->heads, (long long)s->kv_heads, (long long)s->key_dim, (long long)s->value_dim);
-    if (kv->page_bytes < r1i_kv_page_elems(s) * r1i_cache_elem_bytes(kv->type))
+    if (kv->page_bytes < R1I_PAGE * r1i_cache_position_bytes(s, kv->type))
         return r1i_fail(ex->err, R1_ERR_SHAPE, "%s: pages of %lld bytes are too small", op, (long long)kv->page_bytes);
     for (int64_t i = 0; i < n_runs; i++)
         if (runs[i].first < 0 || runs[i].n < 0 || runs[i].pos0 < 0 || runs[i].first + runs[i].n > rows)
             return r1i_fail(ex->err, R1_ERR_SHAPE, "%s: run %lld leaves the batch of %lld rows", op, (long long)i, (long long)rows);
     return R1_OK;
+}
+
+/* Each head's key, or value, of a row as the q8 cache gives it back. */
+static void round_q8(const r1i_attn_shape *s, float *row)
+{
+    int8_t q[R1I_Q8_GROUP];
+    for (int64_t h = 0; h < s->kv_heads; h++) {
+        float *const x = row + h * s->key_dim;
+        for (int64_t from = 0, to; from < s->key_dim; from = to) {
+            to = r1i_cache_group_end(s, from);
+            const float d = r1i_q8_group(x + from, to - from, q);
+            for (int64_t i = from; i < to; i++) x[i] = r1i_q8_value(q[i - from], d);
+        }
+    }
 }
 
 /* What attention will read back: the rows themselves, or rounded through the cache's type (the gradient passes straight through). */
@@ -187,7 +202,10 @@ static r1_status tape_keys(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_l
         r1i_mat *const m = part ? &t->values : &t->keys;
         const r1_status st = r1i_tape_copy(ex, *m, m);
         if (st != R1_OK) return st;
-        for (int64_t i = 0; i < m->rows * m->cols; i++) m->p[i] = r1i_bf16_to_f32(r1i_bf16_from_f32(m->p[i]));
+        if (kv->type == R1I_CACHE_Q8)
+            for (int64_t r = 0; r < m->rows; r++) round_q8(s, m->p + r * m->stride);
+        else
+            for (int64_t i = 0; i < m->rows * m->cols; i++) m->p[i] = r1i_bf16_to_f32(r1i_bf16_from_f32(m->p[i]));
     }
     return R1_OK;
 }

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/pool.h"
+#include "tensor/q8.h"
 #include "tensor/weight.h"
 
 /* f32 matrix view, row r at p + r * stride. */
@@ -22,7 +23,7 @@ static inline r1i_mat r1i_mat_of(float *p, int64_t rows, int64_t cols) { return 
 static inline r1i_mat r1i_mat_cols(r1i_mat m, int64_t c0, int64_t n) { return (r1i_mat){m.p + c0, m.rows, n, m.stride}; }
 
 typedef enum r1i_compute { R1I_COMPUTE_F32, R1I_COMPUTE_BF16 } r1i_compute;
-typedef enum r1i_cache_type { R1I_CACHE_F32, R1I_CACHE_BF16 } r1i_cache_type;
+typedef enum r1i_cache_type { R1I_CACHE_F32, R1I_CACHE_BF16, R1I_CACHE_Q8, R1I_CACHE_TYPES } r1i_cache_type;
 
 /* Activations prepared for the weights they will meet. Made once per row block and shared by q, k, v or gate, up.
  * Q8: per block of 32 columns: amax = max |x|; d = amax / 127 (f32 division); id = amax > 0 ? 127 / amax : 0;
@@ -32,7 +33,6 @@ typedef enum r1i_cache_type { R1I_CACHE_F32, R1I_CACHE_BF16 } r1i_cache_type;
  *     all in double, and d >= R1I_FINE_D_MIN (254 / d could overflow). fine_d = d / 254; fine_q = round-half-even((x - d * q) * (254 / d)),
  *     one f32 rounding an operation, in -127..127. Fewer than half of a row's blocks can stand out.
  * BF16: round to nearest even. */
-#define R1I_Q8_AMAX_MIN 0x1p-120f
 #define R1I_FINE_D_MIN 0x1p-100f
 enum { R1I_ACT_F32 = 0, R1I_ACT_Q8 = 1, R1I_ACT_BF16 = 2 };
 typedef struct r1i_act {
@@ -83,7 +83,9 @@ enum { R1I_PAGE = 64, R1I_SPAN = 512 }; /* positions: a page and attention tile;
 /* One layer's cache pages: page p at data + p * page_bytes.
  *  GQA: per kv head: keys [64 / 16][head_dim][16] (16 positions across the lanes), then values [64][head_dim].
  *  MLA: [64][kv_lora_rank + rope_dim] (latent c, then the rotated key).
- *  Element: f32, or bf16 rounded to nearest even when written. */
+ *  Element: f32; bf16 rounded to nearest even when written; or q8: integers by groups of 32 dims (the last of a part may be shorter; the
+ *  parts are a key, a value, a latent, a rotated key) as tensor/q8.h rounds them, and behind all elements of the head the factors,
+ *  f32: GQA keys [64 / 16][groups][16], values [64][groups]; MLA [64][groups]. What is read is q * d, rounded to f32 once. */
 typedef struct r1i_kv_layer {
     uint8_t *data;
     int64_t page_bytes;
@@ -96,11 +98,27 @@ typedef struct r1i_attn_shape {
     int64_t key_dim, value_dim; /* GQA: both head_dim. MLA absorbed: kv_lora_rank + rope_dim, kv_lora_rank (a prefix of the key) */
     float scale;
 } r1i_attn_shape;
-static inline int64_t r1i_kv_page_elems(const r1i_attn_shape *s)
+static inline int64_t r1i_cache_groups(int64_t dim) { return (dim + R1I_Q8_GROUP - 1) / R1I_Q8_GROUP; }
+/* Groups of a position's key, of GQA's value. */
+static inline int64_t r1i_cache_key_groups(const r1i_attn_shape *s)
 {
-    return s->mla ? R1I_PAGE * s->key_dim : s->kv_heads * R1I_PAGE * (s->key_dim + s->value_dim);
+    return s->mla ? r1i_cache_groups(s->value_dim) + r1i_cache_groups(s->key_dim - s->value_dim) : r1i_cache_groups(s->key_dim);
 }
-static inline int64_t r1i_cache_elem_bytes(r1i_cache_type t) { return t == R1I_CACHE_F32 ? 4 : 2; }
+/* Where the group of a key that begins at dim d ends. */
+static inline int64_t r1i_cache_group_end(const r1i_attn_shape *s, int64_t d)
+{
+    const int64_t part = s->mla && d < s->value_dim ? s->value_dim : s->key_dim;
+    return d + R1I_Q8_GROUP < part ? d + R1I_Q8_GROUP : part;
+}
+/* Bytes of one position in one kv head, keys and values. */
+static inline int64_t r1i_cache_head_bytes(const r1i_attn_shape *s, r1i_cache_type t)
+{
+    const int64_t elems = s->key_dim + (s->mla ? 0 : s->value_dim);
+    if (t == R1I_CACHE_Q8) return elems + 4 * (r1i_cache_key_groups(s) + (s->mla ? 0 : r1i_cache_groups(s->value_dim)));
+    return elems * (t == R1I_CACHE_F32 ? 4 : 2);
+}
+static inline int64_t r1i_cache_position_bytes(const r1i_attn_shape *s, r1i_cache_type t) { return s->kv_heads * r1i_cache_head_bytes(s, t); }
+static inline const char *r1i_cache_name(r1i_cache_type t) { return t == R1I_CACHE_F32 ? "f32" : t == R1I_CACHE_BF16 ? "bf16" : "q8"; }
 /* Attention order, per (row, head), query position i: positions are walked in spans of 512 and in them tiles of 64, all aligned
  * at absolute position 0. Start of a span: m = -inf, l = 0, acc = 0. Per tile, over its positions j <= i:
  *   s_j = scale * chain (acc = fmaf(q[d], k_j[d], acc), d ascending from 0);  m' = max(m, max s_j);  a = exp(m - m') (first tile: 0);

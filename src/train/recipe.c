@@ -146,14 +146,14 @@ static r1_status choose(const r1i_yaml *y, const r1i_recipe *r, const char *sect
 
 static r1_status choices(const r1i_yaml *y, r1i_recipe *r, r1_error *err)
 {
-    static const char *const schedules[] = {"constant", "cosine", "linear"}, *const caches[] = {"f32", "bf16"}, *const longs[] = {"skip", "cut", "refuse"},
+    static const char *const schedules[] = {"constant", "cosine", "linear"}, *const caches[] = {"f32", "bf16", "q8"}, *const longs[] = {"skip", "cut", "refuse"},
                      *const dtypes[] = {"bf16", "f32"}, *const optimizers[] = {"adamw"};
     int i;
     r1_status st = choose(y, r, "optimizer", "name", optimizers, 1, &i, err);
     if (st != R1_OK || (st = choose(y, r, "optimizer", "schedule", schedules, 3, &i, err)) != R1_OK) return st;
     r->schedule = (r1i_schedule_kind)i;
-    if ((st = choose(y, r, NULL, "cache", caches, 2, &i, err)) != R1_OK) return st;
-    r->cache = i ? R1I_CACHE_BF16 : R1I_CACHE_F32;
+    if ((st = choose(y, r, NULL, "cache", caches, 3, &i, err)) != R1_OK) return st;
+    r->cache = (r1i_cache_type)i;
     if ((st = choose(y, r, "data", "too_long", longs, 3, &i, err)) != R1_OK) return st;
     r->too_long = (r1i_too_long)i;
     if ((st = choose(y, r, "checkpoint", "dtype", dtypes, 2, &i, err)) != R1_OK) return st;

@@ -28,6 +28,7 @@ check 'processor time' 0 '"clock":"cpu"' $run -t 1 --cpu-time --pp 8 --tg 0 -j
 check 'processor time of many' 2 'of one thread' $run --cpu-time --pp 8 --tg 0 --no-roof
 check csv 0 'model,version,commit,' $run --pp 8 --tg 0 -o csv
 check 'bf16 cache' 0 '"cache_type":"bf16"' $run --pp 8 --tg 4 --cache-type bf16 --no-roof -j
+check 'q8 cache' 0 '"cache_type":"q8"' $run --pp 8 --tg 4 --cache-type q8_0 --no-roof -j
 check ops 0 '| linear | head |' $run --ops --rows 1,5 --isa c
 check 'ops as json' 0 '"op":"attention"' $run --ops --rows 2 --isa c -o jsonl
 

@@ -42,7 +42,7 @@ static void cache_make(cache *c, const r1i_attn_shape *s, r1i_cache_type type, i
 {
     *c = (cache){.count = count, .backwards = backwards};
     c->layer.type = type;
-    c->layer.page_bytes = (r1i_kv_page_elems(s) * r1i_cache_elem_bytes(type) + 64 + 63) / 64 * 64;
+    c->layer.page_bytes = (R1I_PAGE * r1i_cache_position_bytes(s, type) + 64 + 63) / 64 * 64;
     c->bytes = c->layer.page_bytes * count;
     c->layer.data = r1i_alloc(NULL, (size_t)c->bytes);
     c->pages = malloc(sizeof(int32_t) * (size_t)count);
@@ -123,11 +123,24 @@ static const r1i_attn_shape shapes[] = {
     {.heads = 7, .kv_heads = 1, .key_dim = 24, .value_dim = 24, .scale = 0.2f}, /* dims that are no multiple of 16 */
     {.heads = 3, .kv_heads = 3, .key_dim = 64, .value_dim = 64, .scale = 0.125f},
     {.mla = true, .heads = 5, .kv_heads = 1, .key_dim = 48, .value_dim = 32, .scale = 0.14f},
+    {.heads = 8, .kv_heads = 1, .key_dim = 80, .value_dim = 80, .scale = 0.1f},
+    {.mla = true, .heads = 16, .kv_heads = 1, .key_dim = 57, .value_dim = 41, .scale = 0.13f},
     {.mla = true, .heads = 70, .kv_heads = 1, .key_dim = 20, .value_dim = 12, .scale = 0.2f}, /* more heads than a block holds */
 };
-enum { SHAPES = 5 };
+enum { SHAPES = 7 };
 
-static double rounded(float f, r1i_cache_type t) { return (double)(t == R1I_CACHE_BF16 ? r1i_bf16_to_f32(r1i_bf16_from_f32(f)) : f); }
+/* Element d of a head's key or value as the cache gives it back. */
+static double rounded(const r1i_attn_shape *s, const float *head, int64_t d, r1i_cache_type t)
+{
+    int8_t q[R1I_Q8_GROUP];
+    if (t == R1I_CACHE_F32) return (double)head[d];
+    if (t == R1I_CACHE_BF16) return (double)r1i_bf16_to_f32(r1i_bf16_from_f32(head[d]));
+    const int64_t part = s->mla && d >= s->value_dim ? s->value_dim : 0, limit = s->mla && d < s->value_dim ? s->value_dim : s->key_dim;
+    const int64_t from = part + (d - part) / 32 * 32, n = limit - from < 32 ? limit - from : 32;
+    const float scale = r1i_q8_group(head + from, n, q);
+    assert_true(fabs((double)(scale * (float)q[d - from]) - (double)head[d]) <= 0.501 * (double)scale);
+    return (double)(scale * (float)q[d - from]);
+}
 
 /* Largest error of row `pos` against double arithmetic over the same rounded cache. */
 static double row_error(const r1i_attn_shape *s, r1i_cache_type type, const sequence *seq, const float *o, int64_t pos, double *p)
@@ -139,7 +152,7 @@ static double row_error(const r1i_attn_shape *s, r1i_cache_type type, const sequ
         for (int64_t j = 0; j <= pos; j++) {
             p[j] = 0;
             for (int64_t d = 0; d < s->key_dim; d++)
-                p[j] += (double)seq->q[pos * q_cols(s) + h * s->key_dim + d] * rounded(seq->k[j * k_cols(s) + h / group * s->key_dim + d], type);
+                p[j] += (double)seq->q[pos * q_cols(s) + h * s->key_dim + d] * rounded(s, seq->k + j * k_cols(s) + h / group * s->key_dim, d, type);
             p[j] *= (double)s->scale;
             max = p[j] > max ? p[j] : max;
         }
@@ -147,8 +160,8 @@ static double row_error(const r1i_attn_shape *s, r1i_cache_type type, const sequ
         for (int64_t d = 0; d < s->value_dim; d++) {
             double want = 0;
             for (int64_t j = 0; j <= pos; j++) {
-                const float v = s->mla ? seq->k[j * k_cols(s) + d] : seq->v[j * v_cols(s) + h / group * s->value_dim + d];
-                want += p[j] / sum * rounded(v, type);
+                const float *const v = s->mla ? seq->k + j * k_cols(s) : seq->v + j * v_cols(s) + h / group * s->value_dim;
+                want += p[j] / sum * rounded(s, v, d, type);
             }
             worst = fmax(worst, fabs((double)o[pos * o_cols(s) + h * s->value_dim + d] - want));
         }
@@ -164,9 +177,9 @@ static void test_ref_against_double(void **state)
     r1i_rng rng = {.seed = SEED};
     kit k;
     assert_true(kit_open(&k, "c", 1));
-    for (int i = 0; i < 2 * SHAPES; i++) {
-        const r1i_attn_shape *const s = &shapes[i / 2];
-        const r1i_cache_type type = i % 2 ? R1I_CACHE_BF16 : R1I_CACHE_F32;
+    for (int i = 0; i < R1I_CACHE_TYPES * SHAPES; i++) {
+        const r1i_attn_shape *const s = &shapes[i / R1I_CACHE_TYPES];
+        const r1i_cache_type type = (r1i_cache_type)(i % R1I_CACHE_TYPES);
         double p[1030];
         for (int64_t len = 70; len <= 1030; len += 960) {
             sequence seq;
@@ -208,13 +221,13 @@ static void test_nothing_moves_a_bit(void **state)
 {
     (void)state;
     r1i_rng rng = {.seed = SEED + 1};
-    for (int i = 0; i < 2 * SHAPES; i++) {
-        const r1i_attn_shape *const s = &shapes[i / 2];
-        const r1i_cache_type type = i % 2 ? R1I_CACHE_BF16 : R1I_CACHE_F32;
+    for (int i = 0; i < R1I_CACHE_TYPES * SHAPES; i++) {
+        const r1i_attn_shape *const s = &shapes[i / R1I_CACHE_TYPES];
+        const r1i_cache_type type = (r1i_cache_type)(i % R1I_CACHE_TYPES);
         bits_case(s, type, &rng, 80, 0, 64);
         bits_case(s, type, &rng, 516, 509, 1);
         bits_case(s, type, &rng, 1090, 1086, 0);
-        if (type == R1I_CACHE_BF16) continue; /* the rest asks about cuts, where the cache's type plays no part */
+        if (type != R1I_CACHE_F32) continue; /* the rest asks about cuts, where the cache's type plays no part */
         bits_case(s, type, &rng, 70, 58, 3);
         bits_case(s, type, &rng, 1, 0, 1);
         bits_case(s, type, &rng, 1028, 1022, 3);
@@ -230,9 +243,9 @@ static void test_neighbours(void **state)
     r1i_rng rng = {.seed = SEED + 2};
     enum { N = 5 };
     static const int64_t len[N] = {1, 530, 64, 1030, 129}, last[N] = {1, 1, 64, 2, 40};
-    for (int i = 0; i < 2 * SHAPES; i++) {
-        const r1i_attn_shape *const s = &shapes[i / 2];
-        const r1i_cache_type type = i % 2 ? R1I_CACHE_BF16 : R1I_CACHE_F32;
+    for (int i = 0; i < R1I_CACHE_TYPES * SHAPES; i++) {
+        const r1i_attn_shape *const s = &shapes[i / R1I_CACHE_TYPES];
+        const r1i_cache_type type = (r1i_cache_type)(i % R1I_CACHE_TYPES);
         for (int threads = 1; threads <= 3; threads += 2) {
             kit k;
             assert_true(kit_open(&k, "auto", threads));

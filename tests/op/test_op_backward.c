@@ -192,7 +192,7 @@ static void attend(r1i_exec *ex, const r1i_attn_shape *s, r1i_mat q, r1i_mat k, 
 {
     static _Alignas(64) float cache[PAGES * R1I_PAGE * 128];
     static const r1i_run runs[2] = {{.first = 0, .n = 4, .pos0 = 0, .pages = pages}, {.first = 4, .n = 7, .pos0 = 0, .pages = pages + 2}};
-    const r1i_kv_layer kv = {.data = (uint8_t *)cache, .page_bytes = r1i_kv_page_elems(s) * 4, .type = R1I_CACHE_F32};
+    const r1i_kv_layer kv = {.data = (uint8_t *)cache, .page_bytes = R1I_PAGE * r1i_cache_position_bytes(s, R1I_CACHE_F32), .type = R1I_CACHE_F32};
     assert_true(kv.page_bytes * PAGES <= (int64_t)sizeof cache);
     ok(r1i_kv_write(ex, s, &kv, k, v, runs, 2));
     out[*n] = take(ex, q.rows, s->heads * s->value_dim);

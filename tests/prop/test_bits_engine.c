@@ -14,7 +14,7 @@
 enum { MOST = 33, PROMPT = 150 };
 
 /* Every architecture with every kind of weight that it can hold. */
-static const struct { const char *name; tiny_model model; bool both_caches; } kind[] = {
+static const struct { const char *name; tiny_model model; bool all_caches; } kind[] = {
     {"deepseek_v3 f32", {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_F32}, false},
     {"deepseek_v3 bf16", {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_BF16}, true},
     {"deepseek_v3 fp8", {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_F8_E4M3}, false},
@@ -230,7 +230,8 @@ static void test_bits(void **state)
         alone(m, (r1_engine_params){.context = 256}, &w, &first);
         vary_score(m, name, &first, &w);
         vary_engine(m, name, R1_CACHE_F32, &w);
-        if (kind[k].both_caches) vary_engine(m, name, R1_CACHE_BF16, &w);
+        if (kind[k].all_caches) vary_engine(m, name, R1_CACHE_BF16, &w);
+        if (kind[k].all_caches) vary_engine(m, name, R1_CACHE_Q8, &w);
         r1_model_close(m);
         static const char *const isa[] = {"auto", "c", "avx2", "avx512"}; /* auto: a restart */
         for (int i = 0; i < 4; i++) {

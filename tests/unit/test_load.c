@@ -461,6 +461,7 @@ static void test_cache(void **state)
     r1_model *const m = open_tiny(&t, &params);
     assert_int_equal(r1i_kv_bytes(m, R1I_CACHE_BF16, 65), 2 * 64 * 144 * 2 * 3);
     assert_int_equal(r1i_kv_bytes(m, R1I_CACHE_F32, 64), 64 * 144 * 4 * 3);
+    assert_int_equal(r1i_kv_bytes(m, R1I_CACHE_Q8, 64), 64 * (144 + 4 * 5) * 3); /* groups of 32: four of the latent's 128, and one of 16 */
     assert_int_equal(r1i_kv_create(&kv, m, R1I_CACHE_F32, 2, true, NULL, &err), R1_OK);
     assert_int_equal(kv.layers, 4);
     assert_int_equal(kv.bytes, 2 * 64 * 144 * 4 * 4);

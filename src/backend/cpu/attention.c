@@ -23,6 +23,7 @@ typedef struct attn {
     int64_t head_blocks;                  /* blocks a row of one kv head has */
     /* per thread */
     float *scores, *keys, *queries;       /* strides: BLOCK * PAGE, PAGE * key_dim, BLOCK * key_dim */
+    float *turned, *turned_scores;        /* MLA: BLOCK * key_dim, BLOCK * PAGE */
     result *own;                          /* [2 threads] */
     /* spans side by side */
     int64_t wave, first_span;
@@ -76,7 +77,9 @@ static void run_span(const attn *a, const block *b, const float *q, int64_t span
         .shape = a->s, .kv = a->kv, .pages = b->run->pages, .kv_head = b->kv_head, .q = q, .rows = b->rows, .heads = b->heads,
         .pos0 = first_pos(b), .start = span * R1I_SPAN, .m = out->m, .l = out->l, .acc = out->acc,
         .scores = a->scores + (int64_t)thread * R1I_ATTN_BLOCK * R1I_PAGE,
-        .keys = a->keys ? a->keys + (int64_t)thread * R1I_PAGE * a->s->key_dim : NULL,
+        .keys = a->keys + (int64_t)thread * R1I_PAGE * a->s->key_dim,
+        .turned = a->turned ? a->turned + (int64_t)thread * R1I_ATTN_BLOCK * a->s->key_dim : NULL,
+        .turned_scores = a->turned ? a->turned_scores + (int64_t)thread * R1I_ATTN_BLOCK * R1I_PAGE : NULL,
     };
     a->kernels->span(&call);
 }
@@ -217,8 +220,13 @@ static r1_status run_all(r1i_exec *ex, attn *a)
     }
     if (a->blocks == 0) return R1_OK;
     a->scores = take_floats(ex, threads * R1I_ATTN_BLOCK * R1I_PAGE);
-    if (!a->scores) return R1_ERR_NOMEM;
-    if (a->s->mla && !(a->keys = take_floats(ex, threads * R1I_PAGE * a->s->key_dim))) return R1_ERR_NOMEM;
+    a->keys = a->scores ? take_floats(ex, threads * R1I_PAGE * a->s->key_dim) : NULL;
+    if (!a->keys) return R1_ERR_NOMEM;
+    if (a->s->mla) {
+        a->turned_scores = take_floats(ex, threads * R1I_ATTN_BLOCK * R1I_PAGE);
+        a->turned = a->turned_scores ? take_floats(ex, threads * R1I_ATTN_BLOCK * a->s->key_dim) : NULL;
+        if (!a->turned) return R1_ERR_NOMEM;
+    }
     if (threads == 1 || max_spans == 1 || a->blocks >= 2 * threads) return run_blocks(ex, a, threads);
     a->wave = R1I_ATTN_WAVE * threads / a->blocks; /* at least 3, as blocks < 2 threads */
     return run_waves(ex, a, max_spans);
@@ -237,10 +245,18 @@ r1_status r1i_cpu_attention(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_
 
 /* ---- writing --------------------------------------------------------------------------------------------------------- */
 
-/* dst[i * step] = src[i], i < n, in the cache's type. */
-static void put(const r1i_kv_layer *kv, uint8_t *base, int64_t at, int64_t step, const float *src, int64_t n)
+typedef struct writing {
+    const r1i_attn_shape *s;
+    const r1i_kv_layer *kv;
+    r1i_mat k, v;
+    const r1i_run *runs;
+    int64_t n_runs;
+} writing;
+
+/* Element i < n of src goes to element at + i * step, in the cache's type. */
+static void put(r1i_cache_type type, uint8_t *base, int64_t at, int64_t step, const float *src, int64_t n)
 {
-    if (kv->type == R1I_CACHE_BF16) {
+    if (type == R1I_CACHE_BF16) {
         uint16_t *const dst = (uint16_t *)(void *)base + at;
         for (int64_t i = 0; i < n; i++) dst[i * step] = r1i_bf16_from_f32(src[i]);
     } else {
@@ -248,28 +264,57 @@ static void put(const r1i_kv_layer *kv, uint8_t *base, int64_t at, int64_t step,
         for (int64_t i = 0; i < n; i++) dst[i * step] = src[i];
     }
 }
+static void put_q8(const r1i_attn_shape *s, uint8_t *base, int64_t at, int64_t step, float *scale, const float *src)
+{
+    int8_t *const dst = (int8_t *)base + at, q[R1I_Q8_GROUP];
+    for (int64_t from = 0, to; from < s->key_dim; from = to, scale += step) {
+        to = r1i_cache_group_end(s, from);
+        *scale = r1i_q8_group(src + from, to - from, q);
+        for (int64_t i = from; i < to; i++) dst[i * step] = q[i - from];
+    }
+}
+
+static void write_position(const writing *w, const r1i_run *run, int64_t r)
+{
+    const r1i_attn_shape *const s = w->s;
+    const r1i_cache_type type = w->kv->type;
+    const int64_t pos = run->pos0 + r, j = pos % R1I_PAGE, dim = s->key_dim, groups = r1i_cache_key_groups(s);
+    const int64_t key_at = s->mla ? j * dim : j / 16 * dim * 16 + j % 16, key_step = s->mla ? 1 : 16;
+    const float *const key = w->k.p + (run->first + r) * w->k.stride, *const value = s->mla ? NULL : w->v.p + (run->first + r) * w->v.stride;
+    for (int64_t h = 0; h < s->kv_heads; h++) {
+        const r1i_kv_head page = r1i_kv_head_at(s, w->kv, run->pages[pos / R1I_PAGE], h);
+        if (type == R1I_CACHE_Q8) {
+            put_q8(s, page.keys, key_at, key_step, page.key_scales + (s->mla ? j * groups : j / 16 * groups * 16 + j % 16), key + h * dim);
+            if (!s->mla) put_q8(s, page.values, j * dim, 1, page.value_scales + j * groups, value + h * dim);
+        } else {
+            put(type, page.keys, key_at, key_step, key + h * dim, dim);
+            if (!s->mla) put(type, page.values, j * dim, 1, value + h * dim, dim);
+        }
+    }
+}
+
+/* Rows of the batch an item writes: 16 positions fill the lanes of a key's lines. */
+enum { WRITE_ROWS = 16, INLINE_ELEMS = 16 * 1024 };
+static void write_item(void *ctx, int64_t i, int thread)
+{
+    (void)thread;
+    const writing *const w = ctx;
+    const r1i_run *run = w->runs;
+    for (; i >= (run->n + WRITE_ROWS - 1) / WRITE_ROWS; run++) i -= (run->n + WRITE_ROWS - 1) / WRITE_ROWS;
+    for (int64_t r = i * WRITE_ROWS; r < min64(run->n, (i + 1) * WRITE_ROWS); r++) write_position(w, run, r);
+}
 
 r1_status r1i_cpu_kv_write(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat k, r1i_mat v,
                            const r1i_run *runs, int64_t n_runs)
 {
-    (void)ex;
-    for (int64_t i = 0; i < n_runs; i++) {
-        for (int64_t r = 0; r < runs[i].n; r++) {
-            const int64_t pos = runs[i].pos0 + r, j = pos % R1I_PAGE, row = runs[i].first + r;
-            uint8_t *const page = kv->data + (int64_t)runs[i].pages[pos / R1I_PAGE] * kv->page_bytes;
-            const float *const key = k.p + row * k.stride;
-            if (s->mla) {
-                put(kv, page, j * s->key_dim, 1, key, s->key_dim);
-                continue;
-            }
-            const float *const value = v.p + row * v.stride;
-            const int64_t dim = s->key_dim;
-            for (int64_t h = 0; h < s->kv_heads; h++) {
-                const int64_t base = h * r1i_kv_head_elems(s);
-                put(kv, page, base + j / 16 * dim * 16 + j % 16, 16, key + h * dim, dim);
-                put(kv, page, base + R1I_PAGE * dim + j * dim, 1, value + h * dim, dim);
-            }
-        }
+    writing w = {s, kv, k, v, runs, n_runs};
+    int64_t items = 0;
+    for (int64_t i = 0; i < n_runs; i++) items += (runs[i].n + WRITE_ROWS - 1) / WRITE_ROWS;
+    /* Waking others costs more than a few rows. */
+    if (k.rows * k.cols < INLINE_ELEMS) {
+        for (int64_t i = 0; i < items; i++) write_item(&w, i, 0);
+    } else {
+        r1i_pool_run(ex->pool, items, write_item, &w);
     }
     return R1_OK;
 }

@@ -17,7 +17,9 @@ typedef struct r1i_attn_span {
     float *m, *l;           /* [nq] out: maximum, sum; rows with a position below `start` are left alone */
     float *acc;             /* [nq, value_dim] out */
     float *scores;          /* scratch [nq, R1I_PAGE] */
-    float *keys;            /* scratch [R1I_PAGE * key_dim] (MLA) */
+    float *keys;            /* scratch [R1I_PAGE * key_dim] */
+    float *turned;          /* MLA: scratch [key_dim, R1I_ATTN_BLOCK] */
+    float *turned_scores;   /* MLA: scratch [R1I_PAGE, R1I_ATTN_BLOCK] */
 } r1i_attn_span;
 
 typedef struct r1i_attn_kernels {
@@ -33,15 +35,25 @@ r1_status r1i_cpu_kv_write(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_l
 r1_status r1i_cpu_attention(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat o, r1i_mat q,
                             const r1i_run *runs, int64_t n_runs);
 
-static inline int64_t r1i_kv_head_elems(const r1i_attn_shape *s)
+/* Where a kv head's keys, values and q8 factors begin inside its part of a page; MLA has keys alone. */
+typedef struct r1i_kv_head {
+    uint8_t *keys, *values;
+    float *key_scales, *value_scales;
+} r1i_kv_head;
+static inline r1i_kv_head r1i_kv_head_at(const r1i_attn_shape *s, const r1i_kv_layer *kv, int32_t page, int64_t head)
 {
-    return s->mla ? 0 : R1I_PAGE * (s->key_dim + s->value_dim);
+    const int64_t elem = kv->type == R1I_CACHE_F32 ? 4 : kv->type == R1I_CACHE_BF16 ? 2 : 1;
+    r1i_kv_head h;
+    h.keys = kv->data + (int64_t)page * kv->page_bytes + head * R1I_PAGE * r1i_cache_head_bytes(s, kv->type);
+    h.values = s->mla ? h.keys : h.keys + R1I_PAGE * s->key_dim * elem;
+    h.key_scales = (float *)(void *)(s->mla ? h.keys + R1I_PAGE * s->key_dim : h.values + R1I_PAGE * s->value_dim); /* q8 alone has them */
+    h.value_scales = s->mla ? h.key_scales : h.key_scales + R1I_PAGE * r1i_cache_key_groups(s);
+    return h;
 }
-/* First byte of a kv head's keys inside the page that holds `pos`. */
-static inline const uint8_t *r1i_kv_page(const r1i_attn_span *a, int64_t pos)
+/* Of the page that holds `pos`. */
+static inline r1i_kv_head r1i_kv_page(const r1i_attn_span *a, int64_t pos)
 {
-    return a->kv->data + (int64_t)a->pages[pos / R1I_PAGE] * a->kv->page_bytes +
-           a->kv_head * r1i_kv_head_elems(a->shape) * r1i_cache_elem_bytes(a->kv->type);
+    return r1i_kv_head_at(a->shape, a->kv, a->pages[pos / R1I_PAGE], a->kv_head);
 }
 
 #endif

@@ -66,6 +66,13 @@ static inline __m256 eight_bf16(const uint16_t *p)
 /* 16 bf16 values. */
 static inline v16 v16_bf16(const uint16_t *p) { return v16_of(eight_bf16(p), eight_bf16(p + 8)); }
 
+static inline __m256 eight_i8(const int8_t *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+/* 16 signed bytes. */
+static inline v16 v16_i8(const int8_t *p) { return v16_of(eight_i8(p), eight_i8(p + 8)); }
+
 static inline __m256i load_bytes(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)(const void *)p); }
 
 /* Sixteen words of four bytes: a vector of a block type's panel. */

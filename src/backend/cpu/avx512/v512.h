@@ -38,6 +38,9 @@ static inline v16 v16_bf16(const uint16_t *p)
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p)), 16));
 }
 
+/* 16 signed bytes. */
+static inline v16 v16_i8(const int8_t *p) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p))); }
+
 /* Sixteen words of four bytes: a vector of a block type's panel. */
 typedef __m512i w16;
 typedef uint32_t words16 __attribute__((vector_size(64)));

@@ -1,39 +1,29 @@
-/* Attention over one span with sixteen lanes: scores with 16 positions across the lanes, values with 16 dims across the
- * lanes, both as register tiles over (rows x heads) so that a loaded key or value serves many queries. Keys of a GQA
- * cache lie ready in pages; an MLA page is transposed once a block and serves all its heads. */
+/* Attention over one span with sixteen lanes, as register tiles in which a loaded key or value serves many queries. Scores: GQA keys lie
+ * in pages with 16 positions across the lanes; MLA's, shared by all heads, are read along their rows against queries turned so that 16
+ * of those lie across the lanes. Values: 16 dims across the lanes. Where the cache is no f32 (bf16 apart, which tiles of GQA widen in
+ * registers), a page becomes f32 first, in near caches, and serves all queries of the block. */
 #ifndef R1I_ATTENTION_BODY_H
 #define R1I_ATTENTION_BODY_H
 
 #include <string.h>
 
 #include "backend/cpu/attention.h"
-#include "backend/cpu/lanes/tile.h"
+#include "backend/cpu/lanes/attention_tile.h"
 
-/* Keys, and values at a time when dims are no multiple of 16, may be bf16; the tile widens them in registers. */
-static void tile_bf16(const tile_args *t, int rows, int vecs) { tile_switch(t, rows, vecs, true); }
-
+/* A page as the tiles read it: f32, or bf16 in place. */
 typedef struct page_view {
+    const uint8_t *keys, *values;
     bool bf16;
-    size_t elem;
-    const uint8_t *keys, *values; /* keys [4][key_dim][16] (f32 once transposed), values [64][value_stride] */
-    bool keys_bf16;
-    int64_t value_stride;
+    int64_t value_stride;            /* elements */
+    const uint8_t *next_keys, *next_values; /* what memory should bring meanwhile, elem bytes each */
+    int64_t elem;
 } page_view;
 
-/* 8 x 8 transpose: row i of src (elements `step` apart) becomes column i of dst, dst rows 16 apart. Rows >= n read as zero. */
-static void transpose8(float *dst, const uint8_t *src, int64_t step, int64_t n, bool bf16)
+/* dst[c * ds + r] = src[r * ss + c], 8 x 8. */
+static void turn8(float *dst, int64_t ds, const float *src, int64_t ss)
 {
     __m256 r[8], t[8];
-    for (int i = 0; i < 8; i++) {
-        if (i >= n) {
-            r[i] = _mm256_setzero_ps();
-        } else if (bf16) {
-            const __m128i h = _mm_loadu_si128((const __m128i *)(const void *)(src + i * step * 2));
-            r[i] = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
-        } else {
-            r[i] = _mm256_loadu_ps((const float *)(const void *)(src + i * step * 4));
-        }
-    }
+    for (int i = 0; i < 8; i++) r[i] = _mm256_loadu_ps(src + i * ss);
     for (int i = 0; i < 8; i += 2) {
         t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
         t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
@@ -45,45 +35,87 @@ static void transpose8(float *dst, const uint8_t *src, int64_t step, int64_t n, 
         r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
     }
     for (int i = 0; i < 4; i++) {
-        _mm256_storeu_ps(dst + i * 16, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
-        _mm256_storeu_ps(dst + (i + 4) * 16, _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
+        _mm256_storeu_ps(dst + i * ds, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
+        _mm256_storeu_ps(dst + (i + 4) * ds, _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
     }
 }
 
-static float page_element(const uint8_t *p, int64_t i, bool bf16)
+static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+/* MLA: the block's queries, [nq, key_dim], as [key_dim][nq up to 16]; lanes of absent queries become zero. */
+static void turn_queries(const r1i_attn_span *a, int64_t nq)
 {
-    if (bf16) {
-        uint16_t h;
-        memcpy(&h, p + i * 2, sizeof h);
-        return r1i_bf16_to_f32(h);
-    }
-    float f;
-    memcpy(&f, p + i * 4, sizeof f);
-    return f;
+    const int64_t dim = a->shape->key_dim, lanes = round_up(nq, 16), whole = nq / 8 * 8, wide = dim / 8 * 8;
+    for (int64_t q = 0; q < whole; q += 8)
+        for (int64_t d = 0; d < wide; d += 8) turn8(a->turned + d * lanes + q, lanes, a->q + q * dim + d, dim);
+    for (int64_t d = 0; d < dim; d++)
+        for (int64_t q = d < wide ? whole : 0; q < lanes; q++) a->turned[d * lanes + q] = q < nq ? a->q[q * dim + d] : 0.0f;
 }
 
-/* MLA: positions [0, n) of a page, [64][key_dim], into [4][key_dim][16] f32; lanes of absent positions become zero. */
-static void transpose_page(float *dst, const uint8_t *page, int64_t dim, int64_t n, bool bf16)
+/* ---- pages to f32 ---------------------------------------------------------------------------------------------------- */
+
+/* One position: n integers by groups, which restart at `part`. */
+static void widen_row(float *dst, const int8_t *q, const float *scale, int64_t n, int64_t part)
 {
-    const int64_t elem = bf16 ? 2 : 4;
-    for (int64_t j = 0; j < n; j += 8) {
-        float *const out = dst + j / 16 * dim * 16 + j % 16;
-        const uint8_t *const src = page + j * dim * elem;
-        const int64_t left = n - j < 8 ? n - j : 8;
-        int64_t d = 0;
-        for (; d + 8 <= dim; d += 8) transpose8(out + d * 16, src + d * elem, dim, left, bf16);
-        for (; d < dim; d++)
-            for (int64_t i = 0; i < 8; i++) out[d * 16 + i] = i < left ? page_element(src, i * dim + d, bf16) : 0.0f;
+    for (int64_t d = 0, end; d < n; scale++) {
+        const int64_t limit = d < part ? part : n;
+        end = d + R1I_Q8_GROUP < limit ? d + R1I_Q8_GROUP : limit;
+        const v16 s = v16_set1(*scale);
+        for (; d + 16 <= end; d += 16) v16_store(dst + d, v16_mul(v16_i8(q + d), s));
+        for (; d < end; d++) dst[d] = r1i_q8_value(q[d], *scale);
     }
-    if ((n + 7) / 8 % 2 == 1) /* the upper eight lanes of the last group of 16 */
-        for (int64_t d = 0; d < dim; d++) memset(dst + ((n - 1) / 16 * dim + d) * 16 + 8, 0, 8 * sizeof(float));
 }
+static void widen_rows(const r1i_attn_span *a, const uint8_t *q, const float *scale, int64_t n, int64_t dim, int64_t part)
+{
+    const int64_t groups = r1i_cache_groups(part) + r1i_cache_groups(dim - part);
+    for (int64_t j = 0; j < n; j++) widen_row(a->keys + j * dim, (const int8_t *)q + j * dim, scale + j * groups, dim, part);
+}
+static void widen_halves(const r1i_attn_span *a, const uint8_t *page, int64_t n)
+{
+    const uint16_t *const h = (const uint16_t *)(const void *)page;
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) v16_store(a->keys + i, v16_bf16(h + i));
+    for (; i < n; i++) a->keys[i] = r1i_bf16_to_f32(h[i]);
+}
+/* GQA keys, [4][key_dim][16], as many sixteens of positions as hold n. */
+static void widen_keys(const r1i_attn_span *a, const r1i_kv_head *page, int64_t n)
+{
+    const int64_t dim = a->shape->key_dim, groups = r1i_cache_groups(dim);
+    for (int64_t c = 0; c < (n + 15) / 16; c++) {
+        for (int64_t g = 0; g < groups; g++) {
+            const v16 s = v16_load(page->key_scales + (c * groups + g) * 16);
+            const int64_t end = c * dim + (g * R1I_Q8_GROUP + R1I_Q8_GROUP < dim ? g * R1I_Q8_GROUP + R1I_Q8_GROUP : dim);
+            for (int64_t d = c * dim + g * R1I_Q8_GROUP; d < end; d++)
+                v16_store(a->keys + d * 16, v16_mul(v16_i8((const int8_t *)page->keys + d * 16), s));
+        }
+    }
+}
+
+/* ---- one tile of 64 positions ---------------------------------------------------------------------------------------- */
 
 /* Positions of the tile at t that the row of query iq may see (0: none). */
 static int64_t seen(const r1i_attn_span *a, int64_t iq, int64_t t)
 {
     const int64_t n = a->pos0 + iq / a->heads - t + 1;
     return n < 0 ? 0 : n < R1I_PAGE ? n : R1I_PAGE;
+}
+
+/* max(m, all lanes); no lane is NaN. */
+static float lane_max(v16 v, float m)
+{
+    __m128 t = _mm_max_ps(_mm256_castps256_ps128(_mm256_max_ps(v16_lo(v), v16_hi(v))), _mm256_extractf128_ps(_mm256_max_ps(v16_lo(v), v16_hi(v)), 1));
+    t = _mm_max_ps(t, _mm_movehl_ps(t, t));
+    t = _mm_max_ss(t, _mm_movehdup_ps(t));
+    const float most = _mm_cvtss_f32(t);
+    return most > m ? most : m;
+}
+/* r1i_fold16's tree. */
+static float lane_sum(v16 v)
+{
+    const __m256 eight = _mm256_add_ps(v16_lo(v), v16_hi(v));
+    __m128 t = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    t = _mm_add_ps(t, _mm_movehl_ps(t, t));
+    return _mm_cvtss_f32(_mm_add_ss(t, _mm_movehdup_ps(t)));
 }
 
 /* Scores of one query become weights: scaled, maximum, exp, sum; the sums so far are scaled down to the new maximum.
@@ -98,9 +130,7 @@ static void soften(const r1i_attn_span *a, int64_t iq, int64_t n)
         p[c] = v16_first(v16_mul(scale, v16_load(s + 16 * c)), left, lowest);
         most = v16_max(p[c], most);
     }
-    float lane[16], m = a->m[iq];
-    v16_store(lane, most);
-    for (int i = 0; i < 16; i++) m = lane[i] > m ? lane[i] : m;
+    const float m = lane_max(most, a->m[iq]);
     const float alpha = r1i_expf(a->m[iq] - m);
     const v16 top = v16_set1(m);
     for (int64_t c = 0; c < 4; c++) {
@@ -108,26 +138,36 @@ static void soften(const r1i_attn_span *a, int64_t iq, int64_t n)
         v16_store(s + 16 * c, p[c]);
         sum = v16_add(sum, p[c]);
     }
-    v16_store(lane, sum);
     a->m[iq] = m;
-    a->l[iq] = fmaf(a->l[iq], alpha, r1i_fold16(lane));
+    a->l[iq] = fmaf(a->l[iq], alpha, lane_sum(sum));
     if (alpha == 1.0f) return;
     float *const acc = a->acc + iq * a->shape->value_dim;
     for (int64_t d = 0; d < a->shape->value_dim; d++) acc[d] = acc[d] * alpha;
 }
 
+static float page_element(const page_view *v, int64_t i)
+{
+    if (v->bf16) {
+        uint16_t h;
+        memcpy(&h, v->values + i * 2, sizeof h);
+        return r1i_bf16_to_f32(h);
+    }
+    float f;
+    memcpy(&f, v->values + i * 4, sizeof f);
+    return f;
+}
+
 /* acc[q] += positions [j0, j1) of the page, for queries [q0, q1) that all see them. */
 static void add_values(const r1i_attn_span *a, const page_view *v, int64_t q0, int64_t q1, int64_t j0, int64_t j1)
 {
-    const int64_t dim = a->shape->value_dim, whole = dim / 16;
-    const tile_args t = {.x = a->scores + q0 * R1I_PAGE + j0, .xs = R1I_PAGE, .w = v->values + (size_t)(j0 * v->value_stride) * v->elem,
-                         .ldw = v->value_stride, .wps = 16, .k = j1 - j0, .acc = a->acc + q0 * dim, .as = dim};
-    tile_all(t, q1 - q0, whole, v->elem, v->bf16 ? tile_bf16 : tile_f32);
+    const int64_t dim = a->shape->value_dim, whole = dim / 16, first = j0 * v->value_stride;
+    const attn_tile_args t = {.x = a->scores + q0 * R1I_PAGE + j0, .xs = R1I_PAGE, .w = v->values + first * (v->bf16 ? 2 : 4), .ldw = v->value_stride,
+                              .wps = 16, .k = j1 - j0, .acc = a->acc + q0 * dim, .as = dim, .ahead = v->next_keys + first * v->elem, .ahead_elem = v->elem};
+    attn_tile_all(t, q1 - q0, whole, v->bf16);
     for (int64_t d = whole * 16; d < dim; d++) {
         for (int64_t q = q0; q < q1; q++) {
             float c = a->acc[q * dim + d];
-            for (int64_t j = j0; j < j1; j++)
-                c = fmaf(a->scores[q * R1I_PAGE + j], page_element(v->values, j * v->value_stride + d, v->bf16), c);
+            for (int64_t j = j0; j < j1; j++) c = fmaf(a->scores[q * R1I_PAGE + j], page_element(v, j * v->value_stride + d), c);
             a->acc[q * dim + d] = c;
         }
     }
@@ -141,7 +181,7 @@ static void weigh_values(const r1i_attn_span *a, const page_view *v, int64_t q0,
         add_values(a, v, q0, nq, 0, R1I_PAGE);
         return;
     }
-    const int64_t rows = TILE_ROWS / a->heads > 1 ? TILE_ROWS / a->heads : 1;
+    const int64_t rows = ATTN_ROWS / a->heads > 1 ? ATTN_ROWS / a->heads : 1;
     for (int64_t q = q0; q < nq; q += rows * a->heads) {
         const int64_t end = q + rows * a->heads < nq ? q + rows * a->heads : nq, common = seen(a, q, t);
         add_values(a, v, q, end, 0, common);
@@ -150,27 +190,59 @@ static void weigh_values(const r1i_attn_span *a, const page_view *v, int64_t q0,
     }
 }
 
-static void attn_tile(const r1i_attn_span *a, int64_t t)
+/* Scores of queries [q0, nq) against positions [0, n). */
+static void score_gqa(const r1i_attn_span *a, const page_view *v, int64_t q0, int64_t nq, int64_t n)
+{
+    const int64_t dim = a->shape->key_dim;
+    memset(a->scores + q0 * R1I_PAGE, 0, sizeof(float) * (size_t)((nq - q0) * R1I_PAGE));
+    const attn_tile_args args = {.x = a->q + q0 * dim, .xs = dim, .w = v->keys, .ldw = 16, .wps = dim * 16, .k = dim,
+                                 .acc = a->scores + q0 * R1I_PAGE, .as = R1I_PAGE, .ahead = v->next_values, .ahead_elem = v->elem};
+    attn_tile_all(args, nq - q0, (n + 15) / 16, v->bf16);
+}
+/* All queries, the positions' rows as the tile's rows; then the scores are turned back. */
+static void score_mla(const r1i_attn_span *a, const page_view *v, int64_t nq, int64_t n)
+{
+    const int64_t dim = a->shape->key_dim, lanes = round_up(nq, 16);
+    memset(a->turned_scores, 0, sizeof(float) * (size_t)(n * lanes));
+    const attn_tile_args args = {.x = (const float *)(const void *)v->keys, .xs = dim, .w = (const uint8_t *)a->turned, .ldw = lanes, .wps = 16,
+                                 .k = dim, .acc = a->turned_scores, .as = lanes, .ahead = (const uint8_t *)a->turned, .ahead_elem = 0};
+    attn_tile_all(args, n, lanes / 16, false);
+    for (int64_t j = 0; j < n; j += 8)
+        for (int64_t q = 0; q < nq; q += 8) turn8(a->scores + q * R1I_PAGE + j, R1I_PAGE, a->turned_scores + j * lanes + q, lanes);
+}
+
+static page_view view_page(const r1i_attn_span *a, const r1i_kv_head *page, int64_t t)
+{
+    const r1i_attn_shape *const s = a->shape;
+    const bool more = t + R1I_PAGE <= a->pos0 + a->rows - 1;
+    const r1i_kv_head next = more ? r1i_kv_page(a, t + R1I_PAGE) : *page;
+    return (page_view){.keys = page->keys, .values = page->values, .bf16 = !s->mla && a->kv->type == R1I_CACHE_BF16,
+                       .value_stride = s->mla ? s->key_dim : s->value_dim, .next_keys = next.keys, .next_values = page->values,
+                       .elem = a->kv->type == R1I_CACHE_F32 ? 4 : a->kv->type == R1I_CACHE_BF16 ? 2 : 1};
+}
+
+static void attn_page(const r1i_attn_span *a, int64_t t)
 {
     const r1i_attn_shape *const s = a->shape;
     const int64_t nq = a->rows * a->heads, n = seen(a, nq - 1, t);
-    const uint8_t *const page = r1i_kv_page(a, t);
-    page_view v = {.bf16 = a->kv->type == R1I_CACHE_BF16, .elem = (size_t)r1i_cache_elem_bytes(a->kv->type)};
-    v.value_stride = s->mla ? s->key_dim : s->value_dim;
-    v.values = s->mla ? page : page + (size_t)(R1I_PAGE * s->key_dim) * v.elem;
-    v.keys = page;
-    v.keys_bf16 = v.bf16;
-    if (s->mla) {
-        transpose_page(a->keys, page, s->key_dim, n, v.bf16);
-        v.keys = (const uint8_t *)a->keys;
-        v.keys_bf16 = false;
-    }
+    const r1i_cache_type type = a->kv->type;
+    const r1i_kv_head page = r1i_kv_page(a, t);
+    page_view v = view_page(a, &page, t);
     int64_t q0 = 0;
     while (seen(a, q0, t) == 0) q0 += a->heads;
-    memset(a->scores + q0 * R1I_PAGE, 0, sizeof(float) * (size_t)((nq - q0) * R1I_PAGE));
-    const tile_args args = {.x = a->q + q0 * s->key_dim, .xs = s->key_dim, .w = v.keys, .ldw = 16, .wps = s->key_dim * 16,
-                            .k = s->key_dim, .acc = a->scores + q0 * R1I_PAGE, .as = R1I_PAGE};
-    tile_all(args, nq - q0, (n + 15) / 16, v.keys_bf16 ? 2 : 4, v.keys_bf16 ? tile_bf16 : tile_f32);
+    if (s->mla) {
+        if (type == R1I_CACHE_BF16) widen_halves(a, page.keys, n * s->key_dim);
+        if (type == R1I_CACHE_Q8) widen_rows(a, page.keys, page.key_scales, n, s->key_dim, s->value_dim);
+        if (type != R1I_CACHE_F32) v.keys = v.values = (const uint8_t *)a->keys;
+        score_mla(a, &v, nq, n);
+    } else {
+        if (type == R1I_CACHE_Q8) {
+            widen_keys(a, &page, n);
+            v.keys = v.values = (const uint8_t *)a->keys;
+        }
+        score_gqa(a, &v, q0, nq, n);
+        if (type == R1I_CACHE_Q8) widen_rows(a, page.values, page.value_scales, n, s->value_dim, s->value_dim);
+    }
     for (int64_t q = q0; q < nq; q++) soften(a, q, seen(a, q, t));
     weigh_values(a, &v, q0, nq, t);
 }
@@ -184,7 +256,8 @@ static void attn_span(const r1i_attn_span *a)
         a->l[q] = 0.0f;
         memset(a->acc + q * dim, 0, sizeof(float) * (size_t)dim);
     }
-    for (int64_t t = a->start; t < a->start + R1I_SPAN && t <= last; t += R1I_PAGE) attn_tile(a, t);
+    if (a->shape->mla) turn_queries(a, nq);
+    for (int64_t t = a->start; t < a->start + R1I_SPAN && t <= last; t += R1I_PAGE) attn_page(a, t);
 }
 
 static void attn_merge(float *m1, float *l1, float *acc1, float m2, float l2, const float *acc2, int64_t n)

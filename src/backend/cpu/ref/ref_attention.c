@@ -6,9 +6,10 @@
 #include "backend/cpu/elementary.h"
 #include "backend/cpu/ref/ref.h"
 
-static float element(const r1i_kv_layer *kv, const uint8_t *base, int64_t i)
+static float element(r1i_cache_type type, const uint8_t *base, int64_t i, float scale)
 {
-    if (kv->type == R1I_CACHE_BF16) {
+    if (type == R1I_CACHE_Q8) return r1i_q8_value((int8_t)base[i], scale);
+    if (type == R1I_CACHE_BF16) {
         uint16_t h;
         memcpy(&h, base + i * 2, sizeof h);
         return r1i_bf16_to_f32(h);
@@ -18,31 +19,42 @@ static float element(const r1i_kv_layer *kv, const uint8_t *base, int64_t i)
     return f;
 }
 
-/* Element d of the key, or value, of position j of the page. */
-static float key_at(const r1i_attn_span *a, const uint8_t *page, int64_t j, int64_t d)
+static int64_t group_of(const r1i_attn_shape *s, int64_t d)
 {
-    const int64_t dim = a->shape->key_dim;
-    return element(a->kv, page, a->shape->mla ? j * dim + d : (j / 16 * dim + d) * 16 + j % 16);
+    if (!s->mla || d < s->value_dim) return d / R1I_Q8_GROUP;
+    return r1i_cache_groups(s->value_dim) + (d - s->value_dim) / R1I_Q8_GROUP;
 }
 
-static float value_at(const r1i_attn_span *a, const uint8_t *page, int64_t j, int64_t d)
+/* Element d of the key, or value, of position j of the page. */
+static float key_at(const r1i_attn_span *a, const r1i_kv_head *page, int64_t j, int64_t d)
 {
     const r1i_attn_shape *const s = a->shape;
-    return element(a->kv, page, s->mla ? j * s->key_dim + d : R1I_PAGE * s->key_dim + j * s->value_dim + d);
+    const int64_t dim = s->key_dim, g = group_of(s, d), groups = r1i_cache_key_groups(s);
+    const int64_t i = s->mla ? j * dim + d : (j / 16 * dim + d) * 16 + j % 16;
+    const float scale = a->kv->type != R1I_CACHE_Q8 ? 1.0f : page->key_scales[s->mla ? j * groups + g : (j / 16 * groups + g) * 16 + j % 16];
+    return element(a->kv->type, page->keys, i, scale);
+}
+
+static float value_at(const r1i_attn_span *a, const r1i_kv_head *page, int64_t j, int64_t d)
+{
+    const r1i_attn_shape *const s = a->shape;
+    if (s->mla) return key_at(a, page, j, d);
+    const float scale = a->kv->type == R1I_CACHE_Q8 ? page->value_scales[j * r1i_cache_groups(s->value_dim) + group_of(s, d)] : 1.0f;
+    return element(a->kv->type, page->values, j * s->value_dim + d, scale);
 }
 
 /* Positions [t, t + n) of one page against query `iq`. */
 static void tile(const r1i_attn_span *a, int64_t iq, int64_t t, int64_t n)
 {
     const r1i_attn_shape *const s = a->shape;
-    const uint8_t *const page = r1i_kv_page(a, t);
+    const r1i_kv_head page = r1i_kv_page(a, t);
     const float *const q = a->q + iq * s->key_dim;
     float *const acc = a->acc + iq * s->value_dim;
     float p[R1I_PAGE] = {0}, lane[16] = {0};
     float m = a->m[iq];
     for (int64_t j = 0; j < n; j++) {
         float c = 0.0f;
-        for (int64_t d = 0; d < s->key_dim; d++) c = fmaf(q[d], key_at(a, page, j, d), c);
+        for (int64_t d = 0; d < s->key_dim; d++) c = fmaf(q[d], key_at(a, &page, j, d), c);
         p[j] = s->scale * c;
         m = p[j] > m ? p[j] : m;
     }
@@ -55,7 +67,7 @@ static void tile(const r1i_attn_span *a, int64_t iq, int64_t t, int64_t n)
     a->l[iq] = fmaf(a->l[iq], alpha, r1i_fold16(lane));
     for (int64_t d = 0; d < s->value_dim; d++) {
         float v = acc[d] * alpha;
-        for (int64_t j = 0; j < n; j++) v = fmaf(p[j], value_at(a, page, j, d), v);
+        for (int64_t j = 0; j < n; j++) v = fmaf(p[j], value_at(a, &page, j, d), v);
         acc[d] = v;
     }
 }
