@@ -1,0 +1,58 @@
+#!/bin/bash
+# tools/corpus: the same bytes for the same seed, held-out forms that are never trained on, answers that the graders accept.   argument: R1
+set -uo pipefail
+r1=$1
+tools=$(cd "$(dirname "$0")/../../tools/corpus" && pwd)
+nano=$(cd "$(dirname "$0")/../../recipes/nano" && pwd)
+command -v python3 >/dev/null || { echo 'skipped: no python3 for the generators'; exit 77; }
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+failed=0
+export PYTHONDONTWRITEBYTECODE=1
+fail() { echo "$1"; failed=1; }
+make() { python3 "$tools/make_corpus.py" --out "$dir/$1" --rows 2000 --held-out 60 --seed "$2" >/dev/null || fail "make_corpus --seed $2"; }
+make a 5
+make b 5
+make c 6
+cmp -s "$dir/a/manifest.json" "$dir/b/manifest.json" || fail 'one seed, two corpora'
+cmp -s "$dir/a/manifest.json" "$dir/c/manifest.json" && fail 'two seeds, one corpus'
+
+# Rows for the grader: what is trained on as answers, with golds worked out from the question's own numbers.
+python3 - "$dir" "$tools" >"$dir/countdown.jsonl" 2>"$dir/problems" <<'END' || fail "$(cat "$dir/problems")"
+import gzip, json, re, sys
+dir, tools = sys.argv[1:]
+sys.path.insert(0, tools)
+from make_corpus import held_out
+trained, rows = set(), 0
+for line in gzip.open(f"{dir}/a/train.jsonl.gz", "rt", encoding="utf-8"):
+    row = json.loads(line)
+    if "messages" not in row:
+        continue
+    user, reply = (m["content"] for m in row["messages"])
+    if not re.fullmatch(r"<think>\n.+\n</think>\n\n.+", reply, re.S):
+        sys.exit(f"not R1's form: {reply!r}")
+    m = re.search(r"\[([\d, ]+)\].* equals (\d+)", user) or re.search(r"Countdown: use ([\d, and]+) to make (\d+)", user)
+    if m:
+        numbers, target = [int(v) for v in re.findall(r"\d+", m[1])], int(m[2])
+        if held_out("countdown", (tuple(sorted(numbers)), target)):
+            sys.exit(f"trained on a held-out form: {user}")
+        print(json.dumps({"id": str(rows), "gold": json.dumps({"target": target, "numbers": numbers}), "answer": reply}))
+        rows += 1
+    trained.add(user.split("\n\nPlease reason")[0])
+if rows < 400:
+    sys.exit(f"only {rows} countdown rows")
+for name in "arithmetic algebra countdown3 countdown4 sorting counting dates_units logic programs".split():
+    problems = [json.loads(x) for x in open(f"{dir}/a/eval/{name}.jsonl", encoding="utf-8")]
+    texts = [p.get("prompt") or p["question"] for p in problems]
+    if len(problems) < 50 or len({json.dumps(p.get("nums") or p["prompt"]) + p["answer"] for p in problems}) < len(problems) * 0.95:
+        sys.exit(f"{name}: {len(problems)} problems, not all different")
+    if trained & set(texts):
+        sys.exit(f"{name}: trained on {sorted(trained & set(texts))[0]}")
+END
+"$r1" grade --task countdown <"$dir/countdown.jsonl" >"$dir/verdicts" 2>"$dir/err" || fail "grade: $(cat "$dir/err")"
+grep -v '"correct":true\|"correct": true' "$dir/verdicts" >"$dir/wrong" && fail "an answer that the grader refuses: $(head -1 "$dir/wrong")"
+
+# The tokenizer of the recipe is the one that this corpus' text gives and takes: every row there and back.
+"$r1" tokenize "$nano/tokenizer" '<｜User｜>What is 6*9?<｜Assistant｜><think>' >"$dir/ids" || fail 'tokenize with the recipe'
+[ "$(wc -w <"$dir/ids")" -le 14 ] || fail "the recipe's tokenizer is long-winded: $(cat "$dir/ids")"
+exit $failed
