@@ -17,6 +17,12 @@ make c 6
 cmp -s "$dir/a/manifest.json" "$dir/b/manifest.json" || fail 'one seed, two corpora'
 cmp -s "$dir/a/manifest.json" "$dir/c/manifest.json" && fail 'two seeds, one corpus'
 
+# The held-out problems of the recipe are those that its manifest names.
+python3 "$tools/make_corpus.py" --out "$dir/recipe" --rows 0 >/dev/null || fail 'make_corpus --rows 0'
+python3 -c "import json,sys
+a, b = (json.load(open(p))['files'] for p in sys.argv[1:])
+sys.exit([n for n in b if n.startswith('eval/') and a[n] != b[n]] or 0)" "$dir/recipe/manifest.json" "$nano/manifest.json" || fail 'the recipe asks other problems than its manifest says'
+
 # Rows for the grader: what is trained on as answers, with golds worked out from the question's own numbers.
 python3 - "$dir" "$tools" >"$dir/countdown.jsonl" 2>"$dir/problems" <<'END' || fail "$(cat "$dir/problems")"
 import gzip, json, re, sys
@@ -28,9 +34,11 @@ for line in gzip.open(f"{dir}/a/train.jsonl.gz", "rt", encoding="utf-8"):
     row = json.loads(line)
     if "messages" not in row:
         continue
-    user, reply = (m["content"] for m in row["messages"])
-    if not re.fullmatch(r"<think>\n.+\n</think>\n\n.+", reply, re.S):
-        sys.exit(f"not R1's form: {reply!r}")
+    texts = [m["content"] for m in row["messages"]]
+    for reply in texts[1::2]:
+        if not re.fullmatch(r"<think>\n.+\n</think>\n\n.+", reply, re.S):
+            sys.exit(f"not R1's form: {reply!r}")
+    user, reply = texts[:2]
     m = re.search(r"\[([\d, ]+)\].* equals (\d+)", user) or re.search(r"Countdown: use ([\d, and]+) to make (\d+)", user)
     if m:
         numbers, target = [int(v) for v in re.findall(r"\d+", m[1])], int(m[2])
@@ -46,6 +54,22 @@ for name in "arithmetic algebra countdown3 countdown4 sorting counting dates_uni
     texts = [p.get("prompt") or p["question"] for p in problems]
     if len(problems) < 50 or len({json.dumps(p.get("nums") or p["prompt"]) + p["answer"] for p in problems}) < len(problems) * 0.95:
         sys.exit(f"{name}: {len(problems)} problems, not all different")
+    for p in problems:
+        if "nums" in p:
+            print(json.dumps({"id": p["id"], "gold": json.dumps({"target": p["target"], "numbers": p["nums"]}), "answer": f"<answer>{p['solution']}</answer>"}))
+        elif name == "arithmetic" and eval(p["prompt"][8:-1]) != int(p["answer"]):
+            sys.exit(f"{p['prompt']} {p['answer']}")
+        elif name == "programs":
+            said = []
+            exec(p["prompt"].split("\n", 1)[1], {"print": said.append})
+            if str(said[0]) != p["answer"]:
+                sys.exit(f"{p['prompt']} {p['answer']}")
+        elif name == "algebra":
+            v = re.search(r"for (\w)\.", p["prompt"])[1]
+            left, right = re.sub(r"(\d)([a-z])", r"\1*\2", p["prompt"].split("Solve ")[1].split(" for ")[0]).split(" = ")
+            x = {v: int(p["answer"])}
+            if eval(left, dict(x)) != eval(right, dict(x)):
+                sys.exit(f"{p['prompt']} {p['answer']}")
     if trained & set(texts):
         sys.exit(f"{name}: trained on {sorted(trained & set(texts))[0]}")
 END

@@ -22,7 +22,7 @@ from families import COUNTDOWN, COUNTDOWN_RULES, FAMILIES, countdown
 
 BOXED = "\n\nPlease reason step by step, and put your final answer within \\boxed{}."
 # Share of the rows. Countdown rows are the longest, so their share of the tokens is larger.
-SHARES = {"countdown": 27, "countdown4": 4, "arithmetic": 15, "algebra": 8, "sorting": 7, "counting": 7, "dates_units": 7, "logic": 7, "programs": 7, "dialogue": 7, "text": 4}
+SHARES = {"countdown": 27, "countdown4": 4, "arithmetic": 13, "algebra": 7, "sorting": 7, "counting": 7, "dates_units": 7, "logic": 7, "programs": 7, "dialogue": 9, "text": 5}
 
 
 def held_out(family, key):
