@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# The CPU engine's bars in one go, as JSON lines: beside llama.cpp (prompt, decode, 16 sequences), as fractions of the machine's own roof, random
+# R1s of a billion weights, decode at depth. For docs/measurements/.
+#   bench/bars_cpu.sh --models DIR [--peer-python PYTHON] [--pairs N] [--repeat N] [--work DIR]
+# DIR holds smollm2-135m-q4_1.gguf, qwen2.5-coder-0.5b-q4_k_m.gguf, qwen2.5-coder-1.5b-q4_k_m.gguf (or folders that do; those that are missing are left
+# out); PYTHON imports llama_cpp; --work keeps the random models (1.8 GB). Run on an otherwise idle machine.
+set -eu
+cd "$(dirname "$0")/.."
+models= peer= pairs=9 repeat=9 work=
+while [ $# -gt 0 ]; do
+  case $1 in
+    --models) models=$2; shift 2 ;;
+    --peer-python) peer=$2; shift 2 ;;
+    --pairs) pairs=$2; shift 2 ;;
+    --repeat) repeat=$2; shift 2 ;;
+    --work) work=$2; shift 2 ;;
+    *) sed -n '2,7p' "$0"; exit 2 ;;
+  esac
+done
+[ -n "$work" ] || { work=$(mktemp -d); trap 'rm -rf "$work"' EXIT; }
+bench() { build/r1 bench -t 2 -r "$repeat" -o jsonl -q "$@"; }
+for name in smollm2-135m-q4_1 qwen2.5-coder-0.5b-q4_k_m qwen2.5-coder-1.5b-q4_k_m; do
+  model=$([ -z "$models" ] || find "$models" -name "$name.gguf" | head -1)
+  [ -n "$model" ] || { echo "left out: $name" >&2; continue; }
+  [ -z "$peer" ] || "$peer" bench/vs_llama_cpp.py --r1 build/r1 --peer-python "$peer" --pairs "$pairs" --sequences 16 "$model" | tail -1
+  bench -p 512 -n 128 -b 1,16 "$model"
+  case $name in *0.5b*) for type in f32 bf16; do bench -p 0 -n 32 -d 4096,16384 --cache-type $type "$model"; done ;; esac
+done
+[ -d "$work/r1-fp8" ] || build/make_random_r1 "$work/r1-fp8" >/dev/null
+[ -d "$work/r1-q4" ] || build/make_random_r1 "$work/r1-q4" Q4_K >/dev/null
+bench -p 512 -n 64 -b 1,16 "$work/r1-fp8"
+bench -p 512 -n 64 -b 1,16 "$work/r1-q4/model.gguf"
