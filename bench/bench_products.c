@@ -16,16 +16,18 @@ static const struct { int64_t n, k; } shapes[] = {{576, 576},   {1536, 576},  {5
                                                    {1536, 1536}, {2048, 2048}, {4096, 4096}, {8960, 1536}, {1536, 8960}};
 enum { SHAPES = sizeof shapes / sizeof *shapes, TURNS = 9, ROUNDS = 2000 };
 
-typedef enum kind { PRODUCT_F32, PRODUCT_BF16, GRADIENT_F32, KINDS } kind;
-static const char *const kind_name[KINDS] = {"f32", "bf16", "f32 gradient of W"};
+typedef enum kind { PRODUCT_F32, PRODUCT_BF16, GRADIENT_F32, GRADIENT_BF16, KINDS } kind;
+static const char *const kind_name[KINDS] = {"f32", "bf16", "f32 gradient of W", "bf16 gradient of W"};
+static bool is_bf16(kind what) { return what == PRODUCT_BF16 || what == GRADIENT_BF16; }
 
 typedef struct bench {
     r1i_exec ex;
     r1i_cpu_kernels kernels;
     r1i_act act;
     r1i_linear_job job;
-    float *g, *work;
-    r1i_mat dy, x;
+    float *work;
+    r1i_grad_product product;
+    r1i_run run;
     double seconds;
 } bench;
 
@@ -40,7 +42,7 @@ static float *floats(int64_t n)
 
 static void call(bench *b, kind what)
 {
-    if (what == GRADIENT_F32) (void)b->ex.ops->grad->linear_weight(&b->ex, &b->g, &b->dy, &b->x, 1, b->work);
+    if (what >= GRADIENT_F32) (void)b->ex.ops->grad->linear_weight(&b->ex, &b->product, 1, &b->run, 1, b->work);
     else (void)r1i_linear(&b->ex, &b->job, 1);
 }
 
@@ -71,7 +73,7 @@ static double work(bench *b, kind what, double ops)
 
 static void measure(bench *b, kind what, int64_t m, int64_t n, int64_t k)
 {
-    const r1i_peak_fn loop = r1i_peak_loop(b->kernels.name, what == PRODUCT_BF16 ? R1_PEAK_BF16 : R1_PEAK_F32);
+    const r1i_peak_fn loop = r1i_peak_loop(b->kernels.name, is_bf16(what) ? R1_PEAK_BF16 : R1_PEAK_F32);
     const double ops = 2.0 * (double)m * (double)n * (double)k;
     double rate[TURNS], fraction[TURNS], peak[TURNS];
     if (!loop) return;
@@ -100,16 +102,17 @@ static void bench_shape(bench *b, kind what, int64_t m, int64_t n, int64_t k)
     if (type == R1_DTYPE_BF16)
         for (uint64_t i = 0; i < bytes / 2; i++) ((uint16_t *)(void *)data)[i] = (uint16_t)(0x3e00 + i * 37 % 256);
     const r1i_weight w = {.type = type, .layout = R1I_LAYOUT_PANEL, .rows = n, .cols = k, .data = (const uint8_t *)data};
-    b->x = r1i_mat_of(x, m, k);
-    b->dy = r1i_mat_of(y, m, n);
-    b->g = data;
-    b->work = floats((int64_t)r1i_grad_linear_work(&b->x, 1));
-    b->ex.compute = what == PRODUCT_BF16 ? R1I_COMPUTE_BF16 : R1I_COMPUTE_F32;
-    if (r1i_act_make(&b->ex, &b->act, b->x, what == PRODUCT_BF16 ? R1I_ACT_BF16 : R1I_ACT_F32) != R1_OK) exit(4);
-    b->job = (r1i_linear_job){.y = b->dy, .x = &b->act, .w = &w};
+    const r1i_mat in = r1i_mat_of(x, m, k), out = r1i_mat_of(y, m, n);
+    const size_t work = r1i_grad_linear_work(&in);
+    b->run = (r1i_run){.n = m};
+    b->product = (r1i_grad_product){.g = data, .dy = out, .x = in, .bf16 = what == GRADIENT_BF16};
+    b->work = floats((int64_t)work);
+    b->ex.compute = is_bf16(what) ? R1I_COMPUTE_BF16 : R1I_COMPUTE_F32;
+    if (r1i_act_make(&b->ex, &b->act, in, what == PRODUCT_BF16 ? R1I_ACT_BF16 : R1I_ACT_F32) != R1_OK) exit(4);
+    b->job = (r1i_linear_job){.y = out, .x = &b->act, .w = &w};
     measure(b, what, m, n, k);
     r1i_arena_reset(b->ex.scratch, 0);
-    r1i_release(NULL, b->work, r1i_grad_linear_work(&b->x, 1) * sizeof(float));
+    r1i_release(NULL, b->work, work * sizeof(float));
     r1i_release(NULL, data, (size_t)bytes);
     r1i_release(NULL, x, (size_t)(m * k) * sizeof *x);
     r1i_release(NULL, y, (size_t)(m * n) * sizeof *y);

@@ -1,5 +1,5 @@
 /* Tokens a second of one training step (forward, backward, AdamW) on random tokens. One JSON line.
- *     bench_train CONFIG.json SEQUENCES LENGTH STEPS [THREADS] [MICRO_BATCH] */
+ *     bench_train CONFIG.json SEQUENCES LENGTH STEPS [THREADS] [MICRO_BATCH] [COMPUTE] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +54,7 @@ int main(int argc, char **argv)
     r1_error err;
     char folder[] = "/tmp/bench_train_XXXXXX", path[512];
     if (argc < 5) {
-        fprintf(stderr, "usage: bench_train CONFIG.json SEQUENCES LENGTH STEPS [THREADS] [MICRO_BATCH]\n");
+        fprintf(stderr, "usage: bench_train CONFIG.json SEQUENCES LENGTH STEPS [THREADS] [MICRO_BATCH] [COMPUTE]\n");
         return 2;
     }
     const int64_t sequences = atoll(argv[2]), length = atoll(argv[3]), steps = atoll(argv[4]);
@@ -70,6 +70,7 @@ int main(int argc, char **argv)
     make_model(argv[1], folder, &err);
     r1_model_params params = r1_model_params_default();
     params.trainable = true;
+    if (argc > 7 && strcmp(argv[7], "bf16") == 0) params.compute = R1_COMPUTE_BF16;
     must(r1_model_open(folder, &params, NULL, &m, &err), &err);
     must(r1i_pool_create(NULL, threads, &pool, &err), &err);
     must(r1i_gradients_create(&g, m, false, NULL, &err), &err);
@@ -111,9 +112,9 @@ int main(int argc, char **argv)
     r1i_param_count count;
     r1i_config_count(&m->config, &count);
     const double median = seconds[steps / 2], tokens = (double)(sequences * length);
-    printf("{\"bench\": \"train\", \"parameters\": %llu, \"active\": %llu, \"sequences\": %lld, \"length\": %lld, \"threads\": %d, \"micro_batch\": %lld, "
+    printf("{\"bench\": \"train\", \"compute\": \"%s\", \"parameters\": %llu, \"active\": %llu, \"sequences\": %lld, \"length\": %lld, \"threads\": %d, \"micro_batch\": %lld, "
            "\"tokens_per_second\": %.1f, \"gflops\": %.1f, \"median_seconds\": %.4f, \"best_seconds\": %.4f, \"optimizer_seconds\": %.4f, \"loss\": %.6f, \"peak_mib\": %.0f}\n",
-           (unsigned long long)count.total, (unsigned long long)count.active, (long long)sequences, (long long)length, threads, (long long)micro,
+           params.compute == R1_COMPUTE_BF16 ? "bf16" : "f32", (unsigned long long)count.total, (unsigned long long)count.active, (long long)sequences, (long long)length, threads, (long long)micro,
            tokens / median, 6.0 * (double)count.active * tokens / median * 1e-9, median, seconds[0], backward / (double)steps, loss, (double)u.ru_maxrss / 1024.0);
     r1i_stepper_destroy(&s);
     r1i_gradients_destroy(&g);

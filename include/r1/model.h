@@ -16,8 +16,8 @@ typedef struct r1_model_params {
     r1_compute compute;        /* f32, or bf16 products (a second, named arithmetic) for float weights */
     bool exact_activations;    /* quantised weights meet f32 activations instead of 8-bit ones */
     bool load_mtp;             /* also load the multi-token prediction layer, when the files hold one */
-    bool trainable;            /* every parameter as f32 in the model's own memory, so that a trainer can change it in place; quantised
-                                * sources are refused */
+    bool trainable;            /* every parameter as f32 in the model's own memory, so that a trainer can change it in place (compute bf16:
+                                * and rounded beside it, which is what products read); quantised sources are refused */
     const char *panels;        /* a file that r1_panels_write made: an error where it does not fit the checkpoint. NULL: the one beside
                                 * the checkpoint, if there is one that fits (one that does not is logged). "": none */
     const char *isa;           /* "auto" (NULL), "c", "avx2", "avx512": rows of the op table; the same bits in each */

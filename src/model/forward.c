@@ -39,6 +39,7 @@ r1i_act r1i_act_rows(const r1i_act *act, int64_t row0, int64_t n)
         part.fine_sum16 += row0 * (cols / 16);
     }
     if (act->kinds & R1I_ACT_BF16) part.bf16 += row0 * act->bf16_stride;
+    if (act->row) part.row += row0;
     return part;
 }
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/numa.h"
+#include "model/parameters.h"
 
 r1_model_params r1_model_params_default(void) { return (r1_model_params){.compute = R1_COMPUTE_F32}; }
 
@@ -129,6 +130,7 @@ static r1_status load(r1_model *m, const char *path, const r1_model_params *para
     if ((st = check_memory(&plan, &m->env, err)) != R1_OK) return st;
     if ((st = build(m, &plan, err)) != R1_OK) return st;
     fill_shapes(m);
+    if (m->params.trainable && m->params.compute == R1_COMPUTE_BF16 && (st = r1i_model_round_masters(m, err)) != R1_OK) return st;
     if (m->mapped_bytes == 0) { /* nothing reads the files any more */
         r1i_store_close(m->store);
         m->store = NULL;
@@ -161,6 +163,7 @@ void r1_model_close(r1_model *m)
     if (!m) return;
     const r1_env env = m->env;
     r1i_arena_destroy(&m->arena);
+    r1i_arena_destroy(&m->rounded);
     r1i_store_close(m->store);
     r1i_panel_file_close(m->panels);
     r1i_release(&env, m->kernels, sizeof *m->kernels);
@@ -183,7 +186,7 @@ void r1_model_get_info(const r1_model *m, r1_model_info *out)
         .mtp_layers = m->mtp ? c->num_nextn_predict_layers : 0,
         .experts_per_token = c->n_routed_experts > 0 ? c->num_experts_per_tok : 0,
         .parameters = count.total,
-        .weight_bytes = m->arena.size + m->panel_bytes,
+        .weight_bytes = m->arena.size + m->rounded.size + m->panel_bytes,
         .panel_bytes = m->panel_bytes,
         .mapped_bytes = m->mapped_bytes,
         .load_seconds = m->load_seconds,

@@ -50,6 +50,9 @@ struct r1_model {
     r1i_attn_shape attn;
     r1i_router_shape route;
     r1i_arena arena;                   /* everything the model owns */
+    r1i_arena rounded;                 /* trainable under compute bf16: the BF16 panels that products read; the arena keeps f32 masters */
+    struct r1i_master *master;         /* [n_masters], ascending `rounded` */
+    int64_t n_masters;
     struct r1i_panel_file *panels;     /* matrices that are used where a file of panels has them; NULL: none */
     uint64_t mapped_bytes;
     uint64_t panel_bytes;              /* of `panels` that the model uses */

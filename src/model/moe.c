@@ -109,6 +109,7 @@ static r1_status products_in(const r1i_pass *p, const r1i_layer *l, const groups
         if ((st = r1i_pass_mat(p, w.rows, w.d, &rows)) != R1_OK) return st;
         if ((st = r1i_gather(ex, rows, h, g->row)) != R1_OK) return st;
         if ((st = r1i_act_make(ex, &grouped, rows, kinds)) != R1_OK) return st;
+        grouped.row = g->row;
     }
     for (int64_t e = 0; e < p->m->route.experts; e++) {
         const int64_t s = g->begin[e], n = g->begin[e + 1] - s;
@@ -156,6 +157,7 @@ static r1_status products_out(const r1i_pass *p, const r1i_layer *l, const group
     for (int64_t e = 0; e < p->m->route.experts; e++)
         if (g->begin[e + 1] > g->begin[e]) kinds |= r1i_act_kind(ex, &l->expert[e].down);
     if ((st = r1i_act_make(ex, &all, mid, kinds)) != R1_OK) return st;
+    all.row = g->row;
     for (int64_t e = 0; e < p->m->route.experts; e++) {
         const int64_t s = g->begin[e], n = g->begin[e + 1] - s;
         if (n == 0) continue;

@@ -10,16 +10,29 @@ typedef struct walk {
     int64_t layer;
 } walk;
 
+/* The f32 panels behind a weight. */
+static float *master_of(const r1_model *m, const r1i_weight *w)
+{
+    int64_t lo = 0, hi = m->n_masters;
+    while (w->type == R1_DTYPE_BF16 && lo < hi) {
+        const int64_t mid = lo + (hi - lo) / 2;
+        if (m->master[mid].rounded == w->data) return m->master[mid].f32;
+        if ((uintptr_t)m->master[mid].rounded < (uintptr_t)w->data) lo = mid + 1;
+        else hi = mid;
+    }
+    return (float *)(uintptr_t)w->data;
+}
+
 static r1_status top(const walk *k, const char *name, const r1i_weight *w, float *vec, int64_t n)
 {
-    r1i_parameter p = {.rows = w ? w->rows : n, .cols = w ? w->cols : 0, .w = w, .vec = vec};
+    r1i_parameter p = {.rows = w ? w->rows : n, .cols = w ? w->cols : 0, .w = w, .master = w ? master_of(k->m, w) : NULL, .vec = vec};
     snprintf(p.name, sizeof p.name, "%s", name);
     return k->fn(k->user, &p);
 }
 
 static r1_status matrix(const walk *k, r1i_slot s, int64_t expert, const r1i_weight *w)
 {
-    r1i_parameter p = {.rows = w->rows, .cols = w->cols, .w = w};
+    r1i_parameter p = {.rows = w->rows, .cols = w->cols, .w = w, .master = master_of(k->m, w)};
     r1i_layer_tensor_name(false, k->layer, s, expert, p.name);
     return k->fn(k->user, &p);
 }
@@ -59,9 +72,9 @@ static r1_status absorbed(const walk *k, const r1i_layer *l)
     r1i_layer_tensor_name(false, k->layer, R1I_SLOT_KV_B, 0, p.name);
     for (int64_t h = 0; h < c->num_attention_heads; h++) {
         r1_status st;
-        p.w = &l->k_absorb[h], p.row0 = h * step, p.transposed = true;
+        p.w = &l->k_absorb[h], p.master = master_of(k->m, p.w), p.row0 = h * step, p.transposed = true;
         if ((st = k->fn(k->user, &p)) != R1_OK) return st;
-        p.w = &l->v_absorb[h], p.row0 = h * step + nope, p.transposed = false;
+        p.w = &l->v_absorb[h], p.master = master_of(k->m, p.w), p.row0 = h * step + nope, p.transposed = false;
         if ((st = k->fn(k->user, &p)) != R1_OK) return st;
     }
     return R1_OK;
@@ -136,7 +149,7 @@ int64_t r1i_parameter_floats(const r1i_parameter *p)
     return p->w ? (p->w->rows + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS * R1I_PANEL_ROWS * p->w->cols : p->rows;
 }
 
-float *r1i_parameter_data(const r1i_parameter *p) { return p->w ? (float *)(uintptr_t)p->w->data : p->vec; }
+float *r1i_parameter_data(const r1i_parameter *p) { return p->w ? p->master : p->vec; }
 
 /* Where element (r, c) of the matrix in memory lies in the published tensor. */
 static int64_t published(const r1i_parameter *p, int64_t r, int64_t c)

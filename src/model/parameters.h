@@ -9,12 +9,24 @@
 typedef struct r1i_parameter {
     char name[R1I_TENSOR_NAME]; /* Hugging Face */
     int64_t rows, cols;         /* of the published tensor; cols 0: a vector of `rows` */
-    const r1i_weight *w;        /* a matrix, or */
+    const r1i_weight *w;        /* a matrix, */
+    float *master;              /* with its f32 panels: the weight's own, or what its BF16 panels were rounded from; or */
     float *vec;                 /* a vector [rows] */
     int64_t row0;               /* first published row of this part */
     bool transposed;            /* w holds the published rows as its columns */
     bool selection_bias;        /* changed by the load of the experts, never by a gradient */
 } r1i_parameter;
+
+/* Under compute bf16 a trainable matrix exists twice. */
+typedef struct r1i_master {
+    const uint8_t *rounded;     /* BF16 panels */
+    float *f32;                 /* F32 panels */
+} r1i_master;
+
+/* load.c, once f32 panels are packed: makes the BF16 panels of every matrix but the routers and points the model's weights at them. R1_ERR_NOMEM. */
+r1_status r1i_model_round_masters(r1_model *m, r1_error *err);
+/* F32 panels [rows, cols] to BF16 panels, panels [p0, p1). */
+void r1i_panels_round(uint16_t *out, const float *in, int64_t cols, int64_t p0, int64_t p1);
 
 /* fn returning other than R1_OK ends the walk with that status. Parts of one tensor follow each other. A tied head is not told twice. */
 typedef r1_status (*r1i_parameter_fn)(void *user, const r1i_parameter *p);

@@ -21,26 +21,24 @@ static int64_t round_of(const r1i_record *r, int64_t i)
 
 static size_t linear_bytes(const r1i_record *r)
 {
-    size_t transposed = 0;
+    size_t sum = 8 * r1i_align_up((size_t)r->n * sizeof(r1i_act), R1I_ALIGN); /* the lists */
     for (int64_t i = 0; i < r->n; i++) {
+        const r1i_tape_job *const j = &r->job[i];
         uint64_t bytes = 0;
-        (void)r1i_panel_bytes(R1_DTYPE_F32, r->job[i].w->cols, r->job[i].w->rows, &bytes);
-        transposed += r1i_align_up((size_t)bytes, R1I_ALIGN);
+        (void)r1i_panel_bytes(j->w->type, j->w->cols, j->w->rows, &bytes);
+        sum += r1i_align_up((size_t)bytes, R1I_ALIGN) + r1i_align_up(r1i_grad_linear_work(&j->x) * sizeof(float), R1I_ALIGN);
+        if (j->bf16) sum += r1i_act_bytes(j->y.rows, j->y.cols, R1I_ACT_BF16);
     }
-    size_t inputs = 0;
-    for (int64_t i = 0; i < r->n; i++) inputs += r1i_grad_linear_work(&r->job[i].x, 1) * sizeof(float);
-    const size_t lists = 8 * r1i_align_up((size_t)r->n * sizeof(r1i_act), R1I_ALIGN);
-    return lists + transposed + inputs;
+    return sum;
 }
 
 typedef struct lists {
-    float **out;
+    uint8_t **out;
     const r1i_weight **w;
     r1i_weight *transposed;
-    r1i_act *act;
+    r1i_act *act, *turn; /* of each job's dy; of those that run together */
     r1i_linear_job *job;
-    float **g;
-    r1i_mat *dy, *x;
+    r1i_grad_product *product;
 } lists;
 
 static r1_status take(r1i_exec *ex, r1i_arena *work, int64_t n, size_t size, void *out)
@@ -55,9 +53,24 @@ static r1_status take_lists(r1i_exec *ex, r1i_arena *a, int64_t n, lists *l)
     r1_status st;
     if ((st = take(ex, a, n, sizeof *l->out, &l->out)) != R1_OK || (st = take(ex, a, n, sizeof *l->w, &l->w)) != R1_OK) return st;
     if ((st = take(ex, a, n, sizeof *l->transposed, &l->transposed)) != R1_OK) return st;
-    if ((st = take(ex, a, n, sizeof *l->act, &l->act)) != R1_OK || (st = take(ex, a, n, sizeof *l->job, &l->job)) != R1_OK) return st;
-    if ((st = take(ex, a, n, sizeof *l->g, &l->g)) != R1_OK || (st = take(ex, a, n, sizeof *l->dy, &l->dy)) != R1_OK) return st;
-    return take(ex, a, n, sizeof *l->x, &l->x);
+    if ((st = take(ex, a, n, sizeof *l->act, &l->act)) != R1_OK || (st = take(ex, a, n, sizeof *l->turn, &l->turn)) != R1_OK) return st;
+    if ((st = take(ex, a, n, sizeof *l->job, &l->job)) != R1_OK) return st;
+    return take(ex, a, n, sizeof *l->product, &l->product);
+}
+
+/* What each job's gradient becomes before it meets the transposed weights: as it is, or rounded like the forward's inputs. */
+static r1_status gradients_in(r1i_exec *ex, r1i_tape *t, const r1i_record *r, const lists *l)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < r->n; i++) {
+        l->act[i] = (r1i_act){.x = grad(t, r->job[i].y)};
+        if (!r->job[i].bf16) continue;
+        l->act[i].kinds = R1I_ACT_BF16;
+        l->act[i].bf16_stride = (l->act[i].x.cols + 31) / 32 * 32;
+        if (!(l->act[i].bf16 = r1i_arena_take(&t->work, r1i_act_bytes(l->act[i].x.rows, l->act[i].x.cols, R1I_ACT_BF16), ex->err))) return R1_ERR_NOMEM;
+        l->turn[n++] = l->act[i];
+    }
+    return n > 0 ? ex->ops->grad->round(ex, l->turn, n) : R1_OK;
 }
 
 /* dx += dy W: the forward's own product over transposed panels. */
@@ -67,21 +80,19 @@ static r1_status inputs(r1i_exec *ex, r1i_tape *t, const r1i_record *r, const li
     for (int64_t i = 0; i < r->n; i++) {
         const r1i_weight *const w = r->job[i].w;
         uint64_t bytes = 0;
-        if (w->type != R1_DTYPE_F32)
-            return r1i_fail(ex->err, R1_ERR_UNSUPPORTED, "backward of a product with weights of type %s, f32 expected", r1_dtype_name(w->type));
-        (void)r1i_panel_bytes(R1_DTYPE_F32, w->cols, w->rows, &bytes);
+        if (w->type != (r->job[i].bf16 ? R1_DTYPE_BF16 : R1_DTYPE_F32))
+            return r1i_fail(ex->err, R1_ERR_UNSUPPORTED, "backward of a product with weights of type %s, f32 expected (bf16 where inputs are)", r1_dtype_name(w->type));
+        (void)r1i_panel_bytes(w->type, w->cols, w->rows, &bytes);
         if (!(l->out[i] = r1i_arena_take(&t->work, (size_t)bytes, ex->err))) return R1_ERR_NOMEM;
         l->w[i] = w;
-        l->transposed[i] = (r1i_weight){.type = R1_DTYPE_F32, .layout = R1I_LAYOUT_PANEL, .rows = w->cols, .cols = w->rows,
-                                        .data = (const uint8_t *)l->out[i]};
+        l->transposed[i] = (r1i_weight){.type = w->type, .layout = R1I_LAYOUT_PANEL, .rows = w->cols, .cols = w->rows, .data = l->out[i]};
     }
-    if ((st = ex->ops->grad->transpose(ex, l->out, l->w, r->n)) != R1_OK) return st;
+    if ((st = ex->ops->grad->transpose(ex, l->out, l->w, r->n)) != R1_OK || (st = gradients_in(ex, t, r, l)) != R1_OK) return st;
     for (int64_t round = 0, done = 0; done < r->n; round++) {
         int64_t n = 0;
         for (int64_t i = 0; i < r->n; i++) {
             if (round_of(r, i) != round) continue;
-            l->act[n] = (r1i_act){.x = grad(t, r->job[i].y)};
-            l->job[n] = (r1i_linear_job){.y = grad(t, r->job[i].x), .x = &l->act[n], .w = &l->transposed[i], .add = true};
+            l->job[n] = (r1i_linear_job){.y = grad(t, r->job[i].x), .x = &l->act[i], .w = &l->transposed[i], .add = true};
             n++;
         }
         if ((st = ex->ops->linear(ex, l->job, n)) != R1_OK) return st;
@@ -94,18 +105,20 @@ static r1_status back_linear(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
 {
     lists l;
     int64_t n = 0;
+    size_t floats_of_work = 0;
     r1_status st = take_lists(ex, &t->work, r->n, &l);
     if (st != R1_OK || (st = inputs(ex, t, r, &l)) != R1_OK) return st;
     for (int64_t i = 0; i < r->n; i++) {
         float *const bias = r->job[i].bias ? param(t, r, r->job[i].bias) : NULL;
         if (bias && (st = ex->ops->grad->column_sum(ex, bias, grad(t, r->job[i].y))) != R1_OK) return st;
-        if (!(l.g[n] = param(t, r, r->job[i].w->data))) continue;
-        l.dy[n] = grad(t, r->job[i].y);
-        l.x[n++] = r->job[i].x;
+        float *const g = param(t, r, r->job[i].w->data);
+        if (!g) continue;
+        l.product[n++] = (r1i_grad_product){.g = g, .dy = grad(t, r->job[i].y), .x = r->job[i].x, .row = r->job[i].row, .bf16 = r->job[i].bf16};
+        floats_of_work += r1i_grad_linear_work(&r->job[i].x);
     }
     if (n == 0) return R1_OK;
-    float *const work = r1i_arena_take(&t->work, r1i_grad_linear_work(l.x, n) * sizeof *work, ex->err);
-    return work ? ex->ops->grad->linear_weight(ex, l.g, l.dy, l.x, n, work) : R1_ERR_NOMEM;
+    float *const work = r1i_arena_take(&t->work, floats_of_work * sizeof *work, ex->err);
+    return work ? ex->ops->grad->linear_weight(ex, l.product, n, t->runs, t->n_runs, work) : R1_ERR_NOMEM;
 }
 
 /* ---- the others ------------------------------------------------------------------------------------------------------- */

@@ -112,7 +112,7 @@ static r1_status tape_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n
     r1i_tape_job *const job = r ? r1i_arena_take(ex->scratch, (size_t)n * sizeof *job, ex->err) : NULL;
     if (!job) return R1_ERR_NOMEM;
     for (int64_t i = 0; i < n; i++)
-        job[i] = (r1i_tape_job){.y = jobs[i].y, .x = jobs[i].x->x, .w = jobs[i].w, .bias = jobs[i].bias,
+        job[i] = (r1i_tape_job){.y = jobs[i].y, .x = jobs[i].x->x, .w = jobs[i].w, .bias = jobs[i].bias, .row = jobs[i].x->row,
                                 .bf16 = jobs[i].w->type == R1_DTYPE_BF16 && (jobs[i].x->kinds & R1I_ACT_BF16)};
     r->job = job, r->n = n;
     return R1_OK;

@@ -48,6 +48,7 @@ typedef struct r1i_act {
     int32_t *fine_sum16;
     uint16_t *bf16;       /* [rows, bf16_stride]; zero from cols to bf16_stride */
     int64_t bf16_stride;  /* elements: cols rounded up to 32 */
+    const int32_t *row;   /* nullable: the batch row that each row came from, ascending (an expert's rows); a tape keeps it */
 } r1i_act;
 static inline int64_t r1i_act_spans(int64_t cols) { return (cols + 255) / 256; }
 
@@ -137,14 +138,29 @@ enum { R1I_ROUTER_EXPERTS = 1024, R1I_ROUTER_GROUPS = 64 }; /* what the router's
 
 typedef struct r1i_exec r1i_exec;
 
+/* The gradient of one weight matrix: g += dy^T x, g in f32 panels. compute bf16: see linear_weight. */
+typedef struct r1i_grad_product {
+    float *g;
+    r1i_mat dy, x;            /* [rows, w rows], [rows, w cols] */
+    const int32_t *row;       /* batch row of each row, ascending; NULL: row0 + i */
+    int64_t row0;
+    bool bf16;                /* dy and x are rounded to bf16, as the forward's factors were */
+} r1i_grad_product;
+
 /* The backward twins. Rows ascending means that an element's sum over rows is one chain that begins with what it held. Sums over columns: 16 lanes
  * (column mod 16), folded as in rmsnorm. dy, dx: gradients of the loss by y, by x. */
 typedef struct r1i_grad_ops {
-    /* out: panels of W^T ([ceil(cols / 16)][rows][16] f32) of W in f32 panels. */
-    r1_status (*transpose)(r1i_exec *ex, float *const *out, const r1i_weight *const *w, int64_t n);
+    /* out: panels of W^T, in the type of W: F32 or BF16 panels. */
+    r1_status (*transpose)(r1i_exec *ex, uint8_t *const *out, const r1i_weight *const *w, int64_t n);
+    /* r1i_act.bf16 of n inputs in one region. */
+    r1_status (*round)(r1i_exec *ex, const r1i_act *act, int64_t n);
     /* g[m, k] = chain over rows n ascending of fmaf(x[n, k], dy[n, m], g[m, k]), g in f32 panels; several products in one region.
-     * work: r1i_grad_linear_work floats. */
-    r1_status (*linear_weight)(r1i_exec *ex, float *const *g, const r1i_mat *dy, const r1i_mat *x, int64_t n, float *work);
+     * bf16: both factors rounded to bf16; the same chain where the processor has no bf16 dot product. Where it has one: rows go by pairs, which
+     * begin anew at the first row of every sequence (an odd end meets zeros), so that no pair straddles two sequences whatever the
+     * micro-batch; an expert's rows pair up within a sequence likewise. One chain of pairs ascending, begun with what g holds: the sum is
+     * stored and taken up again between batches as f32, which moves no bit.
+     * runs: the batch's. x may be a part of the batch's rows, cut where no pair is. work: r1i_grad_linear_work floats. */
+    r1_status (*linear_weight)(r1i_exec *ex, const r1i_grad_product *p, int64_t n, const r1i_run *runs, int64_t n_runs, float *work);
     /* g[c] += dy[r, c], rows ascending. */
     r1_status (*column_sum)(r1i_exec *ex, float *g, r1i_mat dy);
     /* s = 1 / rms(x); h = x * s; t = (sum of g * dy * h) / cols; dx (+)= s * (g * dy - h * t); dg (nullable) += dy * h, rows ascending.
@@ -175,8 +191,8 @@ typedef struct r1i_grad_ops {
     r1_status (*cross_entropy)(r1i_exec *ex, r1i_mat logits, const int32_t *target, const double *lse, const float *coef, int64_t n_defined,
                                float inv_temperature);
 } r1i_grad_ops;
-/* Floats of work for linear_weight over these inputs, for attention over these runs. */
-size_t r1i_grad_linear_work(const r1i_mat *x, int64_t n);
+/* Floats of work for linear_weight, to be added up over its products' inputs; for attention over these runs. */
+size_t r1i_grad_linear_work(const r1i_mat *x);
 size_t r1i_grad_attention_work(const r1i_attn_shape *s, int64_t rows, const r1i_run *runs, int64_t n_runs, int threads);
 
 typedef struct r1i_ops {

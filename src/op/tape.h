@@ -31,6 +31,7 @@ typedef struct r1i_tape_job {
     r1i_mat y, x;
     const r1i_weight *w;
     const float *bias;        /* nullable */
+    const int32_t *row;       /* of its input; see r1i_act */
     bool bf16;                /* both factors were rounded to bf16 */
 } r1i_tape_job;
 

@@ -100,4 +100,5 @@ void r1i_adamw_step(const r1i_adamw *o, r1i_gradients *g, r1i_pool *pool, int64_
         .unbias2 = (float)(1.0 / (1.0 - pow(o->beta2, (double)t))),
     };
     r1i_pool_run(pool, all_items(g), step_item, &s);
+    r1i_gradients_round(g, pool);
 }

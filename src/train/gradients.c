@@ -13,8 +13,11 @@ static r1_status one(void *user, const r1i_parameter *p)
 {
     collect *const c = user;
     if (p->selection_bias) return R1_OK;
-    if (c->out)
-        c->out[c->n] = (r1i_trained){.p = *p, .floats = r1i_parameter_floats(p), .data = r1i_parameter_data(p), .decay = p->w != NULL};
+    if (c->out) {
+        const bool rounded = p->w && p->w->type == R1_DTYPE_BF16;
+        c->out[c->n] = (r1i_trained){.p = *p, .floats = r1i_parameter_floats(p), .data = r1i_parameter_data(p), .decay = p->w != NULL,
+                                     .key = p->w ? (const void *)p->w->data : p->vec, .rounded = rounded ? (uint16_t *)(uintptr_t)p->w->data : NULL};
+    }
     c->total += r1i_parameter_floats(p);
     c->n++;
     return R1_OK;
@@ -47,7 +50,7 @@ static void sort_addresses(r1i_gradients *g)
         for (int64_t i = gap; i < g->n; i++) {
             const int64_t x = g->by_address[i];
             int64_t k = i;
-            for (; k >= gap && g->param[g->by_address[k - gap]].data > g->param[x].data; k -= gap) g->by_address[k] = g->by_address[k - gap];
+            for (; k >= gap && (uintptr_t)g->param[g->by_address[k - gap]].key > (uintptr_t)g->param[x].key; k -= gap) g->by_address[k] = g->by_address[k - gap];
             g->by_address[k] = x;
         }
 }
@@ -114,12 +117,12 @@ float *r1i_gradients_of(void *user, const void *data, bool side)
 {
     const r1i_gradients *const g = user;
     int64_t lo = 0, hi = g->n;
-    if (side && g->side_embedding && data == (const void *)g->param[0].data) return g->side_embedding;
+    if (side && g->side_embedding && data == g->param[0].key) return g->side_embedding;
     while (lo < hi) {
         const int64_t mid = lo + (hi - lo) / 2;
         const r1i_trained *const t = &g->param[g->by_address[mid]];
-        if ((const void *)t->data == data) return t->grad;
-        if ((uintptr_t)t->data < (uintptr_t)data) lo = mid + 1;
+        if (t->key == data) return t->grad;
+        if ((uintptr_t)t->key < (uintptr_t)data) lo = mid + 1;
         else hi = mid;
     }
     return NULL;
@@ -136,4 +139,29 @@ void r1i_gradients_finish(r1i_gradients *g)
         (tied ? table : head)[i] += g->side_head[i];
         table[i] += g->side_embedding[i];
     }
+}
+
+/* ---- what products read ------------------------------------------------------------------------------------------------- */
+
+enum { ROUND_PANELS = 16 };
+
+static int64_t panels_of(const r1i_trained *t) { return (t->p.w->rows + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS; }
+static int64_t round_items(const r1i_trained *t) { return t->rounded ? (panels_of(t) + ROUND_PANELS - 1) / ROUND_PANELS : 0; }
+
+static void round_item(void *ctx, int64_t i, int thread)
+{
+    (void)thread;
+    const r1i_gradients *const g = ctx;
+    int64_t k = 0;
+    for (; i >= round_items(&g->param[k]); k++) i -= round_items(&g->param[k]);
+    const r1i_trained *const t = &g->param[k];
+    const int64_t end = (i + 1) * ROUND_PANELS < panels_of(t) ? (i + 1) * ROUND_PANELS : panels_of(t);
+    r1i_panels_round(t->rounded, t->data, t->p.w->cols, i * ROUND_PANELS, end);
+}
+
+void r1i_gradients_round(const r1i_gradients *g, r1i_pool *pool)
+{
+    int64_t items = 0;
+    for (int64_t i = 0; i < g->n; i++) items += round_items(&g->param[i]);
+    r1i_pool_run(pool, items, round_item, (void *)(uintptr_t)g);
 }

@@ -9,7 +9,9 @@
 typedef struct r1i_trained {
     r1i_parameter p;
     int64_t floats;           /* padding rows of the panels included: their gradients and moments stay 0 */
-    float *data, *grad, *m, *v; /* the model's memory; the others [floats] */
+    const void *key;          /* the address that the tape knows the parameter by */
+    float *data, *grad, *m, *v; /* the model's f32 memory; the others [floats] */
+    uint16_t *rounded;        /* compute bf16: the panels that products read, else NULL */
     bool decay;               /* weight decay: matrices yes, norms and biases no */
 } r1i_trained;
 
@@ -32,6 +34,8 @@ void r1i_gradients_destroy(r1i_gradients *g);
 void r1i_gradients_zero(r1i_gradients *g);
 /* An r1i_param_grad_fn over r1i_gradients. */
 float *r1i_gradients_of(void *g, const void *data, bool side);
+/* The panels that products read, anew from `data`: after the optimiser's step or a checkpoint has changed it. Nothing in f32. */
+void r1i_gradients_round(const r1i_gradients *g, r1i_pool *pool);
 /* Once all of a step's batches are in: the tables' own sums go into their gradients. */
 void r1i_gradients_finish(r1i_gradients *g);
 

@@ -12,10 +12,18 @@ enum { SLICE = 128 }; /* rows of logits at a time: 128 x 129,280 x 4 bytes = 63 
 
 static int64_t slice_of(const r1i_stepper_params *p) { return p->max_rows < SLICE ? p->max_rows : SLICE; }
 
+static unsigned head_kind(const r1_model *m)
+{
+    const r1i_exec ex = r1i_model_exec(m, NULL, NULL, NULL);
+    return r1i_act_kind(&ex, &m->head);
+}
+
 static size_t head_bytes(const r1_model *m, const r1i_stepper_params *p)
 {
     const size_t slice = (size_t)slice_of(p);
-    return slice * (size_t)m->config.vocab_size * sizeof(float) + slice * (sizeof(double) + sizeof(float)) + 4 * R1I_ALIGN;
+    const unsigned kind = head_kind(m);
+    const size_t acts = r1i_act_bytes(slice_of(p), m->config.hidden_size, kind) + r1i_act_bytes(slice_of(p), m->config.vocab_size, kind);
+    return slice * (size_t)m->config.vocab_size * sizeof(float) + slice * (sizeof(double) + sizeof(float)) + acts + 6 * R1I_ALIGN;
 }
 
 /* Pages of every sequence apart: at worst each token is one. */
@@ -75,26 +83,25 @@ void r1i_stepper_destroy(r1i_stepper *s)
 
 static r1i_mat rows_of(r1i_mat m, int64_t r0, int64_t n) { return (r1i_mat){m.p + r0 * m.stride, n, m.cols, m.stride}; }
 
+/* The head's own exec: nothing is recorded, inputs are prepared behind the logits. */
+static r1i_exec head_exec(r1i_stepper *s)
+{
+    r1i_exec ex = s->ex;
+    ex.tape = NULL;
+    ex.scratch = &s->head;
+    return ex;
+}
+
 /* logits = head x by the engine's own product, and the log-sum-exp over the defined ids. */
 static r1_status head_forward(r1i_stepper *s, r1i_mat x, r1i_mat logits)
 {
-    r1i_exec ex = s->ex;
+    r1i_exec ex = head_exec(s);
     r1i_act act;
-    ex.tape = NULL;
+    const size_t mark = r1i_arena_mark(ex.scratch);
     r1_status st = r1i_act_make(&ex, &act, x, r1i_act_kind(&ex, &s->model->head));
     if (st == R1_OK) st = r1i_linear(&ex, &(r1i_linear_job){.y = logits, .x = &act, .w = &s->model->head}, 1);
+    r1i_arena_reset(ex.scratch, mark);
     return st == R1_OK ? r1i_logsumexp(&ex, logits, s->n_defined, 1.0f / s->temperature, s->lse) : st;
-}
-
-/* dlogits are in place of the logits: dx = dlogits W, dW += dlogits^T x. */
-static r1_status head_backward(r1i_stepper *s, r1i_mat dlogits, r1i_mat x, const r1i_weight *transposed, float *sum, float *work)
-{
-    r1i_exec *const ex = &s->ex;
-    r1i_act act = {.x = dlogits};
-    r1i_linear_job job = {.y = r1i_tape_grad_mat(&s->tape, x), .x = &act, .w = transposed, .add = true};
-    r1_status st = ex->ops->linear(ex, &job, 1);
-    if (st != R1_OK || !sum) return st;
-    return ex->ops->grad->linear_weight(ex, &sum, &dlogits, &x, 1, work);
 }
 
 typedef struct head_work {
@@ -103,28 +110,57 @@ typedef struct head_work {
     r1i_arena arena;
 } head_work;
 
+/* dlogits are in place of the logits: dx = dlogits W, dW += dlogits^T x. r0: x's first row in the batch. */
+static r1_status head_backward(r1i_stepper *s, r1i_mat dlogits, r1i_mat x, int64_t r0, const head_work *h, float *sum)
+{
+    r1i_exec ex = head_exec(s);
+    r1i_act act;
+    const size_t mark = r1i_arena_mark(ex.scratch);
+    const unsigned kind = r1i_act_kind(&ex, &s->model->head);
+    r1_status st = r1i_act_make(&ex, &act, dlogits, kind);
+    const r1i_linear_job job = {.y = r1i_tape_grad_mat(&s->tape, x), .x = &act, .w = &h->transposed, .add = true};
+    if (st == R1_OK) st = ex.ops->linear(&ex, &job, 1);
+    r1i_arena_reset(ex.scratch, mark);
+    if (st != R1_OK || !sum) return st;
+    const r1i_grad_product product = {.g = sum, .dy = dlogits, .x = x, .row0 = r0, .bf16 = kind & R1I_ACT_BF16};
+    return ex.ops->grad->linear_weight(&ex, &product, 1, s->tape.runs, s->tape.n_runs, h->work);
+}
+
 static r1_status open_head(r1i_stepper *s, r1i_mat x, head_work *h)
 {
     const r1i_weight *const head = &s->model->head;
+    const r1i_mat slice = {x.p, s->logits.rows, x.cols, x.stride};
     uint64_t bytes = 0;
-    (void)r1i_panel_bytes(R1_DTYPE_F32, head->cols, head->rows, &bytes);
-    const size_t work = r1i_grad_linear_work(&x, 1) * sizeof(float);
+    (void)r1i_panel_bytes(head->type, head->cols, head->rows, &bytes);
+    const size_t work = r1i_grad_linear_work(&slice) * sizeof(float);
     r1_status st = r1i_arena_create(&h->arena, "head", &s->env, (size_t)bytes + work + 4 * R1I_ALIGN, s->ex.err);
     if (st != R1_OK) return st;
-    float *const out = r1i_arena_take(&h->arena, (size_t)bytes, s->ex.err);
+    uint8_t *const out = r1i_arena_take(&h->arena, (size_t)bytes, s->ex.err);
     h->work = r1i_arena_take(&h->arena, work, s->ex.err);
-    h->transposed = (r1i_weight){.type = R1_DTYPE_F32, .layout = R1I_LAYOUT_PANEL, .rows = head->cols, .cols = head->rows, .data = (const uint8_t *)out};
+    h->transposed = (r1i_weight){.type = head->type, .layout = R1I_LAYOUT_PANEL, .rows = head->cols, .cols = head->rows, .data = out};
     return s->ex.ops->grad->transpose(&s->ex, &out, &head, 1);
 }
 
+/* How many rows from r0 on to take: at most a slice, and no pair of rows of compute bf16 (op/table.h) cut in two. */
+static int64_t slice_rows(const r1i_stepper *s, const r1i_batch *batch, int64_t r0)
+{
+    const int64_t n = s->logits.rows;
+    if (batch->n - r0 <= n) return batch->n - r0;
+    for (int64_t i = 0; i < batch->n_runs; i++) {
+        const int64_t into = r0 + n - batch->runs[i].first;
+        if (into > 0 && into < batch->runs[i].n && into % 2 != 0) return n - 1;
+    }
+    return n;
+}
+
 /* All rows of x, final-normed, against target and weight times `by`. The gradient of x is written into the shadow, the head's into sum. */
-static r1_status cross_entropy(r1i_stepper *s, r1i_mat x, const int32_t *target, const float *weight, float by, float *sum, double *loss,
+static r1_status cross_entropy(r1i_stepper *s, const r1i_batch *batch, r1i_mat x, const int32_t *target, const float *weight, float by, float *sum, double *loss,
                                float *logprob)
 {
     head_work h = {0};
     r1_status st = s->gradients ? open_head(s, x, &h) : R1_OK;
-    for (int64_t r0 = 0; r0 < x.rows && st == R1_OK; r0 += s->logits.rows) {
-        const int64_t n = x.rows - r0 < s->logits.rows ? x.rows - r0 : s->logits.rows;
+    for (int64_t r0 = 0, n; r0 < x.rows && st == R1_OK; r0 += n) {
+        n = slice_rows(s, batch, r0);
         const r1i_mat part = rows_of(x, r0, n), logits = rows_of(s->logits, 0, n);
         if ((st = head_forward(s, part, logits)) != R1_OK) break;
         for (int64_t i = 0; i < n; i++) {
@@ -135,7 +171,7 @@ static r1_status cross_entropy(r1i_stepper *s, r1i_mat x, const int32_t *target,
         }
         if (!s->gradients) continue;
         st = s->ex.ops->grad->cross_entropy(&s->ex, logits, target + r0, s->lse, s->coef, s->n_defined, 1.0f / s->temperature);
-        if (st == R1_OK) st = head_backward(s, logits, part, &h.transposed, sum, h.work);
+        if (st == R1_OK) st = head_backward(s, logits, part, r0, &h, sum);
     }
     r1i_arena_destroy(&h.arena);
     return st;
@@ -214,8 +250,8 @@ static r1_status run_rows(r1i_stepper *s, const r1i_train_rows *rows, double *lo
     s->tape.side = false;
     if (st != R1_OK) return st;
     if (g && (st = r1i_tape_zero(&s->tape, s->ex.err)) != R1_OK) return st;
-    if ((st = cross_entropy(s, hidden, rows->target, rows->weight, 1.0f, g ? g->head : NULL, loss, logprob)) != R1_OK) return st;
-    if (mtp) st = cross_entropy(s, next.normed, next.target, next.weight, s->mtp_weight, g ? g->side_head : NULL, mtp_loss, NULL);
+    if ((st = cross_entropy(s, &batch, hidden, rows->target, rows->weight, 1.0f, g ? g->head : NULL, loss, logprob)) != R1_OK) return st;
+    if (mtp) st = cross_entropy(s, &batch, next.normed, next.target, next.weight, s->mtp_weight, g ? g->side_head : NULL, mtp_loss, NULL);
     if (st != R1_OK) return st;
     return g ? r1i_tape_backward(&s->ex, &s->tape) : R1_OK;
 }

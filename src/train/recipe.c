@@ -23,7 +23,7 @@ static const struct preset {
 static const char defaults[] =
     "{\"seed\": 0, \"epochs\": 1, \"steps\": 0, \"sequence_length\": 1024, \"batch_size\": 8, \"micro_batch\": 1, \"optimizer\": {\"name\": \"adamw\", \"lr\": 1e-5, "
     "\"min_lr\": 0, \"schedule\": \"cosine\", \"warmup_steps\": 0, \"beta1\": 0.9, \"beta2\": 0.95, \"eps\": 1e-8, \"weight_decay\": 0.1, \"clip\": 1.0}, "
-    "\"loss\": {\"mtp_weight\": 0, \"mtp_detach\": false, \"balance_alpha\": 0, \"bias_speed\": 0, \"temperature\": 1}, \"cache\": \"f32\", \"recompute\": false, "
+    "\"loss\": {\"mtp_weight\": 0, \"mtp_detach\": false, \"balance_alpha\": 0, \"bias_speed\": 0, \"temperature\": 1}, \"compute\": \"f32\", \"cache\": \"f32\", \"recompute\": false, "
     "\"data\": {\"keep_order\": false, \"think\": true, \"too_long\": \"skip\"}, "
     "\"checkpoint\": {\"every\": 0, \"keep\": 2, \"dtype\": \"bf16\"}, \"log_every\": 10}";
 
@@ -36,7 +36,7 @@ static const r1i_field top_fields[] = {
     {.name = "batch_size", .kind = R1I_FIELD_INT, .min = 1, .max = 1 << 24}, {.name = "micro_batch", .kind = R1I_FIELD_INT, .min = 1, .max = 1 << 20},
     {.name = "steps", .kind = R1I_FIELD_INT, .min = 0, .max = BIG}, {.name = "epochs", .kind = R1I_FIELD_REAL, .min = 1e-9, .max = 1e6},
     {.name = "seed", .kind = R1I_FIELD_INT, .min = 0, .max = BIG}, {.name = "optimizer", .kind = R1I_FIELD_MAP}, {.name = "loss", .kind = R1I_FIELD_MAP},
-    {.name = "cache", .kind = R1I_FIELD_TEXT}, {.name = "recompute", .kind = R1I_FIELD_BOOL}, {.name = "checkpoint", .kind = R1I_FIELD_MAP},
+    {.name = "compute", .kind = R1I_FIELD_TEXT}, {.name = "cache", .kind = R1I_FIELD_TEXT}, {.name = "recompute", .kind = R1I_FIELD_BOOL}, {.name = "checkpoint", .kind = R1I_FIELD_MAP},
     {.name = "log_every", .kind = R1I_FIELD_INT, .min = 1, .max = BIG}, {0}};
 static const r1i_field init_fields[] = {
     {.name = "config", .kind = R1I_FIELD_TEXT, .required = true}, {.name = "tokenizer", .kind = R1I_FIELD_TEXT},
@@ -147,11 +147,13 @@ static r1_status choose(const r1i_yaml *y, const r1i_recipe *r, const char *sect
 static r1_status choices(const r1i_yaml *y, r1i_recipe *r, r1_error *err)
 {
     static const char *const schedules[] = {"constant", "cosine", "linear"}, *const caches[] = {"f32", "bf16", "q8"}, *const longs[] = {"skip", "cut", "refuse"},
-                     *const dtypes[] = {"bf16", "f32"}, *const optimizers[] = {"adamw"};
+                     *const dtypes[] = {"bf16", "f32"}, *const optimizers[] = {"adamw"}, *const computes[] = {"f32", "bf16"};
     int i;
     r1_status st = choose(y, r, "optimizer", "name", optimizers, 1, &i, err);
     if (st != R1_OK || (st = choose(y, r, "optimizer", "schedule", schedules, 3, &i, err)) != R1_OK) return st;
     r->schedule = (r1i_schedule_kind)i;
+    if ((st = choose(y, r, NULL, "compute", computes, 2, &i, err)) != R1_OK) return st;
+    r->compute = i ? R1_COMPUTE_BF16 : R1_COMPUTE_F32;
     if ((st = choose(y, r, NULL, "cache", caches, 3, &i, err)) != R1_OK) return st;
     r->cache = (r1i_cache_type)i;
     if ((st = choose(y, r, "data", "too_long", longs, 3, &i, err)) != R1_OK) return st;

@@ -5,6 +5,7 @@
 
 #include "base/yaml.h"
 #include "op/table.h"
+#include "r1/model.h"
 #include "data/training_data.h"
 
 typedef enum r1i_schedule_kind { R1I_SCHEDULE_CONSTANT, R1I_SCHEDULE_COSINE, R1I_SCHEDULE_LINEAR } r1i_schedule_kind;
@@ -36,6 +37,7 @@ typedef struct r1i_recipe {
     double mtp_weight, balance_alpha, bias_speed, temperature;
     bool mtp_detach, recompute;
     r1i_cache_type cache;
+    r1_compute compute;            /* of products: f32, or bf16 with f32 sums, masters and moments */
     /* what is kept */
     int64_t save_every, keep, log_every; /* steps; save_every 0: at the end alone */
     bool save_f32;                 /* the checkpoint's weights in f32, else bf16 */

@@ -89,8 +89,8 @@ r1_status r1i_trainer_describe(const r1i_trainer *t, const r1_train_plan *p, r1_
 {
     r1_model_info info;
     r1_model_get_info(t->model, &info);
-    json_t *const m = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "program", r1_version(), "model", t->source,
-                                "architecture", info.architecture, "instruction_set", info.isa, "parameters", (json_int_t)p->parameters, "trained",
+    json_t *const m = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "program", r1_version(), "model", t->source,
+                                "architecture", info.architecture, "instruction_set", info.isa, "compute", info.compute == R1_COMPUTE_BF16 ? "bf16" : "f32", "parameters", (json_int_t)p->parameters, "trained",
                                 (json_int_t)p->trained_parameters, "data_sha256", t->stats.hash, "rows", (json_int_t)p->rows, "documents",
                                 (json_int_t)p->documents, "skipped", (json_int_t)p->skipped, "tokens", (json_int_t)p->tokens, "targets",
                                 (json_int_t)p->targets, "chunks", (json_int_t)p->chunks, "steps", (json_int_t)p->steps);

@@ -87,6 +87,7 @@ static r1_status open_model(r1i_trainer *t, const char *path, const char *isa, r
 {
     r1_model_params params = r1_model_params_default();
     params.trainable = true;
+    params.compute = t->recipe.compute;
     params.load_mtp = t->recipe.mtp_weight > 0.0;
     params.isa = isa;
     r1_status st = r1_model_open(path, &params, &t->env, &t->model, err);
@@ -237,6 +238,7 @@ static r1_status restore(r1i_trainer *t, const char *path, r1_error *err)
     json_t *state;
     r1_status st = r1i_checkpoint_load(path, t->model, &t->gradients, &state, err);
     if (st != R1_OK) return st;
+    r1i_gradients_round(&t->gradients, t->pool);
     st = check_state(t, state, err);
     t->first_step = json_integer_value(json_object_get(state, "step")) + 1;
     json_decref(state);

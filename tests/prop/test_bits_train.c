@@ -11,6 +11,7 @@
 #include "train/adamw.h"
 #include "train/loss.h"
 
+#define COUNT(a) (sizeof(a) / sizeof *(a))
 enum { SEQUENCES = 6, VOCAB = 320, ROWS = 1024 };
 static const int64_t lengths[SEQUENCES] = {1, 130, 7, 64, 65, 33};
 
@@ -30,12 +31,13 @@ typedef struct trainee {
     r1_error err;
 } trainee;
 
-static void open_trainee(trainee *t, const char *path, const char *isa, int threads, r1i_cache_type cache, bool recompute)
+static void open_trainee(trainee *t, const char *path, const char *isa, int threads, r1i_cache_type cache, bool recompute, r1_compute compute)
 {
     r1_model_params params = r1_model_params_default();
     params.trainable = true;
     params.load_mtp = true;
     params.isa = isa;
+    params.compute = compute;
     assert_ok(r1_model_open(path, &params, NULL, &t->m, &t->err), &t->err);
     assert_ok(r1i_pool_create(NULL, threads, &t->pool, &t->err), &t->err);
     assert_ok(r1i_gradients_create(&t->g, t->m, true, NULL, &t->err), &t->err);
@@ -73,11 +75,11 @@ static void run(trainee *t, int from, int to, double *loss, double *mtp_loss, fl
 }
 
 /* One step's gradients in micro-batches of `size` sequences; a copy the caller frees. */
-static float *gradients(const char *path, const char *isa, int threads, r1i_cache_type cache, int size, bool recompute, double *loss, int64_t *n)
+static float *gradients(const char *path, const char *isa, int threads, r1i_cache_type cache, int size, bool recompute, r1_compute compute, double *loss, int64_t *n)
 {
     trainee t;
     double mtp_loss = 0;
-    open_trainee(&t, path, isa, threads, cache, recompute);
+    open_trainee(&t, path, isa, threads, cache, recompute, compute);
     *loss = 0;
     for (int k = 0; k < SEQUENCES; k += size) run(&t, k, k + size < SEQUENCES ? k + size : SEQUENCES, loss, &mtp_loss, NULL);
     r1i_gradients_finish(&t.g);
@@ -90,21 +92,25 @@ static float *gradients(const char *path, const char *isa, int threads, r1i_cach
     return out;
 }
 
-static const struct { const char *isa; int threads, size; bool recompute; } ways[] = {
+typedef struct way { const char *isa; int threads, size; bool recompute; } way;
+static const way f32_ways[] = {
     {"auto", 2, 6, false}, {"auto", 1, 1, false}, {"auto", 3, 2, true}, {"auto", 2, 6, true}, {"avx2", 2, 3, false}, {"c", 2, 6, false},
 };
+/* compute bf16: plain C and AVX2 agree; the processor's bf16 dot product has an arithmetic of its own. */
+static const way bf16_ways[] = {{"auto", 2, 6, false}, {"auto", 1, 1, false}, {"auto", 3, 2, true}, {"auto", 2, 4, false}},
+                 bf16_chain[] = {{"avx2", 2, 6, false}, {"avx2", 1, 1, false}, {"c", 3, 4, true}};
 
-static void check_model(const tiny_model *tiny, r1i_cache_type cache)
+static void check_model(const tiny_model *tiny, r1i_cache_type cache, const way *ways, size_t n_ways, r1_compute compute)
 {
     char dir[256], path[512];
     float *first = NULL;
     double first_loss = 0;
     tiny_folder_make(dir);
     tiny_model_write(tiny, dir, path);
-    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+    for (size_t i = 0; i < n_ways; i++) {
         double loss;
         int64_t n, other = 0, moved = 0;
-        float *const g = gradients(path, ways[i].isa, ways[i].threads, cache, ways[i].size, ways[i].recompute, &loss, &n);
+        float *const g = gradients(path, ways[i].isa, ways[i].threads, cache, ways[i].size, ways[i].recompute, compute, &loss, &n);
         if (!first) {
             first = g;
             first_loss = loss;
@@ -123,7 +129,7 @@ static void check_model(const tiny_model *tiny, r1i_cache_type cache)
 }
 
 /* The engine's scoring, and its own decoding, give the tape's log-probs. */
-static void check_logprobs(const tiny_model *tiny, r1_cache_type cache)
+static void check_logprobs(const tiny_model *tiny, r1_cache_type cache, r1_compute compute)
 {
     char dir[256], path[512];
     trainee t;
@@ -132,7 +138,7 @@ static void check_logprobs(const tiny_model *tiny, r1_cache_type cache)
     r1_engine *e;
     tiny_folder_make(dir);
     tiny_model_write(tiny, dir, path);
-    open_trainee(&t, path, "auto", 2, (r1i_cache_type)cache, false);
+    open_trainee(&t, path, "auto", 2, (r1i_cache_type)cache, false, compute);
     run(&t, 0, SEQUENCES, &loss, &mtp_loss, taped);
     r1_engine_params ep = r1_engine_params_default();
     ep.context = 256;
@@ -158,14 +164,25 @@ static const tiny_model models[] = {
 static void test_gradients(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof models / sizeof *models; i++) check_model(&models[i], (r1i_cache_type)((i + 1) % R1I_CACHE_TYPES));
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) check_model(&models[i], (r1i_cache_type)((i + 1) % R1I_CACHE_TYPES), f32_ways, COUNT(f32_ways), R1_COMPUTE_F32);
+}
+
+static void test_gradients_bf16(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        const r1i_cache_type cache = (r1i_cache_type)(i % R1I_CACHE_TYPES);
+        check_model(&models[i], cache, bf16_ways, COUNT(bf16_ways), R1_COMPUTE_BF16);
+        check_model(&models[i], cache, bf16_chain, COUNT(bf16_chain), R1_COMPUTE_BF16);
+    }
 }
 
 static void test_logprobs(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)
-        for (int cache = 0; cache < R1I_CACHE_TYPES; cache++) check_logprobs(&models[i], (r1_cache_type)cache);
+        for (int cache = 0; cache < R1I_CACHE_TYPES; cache++)
+            for (int compute = 0; compute < 2; compute++) check_logprobs(&models[i], (r1_cache_type)cache, (r1_compute)compute);
 }
 
 int main(void)
@@ -175,6 +192,6 @@ int main(void)
     rng = (r1i_rng){.seed = seed};
     for (int k = 0; k < SEQUENCES; k++)
         for (int i = 0; i < 256; i++) ids[k][i] = (int32_t)r1i_rng_below(&rng, VOCAB);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gradients), cmocka_unit_test(test_logprobs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gradients), cmocka_unit_test(test_gradients_bf16), cmocka_unit_test(test_logprobs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 
 #include "backend/cpu/elementary.h"
 #include "backend/cpu/grad.h"
+#include "tensor/codec.h"
 
 enum { STRIP = 64, LINEAR_JOBS = 512 };
 
@@ -15,7 +16,7 @@ static float *row_of(r1i_mat m, int64_t r) { return m.p + r * m.stride; }
 /* ---- transposed panels ------------------------------------------------------------------------------------------------- */
 
 typedef struct transposing {
-    float *const *out;
+    uint8_t *const *out;
     const r1i_weight *const *w;
     int64_t n;
 } transposing;
@@ -34,16 +35,34 @@ static void transpose_panel(float *out, const r1i_weight *w, int64_t q)
     }
 }
 
+/* The same in pairs: element (m, k) of W lies at [m / 16][k / 2][m % 16][k % 2], of W^T at [k / 16][m / 2][k % 16][m % 2]. Padding rows of W are
+ * zero, and so becomes what rounds an odd number of rows up. */
+static void transpose_pairs(uint16_t *out, const r1i_weight *w, int64_t q)
+{
+    const uint16_t *const in = (const uint16_t *)(const void *)w->data;
+    const int64_t k0 = q * 16, nk = min64(16, w->cols - k0), pairs = (w->rows + 1) / 2, in_stride = (w->cols + 1) / 2 * 32;
+    uint16_t *const panel = out + q * pairs * 32;
+    for (int64_t j = 0; j < pairs; j++) {
+        const uint16_t *const from = in + j / 8 * in_stride + k0 * 16 + j % 8 * 4;
+        for (int64_t k = 0; k < 16; k++) {
+            const uint16_t *const at = from + k / 2 * 32 + k % 2;
+            panel[j * 32 + 2 * k] = k < nk ? at[0] : 0;
+            panel[j * 32 + 2 * k + 1] = k < nk ? at[2] : 0;
+        }
+    }
+}
+
 static void transpose_item(void *ctx, int64_t i, int thread)
 {
     (void)thread;
     const transposing *const t = ctx;
     int64_t k = 0;
     for (; i >= panels_of(t->w[k]->cols); k++) i -= panels_of(t->w[k]->cols);
-    transpose_panel(t->out[k], t->w[k], i);
+    if (t->w[k]->type == R1_DTYPE_BF16) transpose_pairs((uint16_t *)(void *)t->out[k], t->w[k], i);
+    else transpose_panel((float *)(void *)t->out[k], t->w[k], i);
 }
 
-static r1_status transpose(r1i_exec *ex, float *const *out, const r1i_weight *const *w, int64_t n)
+static r1_status transpose(r1i_exec *ex, uint8_t *const *out, const r1i_weight *const *w, int64_t n)
 {
     transposing t = {out, w, n};
     int64_t items = 0;
@@ -52,40 +71,89 @@ static r1_status transpose(r1i_exec *ex, float *const *out, const r1i_weight *co
     return R1_OK;
 }
 
+/* ---- bf16 inputs ------------------------------------------------------------------------------------------------------- */
+
+enum { ROUND_ROWS = 32 };
+
+typedef struct rounding {
+    const r1i_cpu_kernels *k;
+    const r1i_act *act;
+} rounding;
+
+static int64_t round_items(const r1i_act *a) { return (a->x.rows + ROUND_ROWS - 1) / ROUND_ROWS; }
+
+static void round_item(void *ctx, int64_t i, int thread)
+{
+    (void)thread;
+    const rounding *const w = ctx;
+    int64_t k = 0;
+    for (; i >= round_items(&w->act[k]); k++) i -= round_items(&w->act[k]);
+    const r1i_act *const a = &w->act[k];
+    const int64_t cols = a->x.cols, end = min64(a->x.rows, (i + 1) * ROUND_ROWS);
+    for (int64_t r = i * ROUND_ROWS; r < end; r++) {
+        uint16_t *const y = a->bf16 + r * a->bf16_stride;
+        w->k->bf16_row(y, row_of(a->x, r), cols);
+        memset(y + cols, 0, sizeof *y * (size_t)(a->bf16_stride - cols));
+    }
+}
+
+static r1_status round_acts(r1i_exec *ex, const r1i_act *act, int64_t n)
+{
+    rounding w = {ex->backend, act};
+    int64_t items = 0;
+    for (int64_t i = 0; i < n; i++) items += round_items(&act[i]);
+    r1i_pool_run(ex->pool, items, round_item, &w);
+    return R1_OK;
+}
+
 /* ---- gradients of weights ---------------------------------------------------------------------------------------------- */
 
-enum { XT_STRIDE = R1I_GRAD_ROWS + 16 }; /* not a power of two: six rows of a tile would meet in one set of the cache */
+/* One input, shared by the products that have it: packed by strips for each pass. */
+typedef struct packed_input {
+    float *x;
+    int32_t *start;         /* pairs: [steps + 1]; NULL: a step is a row */
+    int64_t steps;
+} packed_input;
 
 typedef struct weights {
-    const r1i_grad_kernels *k;
-    float *const *g;
-    const r1i_mat *dy, *x;
-    int64_t n, row0;        /* products; first token of this pass */
-    float *const *xt;       /* per product, shared where the inputs are the same */
+    const r1i_cpu_kernels *k;
+    const r1i_grad_product *p;
+    int64_t n, step0;       /* products; first step of this pass */
+    const packed_input *in; /* [n], equal where the inputs are the same */
     const int64_t *first;   /* first product with that input */
-    int64_t rows;
 } weights;
 
-/* Items of product i: groups of panels times strips of columns. */
-static int64_t strips_of(const r1i_mat *x) { return (x->cols + R1I_GRAD_COLS - 1) / R1I_GRAD_COLS; }
-static int64_t weight_items(const r1i_mat *dy, const r1i_mat *x)
-{
-    return (panels_of(dy->cols) + R1I_GRAD_PANELS - 1) / R1I_GRAD_PANELS * strips_of(x);
-}
-static int64_t pass_rows(const r1i_mat *m, int64_t row0) { return m->rows > row0 ? min64(m->rows - row0, R1I_GRAD_ROWS) : 0; }
+enum { ITEM_COLS = R1I_GRAD_STRIPS * R1I_GRAD_COLS };
 
-static void turn_item(void *ctx, int64_t i, int thread)
+/* Items of a product: groups of panels times runs of strips. */
+static int64_t strips_of(const r1i_mat *x) { return (x->cols + R1I_GRAD_COLS - 1) / R1I_GRAD_COLS; }
+static int64_t parts_of(const r1i_mat *x) { return (x->cols + ITEM_COLS - 1) / ITEM_COLS; }
+static int64_t weight_items(const r1i_grad_product *p)
+{
+    return (panels_of(p->dy.cols) + R1I_GRAD_PANELS - 1) / R1I_GRAD_PANELS * parts_of(&p->x);
+}
+static int64_t pass_steps(const packed_input *in, int64_t step0) { return in->steps > step0 ? min64(in->steps - step0, R1I_GRAD_STEPS) : 0; }
+
+/* One strip of one input. */
+static void pack_item(void *ctx, int64_t i, int thread)
 {
     (void)thread;
     const weights *const w = ctx;
     int64_t k = 0;
-    for (; w->first[k] != k || i >= strips_of(&w->x[k]); k++)
-        if (w->first[k] == k) i -= strips_of(&w->x[k]);
-    const r1i_mat x = w->x[k];
-    const int64_t c0 = i * R1I_GRAD_COLS, c1 = min64(x.cols, c0 + R1I_GRAD_COLS), rows = pass_rows(&x, w->row0);
-    for (int64_t r = 0; r < rows; r++) {
-        const float *const from = row_of(x, w->row0 + r);
-        for (int64_t c = c0; c < c1; c++) w->xt[k][c * XT_STRIDE + r] = from[c];
+    for (; w->first[k] != k || i >= strips_of(&w->p[k].x); k++)
+        if (w->first[k] == k) i -= strips_of(&w->p[k].x);
+    const r1i_mat x = w->p[k].x;
+    const packed_input *const in = &w->in[k];
+    const int64_t c0 = i * R1I_GRAD_COLS, nc = min64(x.cols - c0, R1I_GRAD_COLS), steps = pass_steps(in, w->step0);
+    float *to = in->x + c0 * R1I_GRAD_STEPS;
+    for (int64_t s = w->step0; s < w->step0 + steps; s++, to += R1I_GRAD_COLS) {
+        if (in->start) {
+            const int64_t r = in->start[s];
+            w->k->pairs->pack(to, row_of(x, r) + c0, in->start[s + 1] - r == 2 ? row_of(x, r + 1) + c0 : NULL, nc);
+        } else {
+            memcpy(to, row_of(x, s) + c0, (size_t)nc * sizeof *to);
+            for (int64_t c = 0; w->p[k].bf16 && c < nc; c++) to[c] = r1i_bf16_to_f32(r1i_bf16_from_f32(to[c]));
+        }
     }
 }
 
@@ -94,69 +162,85 @@ static void weight_item(void *ctx, int64_t i, int thread)
     (void)thread;
     const weights *const w = ctx;
     int64_t k = 0;
-    for (; i >= weight_items(&w->dy[k], &w->x[k]); k++) i -= weight_items(&w->dy[k], &w->x[k]);
-    const r1i_mat dy = w->dy[k], x = w->x[k];
-    const int64_t rows = pass_rows(&x, w->row0), p0 = i / strips_of(&x) * R1I_GRAD_PANELS, c0 = i % strips_of(&x) * R1I_GRAD_COLS;
-    if (rows == 0) return;
+    for (; i >= weight_items(&w->p[k]); k++) i -= weight_items(&w->p[k]);
+    const r1i_grad_product *const p = &w->p[k];
+    const packed_input *const in = &w->in[k];
+    const int64_t p0 = i / parts_of(&p->x) * R1I_GRAD_PANELS, c0 = i % parts_of(&p->x) * ITEM_COLS;
     const r1i_grad_weight a = {
-        .g = w->g[k] + p0 * x.cols * 16,
-        .panel_stride = x.cols * 16,
-        .np = min64(R1I_GRAD_PANELS, panels_of(dy.cols) - p0),
-        .c0 = c0,
-        .nc = min64(R1I_GRAD_COLS, x.cols - c0),
-        .dy = row_of(dy, w->row0) + p0 * 16,
-        .dy_stride = dy.stride,
-        .dy_cols = dy.cols - p0 * 16,
-        .rows = rows,
-        .xt = w->xt[k],
-        .xt_stride = XT_STRIDE,
+        .g = p->g + (p0 * p->x.cols + c0) * 16,
+        .panel_stride = p->x.cols * 16,
+        .np = min64(R1I_GRAD_PANELS, panels_of(p->dy.cols) - p0),
+        .nc = min64(ITEM_COLS, p->x.cols - c0),
+        .steps = pass_steps(in, w->step0),
+        .dy = (in->start ? p->dy.p : row_of(p->dy, w->step0)) + p0 * 16,
+        .dy_stride = p->dy.stride,
+        .dy_cols = p->dy.cols - p0 * 16,
+        .start = in->start ? in->start + w->step0 : NULL,
+        .x = in->x + c0 * R1I_GRAD_STEPS,
+        .round = p->bf16,
     };
-    w->k->weight(&a);
+    if (a.steps > 0) (in->start ? w->k->pairs->weight : w->k->grad->weight)(&a);
 }
 
 /* The product with the same input that comes first. */
-static int64_t first_with(const r1i_mat *x, int64_t i)
+static int64_t first_with(const r1i_grad_product *p, int64_t i)
 {
-    for (int64_t k = 0; k < i; k++)
-        if (x[k].p == x[i].p && x[k].cols == x[i].cols && x[k].rows == x[i].rows && x[k].stride == x[i].stride) return k;
+    const r1i_mat *const x = &p[i].x;
+    for (int64_t k = i; k-- > 0 && k >= i - 2;) /* q, k, v or gate, up stand together */
+        if (p[k].x.p == x->p && p[k].x.cols == x->cols && p[k].x.rows == x->rows && p[k].x.stride == x->stride && p[k].bf16 == p[i].bf16) i = k;
     return i;
 }
 
-size_t r1i_grad_linear_work(const r1i_mat *x, int64_t n)
+static int64_t start_room(const r1i_mat *x) { return (x->rows + 16) / 16 * 16; }
+size_t r1i_grad_linear_work(const r1i_mat *x) { return (size_t)(strips_of(x) * R1I_GRAD_COLS * R1I_GRAD_STEPS + start_room(x)); }
+
+/* Rows of a product by pairs that begin anew with every run. */
+static int64_t pair_rows(const r1i_grad_product *p, const r1i_run *runs, int64_t n_runs, int32_t *start)
 {
-    size_t floats = 0;
-    for (int64_t i = 0; i < n; i++)
-        if (first_with(x, i) == i) floats += (size_t)(x[i].cols * XT_STRIDE);
-    return floats;
+    int64_t n = 0, run = 0, held = 0; /* held: rows of the last pair; 2: full */
+    for (int64_t i = 0; i < p->x.rows; i++) {
+        const int64_t row = p->row ? p->row[i] : p->row0 + i, before = run;
+        while (run + 1 < n_runs && row >= runs[run].first + runs[run].n) run++;
+        if (i == 0 || held == 2 || run != before) {
+            start[n++] = (int32_t)i;
+            held = 0;
+        }
+        held++;
+    }
+    start[n] = (int32_t)p->x.rows;
+    return n;
 }
 
-static r1_status some_weights(r1i_exec *ex, float *const *g, const r1i_mat *dy, const r1i_mat *x, int64_t n, float *work)
+static r1_status some_weights(r1i_exec *ex, const r1i_grad_product *p, int64_t n, const r1i_run *runs, int64_t n_runs, float *work)
 {
-    float *xt[LINEAR_JOBS];
-    int64_t first[LINEAR_JOBS], turns = 0, items = 0, rows = 0;
+    packed_input in[LINEAR_JOBS];
+    int64_t first[LINEAR_JOBS], packs = 0, items = 0, steps = 0;
+    weights w = {.k = ex->backend, .p = p, .n = n, .in = in, .first = first};
     for (int64_t i = 0; i < n; i++) {
-        first[i] = first_with(x, i);
-        xt[i] = first[i] == i ? work : xt[first[i]];
-        if (first[i] == i) {
-            work += x[i].cols * XT_STRIDE;
-            turns += strips_of(&x[i]);
+        first[i] = first_with(p, i);
+        if (first[i] < i) {
+            in[i] = in[first[i]];
+        } else {
+            const bool pairs = p[i].bf16 && w.k->pairs;
+            in[i] = (packed_input){.x = work, .start = pairs ? (int32_t *)(void *)(work + strips_of(&p[i].x) * R1I_GRAD_COLS * R1I_GRAD_STEPS) : NULL};
+            in[i].steps = pairs ? pair_rows(&p[i], runs, n_runs, in[i].start) : p[i].x.rows;
+            work += r1i_grad_linear_work(&p[i].x);
+            packs += strips_of(&p[i].x);
         }
-        items += weight_items(&dy[i], &x[i]);
-        if (x[i].rows > rows) rows = x[i].rows;
+        items += weight_items(&p[i]);
+        if (in[i].steps > steps) steps = in[i].steps;
     }
-    weights w = {.k = kernels(ex), .g = g, .dy = dy, .x = x, .n = n, .xt = xt, .first = first};
-    for (w.row0 = 0; w.row0 < rows; w.row0 += R1I_GRAD_ROWS) {
-        r1i_pool_run(ex->pool, turns, turn_item, &w);
+    for (w.step0 = 0; w.step0 < steps; w.step0 += R1I_GRAD_STEPS) {
+        r1i_pool_run(ex->pool, packs, pack_item, &w);
         r1i_pool_run(ex->pool, items, weight_item, &w);
     }
     return R1_OK;
 }
 
-static r1_status linear_weight(r1i_exec *ex, float *const *g, const r1i_mat *dy, const r1i_mat *x, int64_t n, float *work)
+static r1_status linear_weight(r1i_exec *ex, const r1i_grad_product *p, int64_t n, const r1i_run *runs, int64_t n_runs, float *work)
 {
     for (int64_t i = 0; i < n; i += LINEAR_JOBS) {
-        const int64_t some = min64(n - i, LINEAR_JOBS);
-        const r1_status st = some_weights(ex, g + i, dy + i, x + i, some, work);
+        const r1_status st = some_weights(ex, p + i, min64(n - i, LINEAR_JOBS), runs, n_runs, work);
         if (st != R1_OK) return st;
     }
     return R1_OK;
@@ -399,6 +483,7 @@ static r1_status router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat dlogits
 
 const r1i_grad_ops r1i_cpu_grad_ops = {
     .transpose = transpose,
+    .round = round_acts,
     .linear_weight = linear_weight,
     .column_sum = column_sum,
     .rmsnorm = rmsnorm,

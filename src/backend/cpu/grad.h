@@ -6,21 +6,29 @@
 #include "backend/cpu/kernels.h"
 
 enum {
-    R1I_GRAD_ROWS = 256,  /* tokens of a pass over the weights' gradients: a packed slice of dy is 64 KiB */
-    R1I_GRAD_COLS = 96,   /* columns of x of one item: sums of 24 KiB */
+    R1I_GRAD_STEPS = 256, /* rows, or pairs of rows, of a pass over the weights' gradients: a packed slice of dy is 64 KiB */
+    R1I_GRAD_COLS = 96,   /* columns of a strip of packed x: 96 KiB */
+    R1I_GRAD_STRIPS = 4,  /* strips that an item walks with one packed slice of dy */
     R1I_GRAD_PANELS = 4,
     R1I_GRAD_QUERIES = 64 /* queries of one block of attention's backward */
 };
 
-/* Columns [c0, c0 + nc) of panels [p0, p0 + np), np <= R1I_GRAD_PANELS, over at most R1I_GRAD_ROWS tokens. */
+/* Columns [c0, c0 + nc) of panels [p0, p0 + np), np <= R1I_GRAD_PANELS, over the steps of one pass: rows, or with `start` pairs of rows. */
 typedef struct r1i_grad_weight {
-    float *g;             /* panel p0 of the gradient; panels panel_stride floats apart */
-    int64_t panel_stride, np, c0, nc;
-    const float *dy;      /* [rows, dy_cols] from the first output of panel p0; dy_stride apart */
-    int64_t dy_stride, dy_cols, rows;
-    const float *xt;      /* [cols, xt_stride] the input transposed */
-    int64_t xt_stride;
+    float *g;             /* column c0 of panel p0 of the gradient; panels panel_stride floats apart */
+    int64_t panel_stride, np, nc, steps;
+    const float *dy;      /* [rows, dy_cols] from the first output of panel p0; dy_stride apart; from the pass's first row, or row 0 */
+    int64_t dy_stride, dy_cols;
+    const int32_t *start; /* [steps + 1] first row of each pair; a pair is one row or two. NULL: rows */
+    const float *x;       /* strips of [R1I_GRAD_STEPS][R1I_GRAD_COLS] from column c0 */
+    bool round;           /* dy to bf16, x is so already */
 } r1i_grad_weight;
+
+/* The same with the processor's bf16 dot product: packed elements are pairs of bf16. */
+typedef struct r1i_pair_kernels {
+    void (*pack)(float *out, const float *first, const float *second, int64_t n); /* second NULL: zeros */
+    void (*weight)(const r1i_grad_weight *a);
+} r1i_pair_kernels;
 
 /* One head of one run. Matrices are views of that head, [n, dim]. */
 typedef struct r1i_grad_attn {

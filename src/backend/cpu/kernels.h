@@ -29,6 +29,7 @@ typedef struct r1i_cpu_kernels {
     float (*row_max)(const float *x, int64_t n, float scale);
     void (*row_sum_exp)(const float *x, int64_t n, float scale, float max, double lane[16]);
     const struct r1i_grad_kernels *grad; /* backward; see grad.h of this folder */
+    const struct r1i_pair_kernels *pairs; /* its products under compute bf16; NULL: no such instruction, the chain over rounded values */
 } r1i_cpu_kernels;
 
 enum { R1I_CPU_AVX2 = 1, R1I_CPU_AVX512 = 2, R1I_CPU_AVX512_BF16 = 4 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backend/cpu/avx512/v512.h"
+#include "backend/cpu/grad.h"
 
 #include "backend/cpu/lanes/unroll.h"
 
@@ -71,8 +72,91 @@ static void linear_bf16(const r1i_linear_job *job, int64_t p0, int64_t p1)
     for (; p0 < p1; p0++) rows_of(job, p0, 1);
 }
 
+/* ---- gradients of weights ---------------------------------------------------------------------------------------------- */
+
+/* Lane i: the bf16 of first[i] below, of second[i] above. Subnormals become zero, as which the dot product would take them. */
+R1I_INLINE __m512i pair_of(__m512 first, __m512 second)
+{
+    const __m512i lanes = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1,
+                                           16, 0);
+    return _mm512_permutexvar_epi16(lanes, (__m512i)_mm512_cvtne2ps_pbh(second, first));
+}
+
+static void pack_pairs(float *out, const float *first, const float *second, int64_t n)
+{
+    for (int64_t c = 0; c < n; c += 16) {
+        const __mmask16 some = first_lanes(n - c);
+        const __m512 b = second ? _mm512_maskz_loadu_ps(some, second + c) : _mm512_setzero_ps();
+        _mm512_mask_storeu_epi32(out + c, some, pair_of(_mm512_maskz_loadu_ps(some, first + c), b));
+    }
+}
+
+/* Sums of columns x panels stay in registers while the pass's pairs run. */
+R1I_INLINE void outer(const float *x, const float *w, float *g, int64_t panel_stride, int64_t steps, const int cols, const int panels)
+{
+    __m512 c[6][4];
+    R1I_UNROLL for (int r = 0; r < cols; r++)
+        R1I_UNROLL for (int p = 0; p < panels; p++) c[r][p] = _mm512_loadu_ps(g + 16 * r + p * panel_stride);
+    R1I_UNROLL for (int r = 0; r < cols; r++) /* the next columns' sums come from memory: ask for them now */
+        R1I_UNROLL for (int p = 0; p < panels; p++) _mm_prefetch((const char *)(g + 16 * (cols + r) + p * panel_stride), _MM_HINT_T0);
+    for (int64_t k = 0; k < steps; k++, x += R1I_GRAD_COLS, w += R1I_GRAD_PANELS * 16) {
+        __m512i b[4];
+        R1I_UNROLL for (int p = 0; p < panels; p++) b[p] = _mm512_loadu_si512(w + 16 * p);
+        R1I_UNROLL for (int r = 0; r < cols; r++) {
+            int pair;
+            memcpy(&pair, x + r, sizeof pair);
+            const __m512i a = _mm512_set1_epi32(pair);
+            R1I_UNROLL for (int p = 0; p < panels; p++) c[r][p] = _mm512_dpbf16_ps(c[r][p], as_bf16(b[p]), as_bf16(a));
+        }
+    }
+    R1I_UNROLL for (int r = 0; r < cols; r++)
+        R1I_UNROLL for (int p = 0; p < panels; p++) _mm512_storeu_ps(g + 16 * r + p * panel_stride, c[r][p]);
+}
+
+R1I_INLINE void outer_columns(const r1i_grad_weight *a, const float *packed, int64_t c0, int64_t n, int64_t p, const int panels)
+{
+    for (int64_t c = c0; c < c0 + n;) {
+        const int64_t left = c0 + n - c, tiles = (left + ROWS - 1) / ROWS, cols = (left + tiles - 1) / tiles;
+        const float *const x = a->x + c0 * R1I_GRAD_STEPS + (c - c0), *const w = packed + 16 * p;
+        float *const g = a->g + 16 * c + p * a->panel_stride;
+        switch (cols) {
+        case 1: outer(x, w, g, a->panel_stride, a->steps, 1, panels); break;
+        case 2: outer(x, w, g, a->panel_stride, a->steps, 2, panels); break;
+        case 3: outer(x, w, g, a->panel_stride, a->steps, 3, panels); break;
+        case 4: outer(x, w, g, a->panel_stride, a->steps, 4, panels); break;
+        case 5: outer(x, w, g, a->panel_stride, a->steps, 5, panels); break;
+        default: outer(x, w, g, a->panel_stride, a->steps, 6, panels); break;
+        }
+        c += cols;
+    }
+}
+
+static void weight_pairs(const r1i_grad_weight *a)
+{
+    _Alignas(64) float packed[R1I_GRAD_STEPS * R1I_GRAD_PANELS * 16];
+    for (int64_t k = 0; k < a->steps; k++) {
+        const float *const first = a->dy + a->start[k] * a->dy_stride;
+        const float *const second = a->start[k + 1] - a->start[k] == 2 ? first + a->dy_stride : NULL;
+        for (int64_t p = 0; p < a->np; p++) {
+            const __mmask16 some = first_lanes(a->dy_cols - 16 * p);
+            const __m512 b = second ? _mm512_maskz_loadu_ps(some, second + 16 * p) : _mm512_setzero_ps();
+            _mm512_store_si512(packed + (k * R1I_GRAD_PANELS + p) * 16, pair_of(_mm512_maskz_loadu_ps(some, first + 16 * p), b));
+        }
+    }
+    for (int64_t c = 0; c < a->nc; c += R1I_GRAD_COLS) {
+        const int64_t n = a->nc - c < R1I_GRAD_COLS ? a->nc - c : R1I_GRAD_COLS;
+        int64_t p = 0;
+        for (; p + PANELS <= a->np; p += PANELS) outer_columns(a, packed, c, n, p, PANELS);
+        for (; p < a->np; p++) outer_columns(a, packed, c, n, p, 1);
+    }
+}
+
+static const r1i_pair_kernels pair_kernels = {pack_pairs, weight_pairs};
+
 void r1i_avx512_bf16_kernels(r1i_cpu_kernels *k)
 {
-    if (r1i_cpu_features() & R1I_CPU_AVX512_BF16) k->linear_bf16 = linear_bf16;
+    if (!(r1i_cpu_features() & R1I_CPU_AVX512_BF16)) return;
+    k->linear_bf16 = linear_bf16;
+    k->pairs = &pair_kernels;
 }
 #endif

@@ -7,6 +7,7 @@
 
 #include "backend/cpu/grad.h"
 #include "backend/cpu/lanes/tile.h"
+#include "tensor/codec.h"
 
 static inline float fold(v16 v)
 {
@@ -23,21 +24,80 @@ static inline void put(float *p, v16 v, int64_t left)
 
 /* ---- weights ----------------------------------------------------------------------------------------------------------- */
 
-/* Both operands of the tile lie dense: dy packed by panels, x transposed; the sums continue from g. */
+/* Outer products: sums of `rows` columns times `vecs` panels stay in registers while the pass's rows run. Unlike the tile of products, both
+ * operands advance by a whole packed row, so x need not be transposed. */
+typedef struct outer_args {
+    const float *x, *w;   /* step k: x[k * R1I_GRAD_COLS + column], vector v of w at k * R1I_GRAD_PANELS * 16 + 16 v */
+    float *g;             /* column r of panel v at 16 r + v * panel_stride */
+    int64_t steps, panel_stride;
+} outer_args;
+
+R1I_INLINE void outer_body(const outer_args *t, const int rows, const int vecs)
+{
+    v16 c[6][4];
+    const float *x = t->x, *w = t->w;
+    const int64_t n = t->steps, ps = t->panel_stride;
+    float *const g = t->g;
+    R1I_UNROLL for (int r = 0; r < rows; r++)
+        R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = v16_load(g + 16 * r + v * ps);
+    R1I_UNROLL for (int r = 0; r < rows; r++) /* the next columns' sums come from memory: ask for them now */
+        R1I_UNROLL for (int v = 0; v < vecs; v++) __builtin_prefetch(g + 16 * (rows + r) + v * ps, 1);
+    for (int64_t k = 0; k < n; k++, x += R1I_GRAD_COLS, w += R1I_GRAD_PANELS * 16) {
+        v16 b[4];
+        R1I_UNROLL for (int v = 0; v < vecs; v++) b[v] = v16_load(w + 16 * v);
+        R1I_UNROLL for (int r = 0; r < rows; r++) {
+            const v16 a = v16_set1(x[r]);
+            R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = v16_fma(a, b[v], c[r][v]);
+        }
+    }
+    R1I_UNROLL for (int r = 0; r < rows; r++)
+        R1I_UNROLL for (int v = 0; v < vecs; v++) v16_store(g + 16 * r + v * ps, c[r][v]);
+}
+
+#define OUTER_CASE(r, v) \
+    case (r) * 8 + (v): outer_body(t, r, v); return;
+
+static void outer(const outer_args *t, int rows, int vecs)
+{
+    switch (rows * 8 + vecs) {
+        OUTER_CASE(1, 1) OUTER_CASE(2, 1) OUTER_CASE(3, 1) OUTER_CASE(4, 1) OUTER_CASE(5, 1) OUTER_CASE(6, 1)
+        OUTER_CASE(1, 2) OUTER_CASE(2, 2) OUTER_CASE(3, 2) OUTER_CASE(1, 4)
+#if defined(__AVX512F__)
+        OUTER_CASE(4, 2) OUTER_CASE(5, 2) OUTER_CASE(6, 2)
+        OUTER_CASE(2, 4) OUTER_CASE(3, 4) OUTER_CASE(4, 4) OUTER_CASE(5, 4) OUTER_CASE(6, 4)
+#endif
+    default: return;
+    }
+}
+
+/* One strip: vectors outside, so that one panel of the packed slice is read from near caches by all columns. */
+static void outer_strip(const outer_args *base, int64_t cols, int64_t vecs)
+{
+    const int step = tile_rows(cols);
+    for (int64_t v = 0; v < vecs;) {
+        const int nv = tile_vecs(step, vecs - v);
+        for (int64_t r = 0; r < cols;) {
+            const int nr = tile_rows(cols - r);
+            const outer_args t = {.x = base->x + r, .w = base->w + 16 * v, .g = base->g + 16 * r + v * base->panel_stride,
+                                  .steps = base->steps, .panel_stride = base->panel_stride};
+            outer(&t, nr, nv);
+            r += nr;
+        }
+        v += nv;
+    }
+}
+
 static void grad_weight(const r1i_grad_weight *a)
 {
-    _Alignas(64) float acc[R1I_GRAD_COLS * R1I_GRAD_PANELS * 16], packed[R1I_GRAD_PANELS * R1I_GRAD_ROWS * 16];
+    _Alignas(64) float packed[R1I_GRAD_STEPS * R1I_GRAD_PANELS * 16];
     const int64_t row = R1I_GRAD_PANELS * 16;
-    for (int64_t p = 0; p < a->np; p++) {
-        for (int64_t r = 0; r < a->rows; r++)
-            v16_store(packed + (p * R1I_GRAD_ROWS + r) * 16, some(a->dy + r * a->dy_stride + p * 16, a->dy_cols - p * 16));
-        for (int64_t c = 0; c < a->nc; c++) v16_store(acc + c * row + p * 16, v16_load(a->g + p * a->panel_stride + (a->c0 + c) * 16));
+    for (int64_t r = 0; r < a->steps; r++)
+        for (int64_t p = 0; p < a->np; p++) v16_store(packed + r * row + p * 16, some(a->dy + r * a->dy_stride + p * 16, a->dy_cols - p * 16));
+    for (int64_t i = 0; a->round && i < a->steps * row; i++) packed[i] = r1i_bf16_to_f32(r1i_bf16_from_f32(packed[i]));
+    for (int64_t c = 0; c < a->nc; c += R1I_GRAD_COLS) {
+        const outer_args t = {.x = a->x + c * R1I_GRAD_STEPS, .w = packed, .g = a->g + c * 16, .steps = a->steps, .panel_stride = a->panel_stride};
+        outer_strip(&t, a->nc - c < R1I_GRAD_COLS ? a->nc - c : R1I_GRAD_COLS, a->np);
     }
-    const tile_args t = {.x = a->xt + a->c0 * a->xt_stride, .xs = a->xt_stride, .w = packed, .ldw = 16, .wps = R1I_GRAD_ROWS * 16,
-                         .k = a->rows, .acc = acc, .as = row};
-    tile_all(t, a->nc, a->np, sizeof(float), tile_f32);
-    for (int64_t p = 0; p < a->np; p++)
-        for (int64_t c = 0; c < a->nc; c++) v16_store(a->g + p * a->panel_stride + (a->c0 + c) * 16, v16_load(acc + c * row + p * 16));
 }
 
 /* ---- rows -------------------------------------------------------------------------------------------------------------- */
