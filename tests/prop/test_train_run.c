@@ -163,7 +163,7 @@ static void same_file(const char *a, const char *b, const char *name)
 static void same_steps(const char *a, const char *b)
 {
     r1i_step_row *x, *y;
-    size_t n, m;
+    size_t n = 0, m = 0;
     r1_error err;
     if (r1i_step_store_read(a, &x, &n, &err) != R1_OK || r1i_step_store_read(b, &y, &m, &err) != R1_OK) fail_msg("%s", err.message);
     assert_int_equal(n, STEPS);
