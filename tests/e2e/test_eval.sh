@@ -86,6 +86,9 @@ cmp "$tmp/whole/report.html" "$tmp/stop/report.html" || failed=1
 # what a resumption refuses, each by name
 check 'no resume' 2 'already holds a run; --resume continues it' ev "$model" --out "$tmp/whole"
 check 'other seed' 2 'seed was "7" when this run began and is "8" now' ev "$model" --out "$tmp/whole" --resume --seed 8
+check 'other temperature' 2 'temperature was "0.6" when this run began and is "0.7" now' ev "$model" --out "$tmp/whole" --resume --temperature 0.7
+check 'other top-p' 2 'top-p was "0.95" when this run began and is "0.9" now' ev "$model" --out "$tmp/whole" --resume --top-p 0.9
+check 'other length' 2 'max-tokens was 24 when this run began and is 25 now' ev "$model" --out "$tmp/whole" --resume --max-tokens 25
 check 'other k' 2 'samples was {"short":4}' ev "$model" --out "$tmp/whole" --resume --samples 3
 check 'other limit' 2 'cannot resume: the number of prompts was 12' ev "$model" --out "$tmp/whole" --resume --limit 5
 check 'other think' 2 'the prompt of row q1 (0) differs' ev "$model" --out "$tmp/whole" --resume --no-think

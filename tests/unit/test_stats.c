@@ -166,6 +166,10 @@ static void test_clustered(void **state)
     near(i.mean, 0.4375, 1e-15);
     near(i.se, sqrt(squares / 12), 1e-12);
     assert_true(i.known && i.lo == 0 && i.hi == 1); /* t(3) is 3.18: four questions say nothing */
+    const r1i_tally ten[] = {{8, 4}, {8, 5}, {8, 3}, {8, 4}, {8, 6}, {8, 2}, {8, 4}, {8, 5}, {8, 3}, {8, 4}};
+    const r1i_interval t9 = r1i_clustered(ten, 10, 0.95); /* t(9) is 2.262157163: questions less one, not questions or samples */
+    near(t9.hi - t9.mean, 2.2621571627982055 * t9.se, 1e-12);
+    near(t9.mean - t9.lo, 2.2621571627982055 * t9.se, 1e-12);
     const r1i_tally one[] = {{1, 0}}, all[] = {{8, 8}, {8, 8}, {8, 8}}, none[] = {{0, 0}};
     const r1i_interval a = r1i_clustered(one, 1, 0.95), b = r1i_clustered(all, 3, 0.95), c = r1i_clustered(none, 1, 0.95),
                        d = r1i_clustered(NULL, 0, 0.95), e = r1i_wilson(1, 1, 0.95);

@@ -26,7 +26,7 @@ static const char *make_run(const char *name, const char *const *answers, size_t
     assert_int_equal(r1i_db_run(db, NULL, "INSERT INTO grading VALUES(0, 'x')", ""), R1_OK);
     assert_int_equal(r1i_run_store_add_task(s, &(r1i_task_row){0, "t", "{\"grader\":\"exact\",\"consensus\":true}", "th", "dh", (int64_t)prompts, (int64_t)samples}, NULL), R1_OK);
     for (size_t p = 0; p < prompts; p++) {
-        char id[16];
+        char id[24];
         snprintf(id, sizeof id, "p%zu", p);
         assert_int_equal(r1i_run_store_add_prompt(s, &(r1i_prompt_row){.prompt = (int64_t)p, .line = (int64_t)p + 1, .row_id = id, .subject = p % 2 ? "odd" : "even, \"x\"",
             .question = "q", .question_bytes = 1, .gold = "A", .gold_bytes = 1, .hash = id, .ids_hash = ""}, NULL), R1_OK);
