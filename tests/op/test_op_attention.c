@@ -307,6 +307,38 @@ static void test_scratch_bound(void **state)
     }
 }
 
+/* At 32K positions: rows one by one are rows at once and plain C's, spans side by side or not; the scratch of such a context is a short one's. */
+static void test_long_context(void **state)
+{
+    (void)state;
+    enum { LEN = 32768 + 9, FROM = LEN - 40, LAST = LEN - 2 };
+    static const int which[] = {0, 5}; /* GQA, MLA */
+    r1i_rng rng = {.seed = SEED + 5};
+    for (int i = 0; i < 2; i++) {
+        const r1i_attn_shape *const s = &shapes[which[i]];
+        sequence seq;
+        sequence_make(&seq, &rng, s, LEN);
+        assert_int_equal(r1i_op_scratch_bytes(s, 64, LEN, 2), r1i_op_scratch_bytes(s, 64, 64, 2));
+        for (int type = 0; type < R1I_CACHE_TYPES; type++) {
+            float *o[4];
+            for (int way = 0; way < 4; way++) { /* at once; at once, 2 threads; one by one, 3 threads; plain C, the last rows */
+                kit k;
+                assert_true(kit_open(&k, way == 3 ? "c" : "auto", way == 3 ? 1 : way + 1));
+                r1i_arena_destroy(&k.arena);
+                assert_int_equal(r1i_arena_create(&k.arena, "scratch", NULL, r1i_op_scratch_bytes(s, 64, LEN, way == 3 ? 1 : way + 1), &k.err), R1_OK);
+                o[way] = chunked(&k, s, (r1i_cache_type)type, &seq, way == 3 ? LAST : FROM, way == 2 ? 1 : 0, way == 2);
+                kit_close(&k);
+            }
+            for (int way = 1; way < 4; way++) {
+                const int64_t from = (way == 3 ? LAST : FROM) * o_cols(s);
+                assert_bits_equal(o[way] + from, o[0] + from, LEN * o_cols(s) - from);
+            }
+            for (int way = 0; way < 4; way++) kit_free(o[way]);
+        }
+        sequence_free(&seq);
+    }
+}
+
 /* Keys and values at mirrored positions: the last row's sums in another order. Equality must see it, and a tolerance not. */
 static void test_another_order_shows(void **state)
 {
@@ -347,6 +379,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ref_against_double), cmocka_unit_test(test_nothing_moves_a_bit),
         cmocka_unit_test(test_neighbours),         cmocka_unit_test(test_scratch_bound),
+        cmocka_unit_test(test_long_context),
         cmocka_unit_test(test_another_order_shows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

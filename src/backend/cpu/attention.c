@@ -26,7 +26,7 @@ typedef struct attn {
     float *turned, *turned_scores;        /* MLA: BLOCK * key_dim, BLOCK * PAGE */
     result *own;                          /* [2 threads] */
     /* spans side by side */
-    int64_t wave, first_span;
+    int64_t wave, first_span, most_queries; /* spans of a block under way; queries of the largest block */
     result *running, *partial;            /* [blocks], [blocks * wave] */
     float *packed;                        /* [blocks][BLOCK * key_dim] */
 } attn;
@@ -149,12 +149,13 @@ static void merge_item(void *ctx, int64_t i, int thread)
 
 static float *take_floats(r1i_exec *ex, int64_t n) { return r1i_arena_take(ex->scratch, sizeof(float) * (size_t)n, ex->err); }
 
-static bool take_results(r1i_exec *ex, const attn *a, result *r, int64_t n)
+/* n results of `queries` queries each. */
+static bool take_results(r1i_exec *ex, const attn *a, result *r, int64_t n, int64_t queries)
 {
     for (int64_t i = 0; i < n; i++) {
-        r[i].m = take_floats(ex, R1I_ATTN_BLOCK);
-        r[i].l = r[i].m ? take_floats(ex, R1I_ATTN_BLOCK) : NULL;
-        r[i].acc = r[i].l ? take_floats(ex, R1I_ATTN_BLOCK * a->s->value_dim) : NULL;
+        r[i].m = take_floats(ex, queries);
+        r[i].l = r[i].m ? take_floats(ex, queries) : NULL;
+        r[i].acc = r[i].l ? take_floats(ex, queries * a->s->value_dim) : NULL;
         if (!r[i].acc) return false;
     }
     return true;
@@ -167,7 +168,8 @@ static r1_status run_waves(r1i_exec *ex, attn *a, int64_t max_spans)
     a->running = r1i_arena_take(ex->scratch, sizeof(result) * (size_t)a->blocks, ex->err);
     a->partial = a->running ? r1i_arena_take(ex->scratch, sizeof(result) * (size_t)(a->blocks * a->wave), ex->err) : NULL;
     a->packed = a->partial ? take_floats(ex, a->blocks * key_block) : NULL;
-    if (!a->packed || !take_results(ex, a, a->running, a->blocks) || !take_results(ex, a, a->partial, a->blocks * a->wave))
+    if (!a->packed || !take_results(ex, a, a->running, a->blocks, a->most_queries) ||
+        !take_results(ex, a, a->partial, a->blocks * a->wave, a->most_queries))
         return R1_ERR_NOMEM;
     for (int64_t i = 0; i < a->blocks; i++) {
         const block b = block_at(a, i);
@@ -188,7 +190,7 @@ static r1_status run_blocks(r1i_exec *ex, attn *a, int threads)
 {
     a->own = r1i_arena_take(ex->scratch, sizeof(result) * 2 * (size_t)threads, ex->err);
     a->queries = a->own ? take_floats(ex, threads * R1I_ATTN_BLOCK * a->s->key_dim) : NULL;
-    if (!a->queries || !take_results(ex, a, a->own, 2 * threads)) return R1_ERR_NOMEM;
+    if (!a->queries || !take_results(ex, a, a->own, 2 * threads, R1I_ATTN_BLOCK)) return R1_ERR_NOMEM;
     r1i_pool_run(ex->pool, a->blocks, whole_item, a);
     return R1_OK;
 }
@@ -207,6 +209,25 @@ static void cut_blocks(attn *a, int threads)
         for (int64_t i = 0; i < a->n_runs; i++) a->blocks += blocks_of(a, &a->runs[i]);
         if (a->blocks >= threads || size <= SMALLEST_BLOCK) return;
     }
+}
+
+static int64_t result_bytes(const attn *a, int64_t queries)
+{
+    return (int64_t)sizeof(float) * (queries * a->s->value_dim + 16 + 2 * (queries + 16)); /* each array begins on a line of its own */
+}
+/* A wave ends in two barriers, so it takes as many spans as R1I_ATTN_WAVE results of whole blocks a thread leave room for: a decoded row has
+ * few queries, and its 16K positions are one wave. At least 3, as blocks < 2 threads. */
+static int64_t wave_of(attn *a, int threads, int64_t max_spans)
+{
+    const int64_t room = R1I_ATTN_WAVE * threads * (int64_t)sizeof(float) * R1I_ATTN_BLOCK * (a->s->value_dim + 2);
+    a->most_queries = 0;
+    for (int64_t i = 0; i < a->n_runs; i++) {
+        const int64_t queries = min64(a->runs[i].n, a->row_block) * a->head_block;
+        if (queries > a->most_queries) a->most_queries = queries;
+    }
+    const int64_t fits = room / (result_bytes(a, a->most_queries) + (int64_t)sizeof(result)) / a->blocks;
+    const int64_t least = R1I_ATTN_WAVE * threads / a->blocks;
+    return min64(max_spans, fits > least ? fits : least);
 }
 
 static r1_status run_all(r1i_exec *ex, attn *a)
@@ -228,7 +249,7 @@ static r1_status run_all(r1i_exec *ex, attn *a)
         if (!a->turned) return R1_ERR_NOMEM;
     }
     if (threads == 1 || max_spans == 1 || a->blocks >= 2 * threads) return run_blocks(ex, a, threads);
-    a->wave = R1I_ATTN_WAVE * threads / a->blocks; /* at least 3, as blocks < 2 threads */
+    a->wave = wave_of(a, threads, max_spans);
     return run_waves(ex, a, max_spans);
 }
 

@@ -42,7 +42,7 @@ R1I_INLINE void attn_tile_body(const attn_tile_args *t, const int rows, const in
         v16 b[4];
         R1I_UNROLL for (int v = 0; v < vecs; v++) {
             const void *const p = w[v] + k * step;
-            _mm_prefetch((const char *)(ahead[v] + k * ahead_step), _MM_HINT_T0);
+            _mm_prefetch((const char *)(ahead[v] + k * ahead_step), _MM_HINT_T1);
             b[v] = bf16 ? v16_bf16((const uint16_t *)p) : v16_load((const float *)p);
         }
         R1I_UNROLL for (int r = 0; r < rows; r++) {
