@@ -10,10 +10,12 @@
 #include "backend/cpu/attention.h"
 #include "backend/cpu/lanes/attention_tile.h"
 
-/* A page as the tiles read it: f32, or bf16 in place. */
+/* A page as the tiles read it: f32, or bf16 and q8 in place. */
 typedef struct page_view {
     const uint8_t *keys, *values;
-    bool bf16;
+    attn_tile_kind key_kind, value_kind;
+    const float *key_scales, *value_scales; /* q8 in place, else NULL */
+    int64_t value_groups;
     int64_t value_stride;            /* elements */
     const uint8_t *next_keys, *next_values; /* what memory should bring meanwhile, elem bytes each */
     int64_t elem;
@@ -147,7 +149,7 @@ static void soften(const r1i_attn_span *a, int64_t iq, int64_t n)
 
 static float page_element(const page_view *v, int64_t i)
 {
-    if (v->bf16) {
+    if (v->value_kind == ATTN_BF16) {
         uint16_t h;
         memcpy(&h, v->values + i * 2, sizeof h);
         return r1i_bf16_to_f32(h);
@@ -161,9 +163,10 @@ static float page_element(const page_view *v, int64_t i)
 static void add_values(const r1i_attn_span *a, const page_view *v, int64_t q0, int64_t q1, int64_t j0, int64_t j1)
 {
     const int64_t dim = a->shape->value_dim, whole = dim / 16, first = j0 * v->value_stride;
-    const attn_tile_args t = {.x = a->scores + q0 * R1I_PAGE + j0, .xs = R1I_PAGE, .w = v->values + first * (v->bf16 ? 2 : 4), .ldw = v->value_stride,
-                              .wps = 16, .k = j1 - j0, .acc = a->acc + q0 * dim, .as = dim, .ahead = v->next_keys + first * v->elem, .ahead_elem = v->elem};
-    attn_tile_all(t, q1 - q0, whole, v->bf16);
+    const attn_tile_args t = {.x = a->scores + q0 * R1I_PAGE + j0, .xs = R1I_PAGE, .w = v->values + first * attn_tile_elem(v->value_kind), .ldw = v->value_stride,
+                              .wps = 16, .k = j1 - j0, .acc = a->acc + q0 * dim, .as = dim, .ahead = v->next_keys + first * v->elem, .ahead_elem = v->elem,
+                              .scale = v->value_scales ? v->value_scales + j0 * v->value_groups : NULL, .scale_step = v->value_groups};
+    attn_tile_all(t, q1 - q0, whole, v->value_kind);
     for (int64_t d = whole * 16; d < dim; d++) {
         for (int64_t q = q0; q < q1; q++) {
             float c = a->acc[q * dim + d];
@@ -196,8 +199,9 @@ static void score_gqa(const r1i_attn_span *a, const page_view *v, int64_t q0, in
     const int64_t dim = a->shape->key_dim;
     memset(a->scores + q0 * R1I_PAGE, 0, sizeof(float) * (size_t)((nq - q0) * R1I_PAGE));
     const attn_tile_args args = {.x = a->q + q0 * dim, .xs = dim, .w = v->keys, .ldw = 16, .wps = dim * 16, .k = dim,
-                                 .acc = a->scores + q0 * R1I_PAGE, .as = R1I_PAGE, .ahead = v->next_values, .ahead_elem = v->elem};
-    attn_tile_all(args, nq - q0, (n + 15) / 16, v->bf16);
+                                 .acc = a->scores + q0 * R1I_PAGE, .as = R1I_PAGE, .ahead = v->next_values, .ahead_elem = v->elem,
+                                 .scale = v->key_scales, .scale_step = r1i_cache_groups(dim) * 16};
+    attn_tile_all(args, nq - q0, (n + 15) / 16, v->key_kind);
 }
 /* All queries, the positions' rows as the tile's rows; then the scores are turned back. */
 static void score_mla(const r1i_attn_span *a, const page_view *v, int64_t nq, int64_t n)
@@ -206,7 +210,7 @@ static void score_mla(const r1i_attn_span *a, const page_view *v, int64_t nq, in
     memset(a->turned_scores, 0, sizeof(float) * (size_t)(n * lanes));
     const attn_tile_args args = {.x = (const float *)(const void *)v->keys, .xs = dim, .w = (const uint8_t *)a->turned, .ldw = lanes, .wps = 16,
                                  .k = dim, .acc = a->turned_scores, .as = lanes, .ahead = (const uint8_t *)a->turned, .ahead_elem = 0};
-    attn_tile_all(args, n, lanes / 16, false);
+    attn_tile_all(args, n, lanes / 16, ATTN_F32);
     for (int64_t j = 0; j < n; j += 8)
         for (int64_t q = 0; q < nq; q += 8) turn8(a->scores + q * R1I_PAGE + j, R1I_PAGE, a->turned_scores + j * lanes + q, lanes);
 }
@@ -216,7 +220,8 @@ static page_view view_page(const r1i_attn_span *a, const r1i_kv_head *page, int6
     const r1i_attn_shape *const s = a->shape;
     const bool more = t + R1I_PAGE <= a->pos0 + a->rows - 1;
     const r1i_kv_head next = more ? r1i_kv_page(a, t + R1I_PAGE) : *page;
-    return (page_view){.keys = page->keys, .values = page->values, .bf16 = !s->mla && a->kv->type == R1I_CACHE_BF16,
+    const attn_tile_kind kind = !s->mla && a->kv->type == R1I_CACHE_BF16 ? ATTN_BF16 : ATTN_F32;
+    return (page_view){.keys = page->keys, .values = page->values, .key_kind = kind, .value_kind = kind, .value_groups = r1i_cache_groups(s->value_dim),
                        .value_stride = s->mla ? s->key_dim : s->value_dim, .next_keys = next.keys, .next_values = page->values,
                        .elem = a->kv->type == R1I_CACHE_F32 ? 4 : a->kv->type == R1I_CACHE_BF16 ? 2 : 1};
 }
@@ -236,12 +241,18 @@ static void attn_page(const r1i_attn_span *a, int64_t t)
         if (type != R1I_CACHE_F32) v.keys = v.values = (const uint8_t *)a->keys;
         score_mla(a, &v, nq, n);
     } else {
-        if (type == R1I_CACHE_Q8) {
+        const bool in_place = nq <= ATTN_ROWS && s->value_dim % 16 == 0; /* one tile of rows: nothing would be widened twice */
+        if (type == R1I_CACHE_Q8 && in_place) {
+            v.key_kind = ATTN_Q8_KEYS;
+            v.value_kind = ATTN_Q8_VALUES;
+            v.key_scales = page.key_scales;
+            v.value_scales = page.value_scales;
+        } else if (type == R1I_CACHE_Q8) {
             widen_keys(a, &page, n);
             v.keys = v.values = (const uint8_t *)a->keys;
         }
         score_gqa(a, &v, q0, nq, n);
-        if (type == R1I_CACHE_Q8) widen_rows(a, page.values, page.value_scales, n, s->value_dim, s->value_dim);
+        if (type == R1I_CACHE_Q8 && !in_place) widen_rows(a, page.values, page.value_scales, n, s->value_dim, s->value_dim);
     }
     for (int64_t q = q0; q < nq; q++) soften(a, q, seen(a, q, t));
     weigh_values(a, &v, q0, nq, t);
