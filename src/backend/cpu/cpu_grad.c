@@ -2,7 +2,7 @@
  * so that threads never move a bit. Attention has its own file. */
 #include <string.h>
 
-#include "backend/cpu/elementary.h"
+#include "backend/cpu/cpu_ops.h"
 #include "backend/cpu/grad.h"
 #include "tensor/codec.h"
 
@@ -397,18 +397,6 @@ static r1_status cross_entropy(r1i_exec *ex, r1i_mat logits, const int32_t *targ
 
 /* ---- router ------------------------------------------------------------------------------------------------------------ */
 
-static void scores_of(const r1i_router_shape *s, const float *logit, float *score)
-{
-    if (s->sigmoid) {
-        for (int64_t e = 0; e < s->experts; e++) score[e] = r1i_sigmoidf(logit[e]);
-        return;
-    }
-    float max = -INFINITY, sum = 0.0f;
-    for (int64_t e = 0; e < s->experts; e++) max = logit[e] > max ? logit[e] : max;
-    for (int64_t e = 0; e < s->experts; e++) sum += score[e] = r1i_expf(logit[e] - max);
-    for (int64_t e = 0; e < s->experts; e++) score[e] = score[e] / sum;
-}
-
 /* dscore -> dlogit, added. */
 static void through_scores(const r1i_router_shape *s, const float *score, const double *dscore, float *dlogit)
 {
@@ -437,7 +425,7 @@ static void balance_load(const r1i_router_shape *s, r1i_mat logits, const r1i_ru
     bool taken[R1I_ROUTER_EXPERTS];
     memset(f, 0, (size_t)s->experts * sizeof *f);
     for (int64_t r = run->first; r < run->first + run->n; r++) {
-        scores_of(s, row_of(logits, r), score);
+        r1i_cpu_affinities(s, row_of(logits, r), score);
         memset(taken, 0, (size_t)s->experts * sizeof *taken);
         for (int64_t j = 0; j < s->topk; j++) {
             int64_t best = -1;
@@ -457,7 +445,7 @@ static void router_run(const r1i_router_shape *s, r1i_mat dlogits, r1i_mat logit
     double dscore[R1I_ROUTER_EXPERTS], f[R1I_ROUTER_EXPERTS];
     if (alpha != 0.0f) balance_load(s, logits, run, f);
     for (int64_t r = run->first; r < run->first + run->n; r++) {
-        scores_of(s, row_of(logits, r), score);
+        r1i_cpu_affinities(s, row_of(logits, r), score);
         memset(dscore, 0, (size_t)s->experts * sizeof *dscore);
         through_gates(s, score, expert + r * s->topk, dweight + r * s->topk, dscore);
         if (alpha != 0.0f) {

@@ -3,8 +3,7 @@
 
 #include "backend/cpu/elementary.h"
 
-/* Affinities: sigmoid, or softmax over all experts with the sum in ascending id. */
-static void affinities(const r1i_router_shape *s, const float *logit, float *score)
+void r1i_cpu_affinities(const r1i_router_shape *s, const float *logit, float *score)
 {
     if (s->sigmoid) {
         for (int64_t e = 0; e < s->experts; e++) score[e] = r1i_sigmoidf(logit[e]);
@@ -59,7 +58,7 @@ static void route_row(const r1i_router_shape *s, const float *logit, const float
 {
     float score[R1I_ROUTER_EXPERTS], choice[R1I_ROUTER_EXPERTS];
     bool taken[R1I_ROUTER_EXPERTS] = {false}, chosen[R1I_ROUTER_EXPERTS] = {false};
-    affinities(s, logit, score);
+    r1i_cpu_affinities(s, logit, score);
     for (int64_t e = 0; e < s->experts; e++) choice[e] = bias ? score[e] + bias[e] : score[e];
     if (s->groups > 1) limit_groups(s, choice, taken);
     for (int64_t i = 0; i < s->topk; i++) {
