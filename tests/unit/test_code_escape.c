@@ -110,6 +110,8 @@ static void test_network(void **state)
     expect(*state, contained, PROBE("'inet': lambda: __import__('socket').socket(), 'udp': lambda: __import__('socket').socket(2, 2),"
                                     "'unix': lambda: __import__('socket').socket(1, 1), 'netlink': lambda: __import__('socket').socket(16, 3),"
                                     "'name': lambda: __import__('socket').gethostbyname('localhost.localdomain.example')"), "AC");
+    /* and were the filter climbed: a network without a single route, not the machine's; none of its capabilities either */
+    expect(*state, contained, "lines = open('/proc/net/route').read().strip().splitlines()\nprint('contained' if len(lines) <= 1 else lines)", "AC");
     /* what a library needs inside stays possible */
     expect(*state, contained, "import asyncio\nasync def f(): return 'contained'\nprint(asyncio.run(f()))", "AC");
     expect(*state, contained, "import threading, subprocess\nt = threading.Thread(target=lambda: print(subprocess.check_output(['/bin/echo', 'contained']).decode())); t.start(); t.join()", "AC");
