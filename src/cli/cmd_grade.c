@@ -274,7 +274,7 @@ static int run(cli *app, void *p)
     const params *const a = p;
     if (a->list) return list_graders(app, a->json);
     if (a->recorded.run) {
-        if (a->task || a->reward || a->answer || a->file) return cli_fail(app, CLI_USAGE, "a RUN is graded by its own tasks' graders: it goes with no other input");
+        if (a->task || a->reward || a->answer || a->file) return cli_fail(app, CLI_USAGE, "a RUN is graded by its own tasks' graders: it goes with no other input (a file of pairs: --file)");
         return grade_run(app, &a->recorded, a->json);
     }
     if (!a->task == !a->reward) return cli_fail(app, CLI_USAGE, "give --task or --reward (--list names the graders)");

@@ -24,7 +24,11 @@ static r1_status find_file(const r1i_task *t, const char *data, char **path, r1_
     *path = NULL;
     if (!t->data && r1i_is_directory(data))
         return r1i_fail(err, R1_ERR_USAGE, "task %s has no data file of its own: --data must name a file, %s is a folder", t->name, data);
-    if (!t->data || r1i_file_exists(data)) return r1i_jsonl_find(data, path, err);
+    if (!t->data || r1i_file_exists(data)) {
+        const r1_status st = r1i_jsonl_find(data, path, err);
+        if (st != R1_OK) r1i_error_prefix(err, "task %s: --data must name its file: ", t->name);
+        return st;
+    }
     char *const joined = r1i_path_join(data, t->data);
     if (!joined) return r1i_fail(err, R1_ERR_NOMEM, "%s", data);
     const r1_status st = r1i_jsonl_find(joined, path, err);

@@ -80,7 +80,7 @@ static r1_status make_folder(const char *dir, r1_error *err)
     }
     free(path);
     if (!e && !r1i_is_directory(dir)) e = ENOTDIR;
-    return e ? r1i_fail_errno(err, e, "%s", dir) : R1_OK;
+    return e ? r1i_fail_errno(err, e, "%s: the folder cannot be made", dir) : R1_OK;
 }
 
 /* Two writers of one run would interleave: the second is told. The lock goes with the process, however it ends. */

@@ -119,6 +119,7 @@ same 'after regrading' "$(tail -n +2 "$tmp/whole.txt")" "$("$r1" report "$tmp/wh
 # bad input
 check 'no task' 2 "there is no task 'nothing'; there are: aime24, aime25" "$r1" eval --task-dir "$tasks" "$model" --task nothing
 check 'no folder of tasks' 2 'no task file in /nowhere' "$r1" eval --task-dir /nowhere "$model" --task gsm8k
+check 'no file' 3 'task custom: --data must name its file: there is no /nowhere.jsonl' "$r1" eval --task-dir "$tasks" "$model" --task custom --data /nowhere.jsonl --out "$tmp/no"
 check 'no data' 3 'the data folder is missing: there is no /nowhere/gsm8k/test.jsonl, nor with .gz or .zst' "$r1" eval --task-dir "$tasks" "$model" --task gsm8k --data /nowhere --out "$tmp/no"
 check 'no model' 2 'give a MODEL or an --endpoint' "$r1" eval --task gsm8k
 check 'twice' 2 'task short is named twice' "$r1" eval "$model" --task "$tmp/short.yaml,$tmp/short.yaml" --data "$tmp" --out "$tmp/no"

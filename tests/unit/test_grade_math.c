@@ -89,6 +89,16 @@ static void test_options(void **state)
     r1_grader_destroy(g);
 }
 
+/* A last box that cannot be read is an answer that cannot be read: neither the sentence before it nor an earlier box stands in. */
+static void test_unreadable_box(void **state)
+{
+    (void)state;
+    r1_grader *const g = open_grader("math", NULL);
+    static const char *const texts[] = {"The answer is 7. \\boxed{7 + }", "\\boxed{7} or \\boxed{(7}", "#### 7\n\\boxed{\\frac{7}}", "\\boxed{7 + } so it is 7"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) assert_false(grade(g, "7", texts[i]).correct);
+    r1_grader_destroy(g);
+}
+
 static void test_thinking(void **state)
 {
     (void)state;
@@ -191,7 +201,7 @@ static void test_hostile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golds), cmocka_unit_test(test_options), cmocka_unit_test(test_thinking),
+        cmocka_unit_test(test_golds), cmocka_unit_test(test_options), cmocka_unit_test(test_unreadable_box), cmocka_unit_test(test_thinking),
         cmocka_unit_test(test_same),  cmocka_unit_test(test_choice),  cmocka_unit_test(test_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
