@@ -1,10 +1,12 @@
-/* Tokens a second of one training step (forward, backward, AdamW) on random tokens. One JSON line.
- *     bench_train CONFIG.json SEQUENCES LENGTH STEPS [THREADS] [MICRO_BATCH] [COMPUTE] */
+/* Tokens a second of one training step (forward, backward, AdamW) on random tokens. One JSON line. With `stdin` a
+ * step waits for a line from there and prints a line of its own, so that another program can take turns (vs_torch_train.py).
+ *     bench_train CONFIG.json SEQUENCES LENGTH STEPS [THREADS] [MICRO_BATCH] [COMPUTE] [stdin] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -43,6 +45,13 @@ static void make_model(const char *config, char *folder, r1_error *err)
     r1_free(text);
 }
 
+static double peak_mib(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)u.ru_maxrss / 1024.0;
+}
+
 static int by_value(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
@@ -54,7 +63,7 @@ int main(int argc, char **argv)
     r1_error err;
     char folder[] = "/tmp/bench_train_XXXXXX", path[512];
     if (argc < 5) {
-        fprintf(stderr, "usage: bench_train CONFIG.json SEQUENCES LENGTH STEPS [THREADS] [MICRO_BATCH] [COMPUTE]\n");
+        fprintf(stderr, "usage: bench_train CONFIG.json SEQUENCES LENGTH STEPS [THREADS] [MICRO_BATCH] [COMPUTE] [stdin]\n");
         return 2;
     }
     const int64_t sequences = atoll(argv[2]), length = atoll(argv[3]), steps = atoll(argv[4]);
@@ -84,8 +93,11 @@ int main(int argc, char **argv)
     for (int64_t i = 0; i < micro; i++) runs[i] = (r1i_run){.first = i * length, .n = length, .pages = page + i * pages};
     for (int64_t i = 0; i < micro * pages; i++) page[i] = (int32_t)i;
     double loss = 0, backward = 0;
+    const bool turns = argc > 8 && strcmp(argv[8], "stdin") == 0;
     for (int64_t step = 0; step < steps; step++) {
+        if (turns && !fgets(path, sizeof path, stdin)) break;
         const double t0 = r1i_seconds();
+        const clock_t cpu = clock();
         r1i_gradients_zero(&g);
         loss = 0;
         for (int64_t b = 0; b < sequences / micro; b++) {
@@ -105,17 +117,19 @@ int main(int argc, char **argv)
         r1i_adamw_step(&adamw, &g, pool, step + 1, norm);
         seconds[step] = r1i_seconds() - t0;
         backward += r1i_seconds() - t1;
+        if (turns)
+            printf("{\"tokens_per_second\": %.1f, \"cpu_seconds\": %.4f, \"loss\": %.6f, \"peak_mib\": %.0f}\n", (double)(sequences * length) / seconds[step],
+                   (double)(clock() - cpu) / CLOCKS_PER_SEC, loss, peak_mib());
+        fflush(stdout);
     }
     qsort(seconds, (size_t)steps, sizeof *seconds, by_value);
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
     r1i_param_count count;
     r1i_config_count(&m->config, &count);
     const double median = seconds[steps / 2], tokens = (double)(sequences * length);
     printf("{\"bench\": \"train\", \"compute\": \"%s\", \"parameters\": %llu, \"active\": %llu, \"sequences\": %lld, \"length\": %lld, \"threads\": %d, \"micro_batch\": %lld, "
            "\"tokens_per_second\": %.1f, \"gflops\": %.1f, \"median_seconds\": %.4f, \"best_seconds\": %.4f, \"optimizer_seconds\": %.4f, \"loss\": %.6f, \"peak_mib\": %.0f}\n",
            params.compute == R1_COMPUTE_BF16 ? "bf16" : "f32", (unsigned long long)count.total, (unsigned long long)count.active, (long long)sequences, (long long)length, threads, (long long)micro,
-           tokens / median, 6.0 * (double)count.active * tokens / median * 1e-9, median, seconds[0], backward / (double)steps, loss, (double)u.ru_maxrss / 1024.0);
+           tokens / median, 6.0 * (double)count.active * tokens / median * 1e-9, median, seconds[0], backward / (double)steps, loss, peak_mib());
     r1i_stepper_destroy(&s);
     r1i_gradients_destroy(&g);
     r1i_pool_destroy(pool);
