@@ -119,7 +119,7 @@ static void test_golden(void **state)
 
 enum { STEPS = 8, VOCAB = 320 };
 
-/* A tiny R1 with its MTP layer, forty rows of random ids, a recipe that uses every loss. */
+/* A tiny R1 with its MTP layer, forty rows of random ids, a recipe that uses every loss, one compute or the other. */
 static void make_run(char model[512], char data[512], char recipe[512])
 {
     char dir[300], text[2048];
@@ -138,9 +138,9 @@ static void make_run(char model[512], char data[512], char recipe[512])
     assert_int_equal(fclose(f), 0);
     snprintf(recipe, 512, "%s/run.yaml", top);
     snprintf(text, sizeof text,
-             "model: %s\ndata: {files: [%s]}\nsequence_length: 64\nbatch_size: 4\nmicro_batch: 2\nsteps: %d\nseed: 3\n"
+             "model: %s\ndata: {files: [%s]}\nsequence_length: 64\nbatch_size: 4\nmicro_batch: 2\nsteps: %d\nseed: 3\ncompute: %s\n"
              "optimizer: {lr: 1e-3, min_lr: 1e-4, warmup_steps: 2}\nloss: {mtp_weight: 0.3, balance_alpha: 1e-3, bias_speed: 1e-3}\ncheckpoint: {every: 2, keep: 2}\n",
-             model, data, STEPS);
+             model, data, STEPS, r1i_rng_below(&rng, 2) ? "bf16" : "f32");
     put_file(recipe, text);
 }
 
