@@ -204,4 +204,6 @@ static inline __m256 eight_exp(__m256 x)
 }
 static inline v16 v16_exp(v16 x) { return v16_of(eight_exp(x.lo), eight_exp(x.hi)); }
 
+#include "backend/cpu/lanes/x86_eights.h"
+
 #endif

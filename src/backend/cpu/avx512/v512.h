@@ -127,4 +127,6 @@ static inline v16 v16_exp(v16 x)
     return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
 }
 
+#include "backend/cpu/lanes/x86_eights.h"
+
 #endif

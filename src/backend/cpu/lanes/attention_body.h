@@ -21,27 +21,6 @@ typedef struct page_view {
     int64_t elem;
 } page_view;
 
-/* dst[c * ds + r] = src[r * ss + c], 8 x 8. */
-static void turn8(float *dst, int64_t ds, const float *src, int64_t ss)
-{
-    __m256 r[8], t[8];
-    for (int i = 0; i < 8; i++) r[i] = _mm256_loadu_ps(src + i * ss);
-    for (int i = 0; i < 8; i += 2) {
-        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
-        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
-    }
-    for (int i = 0; i < 8; i += 4) {
-        r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
-        r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
-        r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
-        r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
-    }
-    for (int i = 0; i < 4; i++) {
-        _mm256_storeu_ps(dst + i * ds, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
-        _mm256_storeu_ps(dst + (i + 4) * ds, _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
-    }
-}
-
 static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 /* MLA: the block's queries, [nq, key_dim], as [key_dim][nq up to 16]; lanes of absent queries become zero. */
@@ -100,24 +79,6 @@ static int64_t seen(const r1i_attn_span *a, int64_t iq, int64_t t)
 {
     const int64_t n = a->pos0 + iq / a->heads - t + 1;
     return n < 0 ? 0 : n < R1I_PAGE ? n : R1I_PAGE;
-}
-
-/* max(m, all lanes); no lane is NaN. */
-static float lane_max(v16 v, float m)
-{
-    __m128 t = _mm_max_ps(_mm256_castps256_ps128(_mm256_max_ps(v16_lo(v), v16_hi(v))), _mm256_extractf128_ps(_mm256_max_ps(v16_lo(v), v16_hi(v)), 1));
-    t = _mm_max_ps(t, _mm_movehl_ps(t, t));
-    t = _mm_max_ss(t, _mm_movehdup_ps(t));
-    const float most = _mm_cvtss_f32(t);
-    return most > m ? most : m;
-}
-/* r1i_fold16's tree. */
-static float lane_sum(v16 v)
-{
-    const __m256 eight = _mm256_add_ps(v16_lo(v), v16_hi(v));
-    __m128 t = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
-    t = _mm_add_ps(t, _mm_movehl_ps(t, t));
-    return _mm_cvtss_f32(_mm_add_ss(t, _mm_movehdup_ps(t)));
 }
 
 /* Scores of one query become weights: scaled, maximum, exp, sum; the sums so far are scaled down to the new maximum.

@@ -57,7 +57,7 @@ R1I_INLINE void attn_tile_body(const attn_tile_args *t, const int rows, const in
             if (kind == ATTN_Q8_KEYS && k % R1I_Q8_GROUP == 0) scale[v] = v16_load(t->scale + k / R1I_Q8_GROUP * 16 + v * t->scale_step);
             if (kind == ATTN_Q8_VALUES && v % 2 == 0) scale[v] = v16_set1(t->scale[k * t->scale_step + v / 2]);
             if (kind == ATTN_Q8_VALUES ? v == 0 : kind != ATTN_Q8_KEYS || k % 4 == 0) /* a line holds more than a load */
-                _mm_prefetch((const char *)(ahead[v] + k * ahead_step), _MM_HINT_T1);
+                __builtin_prefetch(ahead[v] + k * ahead_step, 0, 2);
             b[v] = attn_tile_load(w[v] + k * step, kind == ATTN_Q8_VALUES ? scale[v / 2 * 2] : scale[v], kind);
         }
         R1I_UNROLL for (int r = 0; r < rows; r++) {
@@ -104,6 +104,8 @@ static inline int attn_tile_vecs(int rows, int64_t left)
 {
 #if defined(__AVX512F__)
     const int most = rows <= 6 ? 4 : 2;
+#elif defined(__aarch64__)
+    const int most = rows == 1 ? 4 : rows <= 2 ? 2 : 1;
 #else
     const int most = rows == 1 ? 4 : rows <= 3 ? 2 : 1;
 #endif

@@ -69,7 +69,7 @@ R1I_INLINE void stream_pairs(const stream *s, const int rows, const int np, v16 
         R1I_UNROLL for (int p = 0; p < np; p++) {
             v16 w0, w1;
             const uint8_t *const line = s->w + p * s->stride + k * 64;
-            if (AHEAD > 0 && rows > 1) _mm_prefetch((const char *)(line + AHEAD), _MM_HINT_T0);
+            if (AHEAD > 0 && rows > 1) __builtin_prefetch(line + AHEAD, 0, 3);
             if (f16) v16_pair_f16(line, &w0, &w1);
             else v16_pair_bf16(line, &w0, &w1);
             stream_step(s, rows, np, acc, 2 * k, p, w0);
@@ -97,7 +97,7 @@ R1I_INLINE void stream_f8(const stream *s, const int rows, const int np, v16 *ac
         for (; k + 4 <= end; k += 4) {
             R1I_UNROLL for (int p = 0; p < np; p++) {
                 v16 w[4];
-                if (AHEAD > 0 && rows > 1) _mm_prefetch((const char *)(s->w + p * s->stride + k * 16 + AHEAD), _MM_HINT_T0);
+                if (AHEAD > 0 && rows > 1) __builtin_prefetch(s->w + p * s->stride + k * 16 + AHEAD, 0, 3);
                 v16_quad_f8(s->w + p * s->stride + k * 16, w);
                 R1I_UNROLL for (int i = 0; i < 4; i++) stream_step(s, rows, np, acc, k + i, p, v16_mul(w[i], scale[p]));
             }

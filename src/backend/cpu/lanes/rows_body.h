@@ -68,20 +68,14 @@ static void moe_combine_row(float *y, const float *out, int64_t out_stride, cons
 }
 static void bf16_row(uint16_t *y, const float *x, int64_t n) { plain_bf16_row(y, x, n); }
 
-/* 16 double lanes by id mod 16: the f32 terms of one vector widen to two or four registers of doubles. */
+/* 16 double lanes by id mod 16. */
 static void row_sum_exp(const float *x, int64_t n, float scale, float max, double lane[16])
 {
     const v16 s = v16_set1(scale), m = v16_set1(max);
-    __m256d sum[4] = {_mm256_setzero_pd(), _mm256_setzero_pd(), _mm256_setzero_pd(), _mm256_setzero_pd()};
-    for (int64_t i = 0; i < n; i += 16) {
-        const v16 e = v16_first(v16_exp(v16_sub(v16_mul(take(x + i, n - i), s), m)), n - i, v16_zero());
-        const __m256 lo = v16_lo(e), hi = v16_hi(e);
-        sum[0] = _mm256_add_pd(sum[0], _mm256_cvtps_pd(_mm256_castps256_ps128(lo)));
-        sum[1] = _mm256_add_pd(sum[1], _mm256_cvtps_pd(_mm256_extractf128_ps(lo, 1)));
-        sum[2] = _mm256_add_pd(sum[2], _mm256_cvtps_pd(_mm256_castps256_ps128(hi)));
-        sum[3] = _mm256_add_pd(sum[3], _mm256_cvtps_pd(_mm256_extractf128_ps(hi, 1)));
-    }
-    for (int i = 0; i < 4; i++) _mm256_storeu_pd(lane + 4 * i, sum[i]);
+    d16 sum = d16_zero();
+    for (int64_t i = 0; i < n; i += 16)
+        sum = d16_add(sum, v16_first(v16_exp(v16_sub(v16_mul(take(x + i, n - i), s), m)), n - i, v16_zero()));
+    d16_store(lane, sum);
 }
 
 static inline void set_row_kernels(r1i_cpu_kernels *k)

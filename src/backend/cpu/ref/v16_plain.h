@@ -82,7 +82,4 @@ static inline v16 v16_bf16(const uint16_t *p)
     return v;
 }
 
-/* tile.h asks for what lies ahead; plain C leaves that to the processor. */
-#define _mm_prefetch(address, hint) ((void)(address))
-
 #endif
