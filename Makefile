@@ -6,7 +6,7 @@ MODEL ?=
 ARGS ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all run test debug asan ubsan tsan fuzz coverage clang minimal bench layers loc lint install clean help
+.PHONY: all run test test-neon debug asan ubsan tsan fuzz coverage clang minimal bench layers loc lint install clean help
 
 configure = cmake --preset $(1) >/dev/null
 compile = cmake --build build$(1) -j $(JOBS) $(2)
@@ -38,6 +38,12 @@ asan ubsan tsan: ## the tests under a sanitizer
 	@$(call configure,$@)
 	@$(call compile,-$@)
 	@tools/run_tests.sh build-$@ $(ARGS)
+
+test-neon: ## the op table cross-built for AArch64, its tests under qemu-user: the bytes of x86
+	@tools/install-deps.sh neon
+	@$(call configure,neon)
+	@$(call compile,-neon)
+	@tools/run_tests.sh build-neon $(ARGS)
 
 fuzz: ## FUZZ_SECONDS=60: each parser under libFuzzer with ASan and UBSan (TARGETS=fuzz_gguf ... for some)
 	@tools/install-deps.sh core test tools
@@ -75,4 +81,4 @@ clean: ## remove every object folder
 	rm -rf build build-*
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z ]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile

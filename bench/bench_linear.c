@@ -27,6 +27,7 @@ static bool row_of_table(const char *isa, r1i_cpu_kernels *k)
     r1i_cpu_ref_quant_kernels(k);
     if (strcmp(isa, "c") == 0) return true;
     if (strcmp(isa, "avx2") == 0) return r1i_cpu_avx2_quant_kernels(k);
+    if (strcmp(isa, "neon") == 0) return r1i_cpu_neon_quant_kernels(k) && (!(r1i_cpu_features() & R1I_CPU_DOTPROD) || r1i_cpu_neon_dot_kernels(k));
     return r1i_cpu_avx512_quant_kernels(k);
 }
 

@@ -30,7 +30,7 @@ BEGIN {
     known["cli"] = 1
     list = "assert ctype dirent dlfcn errno fcntl fenv float getopt grp inttypes langinfo limits locale malloc math poll " \
            "pthread sched semaphore setjmp signal spawn stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib string strings " \
-           "termios time unistd wchar wctype immintrin emmintrin cpuid"
+           "termios time unistd wchar wctype immintrin emmintrin cpuid arm_neon"
     n = split(list, word, " ")
     for (i = 1; i <= n; i++) libc[word[i] ".h"] = 1
 }

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs the Debian 12 packages r1 is built from: install-deps.sh [core] [features] [test] [tools]
+# Installs the Debian 12 packages r1 is built from: install-deps.sh [core] [features] [test] [tools] [neon]
 #   core      what every build needs            features  optional libraries, each adds one ability
 #   test      what `make test` needs            tools     other compilers, fuzzing, checkers, coverage
+#   neon      what `make test-neon` needs: a compiler for AArch64 and an emulator
 # Looks first and does nothing when all is there. Needs root or sudo only when something is missing.
 set -eu
 
@@ -10,6 +11,7 @@ features='libedit-dev libbsd-dev libncurses-dev libsqlite3-dev libyaml-dev zlib1
  libflint-dev libflint-arb-dev libcalcium-dev libantic-dev libmpfr-dev libgmp-dev libhwloc-dev libcurl4
  libexttextcat-dev libexttextcat-data'
 test='libcmocka-dev mandoc'
+neon='gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user cmake ninja-build librandom123-dev'
 tools='clang libclang-rt-14-dev clang-tidy clang-format cppcheck codespell gcovr valgrind ccache'
 
 [ $# -gt 0 ] || set -- core
@@ -20,7 +22,8 @@ for group; do
     features) wanted="$wanted $features" ;;
     test) wanted="$wanted $test" optional= ;;
     tools) wanted="$wanted $tools" ;;
-    *) echo "usage: $0 [core] [features] [test] [tools]" >&2; exit 2 ;;
+    neon) wanted="$wanted $neon" optional= ;;
+    *) echo "usage: $0 [core] [features] [test] [tools] [neon]" >&2; exit 2 ;;
     esac
 done
 

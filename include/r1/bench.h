@@ -32,7 +32,7 @@ R1_API void r1_meter_cpu_time(r1_meter *meter);
 R1_API size_t r1_meter_bytes(const r1_meter *meter); /* of the buffer, all of it resident */
 /** One slice: stream for about `seconds`, bytes a second. */
 R1_API double r1_meter_read(r1_meter *meter, double seconds);
-/** One slice of arithmetic with the instructions of `isa` ("c", "avx2", "avx512"; "auto" or NULL: the best): operations a second, 0
+/** One slice of arithmetic with the instructions of `isa` ("c", "avx2", "avx512", "neon"; "auto" or NULL: the best): operations a second, 0
  * where the processor lacks them. For BF16 without such an instruction: F32's, as the kernels then compute. */
 R1_API double r1_meter_peak(r1_meter *meter, const char *isa, r1_peak peak, double seconds);
 

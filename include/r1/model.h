@@ -20,7 +20,7 @@ typedef struct r1_model_params {
                                 * and rounded beside it, which is what products read); quantised sources are refused */
     const char *panels;        /* a file that r1_panels_write made: an error where it does not fit the checkpoint. NULL: the one beside
                                 * the checkpoint, if there is one that fits (one that does not is logged). "": none */
-    const char *isa;           /* "auto" (NULL), "c", "avx2", "avx512": rows of the op table; the same bits in each */
+    const char *isa;           /* "auto" (NULL), "c", "avx2", "avx512", "neon": rows of the op table; the same bits in each */
 } r1_model_params;
 R1_API r1_model_params r1_model_params_default(void);
 
@@ -35,7 +35,7 @@ typedef struct r1_model_info {
     const char *architecture;  /* "deepseek_v3", "qwen2", "llama" */
     bool trainable;            /* every parameter as f32 in the model's own memory, so that a trainer can change it in place; quantised
                                 * sources are refused */
-    const char *isa;           /* row of the op table in use: "c", "avx2", "avx512" */
+    const char *isa;           /* row of the op table in use: "c", "avx2", "avx512", "neon" */
     int64_t vocab_size, hidden_size, layers, max_positions, mtp_layers;
     int64_t moe_layers, experts_per_token; /* 0 for dense models */
     uint64_t parameters;

@@ -52,7 +52,7 @@ static void options(opt_list *l, void *p)
     opt_choice(l, 0, "cache-type", "f32|bf16|q8|q8_0", &a->s.cache_type, "numbers in the key-value cache; q8: 9 bits each (q8_0 is another name for it)");
     opt_choice(l, 0, "compute", "f32|bf16", &a->s.compute, "arithmetic of float weights");
     opt_flag(l, 0, "exact-activations", &a->s.exact_activations, "quantised weights meet f32 activations instead of 8-bit ones");
-    opt_choice(l, 0, "isa", "auto|c|avx2|avx512", &a->s.isa, "instruction set; every choice gives the same bits");
+    opt_choice(l, 0, "isa", "auto|c|avx2|avx512|neon", &a->s.isa, "instruction set; every choice gives the same bits");
 }
 
 /* ---- options ------------------------------------------------------------------------------------------------------- */

@@ -30,7 +30,7 @@ static void options(opt_list *list, void *p)
     opt_strings_add(list, 0, "set", "KEY=VALUE", &a->set, "over the recipe: optimizer.lr=1e-4; may be given again");
     opt_flag(list, 0, "resume", &a->resume, "go on from the newest checkpoint in the run folder");
     opt_int(list, 0, "max-steps", "N", &a->max_steps, 0, INT64_MAX / 2, "stop, with a checkpoint, after N steps of this call; 0: the whole run");
-    opt_choice(list, 0, "isa", "auto|c|avx2|avx512", &a->isa, "instruction set; the bits are the same in each");
+    opt_choice(list, 0, "isa", "auto|c|avx2|avx512|neon", &a->isa, "instruction set; the bits are the same in each");
     opt_flag(list, 'j', "json", &a->json, "a JSON object a line: the plan, then each step");
 }
 

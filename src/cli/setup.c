@@ -23,7 +23,7 @@ void setup_options(opt_list *list, setup *s)
     opt_choice(list, 0, "compute", "f32|bf16", &s->compute, "arithmetic of float weights; bf16 is faster where the processor has it, "
                "and another result");
     opt_flag(list, 0, "exact-activations", &s->exact_activations, "quantised weights meet f32 activations instead of 8-bit ones");
-    opt_choice(list, 0, "isa", "auto|c|avx2|avx512", &s->isa, "instruction set; every choice gives the same bits");
+    opt_choice(list, 0, "isa", "auto|c|avx2|avx512|neon", &s->isa, "instruction set; every choice gives the same bits");
     opt_string(list, 0, "panels", "FILE", &s->panels, "matrices from this file of r1 convert --panels; without this from the one beside the "
                "checkpoint if there is one; none: pack them here");
 }

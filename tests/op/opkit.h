@@ -12,8 +12,8 @@
 #include "op/ops.h"
 #include "tensor/codec.h"
 
-static const char *const kit_isa[] = {"c", "avx2", "avx512"};
-enum { KIT_ISAS = 3, KIT_GUARD = 64, KIT_TRACES = 64 };
+static const char *const kit_isa[] = {"c", "avx2", "avx512", "neon"};
+enum { KIT_ISAS = 4, KIT_GUARD = 64, KIT_TRACES = 64 };
 
 typedef struct kit {
     r1i_cpu_kernels kernels;

@@ -143,6 +143,16 @@ static int rows_of_table(r1i_cpu_kernels out[3])
         out[n].name = "avx512";
         if (r1i_cpu_avx512_quant_kernels(&out[n])) n++;
     }
+    if (has & R1I_CPU_NEON) {
+        out[n] = out[0];
+        out[n].name = "neon";
+        if (r1i_cpu_neon_quant_kernels(&out[n])) n++;
+    }
+    if (has & R1I_CPU_DOTPROD) {
+        out[n] = out[0];
+        out[n].name = "neon with dot products";
+        if (r1i_cpu_neon_dot_kernels(&out[n])) n++;
+    }
     return n;
 }
 

@@ -233,8 +233,8 @@ static void test_bits(void **state)
         if (kind[k].all_caches) vary_engine(m, name, R1_CACHE_BF16, &w);
         if (kind[k].all_caches) vary_engine(m, name, R1_CACHE_Q8, &w);
         r1_model_close(m);
-        static const char *const isa[] = {"auto", "c", "avx2", "avx512"}; /* auto: a restart */
-        for (int i = 0; i < 4; i++) {
+        static const char *const isa[] = {"auto", "c", "avx2", "avx512", "neon"}; /* auto: a restart */
+        for (size_t i = 0; i < sizeof isa / sizeof *isa; i++) {
             r1_model_params p = r1_model_params_default();
             p.isa = isa[i];
             if (!(m = open_model(path, &p))) continue;

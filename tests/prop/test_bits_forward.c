@@ -326,8 +326,8 @@ static int setup(void **state)
     const char *const given = getenv("R1_SEED");
     rng = (r1i_rng){.seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL)};
     printf("seed %llu, rows of the op table:", (unsigned long long)rng.seed);
-    static const char *const isa[] = {"c", "avx2", "avx512"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const isa[] = {"c", "avx2", "avx512", "neon"};
+    for (size_t i = 0; i < sizeof isa / sizeof *isa; i++) {
         r1i_cpu_kernels k;
         if (r1i_cpu_select(isa[i], &k, NULL) == R1_OK) printf(" %s", isa[i]);
     }

@@ -67,6 +67,7 @@ static void test_meter(void **state)
         const bool avx2 = (r1i_cpu_features() & R1I_CPU_AVX2) != 0, avx512 = (r1i_cpu_features() & R1I_CPU_AVX512) != 0;
         assert_int_equal(r1_meter_peak(m, "avx2", (r1_peak)p, 0.001) > 0.0, avx2);
         assert_int_equal(r1_meter_peak(m, "avx512", (r1_peak)p, 0.001) > 0.0, avx512);
+        assert_int_equal(r1_meter_peak(m, "neon", (r1_peak)p, 0.001) > 0.0, (r1i_cpu_features() & R1I_CPU_NEON) != 0);
     }
     assert_true(r1_meter_peak(m, NULL, R1_PEAK_COUNT, 0.001) == 0.0);
     r1_meter_destroy(m);
@@ -77,8 +78,8 @@ static void test_meter(void **state)
 static void test_loops(void **state)
 {
     (void)state;
-    static const char *const isa[] = {"c", "avx2", "avx512"};
-    for (size_t i = 0; i < 3; i++)
+    static const char *const isa[] = {"c", "avx2", "avx512", "neon"};
+    for (size_t i = 0; i < sizeof isa / sizeof *isa; i++)
         for (int p = 0; p < R1_PEAK_COUNT; p++) {
             const r1i_peak_fn f = r1i_peak_loop(isa[i], (r1_peak)p);
             float a = 0.0f, b = 0.0f;

@@ -41,6 +41,14 @@ unsigned r1i_cpu_features(void)
     }
     return f;
 }
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
+
+unsigned r1i_cpu_features(void)
+{
+    const unsigned long dot = 1ul << 20; /* HWCAP_ASIMDDP */
+    return R1I_CPU_NEON | (getauxval(AT_HWCAP) & dot ? R1I_CPU_DOTPROD : 0u);
+}
 #else
 unsigned r1i_cpu_features(void) { return 0; }
 #endif

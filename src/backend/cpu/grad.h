@@ -60,7 +60,7 @@ static inline int64_t r1i_grad_attn_scratch(const r1i_attn_shape *s, int64_t n)
 
 extern const r1i_grad_kernels r1i_ref_grad;
 /* NULL where this build has no such instruction set. */
-extern const r1i_grad_kernels *const r1i_avx2_grad, *const r1i_avx512_grad;
+extern const r1i_grad_kernels *const r1i_avx2_grad, *const r1i_avx512_grad, *const r1i_neon_grad;
 
 /* cpu_grad_attention.c */
 r1_status r1i_cpu_grad_attention(r1i_exec *ex, const r1i_attn_shape *s, r1i_mat dq, r1i_mat dk, r1i_mat dv, r1i_mat d_o, r1i_mat q, r1i_mat k,

@@ -1,5 +1,5 @@
 /* The CPU backend's inner kernels: one row of function pointers per instruction set. ref/ fills all of them in plain C and
- * is the specification; avx2/ and avx512/ replace what is hot and must give the same bytes. cpu_ops.c splits ops into work
+ * is the specification; avx2/, avx512/ and neon/ replace what is hot and must give the same bytes. cpu_ops.c splits ops into work
  * items over the pool and calls these. */
 #ifndef R1I_CPU_KERNELS_H
 #define R1I_CPU_KERNELS_H
@@ -10,7 +10,7 @@
 typedef void (*r1i_linear_kernel)(const r1i_linear_job *job, int64_t p0, int64_t p1);
 
 typedef struct r1i_cpu_kernels {
-    const char *name;                              /* "c", "avx2", "avx512" */
+    const char *name;                              /* "c", "avx2", "avx512", "neon" */
     r1i_linear_kernel linear_f32[R1_DTYPE_COUNT];  /* f32 activations: scalar types, and block types with exact activations */
     r1i_linear_kernel linear_q8[R1_DTYPE_COUNT];   /* block types, Q8 activations */
     r1i_linear_kernel linear_bf16;                 /* BF16 panels, bf16 activations (compute bf16) */
@@ -32,11 +32,12 @@ typedef struct r1i_cpu_kernels {
     const struct r1i_pair_kernels *pairs; /* its products under compute bf16; NULL: no such instruction, the chain over rounded values */
 } r1i_cpu_kernels;
 
-enum { R1I_CPU_AVX2 = 1, R1I_CPU_AVX512 = 2, R1I_CPU_AVX512_BF16 = 4 };
+enum { R1I_CPU_AVX2 = 1, R1I_CPU_AVX512 = 2, R1I_CPU_AVX512_BF16 = 4, R1I_CPU_NEON = 8, R1I_CPU_DOTPROD = 16 };
 /* Row r's fine terms, after quantise_row; the same code for every instruction set, since few groups have one. */
 void r1i_cpu_fine_row(const r1i_act *act, int64_t r);
 
-/* What this processor and system offer (own CPUID and XGETBV code): AVX2 means AVX2 + FMA + F16C; AVX512 means F, BW, VL, DQ, VNNI, VBMI. */
+/* What this processor and system offer (own CPUID and XGETBV code): AVX2 means AVX2 + FMA + F16C; AVX512 means F, BW, VL, DQ, VNNI, VBMI;
+ * NEON is every AArch64 processor, DOTPROD by the kernel's word. */
 unsigned r1i_cpu_features(void);
 
 /* Rows of the table. A row for an instruction set that this build lacks is not declared away: it returns false. */
@@ -45,9 +46,12 @@ bool r1i_cpu_avx2_float_kernels(r1i_cpu_kernels *k);   /* avx2/: replace what th
 bool r1i_cpu_avx2_quant_kernels(r1i_cpu_kernels *k);
 bool r1i_cpu_avx512_float_kernels(r1i_cpu_kernels *k);
 bool r1i_cpu_avx512_quant_kernels(r1i_cpu_kernels *k);
+bool r1i_cpu_neon_float_kernels(r1i_cpu_kernels *k);
+bool r1i_cpu_neon_quant_kernels(r1i_cpu_kernels *k);
+bool r1i_cpu_neon_dot_kernels(r1i_cpu_kernels *k);     /* the quantised products once more, by integer dot products */
 void r1i_cpu_ref_quant_kernels(r1i_cpu_kernels *k);    /* called by r1i_cpu_ref_kernels */
 
-/* "auto", "c", "avx2", "avx512": R1_ERR_MISSING when the processor lacks it, R1_ERR_USAGE for another name.
+/* "auto", "c", "avx2", "avx512", "neon": R1_ERR_MISSING when the processor lacks it, R1_ERR_USAGE for another name.
  * `auto` takes the best that this processor has. */
 r1_status r1i_cpu_select(const char *isa, r1i_cpu_kernels *out, r1_error *err);
 /* The op table of this backend; exec.backend must point at an r1i_cpu_kernels. */

@@ -22,19 +22,31 @@ static bool use_avx512(r1i_cpu_kernels *k)
     return true;
 }
 
+static bool use_neon(r1i_cpu_kernels *k)
+{
+    if (!(r1i_cpu_features() & R1I_CPU_NEON)) return false;
+    if (!r1i_cpu_neon_float_kernels(k) || !r1i_cpu_neon_quant_kernels(k)) return false;
+    if (r1i_cpu_features() & R1I_CPU_DOTPROD) (void)r1i_cpu_neon_dot_kernels(k); /* a build without them has the others */
+    k->grad = r1i_neon_grad;
+    k->name = "neon";
+    return true;
+}
+
 r1_status r1i_cpu_select(const char *isa, r1i_cpu_kernels *out, r1_error *err)
 {
-    const bool best = !isa || strcmp(isa, "auto") == 0;
-    const bool avx2 = isa && strcmp(isa, "avx2") == 0, avx512 = isa && strcmp(isa, "avx512") == 0;
+    const char *const want = isa ? isa : "auto";
+    const bool best = strcmp(want, "auto") == 0, avx2 = strcmp(want, "avx2") == 0, avx512 = strcmp(want, "avx512") == 0;
+    const bool neon = strcmp(want, "neon") == 0, plain = strcmp(want, "c") == 0;
     *out = (r1i_cpu_kernels){0};
-    if (!best && !avx2 && !avx512 && strcmp(isa, "c") != 0)
-        return r1i_fail(err, R1_ERR_USAGE, "instruction set '%s': expected auto, c, avx2 or avx512", isa);
+    if (!best && !avx2 && !avx512 && !neon && !plain)
+        return r1i_fail(err, R1_ERR_USAGE, "instruction set '%s': expected auto, c, avx2, avx512 or neon", isa);
     r1i_cpu_ref_kernels(out);
     out->grad = &r1i_ref_grad;
-    if (!best && !avx2 && !avx512) return R1_OK;
-    const bool has_avx2 = use_avx2(out);
+    if (plain) return R1_OK;
+    const bool has_avx2 = !neon && use_avx2(out);
     const bool has_avx512 = has_avx2 && !avx2 && use_avx512(out);
-    if ((avx2 && !has_avx2) || (avx512 && !has_avx512)) {
+    const bool has_neon = (best || neon) && use_neon(out);
+    if ((avx2 && !has_avx2) || (avx512 && !has_avx512) || (neon && !has_neon)) {
         *out = (r1i_cpu_kernels){0};
         return r1i_fail(err, R1_ERR_MISSING, "instruction set '%s': not offered by this processor, system or build", isa);
     }

@@ -9,7 +9,7 @@
 
 #include "backend/cpu/lanes/quant_tile.h"
 
-enum { MICRO_ROWS = 4, FEW_ROWS = 4 };
+enum { MICRO_ROWS = 4, FEW_ROWS = 2 };
 static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in, int64_t n, const int32_t *row, acc_row *acc);
 static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_rows *in, acc_row *acc);
 #include "backend/cpu/lanes/quant_driver.h"
@@ -118,7 +118,7 @@ static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant
 
 /* ---- few rows: weights go from the panel to the products in registers ---- */
 
-static const int32_t identity[FEW_ROWS] = {0, 1, 2, 3};
+static const int32_t identity[FEW_ROWS] = {0, 1};
 typedef void (*few_fn)(const uint8_t *b, const q8_rows *in, acc_row *acc);
 #define FEW_SPAN(R, type)                                                                                              \
     static void few_##type##_##R(const uint8_t *b, const q8_rows *in, acc_row *acc)                                    \
@@ -126,9 +126,9 @@ typedef void (*few_fn)(const uint8_t *b, const q8_rows *in, acc_row *acc);
         const r1_dtype t = R1_DTYPE_##type;                                                                            \
         micro(R, t, tile_kind_of(t), tile_offset(t), b, in, identity, acc[0][0]);                                      \
     }
-#define FEW(type) FEW_SPAN(1, type) FEW_SPAN(2, type) FEW_SPAN(3, type) FEW_SPAN(4, type)
+#define FEW(type) FEW_SPAN(1, type) FEW_SPAN(2, type)
 GROUP_TYPES(FEW)
-#define ROW(type) [R1_DTYPE_##type] = {few_##type##_1, few_##type##_2, few_##type##_3, few_##type##_4},
+#define ROW(type) [R1_DTYPE_##type] = {few_##type##_1, few_##type##_2},
 static const few_fn few[R1_DTYPE_COUNT][FEW_ROWS] = {GROUP_TYPES(ROW)};
 #undef ROW
 
