@@ -182,20 +182,21 @@ static void attend(kit *k, digests *d, const r1i_attn_shape *s, r1i_cache_type t
     r1i_checksum c;
     r1i_rng rng = {SEED + 4, 0};
     const int64_t kc = s->kv_heads * s->key_dim, vc = s->kv_heads * s->value_dim, qc = s->heads * s->key_dim, oc = s->heads * s->value_dim;
-    const r1i_kv_layer kv = {.page_bytes = (r1i_kv_page_elems(s) * r1i_cache_elem_bytes(type) + 63) / 64 * 64, .type = type};
-    r1i_kv_layer own = kv;
-    own.data = r1i_alloc(NULL, (size_t)(kv.page_bytes * PAGES));
-    assert_non_null(own.data);
-    memset(own.data, 0xff, (size_t)(kv.page_bytes * PAGES));
+    const int64_t page_bytes = (R1I_PAGE * r1i_cache_position_bytes(s, type) + 63) / 64 * 64;
+    const r1i_kv_layer kv = {.data = r1i_alloc(NULL, (size_t)(page_bytes * PAGES)), .page_bytes = page_bytes, .type = type};
+    assert_non_null(kv.data);
+    memset(kv.data, 0xff, (size_t)(page_bytes * PAGES));
     float *const key = kit_random(&rng, LEN * kc, 1.0), *const value = kit_random(&rng, LEN * vc, 1.0);
     float *const q = kit_random(&rng, LEN * qc, 1.0), *const o = kit_floats(LEN * oc);
     const r1i_run run = {.first = 0, .n = LEN, .pos0 = 0, .pages = pages};
-    assert_int_equal(r1i_kv_write(&k->ex, s, &own, r1i_mat_of(key, LEN, kc), r1i_mat_of(value, LEN, vc), &run, 1), R1_OK);
-    assert_int_equal(r1i_attention(&k->ex, s, &own, r1i_mat_of(o, LEN, oc), r1i_mat_of(q, LEN, qc), &run, 1), R1_OK);
+    assert_int_equal(r1i_kv_write(&k->ex, s, &kv, r1i_mat_of(key, LEN, kc), r1i_mat_of(value, LEN, vc), &run, 1), R1_OK);
+    assert_int_equal(r1i_attention(&k->ex, s, &kv, r1i_mat_of(o, LEN, oc), r1i_mat_of(q, LEN, qc), &run, 1), R1_OK);
     r1i_checksum_begin(&c);
     feed(&c, o, LEN * oc);
-    note(d, "attention", name, &c);
-    r1i_release(NULL, own.data, (size_t)(kv.page_bytes * PAGES));
+    char what[40];
+    snprintf(what, sizeof what, "%s %s", name, r1i_cache_name(type));
+    note(d, "attention", what, &c);
+    r1i_release(NULL, kv.data, (size_t)(page_bytes * PAGES));
     kit_free(key);
     kit_free(value);
     kit_free(q);
@@ -232,10 +233,8 @@ static void attentions(kit *k, digests *d)
 {
     static const r1i_attn_shape grouped = {.heads = 6, .kv_heads = 2, .key_dim = 24, .value_dim = 24, .scale = 0.2f};
     static const r1i_attn_shape latent = {.mla = true, .heads = 5, .kv_heads = 1, .key_dim = 44, .value_dim = 28, .scale = 0.15f};
-    attend(k, d, &grouped, R1I_CACHE_F32, "grouped f32");
-    attend(k, d, &grouped, R1I_CACHE_BF16, "grouped bf16");
-    attend(k, d, &latent, R1I_CACHE_F32, "latent f32");
-    attend(k, d, &latent, R1I_CACHE_BF16, "latent bf16");
+    for (int t = 0; t < R1I_CACHE_TYPES; t++) attend(k, d, &grouped, (r1i_cache_type)t, "grouped");
+    for (int t = 0; t < R1I_CACHE_TYPES; t++) attend(k, d, &latent, (r1i_cache_type)t, "latent");
     attention_back(k, d, &grouped);
 }
 
