@@ -251,9 +251,11 @@ static void rows_back(kit *k, digests *d)
     float *const w = kit_random(&rng, (M + 15) / 16 * 16 * C, 1.0), *const dw = kit_random(&rng, N * M, 1.0);
     const r1i_mat xm = r1i_mat_of(x, N, C), dym = r1i_mat_of(dy, N, C), um = r1i_mat_of(u, N, C), dxm = r1i_mat_of(dx, N, C), dgm = r1i_mat_of(dg, N, C);
     const r1i_mat dwm = r1i_mat_of(dw, N, M);
-    float *const work = kit_floats((int64_t)r1i_grad_linear_work(&xm, 1));
+    float *const work = kit_floats((int64_t)r1i_grad_linear_work(&xm));
+    const r1i_run run = {.n = N};
+    const r1i_grad_product product = {.g = w, .dy = dwm, .x = xm};
     r1i_checksum_begin(&c);
-    assert_int_equal(ops->linear_weight(&k->ex, &w, &dwm, &xm, 1, work), R1_OK);
+    assert_int_equal(ops->linear_weight(&k->ex, &product, 1, &run, 1, work), R1_OK);
     for (int64_t r = 0; r < M; r++)
         for (int64_t i = 0; i < C; i++) feed(&c, w + (r / 16 * C + i) * 16 + r % 16, 1);
     assert_int_equal(ops->rmsnorm(&k->ex, dxm, dym, xm, gain, 1e-6f, dg, false, rms), R1_OK);
