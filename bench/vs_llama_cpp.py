@@ -12,7 +12,7 @@ ap = argparse.ArgumentParser()
 ap.add_argument("model"); ap.add_argument("--r1", default="build/r1"); ap.add_argument("--peer-python", required=True)
 ap.add_argument("--pairs", type=int, default=9); ap.add_argument("--threads", type=int, default=2)
 ap.add_argument("--pp", type=int, default=512); ap.add_argument("--tg", type=int, default=128)
-ap.add_argument("--sequences", type=int, default=0, help="also so many sequences that decode 64 tokens together")
+ap.add_argument("--sequences", type=int, default=0, help="also so many sequences that decode 32 tokens together")
 a = ap.parse_args()
 here = os.path.dirname(os.path.abspath(__file__))
 common = ["--threads", str(a.threads), "--pp", str(a.pp), "--tg", str(a.tg)]
@@ -27,7 +27,7 @@ def measure_r1():
     r = {"prefill_tokens_per_second": l["tokens_per_second"] for l in lines if l["prompt"]}
     r |= {"decode_tokens_per_second": l["tokens_per_second"] for l in lines if l["decode"]}
     if a.sequences:
-        l = json_lines(run + ["--threads", str(a.threads), "--pp", "0", "--tg", "64", "--parallel", str(a.sequences)])[-1]
+        l = json_lines(run + ["--threads", str(a.threads), "--pp", "0", "--tg", "32", "--parallel", str(a.sequences)])[-1]
         r["batched_decode_tokens_per_second"] = l["tokens_per_second"]
     return r
 
