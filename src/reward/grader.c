@@ -58,7 +58,11 @@ r1_status r1_grader_create(const char *name, const char *options_json, const r1_
     if (!class) return unknown_grader(name, err);
     json_t *options = NULL;
     r1_status st = R1_OK;
-    if (options_json && (st = r1i_json_parse(options_json, strlen(options_json), &options, err)) != R1_OK) goto done;
+    if (options_json && (st = r1i_json_parse(options_json, strlen(options_json), &options, err)) != R1_OK) {
+        if (st == R1_ERR_FORMAT) st = R1_ERR_USAGE; /* the caller's argument, not a file */
+        if (err) err->code = st;
+        goto done;
+    }
     if (options && !json_is_object(options)) {
         st = r1i_fail(err, R1_ERR_USAGE, "options are not a JSON object");
         goto done;

@@ -64,6 +64,7 @@ complains 'keep going' '1 ungradable'
 check 'no task' 2 '' "$r1" grade
 check 'no such task' 2 '' "$r1" grade --task maths
 complains 'no such task' "no grader is called 'maths'"
+check 'options that are no JSON' 2 '' "$r1" grade --task math --options '{"percent'
 check 'bad option' 2 '' "$r1" grade --task math --options '{"percents": 1}'
 complains 'bad option' "unknown option 'percents'"
 check 'bad pattern' 2 '' "$r1" grade --task math --options '{"patterns": ["("]}'
