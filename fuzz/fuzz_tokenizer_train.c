@@ -16,7 +16,7 @@ static void must(bool good)
 /* With the tokenizer that was learnt: there and back. */
 static void use(json_t *j, const char *text, size_t n)
 {
-    r1_tokenizer *t;
+    r1_tokenizer *t = NULL;
     int32_t *ids;
     size_t n_ids, bytes;
     char *back, *const file = json_dumps(j, JSON_COMPACT);

@@ -16,7 +16,7 @@
 #include "reward/code_coder.h"
 #include "reward/code_compare.h"
 
-enum { HARD_WALL_FACTOR = 40, COMPILE_SECONDS = 30 };
+enum { HARD_WALL_FACTOR = 40, COMPILE_SECONDS = 30, COMPILE_IDLE_SECONDS = 30 };
 
 const char *r1i_code_language_name(r1i_code_language language)
 {
@@ -271,8 +271,11 @@ static void compile_reason(const r1i_capture *c, r1i_code_result *result)
     }
 }
 
+/* Under the program's limits, but as patient as a compiler needs that is read from a cold disk. */
 static bool compile(r1i_coder *c, r1i_sandbox *s, r1i_code_language language, r1i_code_result *result)
 {
+    const double wall = c->limits.wall_seconds;
+    if (wall < COMPILE_IDLE_SECONDS) c->limits.wall_seconds = COMPILE_IDLE_SECONDS;
     r1i_jail_request q = r1i_coder_request(c, R1I_JAIL_RUN);
     const char *const source = language == R1I_C ? "main.c" : "main.cpp", *const standard = language == R1I_C ? "-std=gnu17" : "-std=gnu++17";
     const char *const args[] = {c->tool[language], "-O2", "-w", standard, "-o", "main", source, "-lm", NULL};
@@ -280,7 +283,9 @@ static bool compile(r1i_coder *c, r1i_sandbox *s, r1i_code_language language, r1
     if (q.memory_bytes < 2ull << 30) q.memory_bytes = 2ull << 30;
     if (q.processes < 16) q.processes = 16;
     r1i_capture_reset(&c->capture);
-    if (!run(s, q, args) || !wait_end(c, s, result)) return false;
+    const bool ended = run(s, q, args) && wait_end(c, s, result);
+    c->limits.wall_seconds = wall;
+    if (!ended) return false;
     compile_reason(&c->capture, result);
     result->cpu_seconds = 0; /* the compiler's */
     return true;
