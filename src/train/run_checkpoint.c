@@ -16,6 +16,7 @@
 #include "base/sha256.h"
 #include "format/safetensors.h"
 #include "tensor/codec.h"
+#include "train/train_folder.h"
 
 enum { PATH = 4096, STATE_BYTES = 16 << 20, TAIL = 600 }; /* TAIL: what is put behind a folder's name */
 
@@ -160,20 +161,9 @@ static const char *const copied[] = {"config.json", "generation_config.json", "t
 
 static r1_status copy_file(const char *from, const char *to, const char *name, r1_error *err)
 {
-    char source[PATH], target[PATH];
-    uint8_t *bytes;
-    size_t size;
+    char source[PATH];
     put(source, "%s/%s", from, name);
-    put(target, "%s/%s", to, name);
-    if (!r1i_file_exists(source)) return R1_OK;
-    r1_status st = r1i_file_read(source, UINT64_C(1) << 30, &bytes, &size, err);
-    if (st != R1_OK) return st;
-    r1i_outfile out;
-    st = r1i_outfile_open(target, &out, err);
-    if (st == R1_OK && (st = r1i_outfile_write(&out, bytes, size, err)) != R1_OK) r1i_outfile_abort(&out);
-    if (st == R1_OK) st = r1i_outfile_commit(&out, err);
-    r1_free(bytes);
-    return st;
+    return r1i_file_exists(source) ? r1i_folder_copy(source, to, name, err) : R1_OK;
 }
 
 static r1_status hash_file(const char *path, char hex[R1I_SHA256_HEX], uint64_t *size, r1_error *err)
@@ -251,12 +241,6 @@ static r1_status write_state(const char *folder, int64_t step, const json_t *sta
     return st;
 }
 
-static r1_status make_folder(const char *path, r1_error *err)
-{
-    if (mkdir(path, 0777) == 0 || errno == EEXIST) return R1_OK;
-    return r1i_fail_errno(err, errno, "%s", path);
-}
-
 static r1_status fill(const char *folder, int64_t step, const char *source, const r1_model *m, const r1i_gradients *g, r1_dtype type, const json_t *state,
                       r1_error *err)
 {
@@ -285,11 +269,11 @@ r1_status r1i_checkpoint_save(const char *folder, int64_t step, const char *sour
     char aside[PATH], place[PATH];
     r1_error ignored;
     r1_status st = check_length(folder, err);
-    if (st == R1_OK) st = make_folder(folder, err);
+    if (st == R1_OK) st = r1i_folder_make(folder, err);
     put(aside, "%s/.step-%" PRId64 ".tmp", folder, step);
     put(place, "%s/step-%" PRId64, folder, step);
     if (st == R1_OK) st = remove_folder(aside, err);
-    if (st == R1_OK) st = make_folder(aside, err);
+    if (st == R1_OK) st = r1i_folder_make(aside, err);
     if (st == R1_OK) st = fill(aside, step, source, m, g, type, state, err);
     if (st == R1_OK) st = remove_folder(place, err); /* the same step once more: equal bytes */
     if (st == R1_OK && rename(aside, place) != 0) st = r1i_fail_errno(err, errno, "%s", place);

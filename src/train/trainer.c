@@ -1,41 +1,17 @@
 /* A run from its recipe to its last checkpoint: open everything, compare what it needs with the memory there is, then step. */
 #include "train/trainer.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/outfile.h"
 #include "train/init.h"
-
-static r1_status make_folder(const char *path, r1_error *err)
-{
-    if (mkdir(path, 0777) == 0 || (errno == EEXIST && r1i_is_directory(path))) return R1_OK;
-    return r1i_fail_errno(err, errno == EEXIST ? ENOTDIR : errno, "%s", path);
-}
+#include "train/train_folder.h"
 
 /* ---- where the weights come from ------------------------------------------------------------------------------------------ */
-
-static r1_status copy(const char *from, const char *folder, const char *name, r1_error *err)
-{
-    uint8_t *bytes;
-    size_t size;
-    r1i_outfile out;
-    r1_status st = r1i_file_read(from, UINT64_C(1) << 30, &bytes, &size, err);
-    if (st != R1_OK) return st;
-    char *const to = r1i_path_join(folder, name);
-    st = to ? r1i_outfile_open(to, &out, err) : r1i_fail(err, R1_ERR_NOMEM, "%s", name);
-    if (st == R1_OK && (st = r1i_outfile_write(&out, bytes, size, err)) != R1_OK) r1i_outfile_abort(&out);
-    if (st == R1_OK) st = r1i_outfile_commit(&out, err);
-    free(to);
-    r1_free(bytes);
-    return st;
-}
 
 static const char *const tokenizer_files[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"};
 
@@ -45,7 +21,7 @@ static r1_status copy_tokenizer(const char *from, const char *folder, r1_error *
     for (size_t i = 0; i < sizeof tokenizer_files / sizeof *tokenizer_files && st == R1_OK; i++) {
         char *const path = r1i_path_join(from, tokenizer_files[i]);
         if (!path) return r1i_fail(err, R1_ERR_NOMEM, "%s", from);
-        if (r1i_file_exists(path)) st = copy(path, folder, tokenizer_files[i], err);
+        if (r1i_file_exists(path)) st = r1i_folder_copy(path, folder, tokenizer_files[i], err);
         free(path);
     }
     return st;
@@ -67,7 +43,7 @@ static r1_status make_init(r1i_trainer *t, r1_error *err)
         r1i_error_prefix(err, "%s: ", r->init_config);
         return st;
     }
-    if ((st = make_folder(t->source, err)) != R1_OK || (st = copy(r->init_config, t->source, "config.json", err)) != R1_OK) return st;
+    if ((st = r1i_folder_make(t->source, err)) != R1_OK || (st = r1i_folder_copy(r->init_config, t->source, "config.json", err)) != R1_OK) return st;
     if (r->init_tokenizer && (st = copy_tokenizer(r->init_tokenizer, t->source, err)) != R1_OK) return st;
     return r1i_init_write(t->source, &c, r->init_std, r->seed, R1_DTYPE_F32, err);
 }
@@ -251,7 +227,7 @@ static r1_status look_for_run(r1i_trainer *t, bool resume, char **latest, r1_err
 {
     int64_t step;
     *latest = NULL;
-    r1_status st = make_folder(t->folder, err);
+    r1_status st = r1i_folder_make(t->folder, err);
     if (st == R1_OK) st = r1i_checkpoint_prune(t->checkpoints, 0, err); /* what a killed process left half-written */
     if (st == R1_OK) st = r1i_checkpoint_latest(t->checkpoints, latest, &step, err);
     if (st == R1_OK && *latest && !resume) {
