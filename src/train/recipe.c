@@ -25,7 +25,7 @@ static const char defaults[] =
     "\"min_lr\": 0, \"schedule\": \"cosine\", \"warmup_steps\": 0, \"beta1\": 0.9, \"beta2\": 0.95, \"eps\": 1e-8, \"weight_decay\": 0.1, \"clip\": 1.0}, "
     "\"loss\": {\"mtp_weight\": 0, \"mtp_detach\": false, \"balance_alpha\": 0, \"bias_speed\": 0, \"temperature\": 1}, \"compute\": \"f32\", \"cache\": \"f32\", \"recompute\": false, "
     "\"data\": {\"keep_order\": false, \"think\": true, \"too_long\": \"skip\"}, "
-    "\"checkpoint\": {\"every\": 0, \"keep\": 2, \"dtype\": \"bf16\"}, \"log_every\": 10}";
+    "\"checkpoint\": {\"every\": 0, \"keep\": 2, \"dtype\": \"bf16\"}}";
 
 /* ---- fields -------------------------------------------------------------------------------------------------------------- */
 
@@ -36,8 +36,7 @@ static const r1i_field top_fields[] = {
     {.name = "batch_size", .kind = R1I_FIELD_INT, .min = 1, .max = 1 << 24}, {.name = "micro_batch", .kind = R1I_FIELD_INT, .min = 1, .max = 1 << 20},
     {.name = "steps", .kind = R1I_FIELD_INT, .min = 0, .max = BIG}, {.name = "epochs", .kind = R1I_FIELD_REAL, .min = 1e-9, .max = 1e6},
     {.name = "seed", .kind = R1I_FIELD_INT, .min = 0, .max = BIG}, {.name = "optimizer", .kind = R1I_FIELD_MAP}, {.name = "loss", .kind = R1I_FIELD_MAP},
-    {.name = "compute", .kind = R1I_FIELD_TEXT}, {.name = "cache", .kind = R1I_FIELD_TEXT}, {.name = "recompute", .kind = R1I_FIELD_BOOL}, {.name = "checkpoint", .kind = R1I_FIELD_MAP},
-    {.name = "log_every", .kind = R1I_FIELD_INT, .min = 1, .max = BIG}, {0}};
+    {.name = "compute", .kind = R1I_FIELD_TEXT}, {.name = "cache", .kind = R1I_FIELD_TEXT}, {.name = "recompute", .kind = R1I_FIELD_BOOL}, {.name = "checkpoint", .kind = R1I_FIELD_MAP}, {0}};
 static const r1i_field init_fields[] = {
     {.name = "config", .kind = R1I_FIELD_TEXT, .required = true}, {.name = "tokenizer", .kind = R1I_FIELD_TEXT},
     {.name = "std", .kind = R1I_FIELD_REAL, .min = 1e-9, .max = 10}, {0}};
@@ -197,7 +196,6 @@ static r1_status take_values(const r1i_yaml *y, r1i_recipe *r, r1_error *err)
     r->temperature = real(r, "loss", "temperature");
     r->save_every = whole(r, "checkpoint", "every"), r->keep = whole(r, "checkpoint", "keep");
     r->recompute = yes(r, NULL, "recompute");
-    r->log_every = whole(r, NULL, "log_every");
     const r1_status st = choices(y, r, err);
     return st == R1_OK ? take_paths(r, err) : st;
 }

@@ -39,7 +39,7 @@ typedef struct r1i_recipe {
     r1i_cache_type cache;
     r1_compute compute;            /* of products: f32, or bf16 with f32 sums, masters and moments */
     /* what is kept */
-    int64_t save_every, keep, log_every; /* steps; save_every 0: at the end alone */
+    int64_t save_every, keep; /* steps; save_every 0: at the end alone */
     bool save_f32;                 /* the checkpoint's weights in f32, else bf16 */
 } r1i_recipe;
 
