@@ -136,6 +136,29 @@ bool r1i_is_directory(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+static r1_status make_folders(char *path, const char *named, r1_error *err)
+{
+    int e = *path ? 0 : ENOENT;
+    for (char *p = path; *p && !e;) {
+        p += strspn(p, "/");
+        p += strcspn(p, "/");
+        const char kept = *p;
+        *p = 0;
+        const int failed = mkdir(path, 0777) == 0 ? 0 : errno;
+        if (failed && !r1i_is_directory(path)) e = failed == EEXIST ? ENOTDIR : failed;
+        *p = kept;
+    }
+    return e ? r1i_fail_errno(err, e, "%s: the folder cannot be made", named) : R1_OK;
+}
+
+r1_status r1i_make_folders(const char *path, r1_error *err)
+{
+    char *const copy = strdup(path);
+    const r1_status st = copy ? make_folders(copy, path, err) : r1i_fail(err, R1_ERR_NOMEM, "%s", path);
+    free(copy);
+    return st;
+}
+
 char *r1i_path_join(const char *dir, const char *name)
 {
     const size_t n = strlen(dir) + strlen(name) + 2;

@@ -30,6 +30,8 @@ r1_status r1i_file_write_atomic(const char *path, const void *bytes, size_t size
 
 bool r1i_file_exists(const char *path);
 bool r1i_is_directory(const char *path);
+/* A folder and what is missing above it, as mkdir -p does; one that is there already is no error. R1_ERR_IO names the path. */
+r1_status r1i_make_folders(const char *path, r1_error *err);
 /* malloc'd "dir/name"; NULL without memory. */
 char *r1i_path_join(const char *dir, const char *name);
 

@@ -1,12 +1,10 @@
 /* Layout, little-endian: magic, version, seven counts, the data's hash, then begin, row, ids, target; the checksum of all before it at the end. */
 #include "data/token_cache.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/checksum.h"
 #include "base/env.h"
@@ -146,10 +144,11 @@ static r1_status put_all(const r1i_outfile *out, const r1i_documents *d, r1_erro
 
 r1_status r1i_token_cache_save(const char *folder, const char *key, const r1i_documents *d, r1_error *err)
 {
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST) return r1i_fail_errno(err, errno, "%s", folder);
-    char *const path = path_of(folder, key);
     r1i_outfile out;
-    r1_status st = path ? r1i_outfile_open(path, &out, err) : r1i_fail(err, R1_ERR_NOMEM, "%s", folder);
+    r1_status st = r1i_make_folders(folder, err);
+    if (st != R1_OK) return st;
+    char *const path = path_of(folder, key);
+    st = path ? r1i_outfile_open(path, &out, err) : r1i_fail(err, R1_ERR_NOMEM, "%s", folder);
     if (st == R1_OK && (st = put_all(&out, d, err)) != R1_OK) r1i_outfile_abort(&out);
     else if (st == R1_OK) st = r1i_outfile_commit(&out, err);
     free(path);

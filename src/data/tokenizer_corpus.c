@@ -1,9 +1,7 @@
 /* Files to a vocabulary: what of a data set's row is text, and the folder that a tokenizer is. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/env.h"
 #include "base/file.h"
@@ -162,7 +160,7 @@ static r1_status write_folder(const reading *r, const char *dir, r1_error *err)
 {
     json_t *vocabulary, *about = NULL;
     r1_status st = r1i_tok_trainer_json(&r->trainer, CONTROLS, &vocabulary, err);
-    if (st == R1_OK && mkdir(dir, 0777) != 0 && errno != EEXIST) st = r1i_fail_errno(err, errno, "%s", dir);
+    if (st == R1_OK) st = r1i_make_folders(dir, err);
     if (st == R1_OK) st = write_json(dir, "tokenizer.json", vocabulary, err);
     if (st == R1_OK) st = write_json(dir, "tokenizer_config.json", about = config(), err);
     json_decref(vocabulary), json_decref(about);

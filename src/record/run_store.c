@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -64,25 +63,6 @@ static r1_status migrate(r1i_db *db, bool may_write, r1_error *err)
     return st;
 }
 
-/* mkdir -p */
-static r1_status make_folder(const char *dir, r1_error *err)
-{
-    char *const path = strdup(dir);
-    if (!path) return r1i_fail(err, R1_ERR_NOMEM, "%s", dir);
-    int e = 0;
-    for (char *p = path + 1; !e; p++) {
-        if (*p != '/' && *p != 0) continue;
-        const char kept = *p;
-        *p = 0;
-        if (mkdir(path, 0777) != 0 && errno != EEXIST) e = errno;
-        *p = kept;
-        if (!kept) break;
-    }
-    free(path);
-    if (!e && !r1i_is_directory(dir)) e = ENOTDIR;
-    return e ? r1i_fail_errno(err, e, "%s: the folder cannot be made", dir) : R1_OK;
-}
-
 /* Two writers of one run would interleave: the second is told. The lock goes with the process, however it ends. */
 static r1_status lock_folder(const char *dir, r1i_run_store *s, r1_error *err)
 {
@@ -121,7 +101,7 @@ r1_status r1i_run_store_open(const char *dir, r1i_run_store_mode mode, r1i_run_s
         st = r1i_fail(err, R1_ERR_NOMEM, "%s", dir);
         goto done;
     }
-    if (mode == R1I_RUN_STORE_NEW && (st = make_folder(dir, err)) != R1_OK) goto done;
+    if (mode == R1I_RUN_STORE_NEW && (st = r1i_make_folders(dir, err)) != R1_OK) goto done;
     const bool there = r1i_file_exists(path);
     const char *const problem = mode_problem(mode, there);
     if (problem) {

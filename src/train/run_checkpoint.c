@@ -269,11 +269,11 @@ r1_status r1i_checkpoint_save(const char *folder, int64_t step, const char *sour
     char aside[PATH], place[PATH];
     r1_error ignored;
     r1_status st = check_length(folder, err);
-    if (st == R1_OK) st = r1i_folder_make(folder, err);
+    if (st == R1_OK) st = r1i_make_folders(folder, err);
     put(aside, "%s/.step-%" PRId64 ".tmp", folder, step);
     put(place, "%s/step-%" PRId64, folder, step);
     if (st == R1_OK) st = remove_folder(aside, err);
-    if (st == R1_OK) st = r1i_folder_make(aside, err);
+    if (st == R1_OK) st = r1i_make_folders(aside, err);
     if (st == R1_OK) st = fill(aside, step, source, m, g, type, state, err);
     if (st == R1_OK) st = remove_folder(place, err); /* the same step once more: equal bytes */
     if (st == R1_OK && rename(aside, place) != 0) st = r1i_fail_errno(err, errno, "%s", place);

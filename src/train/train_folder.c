@@ -1,17 +1,9 @@
 #include "train/train_folder.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/outfile.h"
-
-r1_status r1i_folder_make(const char *path, r1_error *err)
-{
-    if (mkdir(path, 0777) == 0 || (errno == EEXIST && r1i_is_directory(path))) return R1_OK;
-    return r1i_fail_errno(err, errno == EEXIST ? ENOTDIR : errno, "%s", path);
-}
 
 r1_status r1i_folder_copy(const char *from, const char *folder, const char *name, r1_error *err)
 {

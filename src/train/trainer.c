@@ -43,7 +43,7 @@ static r1_status make_init(r1i_trainer *t, r1_error *err)
         r1i_error_prefix(err, "%s: ", r->init_config);
         return st;
     }
-    if ((st = r1i_folder_make(t->source, err)) != R1_OK || (st = r1i_folder_copy(r->init_config, t->source, "config.json", err)) != R1_OK) return st;
+    if ((st = r1i_make_folders(t->source, err)) != R1_OK || (st = r1i_folder_copy(r->init_config, t->source, "config.json", err)) != R1_OK) return st;
     if (r->init_tokenizer && (st = copy_tokenizer(r->init_tokenizer, t->source, err)) != R1_OK) return st;
     return r1i_init_write(t->source, &c, r->init_std, r->seed, R1_DTYPE_F32, err);
 }
@@ -227,7 +227,7 @@ static r1_status look_for_run(r1i_trainer *t, bool resume, char **latest, r1_err
 {
     int64_t step;
     *latest = NULL;
-    r1_status st = r1i_folder_make(t->folder, err);
+    r1_status st = r1i_make_folders(t->folder, err);
     if (st == R1_OK) st = r1i_checkpoint_prune(t->checkpoints, 0, err); /* what a killed process left half-written */
     if (st == R1_OK) st = r1i_checkpoint_latest(t->checkpoints, latest, &step, err);
     if (st == R1_OK && *latest && !resume) {

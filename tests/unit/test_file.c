@@ -96,6 +96,33 @@ static void test_map(void **state)
     assert_int_equal(r1i_map_open(folder, &m, &e), R1_ERR_IO);
 }
 
+static void test_folders(void **state)
+{
+    (void)state;
+    r1_error e = {0};
+    char deep[160], below[200];
+    snprintf(deep, sizeof deep, "%s/a//b/c", folder);
+    snprintf(below, sizeof below, "%s/", deep);
+    assert_int_equal(r1i_make_folders(deep, &e), R1_OK);
+    assert_true(r1i_is_directory(deep));
+    assert_int_equal(r1i_make_folders(below, &e), R1_OK);
+    assert_int_equal(r1i_make_folders("/", &e), R1_OK);
+    assert_int_equal(r1i_make_folders("", &e), R1_ERR_IO);
+    assert_int_equal(e.sys_errno, ENOENT);
+    assert_int_equal(r1i_file_write_atomic(path, "x", 1, &e), R1_OK);
+    snprintf(below, sizeof below, "%s/d", path);
+    assert_int_equal(r1i_make_folders(below, &e), R1_ERR_IO);
+    assert_int_equal(e.sys_errno, ENOTDIR);
+    assert_non_null(strstr(e.message, below));
+    assert_int_equal(r1i_make_folders(path, &e), R1_ERR_IO);
+    assert_int_equal(e.sys_errno, ENOTDIR);
+    for (size_t n; (n = strlen(deep)) > strlen(folder); deep[n] = 0) {
+        assert_int_equal(rmdir(deep), 0);
+        while (deep[n - 1] != '/') n--;
+        while (deep[n - 1] == '/') n--;
+    }
+}
+
 static void test_file_size_limit(void **state)
 {
     (void)state;
@@ -211,7 +238,7 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read_write),      cmocka_unit_test(test_map),       cmocka_unit_test(test_file_size_limit),
+        cmocka_unit_test(test_read_write),      cmocka_unit_test(test_map),       cmocka_unit_test(test_file_size_limit), cmocka_unit_test(test_folders),
         cmocka_unit_test(test_full_disk),       cmocka_unit_test(test_outfile),   cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
