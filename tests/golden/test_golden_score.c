@@ -4,12 +4,15 @@
 
 #include <unistd.h>
 
+#include "backend/cpu/kernels.h"
 #include "support/golden.h"
 
 static const struct { const char *name; int sequences; bool mtp; } folder[] = {
     {"tiny-r1", 5, true}, {"tiny-r1-fp8", 5, true}, {"tiny-qwen2", 5, false}, {"tiny-llama", 5, false},
     {"tiny-r1-gguf", 3, false}, {"tiny-r1-gguf-old", 3, false},
 };
+
+static const char *const isa[] = {"c", "avx2", "avx512", "neon"};
 
 static void write_ids(const char *path, const int32_t *id, int64_t n)
 {
@@ -76,6 +79,14 @@ static void test_logits(void **state)
             score(path, ids, "", a, more);
             score(path, ids, "--chunk 7 --threads 3", b, "");
             assert_true(same_bytes(a, b));
+            for (size_t i = 0; k == 0 && i < sizeof isa / sizeof *isa; i++) {
+                char forced[32];
+                r1i_cpu_kernels kernels;
+                if (r1i_cpu_select(isa[i], &kernels, NULL) != R1_OK) continue; /* this processor lacks it */
+                snprintf(forced, sizeof forced, "--isa %s", isa[i]);
+                score(path, ids, forced, b, "");
+                assert_true(same_bytes(a, b));
+            }
             golden *const got = golden_open(a);
             assert_non_null(got);
             snprintf(key, sizeof key, "logits.%d", k);
