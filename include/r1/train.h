@@ -9,6 +9,15 @@
 extern "C" {
 #endif
 
+/** What the tasks of the recipe's `eval` found, each on its own. */
+typedef struct r1_train_evaluation {
+    int64_t step;              /* the weights' */
+    const char *task;
+    int64_t prompts, samples, correct, truncated, tokens; /* truncated: cut by max_tokens; tokens: of all samples */
+    double pass_at_1, lo, hi;  /* mean over prompts with its 95 % interval */
+    double seconds;
+} r1_train_evaluation;
+
 typedef struct r1_train_params {
     const char *recipe;        /* YAML file */
     const char *const *set;    /* [n_set] "key.key=value" over the recipe */
@@ -16,6 +25,7 @@ typedef struct r1_train_params {
     const char *out;           /* run folder; made if missing, refused if it holds a run unless resume */
     bool resume;               /* go on from the newest checkpoint (from the start where there is none) */
     const char *isa;           /* row of the op table; NULL: auto */
+    void (*on_evaluation)(void *user, const r1_train_evaluation *e); /* nullable, on the calling thread, with r1_train's user */
 } r1_train_params;
 
 /** Before the first step. */
@@ -23,7 +33,7 @@ typedef struct r1_train_plan {
     int64_t first_step, steps; /* of this call, of the run */
     uint64_t parameters, trained_parameters;
     int64_t rows, documents, skipped, tokens, targets, chunks; /* of the data, an epoch */
-    uint64_t model_bytes, optimizer_bytes, activation_bytes, total_bytes, available_bytes;
+    uint64_t model_bytes, optimizer_bytes, activation_bytes, evaluation_bytes, total_bytes, available_bytes;
     const char *model;         /* where the weights come from */
     const char *data_hash;
     double flops_per_token;    /* 6 times the active parameters */

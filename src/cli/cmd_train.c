@@ -54,7 +54,10 @@ static void show_plan(void *user, const r1_train_plan *p)
     cli_note(s->app, "model        %s, %.2f million parameters", p->model, (double)p->parameters * 1e-6);
     cli_note(s->app, "data         %lld rows, %lld documents (%lld too long, left out), %.3f million tokens in %lld chunks", (long long)p->rows,
              (long long)p->documents, (long long)p->skipped, (double)p->tokens * 1e-6, (long long)p->chunks);
-    cli_note(s->app, "memory       %s GiB: weights %s, gradients and moments %s, activations %s", all, model, optimizer, activations);
+    char evaluation[16], more[40] = "";
+    gib(evaluation, sizeof evaluation, p->evaluation_bytes);
+    if (p->evaluation_bytes > 0) snprintf(more, sizeof more, ", evaluation %s", evaluation);
+    cli_note(s->app, "memory       %s GiB: weights %s, gradients and moments %s, activations %s%s", all, model, optimizer, activations, more);
     cli_note(s->app, "steps        %lld to %lld", (long long)p->first_step, (long long)p->steps);
 }
 
@@ -88,13 +91,31 @@ static bool show_step(void *user, const r1_train_step *t)
     return cli_flush(s->app) && (s->a->max_steps == 0 || s->done < s->a->max_steps);
 }
 
+static void show_evaluation(void *user, const r1_train_evaluation *e)
+{
+    showing *const s = user;
+    if (s->a->json) {
+        cli_put_json(s->app, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "evaluation", e->task, "step", (json_int_t)e->step, "prompts",
+                                       (json_int_t)e->prompts, "samples", (json_int_t)e->samples, "correct", (json_int_t)e->correct, "truncated",
+                                       (json_int_t)e->truncated, "tokens", (json_int_t)e->tokens, "pass_at_1", e->pass_at_1, "lo", e->lo, "hi", e->hi, "seconds",
+                                       e->seconds));
+    } else {
+        char time[32];
+        time_text(time, sizeof time, e->seconds);
+        fprintf(s->app->out, "eval %6lld  %s: pass@1 %.1f %% (%.1f to %.1f), %lld of %lld samples right, %.0f tokens each, %lld cut, %s\n", (long long)e->step, e->task,
+                100.0 * e->pass_at_1, 100.0 * e->lo, 100.0 * e->hi, (long long)e->correct, (long long)e->samples,
+                e->samples > 0 ? (double)e->tokens / (double)e->samples : 0.0, (long long)e->truncated, time);
+    }
+    (void)cli_flush(s->app);
+}
+
 static int run(cli *app, void *p)
 {
     const params *const a = p;
     r1_error err = {0};
     showing s = {.app = app, .a = a};
     if (!a->out) return cli_fail(app, CLI_USAGE, "--out DIR is missing: where the run is kept");
-    const r1_train_params tp = {.recipe = a->recipe, .set = a->set.item, .n_set = (size_t)a->set.n, .out = a->out, .resume = a->resume, .isa = a->isa};
+    const r1_train_params tp = {.recipe = a->recipe, .set = a->set.item, .n_set = (size_t)a->set.n, .out = a->out, .resume = a->resume, .isa = a->isa, .on_evaluation = show_evaluation};
     const r1_status st = r1_train(&tp, &app->env, show_plan, show_step, &s, &err);
     if (st != R1_OK && st != R1_ERR_STOPPED) return cli_report(app, &err);
     if (s.done > 0) cli_note(app, "%lld steps, loss %.4f to %.4f; checkpoints in %s/ckpt", (long long)s.done, s.first_loss, s.loss, a->out);

@@ -38,11 +38,11 @@ static r1_status settings(const r1_eval_config *c, const r1i_plan *plan, int64_t
         json_object_set_new(*out, "model", json_string(c->endpoint->model ? c->endpoint->model : "default"));
         json_object_set_new(*out, "endpoint", json_string(c->endpoint->url));
     } else {
-        const r1_status st = r1i_fingerprint(c->model_path, model, err);
+        const r1_status st = c->model_hash ? R1_OK : r1i_fingerprint(c->model_path, model, err);
         if (st != R1_OK) return st;
         r1_model_info info;
         r1_model_get_info(c->model, &info);
-        json_object_set_new(*out, "model", json_string(model));
+        json_object_set_new(*out, "model", json_string(c->model_hash ? c->model_hash : model));
         json_object_set_new(*out, "compute", json_string(info.compute == R1_COMPUTE_BF16 ? info.isa : "f32"));
         json_object_set_new(*out, "exact-activations", json_boolean(info.exact_activations));
         json_object_set_new(*out, "cache-type", json_string(r1_cache_type_name(c->engine.cache_type)));

@@ -36,7 +36,7 @@ static const r1i_field top_fields[] = {
     {.name = "batch_size", .kind = R1I_FIELD_INT, .min = 1, .max = 1 << 24}, {.name = "micro_batch", .kind = R1I_FIELD_INT, .min = 1, .max = 1 << 20},
     {.name = "steps", .kind = R1I_FIELD_INT, .min = 0, .max = BIG}, {.name = "epochs", .kind = R1I_FIELD_REAL, .min = 1e-9, .max = 1e6},
     {.name = "seed", .kind = R1I_FIELD_INT, .min = 0, .max = BIG}, {.name = "optimizer", .kind = R1I_FIELD_MAP}, {.name = "loss", .kind = R1I_FIELD_MAP},
-    {.name = "compute", .kind = R1I_FIELD_TEXT}, {.name = "cache", .kind = R1I_FIELD_TEXT}, {.name = "recompute", .kind = R1I_FIELD_BOOL}, {.name = "checkpoint", .kind = R1I_FIELD_MAP}, {0}};
+    {.name = "compute", .kind = R1I_FIELD_TEXT}, {.name = "cache", .kind = R1I_FIELD_TEXT}, {.name = "recompute", .kind = R1I_FIELD_BOOL}, {.name = "checkpoint", .kind = R1I_FIELD_MAP}, {.name = "eval", .kind = R1I_FIELD_MAP}, {0}};
 static const r1i_field init_fields[] = {
     {.name = "config", .kind = R1I_FIELD_TEXT, .required = true}, {.name = "tokenizer", .kind = R1I_FIELD_TEXT},
     {.name = "std", .kind = R1I_FIELD_REAL, .min = 1e-9, .max = 10}, {0}};
@@ -196,7 +196,8 @@ static r1_status take_values(const r1i_yaml *y, r1i_recipe *r, r1_error *err)
     r->temperature = real(r, "loss", "temperature");
     r->save_every = whole(r, "checkpoint", "every"), r->keep = whole(r, "checkpoint", "keep");
     r->recompute = yes(r, NULL, "recompute");
-    const r1_status st = choices(y, r, err);
+    r1_status st = choices(y, r, err);
+    if (st == R1_OK) st = r1i_recipe_take_eval(y, r, err);
     return st == R1_OK ? take_paths(r, err) : st;
 }
 
@@ -249,6 +250,7 @@ void r1i_recipe_free(r1i_recipe *r)
 {
     json_decref(r->root);
     free((void *)(uintptr_t)r->data_path);
+    free(r->eval_task);
     *r = (r1i_recipe){0};
 }
 

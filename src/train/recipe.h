@@ -7,8 +7,18 @@
 #include "op/table.h"
 #include "r1/model.h"
 #include "data/training_data.h"
+#include "record/step_store.h"
 
 typedef enum r1i_schedule_kind { R1I_SCHEDULE_CONSTANT, R1I_SCHEDULE_COSINE, R1I_SCHEDULE_LINEAR } r1i_schedule_kind;
+
+/* A task that examines the model while it trains. */
+typedef struct r1i_recipe_task {
+    const char *task, *data;       /* name or path of the task; folder or file of its rows */
+    char name[R1I_EVALUATION_NAME]; /* of its results */
+    int64_t limit, samples, max_tokens; /* limit 0: all rows */
+    double temperature, top_p;
+    bool raw, think;
+} r1i_recipe_task;
 
 typedef struct r1i_recipe {
     json_t *root;                  /* as resolved: defaults filled in; owned */
@@ -41,12 +51,20 @@ typedef struct r1i_recipe {
     /* what is kept */
     int64_t save_every, keep; /* steps; save_every 0: at the end alone */
     bool save_f32;                 /* the checkpoint's weights in f32, else bf16 */
+    /* evaluation: every so many steps and after the last one */
+    int64_t eval_every;
+    bool eval_at_start;            /* also before the first step */
+    const char *eval_task_dir;     /* nullable */
+    r1i_recipe_task *eval_task;    /* [n_eval_tasks], owned */
+    size_t n_eval_tasks;
 } r1i_recipe;
 
 /* set: [n_set] "key.key=value", value read as YAML, over what the file says. R1_ERR_FORMAT with line and column, or naming the setting;
  * R1_ERR_IO; R1_ERR_MISSING without libyaml. */
 r1_status r1i_recipe_read(const char *path, const char *const *set, size_t n_set, r1i_recipe *out, r1_error *err);
 void r1i_recipe_free(r1i_recipe *r); /* takes a zeroed one */
+/* recipe_eval.c: the section `eval` of root, checked and taken. */
+r1_status r1i_recipe_take_eval(const r1i_yaml *y, r1i_recipe *r, r1_error *err);
 /* The learning rate of step t (1 .. total). */
 double r1i_recipe_lr(const r1i_recipe *r, int64_t t, int64_t total);
 

@@ -113,18 +113,24 @@ r1_status r1i_trainer_open_records(r1i_trainer *t, r1_error *err)
     return st == R1_OK ? r1i_events_open(t->folder, t->first_step, &t->events, err) : st;
 }
 
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static r1_status note_events(const r1i_trainer *t, const r1_train_step *s, r1_error *err)
 {
     const struct { const char *tag; double value; } scalars[] = {
         {"train/loss", s->loss}, {"train/learning_rate", s->learning_rate}, {"train/gradient_norm", s->gradient_norm},
         {"train/tokens_per_second", s->tokens_per_second}, {"train/mtp_loss", s->mtp_loss}, {"train/balance_loss", s->balance_loss}, {"train/load_spread", s->load_spread},
     };
-    struct timespec now;
+    const double time = now();
     r1_status st = R1_OK;
-    clock_gettime(CLOCK_REALTIME, &now);
     for (size_t i = 0; i < sizeof scalars / sizeof *scalars && st == R1_OK; i++)
         if (i < 4 || scalars[i].value != 0.0)
-            st = r1i_events_scalar(t->events, (double)now.tv_sec + 1e-9 * (double)now.tv_nsec, s->step, scalars[i].tag, (float)scalars[i].value, err);
+            st = r1i_events_scalar(t->events, time, s->step, scalars[i].tag, (float)scalars[i].value, err);
     return st == R1_OK ? r1i_events_flush(t->events, err) : st;
 }
 
@@ -135,6 +141,24 @@ r1_status r1i_trainer_note(const r1i_trainer *t, const r1_train_step *s, r1_erro
                               .seconds = s->seconds};
     const r1_status st = t->db ? r1i_step_store_add(t->db, &row, err) : R1_OK;
     return st == R1_OK ? note_events(t, s, err) : st;
+}
+
+r1_status r1i_trainer_note_evaluation(const r1i_trainer *t, const r1i_evaluation_row *e, r1_error *err)
+{
+    const double each = e->samples > 0 ? 1.0 / (double)e->samples : 0.0;
+    const struct { const char *what; double value; } scalars[] = {{"pass@1", e->pass_at_1}, {"tokens", (double)e->tokens * each}, {"truncated", (double)e->truncated * each}};
+    char tag[R1I_EVALUATION_NAME + 24];
+    const double time = now();
+    r1_status st = t->db ? r1i_step_store_add_evaluation(t->db, e, err) : R1_OK;
+    for (size_t i = 0; i < sizeof scalars / sizeof *scalars && st == R1_OK; i++) {
+        snprintf(tag, sizeof tag, "eval/%s/%s", e->task, scalars[i].what);
+        st = r1i_events_scalar(t->events, time, e->step, tag, (float)scalars[i].value, err);
+    }
+    if (st == R1_OK) st = r1i_events_flush(t->events, err);
+    const r1_train_evaluation told = {.step = e->step, .task = e->task, .prompts = e->prompts, .samples = e->samples, .correct = e->correct, .truncated = e->truncated,
+                                      .tokens = e->tokens, .pass_at_1 = e->pass_at_1, .lo = e->lo, .hi = e->hi, .seconds = e->seconds};
+    if (st == R1_OK && t->on_evaluation) t->on_evaluation(t->user, &told);
+    return st;
 }
 
 /* ---- checkpoints ----------------------------------------------------------------------------------------------------------- */

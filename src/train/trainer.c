@@ -127,7 +127,7 @@ static r1i_stepper_params stepper_params(const r1i_trainer *t)
                                 .mtp_weight = (float)r->mtp_weight, .mtp_detach = r->mtp_detach, .cache_type = r->cache, .recompute = r->recompute};
 }
 
-static void plan_memory(const r1i_trainer *t, r1_train_plan *p)
+static r1_status plan_memory(r1i_trainer *t, r1_train_plan *p, r1_error *err)
 {
     const r1i_stepper_params sp = stepper_params(t);
     r1_model_info info;
@@ -137,6 +137,9 @@ static void plan_memory(const r1i_trainer *t, r1_train_plan *p)
     p->activation_bytes = r1i_stepper_bytes(t->model, &sp, r1i_env_threads(&t->env));
     p->total_bytes = p->model_bytes + p->optimizer_bytes + p->activation_bytes;
     p->available_bytes = r1i_memory_available() + p->model_bytes; /* the weights are there already */
+    const r1_status st = r1i_trainer_check_eval(t, p->total_bytes, p->available_bytes, &p->evaluation_bytes, err);
+    p->total_bytes += p->evaluation_bytes;
+    return st;
 }
 
 static r1_status make_plan(r1i_trainer *t, r1_train_plan *p, r1_error *err)
@@ -147,13 +150,13 @@ static r1_status make_plan(r1i_trainer *t, r1_train_plan *p, r1_error *err)
                          .skipped = t->stats.skipped, .tokens = t->stats.tokens, .targets = t->stats.targets, .chunks = t->stats.chunks, .model = t->source,
                          .data_hash = t->stats.hash, .flops_per_token = 6.0 * (double)count.active};
     t->max_rows = t->recipe.micro_batch * t->recipe.sequence_length;
-    plan_memory(t, p);
-    if (p->total_bytes <= p->available_bytes) return R1_OK;
+    const r1_status st = plan_memory(t, p, err);
+    if (st != R1_OK || p->total_bytes <= p->available_bytes) return st;
     return r1i_fail(err, R1_ERR_NOMEM,
-                    "training needs %.2f GiB: weights %.2f, gradients and moments %.2f, activations with their gradients %.2f (micro_batch %" PRId64 " of %" PRId64
+                    "training needs %.2f GiB: weights %.2f, gradients and moments %.2f, activations with their gradients %.2f, evaluation %.2f (micro_batch %" PRId64 " of %" PRId64
                     " tokens; recompute: true needs less); %.2f are available",
                     (double)p->total_bytes / 0x1p30, (double)p->model_bytes / 0x1p30, (double)p->optimizer_bytes / 0x1p30,
-                    (double)p->activation_bytes / 0x1p30, t->recipe.micro_batch, t->recipe.sequence_length, (double)p->available_bytes / 0x1p30);
+                    (double)p->activation_bytes / 0x1p30, (double)p->evaluation_bytes / 0x1p30, t->recipe.micro_batch, t->recipe.sequence_length, (double)p->available_bytes / 0x1p30);
 }
 
 static r1_status open_workings(r1i_trainer *t, r1_error *err)
@@ -189,7 +192,7 @@ static void close_all(r1i_trainer *t)
     r1_tokenizer_close(t->tokenizer);
     r1_model_close(t->model);
     r1i_recipe_free(&t->recipe);
-    free(t->token), free(t->target), free(t->page), free(t->weight), free(t->runs), free(t->documents), free(t->load);
+    free(t->token), free(t->target), free(t->page), free(t->weight), free(t->runs), free(t->documents), free(t->load), free(t->eval_cache);
     free(t->folder), free(t->checkpoints), free(t->source);
 }
 
@@ -260,12 +263,14 @@ static r1_status open_run(r1i_trainer *t, const r1_train_params *p, r1_train_pla
     plan->first_step = t->first_step;
     plan->trained_parameters = (uint64_t)t->gradients.total;
     if (st == R1_OK) st = r1i_trainer_describe(t, plan, err);
-    return st == R1_OK ? r1i_trainer_open_records(t, err) : st;
+    if (st == R1_OK) st = r1i_trainer_open_records(t, err);
+    if (st == R1_OK && t->recipe.n_eval_tasks > 0 && !t->db) st = r1i_fail(err, R1_ERR_MISSING, "eval: this build has no SQLite, which keeps the samples");
+    return st;
 }
 
 static r1_status steps(r1i_trainer *t, bool (*on_step)(void *user, const r1_train_step *step), void *user, r1_error *err)
 {
-    r1_status st = R1_OK;
+    r1_status st = r1i_trainer_evaluate(t, t->first_step - 1, err); /* also what a run that was killed while it was examined still lacks */
     bool go_on = true;
     for (int64_t i = t->first_step; i <= t->steps && st == R1_OK && go_on; i++) {
         r1_train_step s;
@@ -279,6 +284,7 @@ static r1_status steps(r1i_trainer *t, bool (*on_step)(void *user, const r1_trai
         if (st != R1_OK) break;
         go_on = !on_step || on_step(user, &s);
         if (!go_on && !s.saved) st = r1i_trainer_save(t, i, err);
+        if (st == R1_OK) st = r1i_trainer_evaluate(t, i, err);
         if (!go_on && st == R1_OK && i < t->steps) st = r1i_fail(err, R1_ERR_STOPPED, "stopped after step %" PRId64, i);
     }
     return st;
@@ -290,6 +296,8 @@ r1_status r1_train(const r1_train_params *params, const r1_env *env, void (*on_p
     r1i_trainer t = {0};
     r1_train_plan plan = {0};
     if (env) t.env = *env;
+    t.on_evaluation = params->on_evaluation;
+    t.user = user;
     r1_status st = open_run(&t, params, &plan, err);
     if (st == R1_OK && on_plan) on_plan(user, &plan);
     if (st == R1_OK) st = steps(&t, on_step, user, err);

@@ -33,6 +33,9 @@ typedef struct r1i_trainer {
     r1i_document *documents;       /* of one chunk */
     r1i_db *db;                    /* run.db; NULL in a build without SQLite, which is told once */
     r1i_events *events;
+    int64_t *eval_cache;           /* [tasks of the recipe's eval] positions of cache that their engines get */
+    void (*on_evaluation)(void *user, const r1_train_evaluation *e); /* nullable */
+    void *user;                    /* of it */
     int64_t *load;                 /* [layers with MTP][experts] rows that chose each, this step */
 } r1i_trainer;
 
@@ -45,5 +48,11 @@ r1_status r1i_trainer_describe(const r1i_trainer *t, const r1_train_plan *plan, 
 /* run.db and the event file; rows of steps after the last one done, which a killed run left, are removed. */
 r1_status r1i_trainer_open_records(r1i_trainer *t, r1_error *err);
 r1_status r1i_trainer_note(const r1i_trainer *t, const r1_train_step *s, r1_error *err);
+
+/* train_eval.c: whether the tasks can be run at all, and how much memory their engines take beside what training takes. */
+r1_status r1i_trainer_check_eval(r1i_trainer *t, uint64_t taken, uint64_t available, uint64_t *bytes, r1_error *err);
+/* The tasks that are due after step `step` (0: before the first one) and have no result yet. Moves no bit of the run. */
+r1_status r1i_trainer_evaluate(r1i_trainer *t, int64_t step, r1_error *err);
+r1_status r1i_trainer_note_evaluation(const r1i_trainer *t, const r1i_evaluation_row *e, r1_error *err);
 
 #endif

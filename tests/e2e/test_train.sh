@@ -1,0 +1,87 @@
+#!/bin/bash
+# r1 train as a user meets it: evaluation in the midst of a run, which moves no bit of it and survives a kill -9.   argument: R1
+set -uo pipefail
+r1=$1
+. "$(dirname "$0")/support.sh"
+[ "$("$r1" --version --verbose 2>/dev/null | grep -cE 'without.*(sqlite|libyaml)')" = 0 ] || { echo 'skipped: built without SQLite or libyaml'; exit 77; }
+model=$(tiny_chat)
+cd "$tmp" || exit 1
+for i in $(seq 1 12); do
+    echo "{\"messages\": [{\"role\": \"user\", \"content\": \"What is $i + 1?\"}, {\"role\": \"assistant\", \"content\": \"<think>count</think>$((i + 1))\"}]}"
+done >rows.jsonl
+for i in $(seq 1 5); do echo "{\"id\": \"q$i\", \"question\": \"What is $i + 1?\", \"answer\": \"$((i + 1))\"}"; done >asked.jsonl
+cat >short.yaml <<'Y'
+name: short
+about: a task of this test
+data: asked.jsonl
+fields: [question, answer]
+prompt: "{{ question }}"
+grader: exact
+samples: 4
+Y
+recipe() { # compute, more lines
+    cat <<Y
+model: $model
+data: {files: [rows.jsonl]}
+sequence_length: 96
+batch_size: 4
+steps: 6
+compute: $1
+optimizer: {lr: 1e-3}
+checkpoint: {every: 2, keep: 0}
+Y
+}
+eval_part='eval:
+  every: 3
+  at_start: true
+  tasks:
+    - {task: ./short.yaml, data: ., samples: 3, max_tokens: 24, temperature: 1.0}
+    - {task: ./short.yaml, name: greedy, data: asked.jsonl, limit: 2, max_tokens: 16}'
+
+# ---- the same bytes with evaluation and without, whatever the threads
+for compute in f32 bf16; do
+    recipe $compute >plain.yaml
+    { recipe $compute && echo "$eval_part"; } >$compute.yaml
+    "$r1" train plain.yaml --out plain-$compute --quiet >/dev/null || { echo "plain $compute: status $?"; failed=1; }
+    "$r1" train $compute.yaml --out with-$compute --threads 3 >said-$compute.txt 2>&1 || { echo "with eval, $compute:"; cat said-$compute.txt; failed=1; }
+    for file in model optimizer; do cmp plain-$compute/ckpt/step-6/$file.safetensors with-$compute/ckpt/step-6/$file.safetensors || failed=1; done
+    for step in 0 3 6; do
+        for task in short greedy; do grep -q "^eval  *$step  $task: pass@1 " said-$compute.txt || { echo "no line for $task after step $step:"; cat said-$compute.txt; failed=1; }; done
+    done
+done
+check 'memory is planned for' 0 'evaluation 0.' cat said-f32.txt
+check 'report' 0 '  greedy' "$r1" report with-f32
+check 'report json' 0 '"pass_at_1"' "$r1" report with-f32 --json
+"$r1" report with-f32 --html page.html >/dev/null && grep -q 'evaluation: pass@1' page.html || { echo 'page: no curve of the evaluation'; failed=1; }
+check 'samples are a record of their own' 0 'short: 5 prompts, 15 of 15 samples' "$r1" report with-f32/eval/step-3/short
+grep -aq 'eval/short/pass@1' with-f32/events.out.tfevents.* || { echo 'events: no pass@1'; failed=1; }
+
+# ---- killed while it is examined, after step 3 (the newest checkpoint is step 2) and after step 6 (the checkpoint is there)
+for step in 3 6; do
+    (exec "$r1" train f32.yaml --out killed --resume --threads 1 --quiet >/dev/null 2>&1) &
+    job=$!
+    for _ in $(seq 1 2000); do [ -f killed/eval/step-$step/short/run.db ] && break; kill -0 $job 2>/dev/null || break; sleep 0.005; done
+    kill -9 $job 2>/dev/null
+    wait $job 2>/dev/null
+    [ -d killed/ckpt/step-$((step / 2 * 2)) ] || { echo "killed after step $step: no checkpoint"; failed=1; }
+done
+"$r1" train f32.yaml --out killed --resume --quiet >/dev/null || { echo "resumed: status $?"; failed=1; }
+for file in model optimizer; do cmp with-f32/ckpt/step-6/$file.safetensors killed/ckpt/step-6/$file.safetensors || failed=1; done
+results() { "$r1" report "$1" --json | sed "s/\"run\": \"$1\"//"; }
+same 'results after kills' "$(results with-f32)" "$(results killed)"
+for step in 0 3 6; do same "samples after kills, step $step" "$("$r1" report with-f32/eval/step-$step/short)" "$("$r1" report killed/eval/step-$step/short | sed s/killed/with-f32/g)"; done
+
+# ---- refused before the first step
+wrong() { # name, status, text, eval section
+    { recipe f32 && printf '%s\n' "$4"; } >wrong.yaml
+    check "$1" "$2" "$3" "$r1" train wrong.yaml --out never
+}
+wrong 'no tasks' 3 'line 9' 'eval: {every: 2, tasks: []}'
+wrong 'an unknown key' 3 "'sample'" 'eval: {every: 2, tasks: [{task: ./short.yaml, data: ., sample: 3}]}'
+wrong 'no such task' 3 'nosuch' 'eval: {every: 2, tasks: [{task: ./nosuch.yaml, data: .}]}'
+wrong 'no such data' 3 'eval: short: ' 'eval: {every: 2, tasks: [{task: ./short.yaml, data: nowhere}]}'
+wrong 'one name twice' 3 "called 'short' already" 'eval: {every: 2, tasks: [{task: ./short.yaml, data: .}, {task: short.yaml, data: .}]}'
+wrong 'one answer repeated' 3 'temperature 0' 'eval: {every: 2, tasks: [{task: ./short.yaml, data: ., samples: 2, temperature: 0}]}'
+wrong 'a name that leaves the folder' 3 'cannot name results' 'eval: {every: 2, tasks: [{task: ./short.yaml, name: ../x, data: .}]}'
+[ -d never/ckpt ] && { echo 'refused: a checkpoint was written'; failed=1; }
+exit $failed
