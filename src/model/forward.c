@@ -23,26 +23,6 @@ r1_status r1i_pass_mat(const r1i_pass *p, int64_t rows, int64_t cols, r1i_mat *o
     return st;
 }
 
-r1i_act r1i_act_rows(const r1i_act *act, int64_t row0, int64_t n)
-{
-    const int64_t cols = act->x.cols;
-    r1i_act part = *act;
-    part.x.p += row0 * act->x.stride;
-    part.x.rows = n;
-    if (act->kinds & R1I_ACT_Q8) {
-        part.q += row0 * cols;
-        part.d += row0 * (cols / 32);
-        part.sum16 += row0 * (cols / 16);
-        part.fine += row0;
-        part.fine_q += row0 * cols;
-        part.fine_d += row0 * (cols / 32);
-        part.fine_sum16 += row0 * (cols / 16);
-    }
-    if (act->kinds & R1I_ACT_BF16) part.bf16 += row0 * act->bf16_stride;
-    if (act->row) part.row += row0;
-    return part;
-}
-
 /* ---- beginning ------------------------------------------------------------------------------------------------------ */
 
 static r1_status check_batch(const r1_model *m, const r1i_batch *b, const int32_t *token, r1_error *err)

@@ -36,9 +36,6 @@ r1_status r1i_pass_mat(const r1i_pass *p, int64_t rows, int64_t cols, r1i_mat *o
 
 /* ---- activations --------------------------------------------------------------------------------------------------- */
 
-/* Rows [row0, row0 + n) of prepared activations: a view. */
-r1i_act r1i_act_rows(const r1i_act *act, int64_t row0, int64_t n);
-
 /* ---- blocks -------------------------------------------------------------------------------------------------------- */
 
 /* One decoder layer on p->x in place; `index` counts for the probe, kv is the layer's pages. */

@@ -43,7 +43,8 @@ typedef struct r1i_act {
     int32_t *sum16;       /* [rows, cols / 16] sums of q */
     uint8_t *fine;        /* [r1i_act_spans(cols), fine_stride] a byte for 256 columns of a row: bit g, group g of them has a fine term */
     int64_t fine_stride;  /* rows of the whole; a slice keeps it */
-    int8_t *fine_q;       /* as q, d, sum16; written where a bit of fine is set */
+    int8_t *fine_q;       /* [cols / 32, fine_stride, 32], fine_d [cols / 32, fine_stride], fine_sum16 [cols / 16 / 2, fine_stride, 2]: by groups, so that
+                           * the few rows that share one lie together; written where a bit of fine is set */
     float *fine_d;
     int32_t *fine_sum16;
     uint16_t *bf16;       /* [rows, bf16_stride]; zero from cols to bf16_stride */
@@ -51,6 +52,26 @@ typedef struct r1i_act {
     const int32_t *row;   /* nullable: the batch row that each row came from, ascending (an expert's rows); a tape keeps it */
 } r1i_act;
 static inline int64_t r1i_act_spans(int64_t cols) { return (cols + 255) / 256; }
+/* Rows [row0, row0 + n) of prepared activations: a view. */
+static inline r1i_act r1i_act_rows(const r1i_act *act, int64_t row0, int64_t n)
+{
+    const int64_t cols = act->x.cols;
+    r1i_act part = *act;
+    part.x.p += row0 * act->x.stride;
+    part.x.rows = n;
+    if (act->kinds & R1I_ACT_Q8) {
+        part.q += row0 * cols;
+        part.d += row0 * (cols / 32);
+        part.sum16 += row0 * (cols / 16);
+        part.fine += row0;
+        part.fine_q += row0 * 32;
+        part.fine_d += row0;
+        part.fine_sum16 += row0 * 2;
+    }
+    if (act->kinds & R1I_ACT_BF16) part.bf16 += row0 * act->bf16_stride;
+    if (act->row) part.row += row0;
+    return part;
+}
 
 /* One product y = x W^T (+ bias) (+ y). Several jobs run in one parallel region; they must not overlap in y. */
 typedef struct r1i_linear_job {

@@ -220,9 +220,9 @@ static void test_one_row_or_many(void **state)
                     one.act.d += r * one.k / 32;
                     one.act.sum16 += r * one.k / 16;
                     one.act.fine += r;
-                    one.act.fine_q += r * one.k;
-                    one.act.fine_d += r * one.k / 32;
-                    one.act.fine_sum16 += r * one.k / 16;
+                    one.act.fine_q += r * 32;
+                    one.act.fine_d += r;
+                    one.act.fine_sum16 += r * 2;
                     float *y = run(&one, kernel_of(&rows[k], many.type, exact), WITH_BIAS | WITH_ADD);
                     assert_memory_equal(y, all + r * (one.n + GUARD), (size_t)one.n * 4);
                     drop(&one, y);
@@ -236,9 +236,9 @@ static void test_one_row_or_many(void **state)
 /* What the two terms of column k of row r stand for. */
 static double value_of(const problem *b, int64_t r, int64_t k)
 {
-    const int64_t at = r * b->k + k;
+    const int64_t at = r * b->k + k, fine = k / 32 * b->m + r;
     const double first = (double)b->d[at / 32] * b->q[at];
-    return b->fine[k / 256 * b->m + r] >> (k / 32 % 8) & 1 ? first + (double)b->fine_d[at / 32] * b->fine_q[at] : first;
+    return b->fine[k / 256 * b->m + r] >> (k / 32 % 8) & 1 ? first + (double)b->fine_d[fine] * b->fine_q[32 * fine + k % 32] : first;
 }
 
 /* The plain row against double: what is summed is right, not only in which order. */
@@ -392,9 +392,9 @@ static void test_fine_terms(void **state)
             in_row += is;
             for (int64_t i = 32 * g; i < 32 * g + 32; i++) {
                 assert_true(fabs((double)b.x[288 * r + i] - value_of(&b, r, i)) <= d * (is ? 0.502 / 254 : 0.50001));
-                total[i / 16 % 2] += is ? b.fine_q[288 * r + i] : 0;
+                total[i / 16 % 2] += is ? b.fine_q[32 * (g * b.m + r) + i % 32] : 0;
             }
-            for (int64_t h = 0; is && h < 2; h++) assert_int_equal(total[h], b.fine_sum16[18 * r + 2 * g + h]);
+            for (int64_t h = 0; is && h < 2; h++) assert_int_equal(total[h], b.fine_sum16[2 * (g * b.m + r) + h]);
         }
         assert_true(in_row <= 4 && b.fine[b.m + r] <= 1);
         fine += in_row;

@@ -37,6 +37,7 @@ void r1i_cpu_fine_row(const r1i_act *act, int64_t r)
         if (!((double)d[g] * (double)d[g] * (double)groups > 2.0 * energy) || d[g] < R1I_FINE_D_MIN) continue;
         uint8_t *const span = fine + g / 8 * act->fine_stride;
         *span = (uint8_t)(*span | 1u << (g % 8));
-        fine_group(x + 32 * g, act->q + 32 * (at + g), d[g], act->fine_q + 32 * (at + g), act->fine_d + at + g, act->fine_sum16 + 2 * (at + g));
+        const int64_t to = g * act->fine_stride + r;
+        fine_group(x + 32 * g, act->q + 32 * (at + g), d[g], act->fine_q + 32 * to, act->fine_d + to, act->fine_sum16 + 2 * to);
     }
 }

@@ -43,25 +43,6 @@ static cut cut_job(const r1i_linear_job *j, int64_t want)
     return c;
 }
 
-/* Rows [r0, r0 + n) of prepared activations. */
-static r1i_act act_rows(const r1i_act *a, int64_t r0, int64_t n)
-{
-    r1i_act s = *a;
-    s.x.p += r0 * a->x.stride;
-    s.x.rows = n;
-    if (a->kinds & R1I_ACT_Q8) {
-        s.q += r0 * a->x.cols;
-        s.d += r0 * (a->x.cols / 32);
-        s.sum16 += r0 * (a->x.cols / 16);
-        s.fine += r0;
-        s.fine_q += r0 * a->x.cols;
-        s.fine_d += r0 * (a->x.cols / 32);
-        s.fine_sum16 += r0 * (a->x.cols / 16);
-    }
-    if (a->kinds & R1I_ACT_BF16) s.bf16 += r0 * a->bf16_stride;
-    return s;
-}
-
 static void linear_item(void *ctx, int64_t i, int thread)
 {
     (void)thread;
@@ -72,7 +53,7 @@ static void linear_item(void *ctx, int64_t i, int thread)
     r1i_linear_job job = g->jobs[k];
     const int64_t p0 = i % c->across * c->panels, r0 = i / c->across * c->rows;
     const int64_t rows = min64(c->rows, job.x->x.rows - r0);
-    const r1i_act x = act_rows(job.x, r0, rows);
+    const r1i_act x = r1i_act_rows(job.x, r0, rows);
     job.x = &x;
     job.y.p += r0 * job.y.stride;
     job.y.rows = rows;

@@ -176,9 +176,10 @@ R1I_INLINE void late_group(const r1_dtype type, const weights *weight, const q8_
 {
     const tile_kind kind = tile_kind_of(type);
     const int parts = kind_parts(kind), quads = 8 / parts;
-    const int8_t *const q = in->fine_q + row * in->cols + 32 * g;
-    const int32_t *const sums = in->fine_sum16 + row * (in->cols / 16) + 2 * g;
-    const float d = in->fine_d[row * (in->cols / 32) + g];
+    const int64_t at = g * in->fine_stride + row;
+    const int8_t *const q = in->fine_q + 32 * at;
+    const int32_t *const sums = in->fine_sum16 + 2 * at;
+    const float d = in->fine_d[at];
     R1I_UNROLL for (int h = 0; h < parts; h++) {
         const int32_t sum_x = parts == 2 ? sums[h] : sums[0] + sums[1];
         struct late_term *const t = &late->term[late->n++];

@@ -33,17 +33,17 @@ static inline void quant_finish(const r1i_linear_job *job, int64_t row, int64_t 
 
 static inline q8_rows q8_rows_at(const r1i_act *x, int64_t m, int64_t k)
 {
-    const int64_t cols = x->x.cols, left = (cols - k) / 32;
+    const int64_t cols = x->x.cols, left = (cols - k) / 32, fine = k / 32 * x->fine_stride + m;
     return (q8_rows){x->q + m * cols + k, x->d + m * (cols / 32) + k / 32, x->sum16 + m * (cols / 16) + k / 16, cols,
-                     (int)(left < TILE_GROUPS ? left : TILE_GROUPS), 0, x->fine + k / TILE_K * x->fine_stride + m,
-                     x->fine_q + m * cols + k, x->fine_d + m * (cols / 32) + k / 32, x->fine_sum16 + m * (cols / 16) + k / 16};
+                     (int)(left < TILE_GROUPS ? left : TILE_GROUPS), 0, x->fine + k / TILE_K * x->fine_stride + m, x->fine_stride,
+                     x->fine_q + 32 * fine, x->fine_d + fine, x->fine_sum16 + 2 * fine};
 }
 
 /* The fine term of group g, rows from r on, as a step of one group. */
 static inline q8_rows fine_step(const q8_rows *in, int64_t r, int g)
 {
-    return (q8_rows){.q = in->fine_q + r * in->cols + 32 * g, .d = in->fine_d + r * (in->cols / 32) + g,
-                     .sum16 = in->fine_sum16 + r * (in->cols / 16) + 2 * g, .cols = in->cols, .groups = 1, .first = g};
+    const int64_t at = g * in->fine_stride + r;
+    return (q8_rows){.q = in->fine_q + 32 * at, .d = in->fine_d + at, .sum16 = in->fine_sum16 + 2 * at, .cols = 32, .groups = 1, .first = g};
 }
 
 /* Up to FEW_ROWS rows [m0, m0 + rows) against panel p, nothing stored between; false: not for this type. */

@@ -25,7 +25,8 @@ typedef struct q8_rows {
     int groups;           /* of 32 columns in this step */
     int first;            /* the tile's group that they begin with */
     const uint8_t *fine;  /* stride 1: groups with fine terms */
-    const int8_t *fine_q; /* as q, d, sum16 */
+    int64_t fine_stride;  /* rows from one group's fine terms to the next one's */
+    const int8_t *fine_q; /* group g of a row: at (g * fine_stride + row) * 32, fine_d * 1, fine_sum16 * 2 */
     const float *fine_d;
     const int32_t *fine_sum16;
 } q8_rows;

@@ -19,10 +19,10 @@ typedef struct span {
 /* Group g of the span: one step of the chain, or two where the scale changes in the middle. */
 static float add_group(float acc, const r1i_act *x, int64_t row, const span *s, int g, bool fine)
 {
-    const int64_t cols = x->x.cols, k = s->k0 + 32 * g;
-    const int8_t *const xq = (fine ? x->fine_q : x->q) + row * cols + k;
-    const int32_t *const sums = (fine ? x->fine_sum16 : x->sum16) + (row * cols + k) / 16;
-    const float d = (fine ? x->fine_d : x->d)[(row * cols + k) / 32];
+    const int64_t group = s->k0 / 32 + g, at32 = fine ? group * x->fine_stride + row : row * (x->x.cols / 32) + group;
+    const int8_t *const xq = (fine ? x->fine_q : x->q) + 32 * at32;
+    const int32_t *const sums = (fine ? x->fine_sum16 : x->sum16) + 2 * at32;
+    const float d = (fine ? x->fine_d : x->d)[at32];
     for (int at = 0; at < 32; at += s->step) {
         int32_t sum = 0, sum_x = 0;
         for (int i = at; i < at + s->step; i++) sum += s->q[32 * g + i] * xq[i];
