@@ -15,12 +15,11 @@ all: ## build build/r1
 	@$(call configure,release)
 	@$(call compile,,--target r1)
 
-run: ## MODEL=path: set up, build, and chat with a model
+run: ## set up, build, and chat with the small model of models/, or with MODEL=path
 	@tools/install-deps.sh core
 	@tools/install-deps.sh features
 	@$(MAKE) --no-print-directory all
-	@test -n "$(MODEL)" || { echo "usage: make run MODEL=path (a folder of a checkpoint, or a .gguf file)"; exit 2; }
-	@build/r1 chat $(ARGS) "$(MODEL)"
+	@build/r1 chat $(ARGS) $(if $(MODEL),"$(MODEL)")
 
 test: ## set up, build everything, run every test
 	@tools/install-deps.sh core test

@@ -1,10 +1,11 @@
-# make install: the program, libr1.a, the public headers, r1.pc, man pages. r1.pc finds its prefix from its own place.
+# make install: the program, libr1.a, the public headers, r1.pc, man pages, tasks, the small model. r1.pc finds its prefix from its own place.
 include(GNUInstallDirs)
 configure_file(${PROJECT_SOURCE_DIR}/cmake/r1.pc.in ${PROJECT_BINARY_DIR}/r1.pc @ONLY)
 install(TARGETS r1 RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS r1lib ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/r1 DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/tasks DESTINATION ${CMAKE_INSTALL_DATADIR}/r1 FILES_MATCHING PATTERN "*.yaml")
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/models DESTINATION ${CMAKE_INSTALL_DATADIR}/r1 OPTIONAL)
 install(FILES ${PROJECT_BINARY_DIR}/r1.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES ${R1_MAN_PAGES} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -26,7 +26,7 @@ static void options(opt_list *list, void *p)
     a->temperature = 0.6;
     a->top_p = 0.95;
     a->repetition = 1.0;
-    setup_argument(list, &a->s);
+    setup_argument_optional(list, &a->s);
     opt_string(list, 's', "system", "TEXT", &a->system, "a system message (R1's authors advise against one)");
     opt_string(list, 0, "load", "FILE", &a->load, "go on with a conversation that /save wrote");
     opt_flag(list, 0, "think", &a->think, "--no-think answers begin behind an empty think block");
@@ -495,7 +495,8 @@ static int start(cli *app, params *a, chat *c)
     e.max_sequences = 1;
     c->messages = json_array();
     if (!c->messages) return cli_fail(app, CLI_ENVIRONMENT, "out of memory");
-    int status = a->load ? load(c, a->load) : CLI_YES;
+    int status = setup_own_model(app, &a->s);
+    if (!status && a->load) status = load(c, a->load);
     if (!status && a->system) status = set_system(c, a->system);
     if (!status) status = setup_model(app, &a->s, SETUP_TEXT_NEEDED, false);
     if (!status) status = prompt_open(app, &a->s, &c->form);
@@ -535,12 +536,14 @@ static int run(cli *app, void *p)
 const cli_command cli_chat = {
     .rank = 20,
     .name = "chat",
-    .usage = "[options] MODEL",
+    .usage = "[options] [MODEL]",
     .summary = "talk with a model",
     .about = "Reads a line, answers, and remembers. On a terminal lines can be edited and recalled, the thinking is dimmed and can be folded, and "
              "Ctrl-C stops an answer and keeps the chat. Over pipes each line is a turn and nothing but the answers is printed.\n\n"
              "Lines that begin with / are commands; /help lists them.",
-    .examples = "r1 chat models/DeepSeek-R1-Distill-Qwen-1.5B\n"
+    .examples = "# with the small model that comes with r1\n"
+                "r1 chat\n"
+                "r1 chat models/DeepSeek-R1-Distill-Qwen-1.5B\n"
                 "# thinking in one line, closed after 2000 tokens\n"
                 "r1 chat --thinking fold --think-budget 2000 model.gguf\n"
                 "# two turns from a script\n"

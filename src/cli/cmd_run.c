@@ -22,7 +22,7 @@ static void options(opt_list *list, void *p)
     a->repetition = 1.0;
     a->logprobs = -1;
     a->samples = 1;
-    setup_argument(list, &a->s);
+    setup_argument_optional(list, &a->s);
     opt_arg_optional(list, "PROMPT", &a->prompt, "the question; without one, or with -, it is read from standard input");
     opt_string(list, 's', "system", "TEXT", &a->system, "a system message (R1's authors advise against one)");
     opt_int(list, 'n', "max-tokens", "N", &a->max_tokens, 0, INT64_C(1) << 31, "length of the answer, thinking included; 0: as the context allows");
@@ -346,6 +346,17 @@ static r1_engine_params engine_params(const params *a, const prompt *p)
     return e;
 }
 
+/* A lone argument is the model if it is a file or looks like one's path, else the question. */
+static int choose_model(cli *app, params *a)
+{
+    if (a->s.path && !a->prompt && !a->ids && !setup_names_model(a->s.path)) {
+        a->prompt = a->s.path;
+        a->s.path = NULL;
+        if (!strpbrk(a->prompt, " \t\n") && strcmp(a->prompt, "-") != 0) cli_note(app, "there is no file '%.100s': it is taken as the question", a->prompt);
+    }
+    return setup_own_model(app, &a->s);
+}
+
 static int run(cli *app, void *p)
 {
     params *const a = p;
@@ -355,6 +366,7 @@ static int run(cli *app, void *p)
     size_t n_forced = 0;
     r1_logit_bias *const bias = malloc(((size_t)a->bias.n + 1) * sizeof *bias);
     int status = bias ? parse_bias(app, a, bias) : cli_fail(app, CLI_ENVIRONMENT, "out of memory");
+    if (!status) status = choose_model(app, a);
     if (!status) status = setup_model(app, &a->s, a->ids ? SETUP_TEXT_WELCOME : SETUP_TEXT_NEEDED, false);
     if (!status) status = make_prompt(app, a, &question);
     if (!status && a->prefix) {
@@ -373,13 +385,17 @@ static int run(cli *app, void *p)
 const cli_command cli_run = {
     .rank = 10,
     .name = "run",
-    .usage = "[options] MODEL [PROMPT]",
+    .usage = "[options] [MODEL] [PROMPT]",
     .summary = "ask a model one question and print its answer as it comes",
     .about = "Renders the prompt with the model's own chat template, generates, and streams the output: first the thinking between <think> and "
              "</think> (dimmed on a terminal), then the answer.\n\n"
              "The defaults are those published for DeepSeek-R1: temperature 0.6, top-p 0.95, no system prompt. Results depend on the model, the "
-             "prompt, the settings and the seed only; not on the number of threads, the batch or the instruction set.",
-    .examples = "r1 run models/DeepSeek-R1-Distill-Qwen-1.5B \"How many primes are below 100?\"\n"
+             "prompt, the settings and the seed only; not on the number of threads, the batch or the instruction set.\n\n"
+             "A single argument is the model if it is a file or looks like the path of one, else the question, which the small model that comes with r1 "
+             "answers: it is there for tests and demonstrations, and says so.",
+    .examples = "# the small model that comes with r1\n"
+                "r1 run \"What is 12+30?\"\n"
+                "r1 run models/DeepSeek-R1-Distill-Qwen-1.5B \"How many primes are below 100?\"\n"
                 "# the question from a file, the answer alone into another\n"
                 "r1 run --hide-thinking model.gguf < question.txt > answer.txt\n"
                 "# at most 500 tokens of thinking, always the likeliest token\n"

@@ -11,6 +11,12 @@ void setup_argument(opt_list *list, setup *s)
     opt_arg(list, "MODEL", &s->path, "folder of a checkpoint (Hugging Face), or a .gguf file");
 }
 
+void setup_argument_optional(opt_list *list, setup *s)
+{
+    opt_arg_optional(list, "MODEL", &s->path, "folder of a checkpoint (Hugging Face), or a .gguf file; without one R1_MODEL's, else the small model that comes "
+                     "with r1");
+}
+
 void setup_options(opt_list *list, setup *s)
 {
     s->cache_type = "f32";
@@ -73,6 +79,7 @@ void setup_close(setup *s)
     r1_engine_destroy(s->engine);
     r1_model_close(s->model);
     r1_tokenizer_close(s->tokenizer);
+    free(s->own_path);
 }
 
 /* ---- ids ---------------------------------------------------------------------------------------------------------- */

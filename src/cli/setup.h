@@ -15,6 +15,7 @@ typedef struct setup {
     const char *panels;          /* a file, "none", or NULL: what lies beside the checkpoint */
     bool exact_activations;
     /* opened */
+    char *own_path;              /* malloc'd, where path was found and not given */
     r1_model *model;
     r1_tokenizer *tokenizer;     /* NULL where the checkpoint has none */
     r1_engine *engine;
@@ -23,6 +24,12 @@ typedef struct setup {
 
 /* Declares MODEL. */
 void setup_argument(opt_list *list, setup *s);
+/* MODEL that may be left out. setup_own_model then finds one and says on standard error what it is; 0, or the exit status
+ * after reporting. */
+void setup_argument_optional(opt_list *list, setup *s);
+int setup_own_model(cli *app, setup *s);
+/* Whether a lone argument is a model rather than a question: it is a file, or looks like the path of one. */
+bool setup_names_model(const char *text);
 void setup_options(opt_list *list, setup *s);
 
 typedef enum setup_text { SETUP_TEXT_NEEDED, SETUP_TEXT_WELCOME } setup_text;

@@ -185,12 +185,33 @@ static void number(char *text, size_t size, double v, bool percent)
     else snprintf(text, size, "%.4g", v);
 }
 
+static bool drawable(const frame *f, const r1i_line *line, size_t j)
+{
+    return isfinite(line->x[j]) && isfinite(line->y[j]) && !(f->log_x && line->x[j] <= 0);
+}
+
+static void draw_point(r1i_text *t, const frame *f, const r1i_line *line, size_t j)
+{
+    r1i_text_printf(t, " %.2f,%.2f", place_x(f, line->x[j]), place_y(f, line->y[j]));
+}
+
+/* Of the points that follow one another within a pixel's width the lowest and the highest are drawn: thousands of steps then
+ * look the same and take a tenth of the bytes. */
 static void draw_line(r1i_text *t, const frame *f, const r1i_line *line, char colour)
 {
     r1i_text_printf(t, "<polyline class=\"l%c\" points=\"", colour);
-    for (size_t j = 0; j < line->n; j++)
-        if (isfinite(line->x[j]) && isfinite(line->y[j]) && !(f->log_x && line->x[j] <= 0))
-            r1i_text_printf(t, "%s%.2f,%.2f", j ? " " : "", place_x(f, line->x[j]), place_y(f, line->y[j]));
+    for (size_t j = 0, next; j < line->n; j = next) {
+        next = j + 1;
+        if (!drawable(f, line, j)) continue;
+        const double column = floor(place_x(f, line->x[j]));
+        size_t low = j, high = j;
+        for (; next < line->n && drawable(f, line, next) && floor(place_x(f, line->x[next])) == column; next++) {
+            if (line->y[next] < line->y[low]) low = next;
+            if (line->y[next] > line->y[high]) high = next;
+        }
+        draw_point(t, f, line, low < high ? low : high);
+        if (low != high) draw_point(t, f, line, low < high ? high : low);
+    }
     r1i_text_puts(t, "\"/>\n");
 }
 

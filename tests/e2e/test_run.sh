@@ -46,7 +46,6 @@ esac
 check 'forbidden id' 0 '' run "$model" -n 5 --logit-bias 5=-inf "Hi"
 
 # what is refused
-check 'no model' 2 'MODEL is missing' "$r1" run
 check 'no such model' 3 'No such file' "$r1" run "$tmp/nothing" Hi
 check 'no tokenizer' 3 'tokenizer' "$r1" run "$shared/golden/tiny-r1" Hi
 check 'id out of range' 3 'prompt[2] is token id 320, expected 0 to 319' "$r1" run "$model" --ids 1,2,320

@@ -47,8 +47,29 @@ static void test_page(void **state)
     r1i_text_free(&t);
 }
 
+/* A long line keeps its lone peak and takes no more room than the picture has pixels. */
+static void test_long_line(void **state)
+{
+    (void)state;
+    enum { N = 50000 };
+    r1i_text few = {0}, many = {0};
+    double *const x = malloc(2 * N * sizeof *x), *const y = x + N;
+    for (int i = 0; i < N; i++) x[i] = i, y[i] = i == 31234 ? 9.0 : 1.0 + 0.5 * sin(i);
+    const r1i_line line = {"wave", x, y, N};
+    r1i_page_lines(&many, "long", "step", &line, 1, false, false);
+    y[31234] = 1.0;
+    r1i_page_lines(&few, "long", "step", &line, 1, false, false);
+    assert_true(occurrences(many.bytes, ",") < 2 * 760);
+    assert_true(occurrences(many.bytes, ",") > 760);
+    assert_int_equal(occurrences(many.bytes, ",24.00"), 1); /* the top of the picture: the peak alone is there */
+    assert_true(occurrences(few.bytes, ",24.00") > 1);
+    free(x);
+    r1i_text_free(&few);
+    r1i_text_free(&many);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_escape), cmocka_unit_test(test_page)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_escape), cmocka_unit_test(test_page), cmocka_unit_test(test_long_line)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
