@@ -37,7 +37,13 @@ typedef float acc_row[TILE_PANELS][LANES];
 /* The eight vectors of group g. */
 static inline uint32_t *tile_group(quant_tile *t, int g) { return t->q + 8 * LANES * g; }
 
+#if defined(__AVX512VBMI__)
+#include "backend/cpu/avx512/codebook512.h"
+#define CODEBOOK_TILE tile_codebook_512
+#else
 #include "backend/cpu/lanes/quant_codebook.h"
+#define CODEBOOK_TILE tile_codebook
+#endif
 
 R1I_INLINE void unpack_group(const r1_dtype type, const span_head *h, const uint8_t *b, int g, quant_tile *restrict t)
 {
@@ -68,7 +74,7 @@ static __attribute__((noinline)) void tile_unpack(r1_dtype type, const uint8_t *
 #define CASE(name) case R1_DTYPE_##name: unpack_span(R1_DTYPE_##name, b, groups, t); return;
     GROUP_TYPES(CASE)
 #undef CASE
-#define CASE(name) case R1_DTYPE_##name: tile_codebook(R1_DTYPE_##name, b, t); return
+#define CASE(name) case R1_DTYPE_##name: CODEBOOK_TILE(R1_DTYPE_##name, b, t); return
     CASE(IQ2_XXS);
     CASE(IQ2_XS);
     CASE(IQ2_S);
