@@ -32,7 +32,7 @@ def words(name, entries):
     return "\n".join(out) + "\n"
 
 
-CODES = """/* Written by tools/make_codebooks.py: the lattice points of tensor/codebook_iq2_iq3.c again, two bits (three: and one more) a value, so that
+CODES = """/* Written by tools/make_codebooks.py: the lattice points of tensor/codebook_iq*.c again, two bits (three: and one more) a value, so that
  * 64 entries are looked up at once in registers (codebook512.h). */
 #include "backend/cpu/avx512/avx512_codes.h"
 """
@@ -44,8 +44,8 @@ def pack(entry, values, bits, low):
 
 
 def code_tables(grids):
-    """IQ2: values 0 to 3 of every entry, then values 4 to 7. IQ3: the low two bits of every value's code, then the high one."""
-    for name in ("iq2xxs", "iq2xs", "iq2s"):
+    """IQ1, IQ2: values 0 to 3 of every entry, then values 4 to 7. IQ3: the low two bits of every value's code, then the high one."""
+    for name in ("iq1", "iq2xxs", "iq2xs", "iq2s"):
         values = sorted({v for e in grids["grid_" + name] for v in e})
         yield name, [pack(e[h:h + 4], values, 2, 0) for h in (0, 4) for e in grids["grid_" + name]]
     for name in ("iq3xxs", "iq3s"):

@@ -1,7 +1,6 @@
 /* Tiles of the codebook types (IQ1, IQ2, IQ3) where a byte can be looked up among 128 in registers (VBMI). The sixteen rows of a span are
- * turned first, so that a vector holds what the rows say of the same columns; then an IQ2 or IQ3 group is a look-up of 64 codes at once
- * (avx512_codes.h), and code and sign of a value are the index of its byte. IQ1 has 2048 entries: those are loaded one by one. Part of
- * quant_tile.h. Beside look-ups row by row (lanes/quant_codebook.h, the other rows of the table) a quarter of the time. */
+ * turned first, so that a vector holds what the rows say of the same columns; then a group is a look-up of 64 codes at once
+ * (avx512_codes.h), and code and sign of a value are the index of its byte. Part of quant_tile.h. Beside look-ups row by row (lanes/quant_codebook.h, the other rows of the table) a quarter of the time. */
 #ifndef R1I_CODEBOOK512_H
 #define R1I_CODEBOOK512_H
 
@@ -221,34 +220,30 @@ R1I_INLINE void group_iq3(const r1_dtype type, const codebook_span *s, int g, __
     }
 }
 
-/* ---- IQ1: entries one by one ---- */
-
-R1I_INLINE __m512i entries_at(const uint32_t *index)
-{
-#define PAIR(i) _mm_insert_epi64(_mm_cvtsi64_si128((long long)r1i_grid_iq1[index[i]]), (long long)r1i_grid_iq1[index[(i) + 1]], 1)
-    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_inserti128_si256(_mm256_castsi128_si256(PAIR(0)), PAIR(2), 1)),
-                              _mm256_inserti128_si256(_mm256_castsi128_si256(PAIR(4)), PAIR(6), 1), 1);
-#undef PAIR
-}
-
-/* Bytes 64 + 8 e, and +-1 for the group (IQ1_S) or the entry (IQ1_M). */
+/* IQ1, group g: four entries of eight columns, each one of 2048. Bytes 64 + 8 e, and +-1 for the group (IQ1_S) or the entry (IQ1_M): an index
+ * is a code (bits 0, 1) and that sign (bit 4). */
 R1I_INLINE void group_iq1(const r1_dtype type, const codebook_span *s, int g, __m512i out[8])
 {
-    _Alignas(64) uint32_t index[4][LANES];
-    const int bits = type == R1_DTYPE_IQ1_S ? 3 : 4;
-    const __m512i high = w16_shr(s->word[8 + g / 2], 16 * (g & 1));
-    R1I_UNROLL for (int l = 0; l < 4; l++)
-        _mm512_store_si512(index[l], _mm512_or_si512(_mm512_and_si512(w16_shr(s->word[g], 8 * l), _mm512_set1_epi32(255)),
-                                                     _mm512_slli_epi32(_mm512_and_si512(w16_shr(high, bits * l), _mm512_set1_epi32(7)), 8)));
-    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-    const __m512i value = _mm512_mask_mov_epi8(_mm512_mask_mov_epi8(_mm512_set1_epi8(64), 0x2, _mm512_set1_epi8(72)), (__mmask64)1 << 63,
-                                               _mm512_set1_epi8(56)); /* by the low six bits of 0, 1, -1 */
-    R1I_UNROLL for (int l = 0; l < 4; l++) {
-        const __m512i a = entries_at(index[l]), b = entries_at(index[l] + 8);
-        const __mmask16 less = _mm512_test_epi32_mask(high, _mm512_set1_epi32(type == R1_DTYPE_IQ1_S ? 0x8000 : 8 << 4 * l));
-        const __m512i delta = _mm512_mask_mov_epi32(_mm512_set1_epi8(1), less, _mm512_set1_epi8(-1));
-        out[2 * l] = _mm512_add_epi8(_mm512_permutexvar_epi8(_mm512_permutex2var_epi32(a, even, b), value), delta);
-        out[2 * l + 1] = _mm512_add_epi8(_mm512_permutexvar_epi8(_mm512_permutex2var_epi32(a, _mm512_add_epi32(even, _mm512_set1_epi32(1)), b), value), delta);
+    const int a = 16 * (g & 1), step = type == R1_DTYPE_IQ1_S ? 3 : 4;
+    const __m512i low = s->word[g], half = w16_shr(s->word[8 + g / 2], a), high = bits_from(half, 0, step, 2 * step, 3 * step);
+    const __mmask64 bit8 = _mm512_test_epi8_mask(high, _mm512_set1_epi8(1)), bit9 = _mm512_test_epi8_mask(high, _mm512_set1_epi8(2)),
+                    bit10 = _mm512_test_epi8_mask(high, _mm512_set1_epi8(4));
+    const __m512i less = type == R1_DTYPE_IQ1_S ? _mm512_maskz_set1_epi32(_mm512_test_epi32_mask(half, _mm512_set1_epi32(0x8000)), 0x10101010)
+                                                : _mm512_maskz_set1_epi8(_mm512_test_epi8_mask(high, _mm512_set1_epi8(8)), 0x10);
+    const __m512i value = _mm512_broadcast_i32x8(_mm256_setr_epi8(57, 65, 73, 0, 57, 65, 73, 0, 57, 65, 73, 0, 57, 65, 73, 0,
+                                                                  55, 63, 71, 0, 55, 63, 71, 0, 55, 63, 71, 0, 55, 63, 71, 0));
+    R1I_UNROLL for (int h = 0; h < 2; h++) {
+        __m512i code[4];
+        R1I_UNROLL for (int i = 0; i < 4; i++) {
+            const uint8_t *const t = r1i_codes_iq1 + 2048 * h + 512 * i;
+            code[i] = _mm512_mask_mov_epi8(among_256(t, low), bit8, among_256(t + 256, low));
+        }
+        code[0] = _mm512_mask_mov_epi8(_mm512_mask_mov_epi8(code[0], bit9, code[1]), bit10, _mm512_mask_mov_epi8(code[2], bit9, code[3]));
+        R1I_UNROLL for (int l = 0; l < 4; l++) {
+            const __m512i four = bits_from(code[0], 8 * l, 8 * l + 2, 8 * l + 4, 8 * l + 6);
+            const __m512i sign = type == R1_DTYPE_IQ1_S ? less : bits_from(less, 8 * l, 8 * l, 8 * l, 8 * l);
+            out[2 * l + h] = _mm512_permutexvar_epi8(choose(0x0f, four, sign), value);
+        }
     }
 }
 
