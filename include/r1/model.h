@@ -20,6 +20,8 @@ typedef struct r1_model_params {
                                 * and rounded beside it, which is what products read); quantised sources are refused */
     const char *panels;        /* a file that r1_panels_write made: an error where it does not fit the checkpoint. NULL: the one beside
                                 * the checkpoint, if there is one that fits (one that does not is logged). "": none */
+    const char *lora;          /* folder of a PEFT adapter (adapter_config.json, adapter_model.safetensors) whose low-rank terms are added to the
+                                * projections that it names; the weights stay as they are. NULL: none */
     const char *isa;           /* "auto" (NULL), "c", "avx2", "avx512", "neon": rows of the op table; the same bits in each */
 } r1_model_params;
 R1_API r1_model_params r1_model_params_default(void);
@@ -33,12 +35,12 @@ R1_API void r1_model_close(r1_model *model); /* takes NULL */
 
 typedef struct r1_model_info {
     const char *architecture;  /* "deepseek_v3", "qwen2", "llama" */
-    bool trainable;            /* every parameter as f32 in the model's own memory, so that a trainer can change it in place; quantised
-                                * sources are refused */
     const char *isa;           /* row of the op table in use: "c", "avx2", "avx512", "neon" */
     int64_t vocab_size, hidden_size, layers, max_positions, mtp_layers;
     int64_t moe_layers, experts_per_token; /* 0 for dense models */
-    uint64_t parameters;
+    uint64_t parameters;       /* of the base */
+    uint64_t adapter_parameters; /* of a LoRA adapter; 0: none */
+    int64_t adapter_rank;
     uint64_t weight_bytes;     /* what the weights occupy in memory once all were used, mapped tables not counted */
     uint64_t panel_bytes;      /* the part of them that is mapped from a file of panels: shared by processes, and dropped and read
                                 * again where memory is short */

@@ -1,5 +1,6 @@
 /* Multi-head latent attention in the absorbed form (architecture.md 4.2): one key [c ; k_r] shared by all heads, whose first
  * part is also the value. Per head t = UK^T q_nope goes into the query beside the rotated q_rope, and o = UV u comes out. */
+#include "model/lora.h"
 #include "model/pass.h"
 
 /* The activations of each head's own columns, x[n, heads * step]: head h is columns [h * step, h * step + width).
@@ -111,6 +112,71 @@ static size_t project_bytes(const r1i_exec *ex, const r1_model *m, const r1i_lay
     return r1i_mat_bytes(n, c->q_lora_rank) + r1i_after(ex, in, up) + norm + r1i_tape_mat_bytes(ex, n, c->q_lora_rank) + r1i_tape_jobs_bytes(ex, 1);
 }
 
+/* ---- the adapter's term of kv_b_proj -------------------------------------------------------------------------------------
+ *
+ * kv_b + s B A is never multiplied out. With B_k, B_v a head's rows of B: t += A^T (s B_k^T q_nope) on the way in, o += B_v (s A u) on the way out.
+ * All heads meet the same A, so their low-rank vectors are rows of one product. */
+
+/* [n, heads * cols] as rows of heads: row i * heads + h, `width` columns of each. */
+static r1i_mat as_head_rows(r1i_mat x, int64_t heads, int64_t width) { return (r1i_mat){x.p, x.rows * heads, width, x.cols / heads}; }
+
+static r1_status one_product(const r1i_pass *p, r1i_mat y, const r1i_weight *w, r1i_mat x, bool add)
+{
+    const r1i_act act = {.x = x};
+    const r1i_linear_job job = {.y = y, .x = &act, .w = w, .add = add};
+    return r1i_linear(p->ex, &job, 1);
+}
+
+/* Per head: y's columns (+)= w[h] x's columns. */
+static r1_status each_head(const r1i_pass *p, r1i_mat y, int64_t y_step, const r1i_weight *w, r1i_mat x, int64_t x_step, bool add)
+{
+    const int64_t heads = p->m->attn.heads;
+    r1i_linear_job *jobs;
+    r1i_act *acts;
+    r1_status st;
+    if ((st = r1i_pass_take(p, heads, sizeof *acts, &acts)) != R1_OK || (st = r1i_pass_take(p, heads, sizeof *jobs, &jobs)) != R1_OK) return st;
+    for (int64_t h = 0; h < heads; h++) {
+        acts[h] = (r1i_act){.x = r1i_mat_cols(x, h * x_step, w[h].cols)};
+        jobs[h] = (r1i_linear_job){.y = r1i_mat_cols(y, h * y_step, w[h].rows), .x = &acts[h], .w = &w[h], .add = add};
+    }
+    return r1i_linear(p->ex, jobs, heads);
+}
+
+static r1_status low_rank_in(const r1i_pass *p, const r1i_lora_kv_b *k, r1i_mat q, int64_t step, r1i_mat query)
+{
+    const int64_t heads = p->m->attn.heads, r = k->a.rows;
+    const size_t mark = r1i_arena_mark(p->ex->scratch);
+    r1i_mat t;
+    r1_status st;
+    if ((st = r1i_pass_mat(p, p->n, heads * r, &t)) != R1_OK || (st = each_head(p, t, r, k->k_b, q, step, false)) != R1_OK) return st;
+    if ((st = r1i_scale(p->ex, t, k->scale)) != R1_OK) return st;
+    st = one_product(p, as_head_rows(query, heads, k->a.cols), &k->a_turned, as_head_rows(t, heads, r), true);
+    r1i_arena_reset(p->ex->scratch, mark);
+    return st;
+}
+
+static r1_status low_rank_out(const r1i_pass *p, const r1i_lora_kv_b *k, r1i_mat u, r1i_mat o)
+{
+    const int64_t heads = p->m->attn.heads, r = k->a.rows;
+    const size_t mark = r1i_arena_mark(p->ex->scratch);
+    r1i_mat t;
+    r1_status st;
+    if ((st = r1i_pass_mat(p, p->n, heads * r, &t)) != R1_OK) return st;
+    if ((st = one_product(p, as_head_rows(t, heads, r), &k->a, as_head_rows(u, heads, k->a.cols), false)) != R1_OK) return st;
+    if ((st = r1i_scale(p->ex, t, k->scale)) != R1_OK) return st;
+    st = each_head(p, o, p->m->config.v_head_dim, k->v_b, t, r, true);
+    r1i_arena_reset(p->ex->scratch, mark);
+    return st;
+}
+
+static size_t low_rank_kv_b_bytes(const r1i_exec *ex, const r1_model *m, const r1i_layer *l, int64_t n)
+{
+    const int64_t heads = m->attn.heads;
+    if (!l->kv_b_lora) return 0;
+    return r1i_mat_bytes(n, heads * l->kv_b_lora->a.rows) + r1i_take_bytes(heads, sizeof(r1i_act)) + r1i_take_bytes(heads, sizeof(r1i_linear_job)) +
+           r1i_tape_jobs_bytes(ex, heads) + r1i_tape_jobs_bytes(ex, 1);
+}
+
 /* The query that meets [c ; k_r]: per head [t ; rotated q_rope]. */
 static r1_status absorb(const r1i_pass *p, const r1i_layer *l, r1i_mat q, r1i_mat query)
 {
@@ -127,7 +193,8 @@ static r1_status absorb(const r1i_pass *p, const r1i_layer *l, r1i_mat q, r1i_ma
     const r1i_mat from = {q.p + nope, rows, rope, step}, to = {query.p + c->kv_lora_rank, rows, rope, key};
     if ((st = r1i_gather(p->ex, to, from, index)) != R1_OK) return st;
     r1i_arena_reset(p->ex->scratch, mark);
-    return head_products(p, query, key, l->k_absorb, q, step);
+    st = head_products(p, query, key, l->k_absorb, q, step);
+    return st == R1_OK && l->kv_b_lora ? low_rank_in(p, l->kv_b_lora, q, step, query) : st;
 }
 
 static r1_status finish(const r1i_pass *p, const r1i_layer *l, r1i_mat u, r1i_mat o)
@@ -135,6 +202,7 @@ static r1_status finish(const r1i_pass *p, const r1i_layer *l, r1i_mat u, r1i_ma
     r1i_act act;
     r1_status st;
     if ((st = head_products(p, o, p->m->config.v_head_dim, l->v_absorb, u, p->m->attn.value_dim)) != R1_OK) return st;
+    if (l->kv_b_lora && (st = low_rank_out(p, l->kv_b_lora, u, o)) != R1_OK) return st;
     if ((st = r1i_act_make(p->ex, &act, o, r1i_act_kind(p->ex, &l->o))) != R1_OK) return st;
     const r1i_linear_job out = {.y = p->x, .x = &act, .w = &l->o, .add = true};
     return r1i_linear(p->ex, &out, 1);
@@ -181,5 +249,5 @@ size_t r1i_block_mla_bytes(const r1i_exec *ex, const r1_model *m, const r1i_laye
     const size_t out = r1i_act_bytes(n, s->heads * c->v_head_dim, r1i_act_kind(ex, &l->o));
     const size_t after = r1i_mat_bytes(n, s->heads * c->v_head_dim) + r1i_after(ex, head_products_bytes(ex, n, l->v_absorb, s->heads), out) +
                          r1i_tape_jobs_bytes(ex, 1);
-    return u + r1i_after(ex, before, after);
+    return u + r1i_after(ex, before, after) + 2 * low_rank_kv_b_bytes(ex, m, l, n);
 }

@@ -131,12 +131,22 @@ r1_status r1i_block_layer(const r1i_pass *p, const r1i_layer *l, int64_t index, 
     return st == R1_OK ? r1i_tape_end_layer(p->ex) : st;
 }
 
+/* Of an adapter's terms; a bound, without a tape: they are not all there at once. */
+static size_t low_ranks_bytes(const r1i_exec *ex, const r1i_layer *l, int64_t rows)
+{
+    const r1i_weight *const w[] = {&l->q, &l->k, &l->v, &l->o, &l->q_a, &l->q_b, &l->kv_a, &l->dense.gate, &l->dense.up, &l->dense.down,
+                                   &l->shared.gate, &l->shared.up, &l->shared.down};
+    size_t sum = 0;
+    for (size_t i = 0; i < sizeof w / sizeof *w; i++) sum += r1i_low_rank_bytes(ex, w[i], rows);
+    return sum;
+}
+
 size_t r1i_block_layer_bytes(const r1i_exec *ex, const r1_model *m, const r1i_layer *l, int64_t rows, size_t attn)
 {
     const size_t a = m->attn.mla ? r1i_block_mla_bytes(ex, m, l, rows, attn) : r1i_block_gqa_bytes(ex, m, l, rows, attn);
     const size_t f = l->moe ? r1i_block_moe_bytes(ex, m, l, rows) : r1i_block_ffn_bytes(ex, &l->dense, rows);
     const size_t h = r1i_mat_bytes(rows, m->config.hidden_size) + r1i_tape_mat_bytes(ex, rows, m->config.hidden_size);
-    return r1i_after(ex, h + a, h + f);
+    return r1i_after(ex, h + a, h + f) + low_ranks_bytes(ex, l, rows);
 }
 
 /* ---- ending --------------------------------------------------------------------------------------------------------- */

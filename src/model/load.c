@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/numa.h"
-#include "model/parameters.h"
+#include "model/lora.h"
 
 r1_model_params r1_model_params_default(void) { return (r1_model_params){.compute = R1_COMPUTE_F32}; }
 
@@ -131,6 +131,7 @@ static r1_status load(r1_model *m, const char *path, const r1_model_params *para
     if ((st = build(m, &plan, err)) != R1_OK) return st;
     fill_shapes(m);
     if (m->params.trainable && m->params.compute == R1_COMPUTE_BF16 && (st = r1i_model_round_masters(m, err)) != R1_OK) return st;
+    if (params->lora && (st = r1i_adapter_load(m, params->lora, err)) != R1_OK) return st;
     if (m->mapped_bytes == 0) { /* nothing reads the files any more */
         r1i_store_close(m->store);
         m->store = NULL;
@@ -147,7 +148,7 @@ r1_status r1_model_open(const char *path, const r1_model_params *params, const r
     if (env) m->env = *env;
     m->params = params ? *params : r1_model_params_default();
     const r1_model_params asked = m->params;
-    m->params.isa = m->params.panels = NULL; /* the caller's strings; kernels->name says which row was chosen */
+    m->params.isa = m->params.panels = m->params.lora = NULL; /* the caller's strings; kernels->name says which row was chosen */
     const r1_status st = load(m, path, &asked, err);
     if (st != R1_OK) {
         r1_model_close(m);
@@ -162,6 +163,7 @@ void r1_model_close(r1_model *m)
 {
     if (!m) return;
     const r1_env env = m->env;
+    r1i_adapter_free(m->adapter);
     r1i_arena_destroy(&m->arena);
     r1i_arena_destroy(&m->rounded);
     r1i_store_close(m->store);
@@ -186,7 +188,9 @@ void r1_model_get_info(const r1_model *m, r1_model_info *out)
         .mtp_layers = m->mtp ? c->num_nextn_predict_layers : 0,
         .experts_per_token = c->n_routed_experts > 0 ? c->num_experts_per_tok : 0,
         .parameters = count.total,
-        .weight_bytes = m->arena.size + m->rounded.size + m->panel_bytes,
+        .weight_bytes = m->arena.size + m->rounded.size + m->panel_bytes + (m->adapter ? m->adapter->arena.size : 0),
+        .adapter_parameters = m->adapter ? r1i_adapter_count(m->adapter) : 0,
+        .adapter_rank = m->adapter ? m->adapter->config.r : 0,
         .panel_bytes = m->panel_bytes,
         .mapped_bytes = m->mapped_bytes,
         .load_seconds = m->load_seconds,

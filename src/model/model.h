@@ -19,6 +19,7 @@ typedef struct r1i_layer {
     float *q_a_norm, *kv_a_norm;
     r1i_weight *k_absorb;              /* [heads] each [kv_lora_rank, qk_nope_head_dim]: t_h = UK_h^T q_h */
     r1i_weight *v_absorb;              /* [heads] each [v_head_dim, kv_lora_rank]: o_h = UV_h u_h */
+    const struct r1i_lora_kv_b *kv_b_lora; /* nullable: an adapter's term beside both stacks (lora.h) */
     /* feed-forward */
     bool moe;
     r1i_ffn dense, shared;             /* shared: has_shared */
@@ -53,6 +54,7 @@ struct r1_model {
     r1i_arena rounded;                 /* trainable under compute bf16: the BF16 panels that products read; the arena keeps f32 masters */
     struct r1i_master *master;         /* [n_masters], ascending `rounded` */
     int64_t n_masters;
+    struct r1i_adapter *adapter;       /* nullable: what the weights' low-rank terms point into */
     struct r1i_panel_file *panels;     /* matrices that are used where a file of panels has them; NULL: none */
     uint64_t mapped_bytes;
     uint64_t panel_bytes;              /* of `panels` that the model uses */

@@ -25,7 +25,7 @@ static size_t linear_bytes(const r1i_record *r)
     for (int64_t i = 0; i < r->n; i++) {
         const r1i_tape_job *const j = &r->job[i];
         uint64_t bytes = 0;
-        (void)r1i_panel_bytes(j->w->type, j->w->cols, j->w->rows, &bytes);
+        (void)r1i_panel_bytes(r1i_transposed_type(j->w), j->w->cols, j->w->rows, &bytes);
         sum += r1i_align_up((size_t)bytes, R1I_ALIGN) + r1i_align_up(r1i_grad_linear_work(&j->x) * sizeof(float), R1I_ALIGN);
         if (j->bf16) sum += r1i_act_bytes(j->y.rows, j->y.cols, R1I_ACT_BF16);
     }
@@ -80,12 +80,11 @@ static r1_status inputs(r1i_exec *ex, r1i_tape *t, const r1i_record *r, const li
     for (int64_t i = 0; i < r->n; i++) {
         const r1i_weight *const w = r->job[i].w;
         uint64_t bytes = 0;
-        if (w->type != (r->job[i].bf16 ? R1_DTYPE_BF16 : R1_DTYPE_F32))
-            return r1i_fail(ex->err, R1_ERR_UNSUPPORTED, "backward of a product with weights of type %s, f32 expected (bf16 where inputs are)", r1_dtype_name(w->type));
-        (void)r1i_panel_bytes(w->type, w->cols, w->rows, &bytes);
+        const r1_dtype type = r1i_transposed_type(w);
+        (void)r1i_panel_bytes(type, w->cols, w->rows, &bytes);
         if (!(l->out[i] = r1i_arena_take(&t->work, (size_t)bytes, ex->err))) return R1_ERR_NOMEM;
         l->w[i] = w;
-        l->transposed[i] = (r1i_weight){.type = w->type, .layout = R1I_LAYOUT_PANEL, .rows = w->cols, .cols = w->rows, .data = l->out[i]};
+        l->transposed[i] = (r1i_weight){.type = type, .layout = R1I_LAYOUT_PANEL, .rows = w->cols, .cols = w->rows, .data = l->out[i]};
     }
     if ((st = ex->ops->grad->transpose(ex, l->out, l->w, r->n)) != R1_OK || (st = gradients_in(ex, t, r, l)) != R1_OK) return st;
     for (int64_t round = 0, done = 0; done < r->n; round++) {
@@ -200,6 +199,7 @@ static r1_status back(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
     case R1I_TAPE_ROUTER: return back_router(ex, t, r);
     case R1I_TAPE_GATHER: return g->scatter(ex, grad(t, r->x), grad(t, r->y), r->index);
     case R1I_TAPE_COMBINE: return back_combine(ex, t, r);
+    case R1I_TAPE_SCALE: return ex->ops->scale(ex, grad(t, r->y), r->scalar);
     case R1I_TAPE_LAYER: return back_layer(ex, t, r);
     case R1I_TAPE_EMBED: break;
     }

@@ -118,6 +118,44 @@ static r1_status tape_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n
     return R1_OK;
 }
 
+/* What one weight with a low-rank term needs: t, and its places in the lists below and on the tape. */
+size_t r1i_low_rank_bytes(const r1i_exec *ex, const r1i_weight *w, int64_t rows)
+{
+    if (!w->lora) return 0;
+    const size_t lists = padded(2, sizeof(r1i_linear_job)) + padded(2, sizeof(r1i_act));
+    return padded(rows * w->lora->a.rows, sizeof(float)) + lists + (ex->tape ? 2 * padded(1, sizeof(r1i_tape_job)) : 0);
+}
+
+/* y += B (scale * (A x)) for the jobs whose weight has a low-rank term: products like any other, so the tape records them as such. */
+static r1_status low_ranks(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
+{
+    const size_t mark = r1i_arena_mark(ex->scratch);
+    int64_t terms = 0;
+    r1_status st;
+    for (int64_t i = 0; i < n; i++) terms += jobs[i].w->lora != NULL;
+    if (terms == 0) return R1_OK;
+    r1i_linear_job *const down = r1i_arena_take(ex->scratch, (size_t)(2 * terms) * sizeof *down, ex->err), *const up = down + terms;
+    r1i_act *const x = down ? r1i_arena_take(ex->scratch, (size_t)(2 * terms) * sizeof *x, ex->err) : NULL, *const t = x + terms;
+    if (!x) return R1_ERR_NOMEM;
+    for (int64_t i = 0, k = 0; i < n; i++) {
+        const r1i_lora *const l = jobs[i].w->lora;
+        if (!l) continue;
+        float *const p = r1i_arena_take(ex->scratch, (size_t)(jobs[i].x->x.rows * l->a.rows) * sizeof *p, ex->err);
+        if (!p) return R1_ERR_NOMEM;
+        x[k] = (r1i_act){.x = jobs[i].x->x, .row = jobs[i].x->row};
+        t[k] = (r1i_act){.x = r1i_mat_of(p, jobs[i].x->x.rows, l->a.rows), .row = jobs[i].x->row};
+        down[k] = (r1i_linear_job){.y = t[k].x, .x = &x[k], .w = &l->a};
+        up[k] = (r1i_linear_job){.y = jobs[i].y, .x = &t[k], .w = &l->b, .add = true};
+        k++;
+    }
+    if ((st = r1i_linear(ex, down, terms)) != R1_OK) return st;
+    for (int64_t i = 0, k = 0; i < n; i++)
+        if (jobs[i].w->lora && (st = r1i_scale(ex, t[k++].x, jobs[i].w->lora->scale)) != R1_OK) return st;
+    st = r1i_linear(ex, up, terms);
+    r1i_arena_reset(ex->scratch, mark);
+    return st;
+}
+
 r1_status r1i_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -134,7 +172,20 @@ r1_status r1i_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
         const r1_status st = tape_linear(ex, jobs, n);
         if (st != R1_OK) return st;
     }
-    return ex->ops->linear(ex, jobs, n);
+    const r1_status st = ex->ops->linear(ex, jobs, n);
+    return st == R1_OK ? low_ranks(ex, jobs, n) : st;
+}
+
+r1_status r1i_scale(r1i_exec *ex, r1i_mat x, float s)
+{
+    if (!view_ok(x)) return shape_error(ex, "scale", "view", x, x);
+    trace(ex, "scale", x.rows);
+    if (ex->tape) {
+        r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_SCALE);
+        if (!r) return R1_ERR_NOMEM;
+        r->y = x, r->scalar = s;
+    }
+    return ex->ops->scale(ex, x, s);
 }
 
 r1_status r1i_rope_table(r1i_exec *ex, r1i_mat cos, r1i_mat sin, const int64_t *pos, const double *inv_freq, float mag)

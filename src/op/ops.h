@@ -18,6 +18,9 @@ r1_status r1i_rmsnorm(r1i_exec *ex, r1i_mat y, r1i_mat x, const float *g, float 
 /* Which arithmetic a job gets follows from what its activations were prepared for: 8-bit ones meet block types, bf16 ones scalar
  * types; where the kind is missing (a router in f32 under compute bf16) both stay f32. */
 r1_status r1i_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n);
+/* Scratch that one r1i_linear call takes for the low-rank terms of its weights, at most: the sum over them of this (0 without one). */
+size_t r1i_low_rank_bytes(const r1i_exec *ex, const r1i_weight *w, int64_t rows);
+r1_status r1i_scale(r1i_exec *ex, r1i_mat x, float s);
 r1_status r1i_rope_table(r1i_exec *ex, r1i_mat cos, r1i_mat sin, const int64_t *pos, const double *inv_freq, float mag);
 r1_status r1i_rope(r1i_exec *ex, r1i_mat x, int64_t heads, int64_t dim, int64_t head_stride, r1i_mat cos, r1i_mat sin, bool interleaved);
 r1_status r1i_kv_write(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat k, r1i_mat v, const r1i_run *runs, int64_t n_runs);

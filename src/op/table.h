@@ -90,6 +90,8 @@ typedef struct r1i_linear_job {
  *     After each 256 columns (counted from column 0; the rest at the end) the groups among them that have a fine term, ascending, once
  *     more with fine_q, fine_d in place of q_x, d_x: halves and minimum as above.
  *     s_w, m_w: the f32 of r1i_unpack_integers; each product inside an argument is rounded once to f32.
+ *  a weight with a low-rank term (tensor/weight.h), after all of the above and whatever the type of W and its activations: t = A x, the f32 chain
+ *     over x as it was before it was prepared; t *= scale, one rounding; y = y + B t, the f32 chain and one rounding.
  *  compute bf16: scalar weights come in BF16 panels (the loader rounds f32, f16 and fp8 ones); bf16 activations; plain C and AVX2
  *     the same chain of fmaf over the rounded values, AVX-512 BF16 the instruction's own order by pairs; K is cut nowhere. */
 
@@ -170,8 +172,10 @@ typedef struct r1i_grad_product {
 
 /* The backward twins. Rows ascending means that an element's sum over rows is one chain that begins with what it held. Sums over columns: 16 lanes
  * (column mod 16), folded as in rmsnorm. dy, dx: gradients of the loss by y, by x. */
+static inline r1_dtype r1i_transposed_type(const r1i_weight *w) { return w->type == R1_DTYPE_BF16 ? R1_DTYPE_BF16 : R1_DTYPE_F32; }
+
 typedef struct r1i_grad_ops {
-    /* out: panels of W^T, in the type of W: F32 or BF16 panels. */
+    /* out: panels of W^T, BF16 ones of BF16, else F32: the values that the forward of `compute f32` multiplies with. */
     r1_status (*transpose)(r1i_exec *ex, uint8_t *const *out, const r1i_weight *const *w, int64_t n);
     /* r1i_act.bf16 of n inputs in one region. */
     r1_status (*round)(r1i_exec *ex, const r1i_act *act, int64_t n);
@@ -244,6 +248,8 @@ typedef struct r1i_ops {
      * chosen scores are summed in ascending id; weight = score / (sum + 1e-20) * scaling). Not sigmoid: softmax over all
      * experts (max subtracted, summed in ascending id). bias nullable; groups <= 1: no group limit. */
     r1_status (*router)(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, const float *bias, int32_t *expert, float *weight);
+    /* x *= s in place, one rounding an element. */
+    r1_status (*scale)(r1i_exec *ex, r1i_mat x, float s);
     /* y[i] = x[index[i]] for n = y.rows rows. */
     r1_status (*gather)(r1i_exec *ex, r1i_mat y, r1i_mat x, const int32_t *index);
     /* y[i] += (sum over j ascending of acc = fmaf(weight[i, j], out[slot[i, j]], acc), acc from 0) + shared[i] (nullable): that

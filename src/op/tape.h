@@ -14,7 +14,7 @@
 
 typedef enum r1i_tape_op {
     R1I_TAPE_EMBED, R1I_TAPE_RMSNORM, R1I_TAPE_LINEAR, R1I_TAPE_ROPE, R1I_TAPE_ATTENTION, R1I_TAPE_SILU_MUL, R1I_TAPE_ROUTER,
-    R1I_TAPE_GATHER, R1I_TAPE_COMBINE, R1I_TAPE_LAYER
+    R1I_TAPE_GATHER, R1I_TAPE_COMBINE, R1I_TAPE_SCALE, R1I_TAPE_LAYER
 } r1i_tape_op;
 
 /* A stretch of the scratch: [begin, begin of the next), with its gradients from `shadow` on. */

@@ -27,7 +27,15 @@ typedef struct r1i_weight {
     int64_t rows, cols;
     const uint8_t *data;    /* borrowed: a mapping (ROWS, any alignment) or the model's own memory (PANEL, 64-aligned) */
     const float *scale;     /* F8_E4M3: [ceil(rows/128), ceil(cols/128)] f32, borrowed, any alignment of 4; else NULL */
+    const struct r1i_lora *lora; /* nullable, borrowed: an adapter's term beside it */
 } r1i_weight;
+
+/* A low-rank term of an adapter: the product is (W + scale * B A) x, and W stays as it is. Both in F32 panels whatever W is. */
+typedef struct r1i_lora {
+    r1i_weight a;           /* [r, cols of W] */
+    r1i_weight b;           /* [rows of W, r] */
+    float scale;            /* alpha / r */
+} r1i_lora;
 
 /* Types that a matrix may have: F32, F16, BF16, F8_E4M3 and every block type. */
 bool r1i_weight_type_ok(r1_dtype type);

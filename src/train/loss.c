@@ -12,17 +12,19 @@ enum { SLICE = 128 }; /* rows of logits at a time: 128 x 129,280 x 4 bytes = 63 
 
 static int64_t slice_of(const r1i_stepper_params *p) { return p->max_rows < SLICE ? p->max_rows : SLICE; }
 
-static unsigned head_kind(const r1_model *m)
+/* The head as it meets the logits' gradient; its type alone matters here. */
+static r1i_weight turned_head(const r1_model *m, const uint8_t *data)
 {
-    const r1i_exec ex = r1i_model_exec(m, NULL, NULL, NULL);
-    return r1i_act_kind(&ex, &m->head);
+    return (r1i_weight){.type = r1i_transposed_type(&m->head), .layout = R1I_LAYOUT_PANEL, .rows = m->head.cols, .cols = m->head.rows, .data = data};
 }
 
 static size_t head_bytes(const r1_model *m, const r1i_stepper_params *p)
 {
     const size_t slice = (size_t)slice_of(p);
-    const unsigned kind = head_kind(m);
-    const size_t acts = r1i_act_bytes(slice_of(p), m->config.hidden_size, kind) + r1i_act_bytes(slice_of(p), m->config.vocab_size, kind);
+    const r1i_exec ex = r1i_model_exec(m, NULL, NULL, NULL);
+    const r1i_weight turned = turned_head(m, NULL);
+    const size_t acts = r1i_act_bytes(slice_of(p), m->config.hidden_size, r1i_act_kind(&ex, &m->head)) +
+                        r1i_act_bytes(slice_of(p), m->config.vocab_size, r1i_act_kind(&ex, &turned));
     return slice * (size_t)m->config.vocab_size * sizeof(float) + slice * (sizeof(double) + sizeof(float)) + acts + 6 * R1I_ALIGN;
 }
 
@@ -116,7 +118,7 @@ static r1_status head_backward(r1i_stepper *s, r1i_mat dlogits, r1i_mat x, int64
     r1i_exec ex = head_exec(s);
     r1i_act act;
     const size_t mark = r1i_arena_mark(ex.scratch);
-    const unsigned kind = r1i_act_kind(&ex, &s->model->head);
+    const unsigned kind = r1i_act_kind(&ex, &h->transposed);
     r1_status st = r1i_act_make(&ex, &act, dlogits, kind);
     const r1i_linear_job job = {.y = r1i_tape_grad_mat(&s->tape, x), .x = &act, .w = &h->transposed, .add = true};
     if (st == R1_OK) st = ex.ops->linear(&ex, &job, 1);
@@ -131,13 +133,13 @@ static r1_status open_head(r1i_stepper *s, r1i_mat x, head_work *h)
     const r1i_weight *const head = &s->model->head;
     const r1i_mat slice = {x.p, s->logits.rows, x.cols, x.stride};
     uint64_t bytes = 0;
-    (void)r1i_panel_bytes(head->type, head->cols, head->rows, &bytes);
+    (void)r1i_panel_bytes(r1i_transposed_type(head), head->cols, head->rows, &bytes);
     const size_t work = r1i_grad_linear_work(&slice) * sizeof(float);
     r1_status st = r1i_arena_create(&h->arena, "head", &s->env, (size_t)bytes + work + 4 * R1I_ALIGN, s->ex.err);
     if (st != R1_OK) return st;
     uint8_t *const out = r1i_arena_take(&h->arena, (size_t)bytes, s->ex.err);
     h->work = r1i_arena_take(&h->arena, work, s->ex.err);
-    h->transposed = (r1i_weight){.type = head->type, .layout = R1I_LAYOUT_PANEL, .rows = head->cols, .cols = head->rows, .data = out};
+    h->transposed = turned_head(s->model, out);
     return s->ex.ops->grad->transpose(&s->ex, &out, &head, 1);
 }
 

@@ -27,8 +27,8 @@ static matrix make(r1i_rng *rng, r1_dtype type, int64_t rows, int64_t cols, cons
     m.packed = r1i_alloc(NULL, (size_t)m.packed_bytes + 64);
     for (int64_t r = 0; r < rows; r++) /* one byte off any alignment */
         r1t_random_blocks(rng, type, R1T_SCALES_EXTREME, cols, m.source + 1 + (uint64_t)r * row_bytes);
-    m.rows = (r1i_weight){type, R1I_LAYOUT_ROWS, rows, cols, m.source + 1, scale};
-    m.panel = (r1i_weight){type, R1I_LAYOUT_PANEL, rows, cols, m.packed, scale};
+    m.rows = (r1i_weight){type, R1I_LAYOUT_ROWS, rows, cols, m.source + 1, scale, NULL};
+    m.panel = (r1i_weight){type, R1I_LAYOUT_PANEL, rows, cols, m.packed, scale, NULL};
     memset(m.packed, 0xa5, (size_t)m.packed_bytes + 64);
     const uint64_t stride = r1i_panel_stride(type, cols);
     for (int64_t p = 0; p < (rows + 15) / 16; p++) r1i_panel_pack(&m.rows, p, m.packed + (uint64_t)p * stride);

@@ -1,5 +1,7 @@
 /* The backward half of the CPU op table: work items over the pool, each the only writer of its outputs and each a fixed chain,
  * so that threads never move a bit. Attention has its own file. */
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backend/cpu/cpu_ops.h"
@@ -19,6 +21,7 @@ typedef struct transposing {
     uint8_t *const *out;
     const r1i_weight *const *w;
     int64_t n;
+    atomic_bool failed; /* no memory for a row */
 } transposing;
 
 /* Output panel `q` of one matrix: columns 16 q .. of W become its rows' lanes. */
@@ -52,23 +55,38 @@ static void transpose_pairs(uint16_t *out, const r1i_weight *w, int64_t q)
     }
 }
 
+/* Any other type (a frozen weight): rows become f32 one at a time, so an item is a run of W's rows, each 16 columns of which are a line of a panel. */
+static bool transpose_rows(float *out, const r1i_weight *w, int64_t i)
+{
+    const int64_t padded = panels_of(w->cols) * 16, items = panels_of(w->cols), begin = i * w->rows / items, end = (i + 1) * w->rows / items;
+    float *const row = calloc((size_t)padded, sizeof *row);
+    for (int64_t m = begin; row && m < end; m++) {
+        r1i_weight_row(w, m, row);
+        for (int64_t q = 0; q < padded / 16; q++) memcpy(out + (q * w->rows + m) * 16, row + q * 16, 16 * sizeof *row);
+    }
+    free(row);
+    return row || begin == end;
+}
+
 static void transpose_item(void *ctx, int64_t i, int thread)
 {
     (void)thread;
-    const transposing *const t = ctx;
+    transposing *const t = ctx;
     int64_t k = 0;
     for (; i >= panels_of(t->w[k]->cols); k++) i -= panels_of(t->w[k]->cols);
-    if (t->w[k]->type == R1_DTYPE_BF16) transpose_pairs((uint16_t *)(void *)t->out[k], t->w[k], i);
+    if (t->w[k]->type != R1_DTYPE_BF16 && t->w[k]->type != R1_DTYPE_F32) {
+        if (!transpose_rows((float *)(void *)t->out[k], t->w[k], i)) atomic_store(&t->failed, true);
+    } else if (t->w[k]->type == R1_DTYPE_BF16) transpose_pairs((uint16_t *)(void *)t->out[k], t->w[k], i);
     else transpose_panel((float *)(void *)t->out[k], t->w[k], i);
 }
 
 static r1_status transpose(r1i_exec *ex, uint8_t *const *out, const r1i_weight *const *w, int64_t n)
 {
-    transposing t = {out, w, n};
+    transposing t = {.out = out, .w = w, .n = n};
     int64_t items = 0;
     for (int64_t i = 0; i < n; i++) items += panels_of(w[i]->cols);
     r1i_pool_run(ex->pool, items, transpose_item, &t);
-    return R1_OK;
+    return atomic_load(&t.failed) ? r1i_fail(ex->err, R1_ERR_NOMEM, "backward: a row of weights") : R1_OK;
 }
 
 /* ---- bf16 inputs ------------------------------------------------------------------------------------------------------- */

@@ -110,6 +110,17 @@ static r1_status silu_mul(r1i_exec *ex, r1i_mat y, r1i_mat g, r1i_mat u)
     return run_rows(ex, &a, silu_mul_row, y.rows, 2 * y.cols);
 }
 
+static void scale_row(const row_args *a, int64_t r)
+{
+    float *const x = row_of(a->y, r);
+    for (int64_t c = 0; c < a->y.cols; c++) x[c] *= a->scalar;
+}
+static r1_status scale(r1i_exec *ex, r1i_mat x, float s)
+{
+    row_args a = {.y = x, .scalar = s};
+    return run_rows(ex, &a, scale_row, x.rows, x.cols);
+}
+
 static void gather_row(const row_args *a, int64_t r)
 {
     memcpy(row_of(a->y, r), row_of(a->a, ((const int32_t *)a->p)[r]), sizeof(float) * (size_t)a->y.cols);
@@ -157,6 +168,7 @@ static const r1i_ops ops = {
     .attention = r1i_cpu_attention,
     .silu_mul = silu_mul,
     .router = r1i_cpu_router,
+    .scale = scale,
     .gather = gather,
     .moe_combine = moe_combine,
     .logsumexp = logsumexp,
