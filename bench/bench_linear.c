@@ -56,8 +56,8 @@ static void bench(const options *o, const r1i_cpu_kernels *kernels, r1_dtype typ
     float *fine_d = r1i_alloc(NULL, (size_t)(m * o->k / 32) * 4);
     int32_t *fine_sum16 = r1i_alloc(NULL, (size_t)(m * o->k / 16) * 4);
     for (int r = 0; r < 16; r++) r1t_random_blocks(&rng, type, R1T_SCALES_USUAL, o->k, source + (uint64_t)r * row_bytes);
-    const r1i_weight rows = {type, R1I_LAYOUT_ROWS, 16, o->k, source, NULL};
-    const r1i_weight w = {type, R1I_LAYOUT_PANEL, o->n, o->k, packed, NULL};
+    const r1i_weight rows = {type, R1I_LAYOUT_ROWS, 16, o->k, source, NULL, NULL};
+    const r1i_weight w = {type, R1I_LAYOUT_PANEL, o->n, o->k, packed, NULL, NULL};
     const int64_t panels = (o->n + 15) / 16;
     for (int64_t p = 0; p < panels; p++) r1i_panel_pack(&rows, 0, packed + (uint64_t)p * r1i_panel_stride(type, o->k));
     for (int64_t i = 0; i < m * o->k; i++) x[i] = (float)r1i_rng_double(&rng) - 0.5f;

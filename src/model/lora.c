@@ -97,7 +97,7 @@ static r1_status take(building *b, int64_t n, size_t size, void *out)
 static r1_status panels(building *b, int64_t rows, int64_t cols, r1i_weight *w)
 {
     float *data = NULL;
-    float *data = NULL;
+    const r1_status st = take(b, (rows + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS * R1I_PANEL_ROWS * cols, sizeof *data, &data);
     *w = (r1i_weight){.type = R1_DTYPE_F32, .layout = R1I_LAYOUT_PANEL, .rows = rows, .cols = cols, .data = (const uint8_t *)data};
     return st;
 }

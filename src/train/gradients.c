@@ -29,16 +29,26 @@ static int64_t table_floats(const r1_model *m)
     return r1i_parameter_floats(&head);
 }
 
-/* Own sums: the head's if it is tied, and both of the MTP layer. */
+static int64_t turned_floats(const r1i_lora_kv_b *k)
+{
+    const r1i_parameter p = {.w = &k->a_turned};
+    return r1i_parameter_floats(&p);
+}
+
+/* Own sums: the head's if it is tied, and both of the MTP layer; of an adapter the turned ones. */
 static int64_t own_tables(const r1_model *m, bool with_mtp)
 {
+    int64_t n = 0;
+    for (int64_t i = 0; m->adapter && i < m->adapter->n; i++)
+        if (m->adapter->module[i].kv_b.k_b) n += turned_floats(&m->adapter->module[i].kv_b);
+    if (m->adapter) return n;
     return ((m->config.tie_word_embeddings ? 1 : 0) + (with_mtp && m->mtp ? 2 : 0)) * table_floats(m);
 }
 
 uint64_t r1i_gradients_bytes(const r1_model *m, bool with_mtp)
 {
     collect c = {0};
-    (void)r1i_model_parameters(m, one, &c);
+    (void)r1i_trained_parameters(m, one, &c);
     return (uint64_t)(3 * c.total + own_tables(m, with_mtp)) * sizeof(float) + (uint64_t)c.n * (sizeof(r1i_trained) + sizeof(int64_t));
 }
 
@@ -55,6 +65,17 @@ static void sort_addresses(r1i_gradients *g)
         }
 }
 
+static void hand_out_turned(r1i_gradients *g, float *own)
+{
+    for (int64_t i = 0, p = 0; i < g->adapter->n; i++) {
+        const r1i_lora_kv_b *const k = &g->adapter->module[i].kv_b;
+        if (!k->k_b) continue;
+        while (g->param[p].key != k->a.data) p++;
+        g->turned[g->n_turned++] = (r1i_turned){.k = k, .grad = own, .param = p};
+        own += turned_floats(k);
+    }
+}
+
 static void hand_out(r1i_gradients *g, const r1_model *m)
 {
     float *p = g->memory;
@@ -65,6 +86,10 @@ static void hand_out(r1i_gradients *g, const r1_model *m)
         p += g->param[i].floats;
     }
     float *own = g->memory + 3 * g->total;
+    if (g->adapter) {
+        hand_out_turned(g, own);
+        return;
+    }
     const int64_t table = table_floats(m);
     const bool tied = m->config.tie_word_embeddings;
     g->head = tied ? own : r1i_gradients_of(g, m->head.data, false);
@@ -79,21 +104,23 @@ r1_status r1i_gradients_create(r1i_gradients *g, const r1_model *m, bool with_mt
     collect c = {0};
     *g = (r1i_gradients){0};
     if (env) g->env = *env;
-    if (!m->params.trainable) return r1i_fail(err, R1_ERR_USAGE, "the model was not opened to be trained");
-    (void)r1i_model_parameters(m, one, &c);
+    if (!m->params.trainable && !m->adapter) return r1i_fail(err, R1_ERR_USAGE, "the model was not opened to be trained");
+    (void)r1i_trained_parameters(m, one, &c);
     g->n = c.n;
     g->total = c.total;
     g->tables = own_tables(m, with_mtp);
+    g->adapter = m->adapter;
     g->param = r1i_alloc_zero(&g->env, (size_t)g->n * sizeof *g->param);
     g->by_address = r1i_alloc(&g->env, (size_t)g->n * sizeof *g->by_address);
     g->memory = r1i_alloc_zero(&g->env, (size_t)(3 * g->total + g->tables) * sizeof *g->memory);
-    if (!g->param || !g->by_address || !g->memory) {
+    if (m->adapter) g->turned = r1i_alloc_zero(&g->env, (size_t)m->adapter->n * sizeof *g->turned);
+    if (!g->param || !g->by_address || !g->memory || (m->adapter && !g->turned)) {
         const uint64_t want = r1i_gradients_bytes(m, with_mtp);
         r1i_gradients_destroy(g);
         return r1i_fail(err, R1_ERR_NOMEM, "gradients and moments, %" PRIu64 " bytes", want);
     }
     c = (collect){.out = g->param};
-    (void)r1i_model_parameters(m, one, &c);
+    (void)r1i_trained_parameters(m, one, &c);
     sort_addresses(g);
     hand_out(g, m);
     return R1_OK;
@@ -104,6 +131,7 @@ void r1i_gradients_destroy(r1i_gradients *g)
     r1i_release(&g->env, g->param, (size_t)g->n * sizeof *g->param);
     r1i_release(&g->env, g->by_address, (size_t)g->n * sizeof *g->by_address);
     r1i_release(&g->env, g->memory, (size_t)(3 * g->total + g->tables) * sizeof *g->memory);
+    if (g->adapter) r1i_release(&g->env, g->turned, (size_t)g->adapter->n * sizeof *g->turned);
     *g = (r1i_gradients){0};
 }
 
@@ -125,12 +153,31 @@ float *r1i_gradients_of(void *user, const void *data, bool side)
         if ((uintptr_t)t->key < (uintptr_t)data) lo = mid + 1;
         else hi = mid;
     }
+    for (int64_t i = 0; i < g->n_turned; i++)
+        if (g->turned[i].k->a_turned.data == data) return g->turned[i].grad;
     return NULL;
+}
+
+/* Both sums of an A: dA += (d of A turned)^T. */
+static void finish_turned(const r1i_gradients *g)
+{
+    for (int64_t i = 0; i < g->n_turned; i++) {
+        const r1i_turned *const t = &g->turned[i];
+        const int64_t rows = t->k->a.rows, cols = t->k->a.cols;
+        float *const sum = g->param[t->param].grad;
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t c = 0; c < cols; c++)
+                sum[(r / R1I_PANEL_ROWS * cols + c) * R1I_PANEL_ROWS + r % R1I_PANEL_ROWS] += t->grad[(c / R1I_PANEL_ROWS * rows + r) * R1I_PANEL_ROWS + c % R1I_PANEL_ROWS];
+    }
 }
 
 /* The embedding comes first in the checkpoint's order, an untied head last. */
 void r1i_gradients_finish(r1i_gradients *g)
 {
+    if (g->adapter) {
+        finish_turned(g);
+        return;
+    }
     float *const table = g->param[0].grad, *const head = g->param[g->n - 1].grad;
     const bool tied = g->head == g->memory + 3 * g->total;
     const int64_t n = g->param[0].floats;
@@ -164,4 +211,5 @@ void r1i_gradients_round(const r1i_gradients *g, r1i_pool *pool)
     int64_t items = 0;
     for (int64_t i = 0; i < g->n; i++) items += round_items(&g->param[i]);
     r1i_pool_run(pool, items, round_item, (void *)(uintptr_t)g);
+    if (g->adapter) r1i_adapter_turn(g->adapter);
 }

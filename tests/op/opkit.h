@@ -131,8 +131,8 @@ static inline void kit_weight_make(kit_weight *w, r1i_rng *rng, r1_dtype type, i
         assert_non_null(w->scale);
         for (int64_t i = 0; i < blocks; i++) w->scale[i] = (float)(0.0005 + 0.001 * r1i_rng_double(rng));
     }
-    const r1i_weight src = {type, R1I_LAYOUT_ROWS, rows, cols, w->rows, w->scale};
-    w->panel = (r1i_weight){type, R1I_LAYOUT_PANEL, rows, cols, w->panels, w->scale};
+    const r1i_weight src = {type, R1I_LAYOUT_ROWS, rows, cols, w->rows, w->scale, NULL};
+    w->panel = (r1i_weight){type, R1I_LAYOUT_PANEL, rows, cols, w->panels, w->scale, NULL};
     for (int64_t p = 0; p < (rows + 15) / 16; p++) r1i_panel_pack(&src, p, w->panels + (size_t)p * r1i_panel_stride(type, cols));
 }
 static inline void kit_weight_free(kit_weight *w)

@@ -51,7 +51,7 @@ static void problem_make(problem *b, r1i_rng *rng, r1_dtype type, r1t_scales sca
     uint8_t *source = take((int64_t)row_bytes * n);
     for (int64_t r = 0; r < n; r++) r1t_random_blocks(rng, type, scales, k, source + (uint64_t)r * row_bytes);
     b->packed = take((int64_t)b->packed_bytes);
-    const r1i_weight rows = {type, R1I_LAYOUT_ROWS, n, k, source, NULL};
+    const r1i_weight rows = {type, R1I_LAYOUT_ROWS, n, k, source, NULL, NULL};
     for (int64_t p = 0; p < (n + 15) / 16; p++) r1i_panel_pack(&rows, p, b->packed + (uint64_t)p * r1i_panel_stride(type, k));
     r1i_release(NULL, source, (size_t)row_bytes * (size_t)n + 64);
     b->x = take(m * k * 4);
@@ -74,7 +74,7 @@ static void problem_make(problem *b, r1i_rng *rng, r1_dtype type, r1t_scales sca
     for (int64_t i = 0; i < k && m > 2; i++) b->x[k + i] = 0.0f; /* row 1 is all zeros */
     for (int64_t i = 0; i < n; i++) b->bias[i] = (float)r1i_rng_normal(rng);
     for (int64_t i = 0; i < m * (n + GUARD); i++) b->y0[i] = (float)r1i_rng_normal(rng);
-    b->w = (r1i_weight){type, R1I_LAYOUT_PANEL, n, k, b->packed, NULL};
+    b->w = (r1i_weight){type, R1I_LAYOUT_PANEL, n, k, b->packed, NULL, NULL};
     b->act = (r1i_act){.x = r1i_mat_of(b->x, m, k), .kinds = R1I_ACT_Q8, .q = b->q, .d = b->d, .sum16 = b->sum16,
                        .fine = b->fine, .fine_stride = m, .fine_q = b->fine_q, .fine_d = b->fine_d, .fine_sum16 = b->fine_sum16};
     for (int64_t r = 0; r < m; r++) prepare_row(b, r);

@@ -125,8 +125,8 @@ static void weight_make(kit_weight *w, r1i_rng *rng, r1_dtype type, int64_t rows
     w->panels = r1i_alloc(NULL, (size_t)panel_bytes);
     assert_true(w->rows && w->panels);
     for (int64_t r = 0; r < rows; r++) r1t_random_blocks(rng, type, R1T_SCALES_USUAL, cols, w->rows + (uint64_t)r * row_bytes);
-    const r1i_weight src = {type, R1I_LAYOUT_ROWS, rows, cols, w->rows, NULL};
-    w->panel = (r1i_weight){type, R1I_LAYOUT_PANEL, rows, cols, w->panels, NULL};
+    const r1i_weight src = {type, R1I_LAYOUT_ROWS, rows, cols, w->rows, NULL, NULL};
+    w->panel = (r1i_weight){type, R1I_LAYOUT_PANEL, rows, cols, w->panels, NULL, NULL};
     for (int64_t p = 0; p < (rows + 15) / 16; p++) r1i_panel_pack(&src, p, w->panels + (size_t)p * r1i_panel_stride(type, cols));
 }
 
