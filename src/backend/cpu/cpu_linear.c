@@ -2,9 +2,14 @@
  * always one kernel call's own chain over all of K, so the cut decides about speed alone. */
 #include "backend/cpu/cpu_ops.h"
 
+#include <stdatomic.h>
+
 enum {
     ITEMS_A_THREAD = 8,        /* enough that the last items of a region end together */
-    MIN_ITEM = 128 * 1024,     /* multiply-adds: below, handing out an item costs more than it balances */
+    ITEMS_FEW_ROWS = 32,       /* the same where an item is a piece of a stream: cutting it finer costs nothing */
+    FEW_ROWS = 16,
+    INLINE = 128 * 1024,       /* multiply-adds: below, the calling thread is done before another has begun */
+    MIN_ITEM = 64 * 1024,      /* below, handing out an item costs more than it balances: 2 to 4 us of one row's weights */
     PANEL_STEP = 8,            /* panels that a vector kernel walks side by side for one row */
     ROW_STEP = 24,             /* rows: a multiple of what the register tiles hold */
     JOBS_A_REGION = 512        /* cut together; a region more for 512 experts does not matter */
@@ -16,12 +21,40 @@ typedef struct cut {
     int64_t across, items;
 } cut;
 
+/* Items [begin, end) that are left of a thread's share, in one word: its owner takes from the front, others, when their own are gone, from
+ * the back. So a thread reads its share of the weights as one stream, as the prefetchers like it, and still waits for nobody. */
+typedef struct share {
+    _Alignas(64) _Atomic uint64_t left; /* begin << 32 | end */
+} share;
+enum { SHARES = 64 }; /* more threads than that have one together */
+
 typedef struct region {
     const r1i_linear_job *jobs;
     int64_t n;
+    int shares;
     cut cuts[JOBS_A_REGION];
     r1i_linear_kernel kernel[JOBS_A_REGION];
+    share share[SHARES];
 } region;
+
+/* One item of a share, from its front or its back; -1: none is left. */
+static int64_t take(share *s, bool front)
+{
+    uint64_t left = atomic_load_explicit(&s->left, memory_order_relaxed);
+    for (;;) {
+        const uint64_t begin = left >> 32, end = left & UINT32_MAX;
+        if (begin >= end) return -1;
+        if (atomic_compare_exchange_weak_explicit(&s->left, &left, front ? left + (UINT64_C(1) << 32) : left - 1, memory_order_relaxed, memory_order_relaxed))
+            return (int64_t)(front ? begin : end - 1);
+    }
+}
+
+static int64_t take_any(region *g, int own)
+{
+    int64_t i = take(&g->share[own], true);
+    for (int k = 1; i < 0 && k < g->shares; k++) i = take(&g->share[(own + k) % g->shares], false);
+    return i;
+}
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -43,12 +76,32 @@ static cut cut_job(const r1i_linear_job *j, int64_t want)
     return c;
 }
 
-static void linear_item(void *ctx, int64_t i, int thread)
+/* Item i of the region: its job and its number within that. */
+static int64_t job_of(const region *g, int64_t *i)
 {
-    (void)thread;
-    const region *const g = ctx;
     int64_t k = 0;
-    for (; i >= g->cuts[k].items; k++) i -= g->cuts[k].items;
+    for (; *i >= g->cuts[k].items; k++) *i -= g->cuts[k].items;
+    return k;
+}
+
+/* The beginning of what item i reads, into the second-level cache while the item before it is computed: weights that do not lie behind
+ * each other (experts, a share's end) begin as fast as they go on. One row alone; more have other work between. */
+static void ask_for(const region *g, int64_t i)
+{
+    enum { HEAD = 4096 };
+    const int64_t k = job_of(g, &i);
+    const r1i_linear_job *const j = &g->jobs[k];
+    if (j->x->x.rows != 1) return;
+    const int64_t stride = (int64_t)r1i_panel_stride(j->w->type, j->w->cols), p0 = i * g->cuts[k].panels;
+    const bool streams = r1i_dtype(j->w->type)->block_elems == 1; /* PANEL_STEP at a time; block types one after the other */
+    const int64_t panels = streams ? min64(PANEL_STEP, panels_of(j) - p0) : 1, bytes = streams ? min64(HEAD, stride) : HEAD;
+    for (int64_t p = 0; p < panels; p++)
+        for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(j->w->data + (p0 + p) * stride + at, 0, 2);
+}
+
+static void linear_item(const region *g, int64_t i)
+{
+    const int64_t k = job_of(g, &i);
     const cut *const c = &g->cuts[k];
     r1i_linear_job job = g->jobs[k];
     const int64_t p0 = i % c->across * c->panels, r0 = i / c->across * c->rows;
@@ -60,6 +113,18 @@ static void linear_item(void *ctx, int64_t i, int thread)
     g->kernel[k](&job, p0, min64(p0 + c->panels, panels_of(&job)));
 }
 
+static void linear_share(void *ctx, int64_t i, int thread)
+{
+    region *const g = ctx;
+    const int own = thread % g->shares;
+    (void)i;
+    for (int64_t item = take_any(g, own); item >= 0; item = take_any(g, own)) {
+        const uint64_t left = atomic_load_explicit(&g->share[own].left, memory_order_relaxed);
+        if (left >> 32 < (left & UINT32_MAX)) ask_for(g, (int64_t)(left >> 32)); /* most likely ours */
+        linear_item(g, item);
+    }
+}
+
 static r1i_linear_kernel choose(const r1i_exec *ex, const r1i_linear_job *j)
 {
     const r1i_cpu_kernels *const k = ex->backend;
@@ -69,15 +134,29 @@ static r1i_linear_kernel choose(const r1i_exec *ex, const r1i_linear_job *j)
     return k->linear_f32[type];
 }
 
+static void run_shares(r1i_exec *ex, region *g, int64_t items, int threads)
+{
+    g->shares = threads < SHARES ? threads : SHARES;
+    if (g->shares > items) g->shares = (int)max64(items, 1);
+    for (int s = 0; s < g->shares; s++) {
+        const uint64_t begin = (uint64_t)(items * s / g->shares), end = (uint64_t)(items * (s + 1) / g->shares);
+        atomic_init(&g->share[s].left, begin << 32 | end);
+    }
+    r1i_pool_run(threads > 1 ? ex->pool : NULL, g->shares, linear_share, g);
+}
+
 static r1_status run_region(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
 {
     const int threads = r1i_pool_threads(ex->pool);
-    region g; /* 20 KiB of stack, written as far as n */
+    region g; /* 25 KiB of stack, written as far as n */
     g.jobs = jobs;
     g.n = n;
-    int64_t total = 0, items = 0;
-    for (int64_t i = 0; i < n; i++) total += panels_of(&jobs[i]) * panel_cost(&jobs[i]) * jobs[i].x->x.rows;
-    const int64_t want = threads > 1 ? max64(MIN_ITEM, total / (threads * ITEMS_A_THREAD)) : 0;
+    int64_t total = 0, items = 0, rows = 0;
+    for (int64_t i = 0; i < n; i++) {
+        total += panels_of(&jobs[i]) * panel_cost(&jobs[i]) * jobs[i].x->x.rows;
+        rows = max64(rows, jobs[i].x->x.rows);
+    }
+    const int64_t want = threads > 1 ? max64(MIN_ITEM, total / (threads * (rows <= FEW_ROWS ? ITEMS_FEW_ROWS : ITEMS_A_THREAD))) : 0;
     for (int64_t i = 0; i < n; i++) {
         g.kernel[i] = choose(ex, &jobs[i]);
         if (!g.kernel[i])
@@ -85,7 +164,7 @@ static r1_status run_region(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
         g.cuts[i] = cut_job(&jobs[i], want);
         items += g.cuts[i].items;
     }
-    r1i_pool_run(total < MIN_ITEM ? NULL : ex->pool, items, linear_item, &g);
+    run_shares(ex, &g, items, total < INLINE ? 1 : threads);
     return R1_OK;
 }
 

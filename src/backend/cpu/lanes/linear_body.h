@@ -13,12 +13,20 @@ enum {
     FEW_ROWS = 12,    /* up to here decoding again for each register tile costs less than the buffer; four times as many */
     NEAR_COLS = 4096, /* ... for two-byte types with so few columns that a group of panels stays in L2 */
     TILE_FEW = 4,     /* rows of such a tile: 16 of 32, or 8 of 16 registers hold sums */
+    /* One row asks memory for what it reads LEAD bytes later in each stream, into the second-level cache: the streams end after some
+     * ten pages, and the processor learns each anew. Matrices of half a megabyte in random order: 19 to 23 GB/s a core. */
 #if defined(__AVX512F__)
     STREAMS = 8,      /* panels side by side for one row: covers the latency of fmaf */
-    STREAMS_FEW = 4   /* for several rows */
+    STREAMS_FEW = 4,  /* for several rows */
+    LEAD = 4096
+#elif defined(__aarch64__)
+    STREAMS = 4,
+    STREAMS_FEW = 1,
+    LEAD = 0
 #else
     STREAMS = 4,
-    STREAMS_FEW = 1
+    STREAMS_FEW = 1,
+    LEAD = 4096
 #endif
 };
 
@@ -43,6 +51,7 @@ typedef struct stream {
     const float *x;
     int64_t xs;
     const uint8_t *w;   /* first panel */
+    int64_t end;        /* bytes from w on that this call reads */
     int64_t stride;     /* bytes a panel */
     int64_t cols;
     const float *scale[STREAMS];
@@ -55,19 +64,38 @@ R1I_INLINE void stream_step(const stream *s, const int rows, const int np, v16 *
     R1I_UNROLL for (int r = 0; r < rows; r++) acc[r * STREAMS + p] = v16_fma(v16_set1(s->x[r * s->xs + k]), w, acc[r * STREAMS + p]);
 }
 
+/* The line of the first of np panels to ask for when byte `at` of each is read, in these panels or in those behind them; the others lie
+ * a stride apart. At the end of what this call reads it stays where it is: who hands out the items asks for the next one's beginning. */
+R1I_INLINE const uint8_t *ahead(const stream *s, const int np, int64_t at)
+{
+    int64_t to = at + LEAD;
+    if (to >= s->stride) to += (np - 1) * s->stride;
+    return s->w + (to < s->end ? to : at);
+}
+R1I_INLINE void ask(const stream *s, const int rows, const uint8_t *line, int p)
+{
+    if (LEAD > 0 && rows == 1) __builtin_prefetch(line + p * s->stride, 0, 2);
+}
+
 R1I_INLINE void stream_f32(const stream *s, const int rows, const int np, v16 *acc)
 {
-    for (int64_t k = 0; k < s->cols; k++)
-        R1I_UNROLL for (int p = 0; p < np; p++)
+    for (int64_t k = 0; k < s->cols; k++) {
+        const uint8_t *const later = ahead(s, np, k * 64);
+        R1I_UNROLL for (int p = 0; p < np; p++) {
+            ask(s, rows, later, p);
             stream_step(s, rows, np, acc, k, p, v16_load((const float *)(const void *)(s->w + p * s->stride + k * 64)));
+        }
+    }
 }
 
 R1I_INLINE void stream_pairs(const stream *s, const int rows, const int np, v16 *acc, const bool f16)
 {
     const int64_t pairs = s->cols / 2;
     for (int64_t k = 0; k < pairs; k++) {
+        const uint8_t *const later = ahead(s, np, k * 64);
         R1I_UNROLL for (int p = 0; p < np; p++) {
             v16 w0, w1;
+            ask(s, rows, later, p);
             const uint8_t *const line = s->w + p * s->stride + k * 64;
             if (AHEAD > 0 && rows > 1) __builtin_prefetch(line + AHEAD, 0, 3);
             if (f16) v16_pair_f16(line, &w0, &w1);
@@ -95,8 +123,10 @@ R1I_INLINE void stream_f8(const stream *s, const int rows, const int np, v16 *ac
         const int64_t end = s->cols - k0 < 128 ? s->cols : k0 + 128;
         int64_t k = k0;
         for (; k + 4 <= end; k += 4) {
+            const uint8_t *const later = ahead(s, np, k * 16);
             R1I_UNROLL for (int p = 0; p < np; p++) {
                 v16 w[4];
+                ask(s, rows, later, p);
                 if (AHEAD > 0 && rows > 1) __builtin_prefetch(s->w + p * s->stride + k * 16 + AHEAD, 0, 3);
                 v16_quad_f8(s->w + p * s->stride + k * 16, w);
                 R1I_UNROLL for (int i = 0; i < 4; i++) stream_step(s, rows, np, acc, k + i, p, v16_mul(w[i], scale[p]));
@@ -120,12 +150,14 @@ static bool scales_fold(const r1i_weight *w)
     return ok;
 }
 
-R1I_INLINE void stream_panels(const r1i_linear_job *job, int64_t r0, int64_t p0, const int rows, const int np, const r1_dtype type)
+/* Panels [p0, p0 + np) of those up to p1. */
+R1I_INLINE void stream_panels(const r1i_linear_job *job, int64_t r0, int64_t p0, int64_t p1, const int rows, const int np, const r1_dtype type)
 {
     const r1i_weight *const w = job->w;
     const r1i_mat x = job->x->x;
     stream s = {.x = x.p + r0 * x.stride, .xs = x.stride, .stride = (int64_t)r1i_panel_stride(type, w->cols), .cols = w->cols};
     s.w = w->data + p0 * s.stride;
+    s.end = (p1 - p0) * s.stride;
     v16 acc[TILE_FEW * STREAMS];
     R1I_UNROLL for (int r = 0; r < rows; r++)
         R1I_UNROLL for (int p = 0; p < np; p++) acc[r * STREAMS + p] = v16_zero();
@@ -145,10 +177,10 @@ R1I_INLINE void stream_rows(const r1i_linear_job *job, int64_t p, const int np, 
     for (int64_t r = 0; r < rows;) {
         const int64_t tiles = (rows - r + TILE_FEW - 1) / TILE_FEW, n = (rows - r + tiles - 1) / tiles;
         switch (n) {
-        case 1: stream_panels(job, r, p, 1, np, type); break;
-        case 2: stream_panels(job, r, p, 2, np, type); break;
-        case 3: stream_panels(job, r, p, 3, np, type); break;
-        default: stream_panels(job, r, p, 4, np, type); break;
+        case 1: stream_panels(job, r, p, p + np, 1, np, type); break;
+        case 2: stream_panels(job, r, p, p + np, 2, np, type); break;
+        case 3: stream_panels(job, r, p, p + np, 3, np, type); break;
+        default: stream_panels(job, r, p, p + np, 4, np, type); break;
         }
         r += n;
     }
@@ -161,9 +193,9 @@ R1I_INLINE void stream_all(const r1i_linear_job *job, int64_t p0, int64_t p1, co
         for (; p0 < p1; p0++) stream_rows(job, p0, 1, type);
         return;
     }
-    for (; p0 + STREAMS <= p1; p0 += STREAMS) stream_panels(job, 0, p0, 1, STREAMS, type);
-    for (; p0 + 2 <= p1; p0 += 2) stream_panels(job, 0, p0, 1, 2, type);
-    if (p0 < p1) stream_panels(job, 0, p0, 1, 1, type);
+    for (; p0 + STREAMS <= p1; p0 += STREAMS) stream_panels(job, 0, p0, p1, 1, STREAMS, type);
+    for (; p0 + 2 <= p1; p0 += 2) stream_panels(job, 0, p0, p1, 1, 2, type);
+    if (p0 < p1) stream_panels(job, 0, p0, p1, 1, 1, type);
 }
 
 /* ---- many rows -------------------------------------------------------------------------------------------------------- */
