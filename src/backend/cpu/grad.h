@@ -10,7 +10,8 @@ enum {
     R1I_GRAD_COLS = 96,   /* columns of a strip of packed x: 96 KiB */
     R1I_GRAD_STRIPS = 4,  /* strips that an item walks with one packed slice of dy */
     R1I_GRAD_PANELS = 4,
-    R1I_GRAD_QUERIES = 64 /* queries of one block of attention's backward */
+    R1I_GRAD_QUERIES = 64, /* queries of one block of attention's backward */
+    R1I_GRAD_APART = 16    /* floats between rows of its scores: a column of them must not share few sets of the first-level cache */
 };
 
 /* Columns [c0, c0 + nc) of panels [p0, p0 + np), np <= R1I_GRAD_PANELS, over the steps of one pass: rows, or with `start` pairs of rows. */
@@ -35,7 +36,9 @@ typedef struct r1i_grad_attn {
     const r1i_attn_shape *shape;
     int64_t n;
     r1i_mat q, k, v, o, d_o, dq;
-    float *dk, *dv;       /* out: dense [n, round16(dim)] */
+    bool same_keys;       /* as the call before with this scratch: k and v lie there, turned */
+    float *dk, *dv;       /* out: dense [n, round16(dim)]; or, where add_k has an address, room for them, */
+    r1i_mat add_k, add_v; /* to which they are added, those of dk first (MLA: dv is a part of it) */
     float *scratch;       /* r1i_grad_attn_scratch floats */
 } r1i_grad_attn;
 
@@ -55,7 +58,7 @@ static inline int64_t r1i_round16(int64_t n) { return (n + 15) / 16 * 16; }
 static inline int64_t r1i_grad_attn_scratch(const r1i_attn_shape *s, int64_t n)
 {
     const int64_t t = r1i_round16(n), pk = r1i_round16(s->key_dim), pv = r1i_round16(s->value_dim), b = R1I_GRAD_QUERIES;
-    return t * (s->key_dim + s->value_dim + pk) + b * (2 * pk + pv) + 2 * b * t + 2 * t * b;
+    return t * (s->key_dim + s->value_dim + pk) + b * (2 * pk + pv) + 2 * b * (t + R1I_GRAD_APART);
 }
 
 extern const r1i_grad_kernels r1i_ref_grad;

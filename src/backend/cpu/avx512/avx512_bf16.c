@@ -11,7 +11,11 @@
 
 #include "backend/cpu/lanes/unroll.h"
 
-enum { ROWS = 6, PANELS = 4, STREAMS = 8 };
+enum {
+    ROWS = 6, PANELS = 4, STREAMS = 8,
+    CHUNK_ROWS = 192,        /* rows that pass all panels together: x and y go through the near caches once */
+    FAR_PANELS = 1024 * 1024 /* weights: more do not stay in a second-level cache */
+};
 
 R1I_INLINE __m512bh as_bf16(__m512i v) { return (__m512bh)v; }
 
@@ -19,6 +23,10 @@ static void finish(const r1i_linear_job *job, int64_t row, int64_t panel, v16 v)
 {
     const int64_t n = job->w->rows - panel * 16;
     float *const y = job->y.p + row * job->y.stride + panel * 16;
+    if (n >= 16 && !job->bias) {
+        v16_store(y, job->add ? v16_add(v16_load(y), v) : v);
+        return;
+    }
     if (job->bias) v = v16_add(v, v16_load_n(job->bias + panel * 16, n));
     v16_store_n(y, job->add ? v16_add(v16_load_n(y, n), v) : v, n);
 }
@@ -33,6 +41,9 @@ R1I_INLINE void tile(const r1i_linear_job *job, int64_t r0, int64_t p0, const in
     __m512 c[6][8];
     R1I_UNROLL for (int r = 0; r < rows; r++)
         R1I_UNROLL for (int p = 0; p < panels; p++) c[r][p] = _mm512_setzero_ps();
+    R1I_UNROLL for (int r = 0; r < rows; r++) /* outputs often come from memory: ask for them now */
+        R1I_UNROLL for (int p = 0; p < panels; p++)
+            _mm_prefetch((const char *)(job->y.p + (r0 + r) * job->y.stride + (p0 + p) * 16), _MM_HINT_T0);
     for (int64_t k = 0; k < pairs; k++) {
         __m512i b[8];
         R1I_UNROLL for (int p = 0; p < panels; p++) b[p] = _mm512_loadu_si512(data + p * stride + k * 64);
@@ -47,10 +58,9 @@ R1I_INLINE void tile(const r1i_linear_job *job, int64_t r0, int64_t p0, const in
         R1I_UNROLL for (int p = 0; p < panels; p++) finish(job, r0 + r, p0 + p, c[r][p]);
 }
 
-R1I_INLINE void rows_of(const r1i_linear_job *job, int64_t p, const int panels)
+R1I_INLINE void rows_of(const r1i_linear_job *job, int64_t r, int64_t m, int64_t p, const int panels)
 {
-    const int64_t m = job->x->x.rows;
-    for (int64_t r = 0; r < m;) {
+    while (r < m) {
         const int64_t tiles = (m - r + ROWS - 1) / ROWS, rows = (m - r + tiles - 1) / tiles;
         switch (rows) {
         case 1: tile(job, r, p, 1, panels); break;
@@ -66,10 +76,16 @@ R1I_INLINE void rows_of(const r1i_linear_job *job, int64_t p, const int panels)
 
 static void linear_bf16(const r1i_linear_job *job, int64_t p0, int64_t p1)
 {
-    if (job->x->x.rows == 1)
+    const int64_t rows = job->x->x.rows, outputs = (p1 - p0) * 16;
+    if (rows == 1)
         for (; p0 + STREAMS <= p1; p0 += STREAMS) tile(job, 0, p0, 1, STREAMS);
-    for (; p0 + PANELS <= p1; p0 += PANELS) rows_of(job, p0, PANELS);
-    for (; p0 < p1; p0++) rows_of(job, p0, 1);
+    const int64_t step = outputs * job->w->cols > FAR_PANELS && outputs > rows ? rows : CHUNK_ROWS;
+    for (int64_t r = 0; r < rows; r += step) {
+        const int64_t end = rows - r < step ? rows : r + step;
+        int64_t p = p0;
+        for (; p + PANELS <= p1; p += PANELS) rows_of(job, r, end, p, PANELS);
+        for (; p < p1; p++) rows_of(job, r, end, p, 1);
+    }
 }
 
 /* ---- gradients of weights ---------------------------------------------------------------------------------------------- */

@@ -24,25 +24,25 @@ static inline void put(float *p, v16 v, int64_t left)
 
 /* ---- weights ----------------------------------------------------------------------------------------------------------- */
 
-/* Outer products: sums of `rows` columns times `vecs` panels stay in registers while the pass's rows run. Unlike the tile of products, both
- * operands advance by a whole packed row, so x need not be transposed. */
+/* Outer products: sums of `rows` columns times `vecs` vectors stay in registers while the pass's rows run. Unlike the tile of products, both
+ * operands advance by a whole row, so x need not be transposed. */
 typedef struct outer_args {
-    const float *x, *w;   /* step k: x[k * R1I_GRAD_COLS + column], vector v of w at k * R1I_GRAD_PANELS * 16 + 16 v */
-    float *g;             /* column r of panel v at 16 r + v * panel_stride */
-    int64_t steps, panel_stride;
+    const float *x, *w;   /* step k: x[k * xs + column], vector v of w at k * ws + 16 v */
+    float *g;             /* column r, vector v at r * gs + v * gv */
+    int64_t steps, xs, ws, gs, gv;
 } outer_args;
 
 R1I_INLINE void outer_body(const outer_args *t, const int rows, const int vecs)
 {
     v16 c[6][4];
     const float *x = t->x, *w = t->w;
-    const int64_t n = t->steps, ps = t->panel_stride;
+    const int64_t n = t->steps, xs = t->xs, ws = t->ws, gs = t->gs, gv = t->gv;
     float *const g = t->g;
     R1I_UNROLL for (int r = 0; r < rows; r++)
-        R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = v16_load(g + 16 * r + v * ps);
+        R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = v16_load(g + r * gs + v * gv);
     R1I_UNROLL for (int r = 0; r < rows; r++) /* the next columns' sums come from memory: ask for them now */
-        R1I_UNROLL for (int v = 0; v < vecs; v++) __builtin_prefetch(g + 16 * (rows + r) + v * ps, 1);
-    for (int64_t k = 0; k < n; k++, x += R1I_GRAD_COLS, w += R1I_GRAD_PANELS * 16) {
+        R1I_UNROLL for (int v = 0; v < vecs; v++) __builtin_prefetch(g + (rows + r) * gs + v * gv, 1);
+    for (int64_t k = 0; k < n; k++, x += xs, w += ws) {
         v16 b[4];
         R1I_UNROLL for (int v = 0; v < vecs; v++) b[v] = v16_load(w + 16 * v);
         R1I_UNROLL for (int r = 0; r < rows; r++) {
@@ -51,7 +51,7 @@ R1I_INLINE void outer_body(const outer_args *t, const int rows, const int vecs)
         }
     }
     R1I_UNROLL for (int r = 0; r < rows; r++)
-        R1I_UNROLL for (int v = 0; v < vecs; v++) v16_store(g + 16 * r + v * ps, c[r][v]);
+        R1I_UNROLL for (int v = 0; v < vecs; v++) v16_store(g + r * gs + v * gv, c[r][v]);
 }
 
 #define OUTER_CASE(r, v) \
@@ -70,16 +70,18 @@ static void outer(const outer_args *t, int rows, int vecs)
     }
 }
 
-/* One strip: vectors outside, so that one panel of the packed slice is read from near caches by all columns. */
-static void outer_strip(const outer_args *base, int64_t cols, int64_t vecs)
+/* All columns: vectors outside, so that one vector of every step is read from near caches by all of them. */
+static void outer_all(const outer_args *base, int64_t cols, int64_t vecs)
 {
     const int step = tile_rows(cols);
     for (int64_t v = 0; v < vecs;) {
         const int nv = tile_vecs(step, vecs - v);
         for (int64_t r = 0; r < cols;) {
             const int nr = tile_rows(cols - r);
-            const outer_args t = {.x = base->x + r, .w = base->w + 16 * v, .g = base->g + 16 * r + v * base->panel_stride,
-                                  .steps = base->steps, .panel_stride = base->panel_stride};
+            outer_args t = *base;
+            t.x += r;
+            t.w += 16 * v;
+            t.g += r * base->gs + v * base->gv;
             outer(&t, nr, nv);
             r += nr;
         }
@@ -95,8 +97,9 @@ static void grad_weight(const r1i_grad_weight *a)
         for (int64_t p = 0; p < a->np; p++) v16_store(packed + r * row + p * 16, some(a->dy + r * a->dy_stride + p * 16, a->dy_cols - p * 16));
     for (int64_t i = 0; a->round && i < a->steps * row; i++) packed[i] = r1i_bf16_to_f32(r1i_bf16_from_f32(packed[i]));
     for (int64_t c = 0; c < a->nc; c += R1I_GRAD_COLS) {
-        const outer_args t = {.x = a->x + c * R1I_GRAD_STEPS, .w = packed, .g = a->g + c * 16, .steps = a->steps, .panel_stride = a->panel_stride};
-        outer_strip(&t, a->nc - c < R1I_GRAD_COLS ? a->nc - c : R1I_GRAD_COLS, a->np);
+        const outer_args t = {.x = a->x + c * R1I_GRAD_STEPS, .w = packed, .g = a->g + c * 16, .steps = a->steps,
+                              .xs = R1I_GRAD_COLS, .ws = row, .gs = 16, .gv = a->panel_stride};
+        outer_all(&t, a->nc - c < R1I_GRAD_COLS ? a->nc - c : R1I_GRAD_COLS, a->np);
     }
 }
 
@@ -211,69 +214,92 @@ static void soften_back(float *s, float *dp, int64_t seen, int64_t width, float 
 }
 
 typedef struct attn_buffers {
-    float *kt, *vt, *kr, *q, *d_o, *dq, *s, *dp, *st, *dpt;
-    int64_t t, pk, pv;
+    float *kt, *vt, *kr, *q, *d_o, *dq, *s, *dp;
+    int64_t t, pk, pv; /* t: floats from one query's scores to the next one's */
 } attn_buffers;
 
 static attn_buffers cut_scratch(const r1i_grad_attn *a)
 {
-    const int64_t dk = a->shape->key_dim, dv = a->shape->value_dim, b = R1I_GRAD_QUERIES;
-    attn_buffers m = {.t = r1i_round16(a->n), .pk = r1i_round16(dk), .pv = r1i_round16(dv)};
+    const int64_t dk = a->shape->key_dim, dv = a->shape->value_dim, b = R1I_GRAD_QUERIES, n = r1i_round16(a->n);
+    attn_buffers m = {.t = n + R1I_GRAD_APART, .pk = r1i_round16(dk), .pv = r1i_round16(dv)};
     float *p = a->scratch;
-    m.kt = p, p += m.t * dk;
-    m.vt = p, p += m.t * dv;
-    m.kr = p, p += m.t * m.pk;
+    m.kt = p, p += n * dk;
+    m.vt = p, p += n * dv;
+    m.kr = p, p += n * m.pk;
     m.q = p, p += b * m.pk;
     m.dq = p, p += b * m.pk;
     m.d_o = p, p += b * m.pv;
     m.s = p, p += b * m.t;
-    m.dp = p, p += b * m.t;
-    m.st = p, p += m.t * b;
-    m.dpt = p;
+    m.dp = p;
     return m;
 }
 
-/* Queries [i0, i0 + nb): what they give to their own dq and to dk, dv of positions [0, i0 + nb). */
+enum { STEP = 16 }; /* queries that are held to see equally far: a vector of positions */
+
+/* Queries [i, i + n) of the block that begins at i0: P, dS and what they give to their own dq. */
+static void attention_queries(const r1i_grad_attn *a, const attn_buffers *m, int64_t i0, int64_t i, int64_t n)
+{
+    const int64_t dk = a->shape->key_dim, dv = a->shape->value_dim, seen = i + n, width = r1i_round16(seen), at = i - i0;
+    float *const s = m->s + at * m->t, *const dp = m->dp + at * m->t, *const to = a->dq.p + i * a->dq.stride;
+    const tile_args scores = {.x = m->q + at * m->pk, .xs = m->pk, .w = m->kt, .ldw = 16, .wps = dk * 16, .k = dk, .acc = s, .as = m->t, .fresh = true};
+    const tile_args weights = {.x = m->d_o + at * m->pv, .xs = m->pv, .w = m->vt, .ldw = 16, .wps = dv * 16, .k = dv, .acc = dp, .as = m->t, .fresh = true};
+    tile_all(scores, n, width / 16, sizeof(float), tile_f32);
+    tile_all(weights, n, width / 16, sizeof(float), tile_f32);
+    for (int64_t r = 0; r < n; r++) {
+        const float delta = grad_dot(a->d_o.p + (i + r) * a->d_o.stride, a->o.p + (i + r) * a->o.stride, dv);
+        soften_back(s + r * m->t, dp + r * m->t, i + r + 1, width, a->shape->scale, delta);
+    }
+    tile_args dq = {.x = dp, .xs = m->t, .w = m->kr, .ldw = m->pk, .wps = 16, .k = seen, .acc = m->dq, .as = m->pk, .fresh = true};
+    if (dk == m->pk) dq.y = to, dq.ys = a->dq.stride, dq.add = true;
+    tile_all(dq, n, m->pk / 16, sizeof(float), tile_f32);
+    for (int64_t r = 0; r < n && dk != m->pk; r++)
+        for (int64_t d = 0; d < dk; d++) to[r * a->dq.stride + d] += m->dq[r * m->pk + d];
+}
+
+/* Positions [j, j + n), of which queries from the block's row `from` on see the first: what nb queries give to them. */
+static void attention_positions(const r1i_grad_attn *a, const attn_buffers *m, int64_t from, int64_t nb, int64_t j, int64_t n)
+{
+    const outer_args keys = {.x = m->dp + from * m->t + j, .xs = m->t, .w = m->q + from * m->pk, .ws = m->pk, .steps = nb - from,
+                             .g = a->dk + j * m->pk, .gs = m->pk, .gv = 16};
+    const outer_args values = {.x = m->s + from * m->t + j, .xs = m->t, .w = m->d_o + from * m->pv, .ws = m->pv, .steps = nb - from,
+                               .g = a->dv + j * m->pv, .gs = m->pv, .gv = 16};
+    outer_all(&keys, n, m->pk / 16);
+    outer_all(&values, n, m->pv / 16);
+}
+
+/* Queries [i0, i0 + nb): what they give to their own dq and to dk, dv of positions [0, i0 + nb). What a query does not see is left out by whole
+ * steps: there P and dS are zero, and adding products of zero moves no bit. */
 static void attention_block(const r1i_grad_attn *a, const attn_buffers *m, int64_t i0, int64_t nb)
 {
-    const int64_t dk = a->shape->key_dim, dv = a->shape->value_dim, b = R1I_GRAD_QUERIES, seen = i0 + nb, width = r1i_round16(seen);
     pad_rows(m->q, m->pk, rows_of(a->q, i0, nb));
     pad_rows(m->d_o, m->pv, rows_of(a->d_o, i0, nb));
-    memset(m->s, 0, (size_t)(nb * m->t) * sizeof *m->s);
-    memset(m->dp, 0, (size_t)(nb * m->t) * sizeof *m->dp);
-    const tile_args scores = {.x = m->q, .xs = m->pk, .w = m->kt, .ldw = 16, .wps = dk * 16, .k = dk, .acc = m->s, .as = m->t};
-    const tile_args weights = {.x = m->d_o, .xs = m->pv, .w = m->vt, .ldw = 16, .wps = dv * 16, .k = dv, .acc = m->dp, .as = m->t};
-    tile_all(scores, nb, width / 16, sizeof(float), tile_f32);
-    tile_all(weights, nb, width / 16, sizeof(float), tile_f32);
-    for (int64_t i = 0; i < nb; i++) {
-        const float delta = grad_dot(a->d_o.p + (i0 + i) * a->d_o.stride, a->o.p + (i0 + i) * a->o.stride, dv);
-        soften_back(m->s + i * m->t, m->dp + i * m->t, i0 + i + 1, width, a->shape->scale, delta);
-        for (int64_t j = 0; j < seen; j++) {
-            m->st[j * b + i] = m->s[i * m->t + j];
-            m->dpt[j * b + i] = m->dp[i * m->t + j];
-        }
-    }
-    memset(m->dq, 0, (size_t)(nb * m->pk) * sizeof *m->dq);
-    const tile_args dq = {.x = m->dp, .xs = m->t, .w = m->kr, .ldw = m->pk, .wps = 16, .k = seen, .acc = m->dq, .as = m->pk};
-    const tile_args keys = {.x = m->dpt, .xs = b, .w = m->q, .ldw = m->pk, .wps = 16, .k = nb, .acc = a->dk, .as = m->pk};
-    const tile_args values = {.x = m->st, .xs = b, .w = m->d_o, .ldw = m->pv, .wps = 16, .k = nb, .acc = a->dv, .as = m->pv};
-    tile_all(dq, nb, m->pk / 16, sizeof(float), tile_f32);
-    tile_all(keys, seen, m->pk / 16, sizeof(float), tile_f32);
-    tile_all(values, seen, m->pv / 16, sizeof(float), tile_f32);
-    for (int64_t i = 0; i < nb; i++)
-        for (int64_t d = 0; d < dk; d++) a->dq.p[(i0 + i) * a->dq.stride + d] += m->dq[i * m->pk + d];
+    for (int64_t i = 0; i < nb; i += STEP) attention_queries(a, m, i0, i0 + i, nb - i < STEP ? nb - i : STEP);
+    if (i0 > 0) attention_positions(a, m, 0, nb, 0, i0);
+    for (int64_t i = 0; i < nb; i += STEP) attention_positions(a, m, i, nb, i0 + i, nb - i < STEP ? nb - i : STEP);
+}
+
+static void add_rows(r1i_mat to, const float *from, int64_t width)
+{
+    for (int64_t r = 0; r < to.rows; r++)
+        for (int64_t d = 0; d < to.cols; d += 16)
+            put(to.p + r * to.stride + d, v16_add(some(to.p + r * to.stride + d, to.cols - d), v16_load(from + r * width + d)), to.cols - d);
 }
 
 static void grad_attention(const r1i_grad_attn *a)
 {
     const attn_buffers m = cut_scratch(a);
-    transpose_rows(m.kt, a->k);
-    transpose_rows(m.vt, a->v);
-    pad_rows(m.kr, m.pk, a->k);
+    if (!a->same_keys) {
+        transpose_rows(m.kt, a->k);
+        transpose_rows(m.vt, a->v);
+        pad_rows(m.kr, m.pk, a->k);
+    }
     memset(a->dk, 0, (size_t)(a->n * m.pk) * sizeof *a->dk);
     memset(a->dv, 0, (size_t)(a->n * m.pv) * sizeof *a->dv);
     for (int64_t i = 0; i < a->n; i += R1I_GRAD_QUERIES)
         attention_block(a, &m, i, a->n - i < R1I_GRAD_QUERIES ? a->n - i : R1I_GRAD_QUERIES);
+    if (!a->add_k.p) return;
+    add_rows(a->add_k, a->dk, m.pk);
+    add_rows(a->add_v, a->dv, m.pv);
 }
 
 #define R1I_GRAD_KERNELS                                                                                                     \

@@ -10,6 +10,7 @@ enum {
     SLICE = 256,      /* k decoded at a time: 4 panels x 256 x 64 bytes = 64 KiB, in L2, a quarter of it in L1 */
     GROUP = 4,        /* panels passed together */
     CHUNK_ROWS = 192, /* rows whose sums are kept: 48 KiB; a decoded slice is used this often */
+    FAR_PANELS = 512 * 1024, /* weights: more do not stay in a second-level cache beside x and y */
     FEW_ROWS = 12,    /* up to here decoding again for each register tile costs less than the buffer; four times as many */
     NEAR_COLS = 4096, /* ... for two-byte types with so few columns that a group of panels stays in L2 */
     TILE_FEW = 4,     /* rows of such a tile: 16 of 32, or 8 of 16 registers hold sums */
@@ -242,10 +243,16 @@ static void chunk(const r1i_linear_job *job, int64_t p0, int64_t np, int64_t r0,
     const r1i_weight *const w = job->w;
     const int64_t stride = (int64_t)r1i_panel_stride(w->type, w->cols);
     const r1i_mat x = job->x->x;
-    memset(acc, 0, sizeof(float) * (size_t)(rows * GROUP * 16));
+    const bool whole = w->rows - p0 * 16 >= np * 16; /* no panel is partly padding: the last slice's tiles write y */
     for (int64_t k0 = 0; k0 < w->cols; k0 += SLICE) {
         const int64_t n = w->cols - k0 < SLICE ? w->cols - k0 : SLICE;
-        tile_args t = {.x = x.p + r0 * x.stride + k0, .xs = x.stride, .ldw = 16, .k = n, .acc = acc, .as = GROUP * 16};
+        tile_args t = {.x = x.p + r0 * x.stride + k0, .xs = x.stride, .ldw = 16, .k = n, .acc = acc, .as = GROUP * 16, .fresh = k0 == 0};
+        if (whole && k0 + n == w->cols) {
+            t.y = job->y.p + r0 * job->y.stride + p0 * 16;
+            t.ys = job->y.stride;
+            t.bias = job->bias ? job->bias + p0 * 16 : NULL;
+            t.add = job->add;
+        }
         if (decode) {
             for (int64_t p = 0; p < np; p++) decode(w, p0 + p, w->data + (p0 + p) * stride, k0, n, slice + p * SLICE * 16);
             t.w = slice;
@@ -256,16 +263,20 @@ static void chunk(const r1i_linear_job *job, int64_t p0, int64_t np, int64_t r0,
         }
         tile_all(t, rows, np, sizeof(float), tile_f32);
     }
-    for (int64_t r = 0; r < rows; r++)
+    for (int64_t r = 0; r < rows && !whole; r++)
         for (int64_t p = 0; p < np; p++) finish_vector(job, r0 + r, p0 + p, v16_load(acc + (r * GROUP + p) * 16));
 }
 
+/* Rows outside: x and y pass through the near caches once, the panels once for each chunk of rows. Not where the panels come from memory
+ * while x is small. */
 static void many_rows(const r1i_linear_job *job, int64_t p0, int64_t p1, decode_fn decode)
 {
-    const int64_t rows = job->x->x.rows;
-    for (; p0 < p1; p0 += GROUP)
+    const int64_t rows = job->x->x.rows, panels = (p1 - p0) * 16;
+    const int64_t wide = panels * job->w->cols > FAR_PANELS && panels > rows ? GROUP : (p1 - p0 + GROUP - 1) / GROUP * GROUP;
+    for (; p0 < p1; p0 += wide)
         for (int64_t r0 = 0; r0 < rows; r0 += CHUNK_ROWS)
-            chunk(job, p0, p1 - p0 < GROUP ? p1 - p0 : GROUP, r0, rows - r0 < CHUNK_ROWS ? rows - r0 : CHUNK_ROWS, decode);
+            for (int64_t p = p0; p < p1 && p < p0 + wide; p += GROUP)
+                chunk(job, p, p1 - p < GROUP ? p1 - p : GROUP, r0, rows - r0 < CHUNK_ROWS ? rows - r0 : CHUNK_ROWS, decode);
 }
 
 /* ---- the kernels ------------------------------------------------------------------------------------------------------- */

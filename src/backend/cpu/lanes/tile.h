@@ -20,7 +20,8 @@ enum { TILE_ROWS = 6, TILE_VECS = 4, AHEAD = 0 };
 enum { TILE_ROWS = 6, TILE_VECS = 4, AHEAD = 2048 };
 #endif
 
-/* x[row * xs + k]; vector v of step k at w + k * ldw + v * wps (elements); acc[row * as + 16 v]. */
+/* x[row * xs + k]; vector v of step k at w + k * ldw + v * wps (elements); acc[row * as + 16 v]. With `y` the sums end there instead, after the
+ * bias, in place of what y holds or added to it: outputs often come from memory, and are asked for before the products begin. */
 typedef struct tile_args {
     const float *x;
     int64_t xs;
@@ -28,6 +29,11 @@ typedef struct tile_args {
     int64_t ldw, wps, k;
     float *acc;
     int64_t as;
+    bool fresh;           /* begin at zero instead of what acc holds */
+    float *y;             /* nullable; y[row * ys + 16 v] */
+    int64_t ys;
+    const float *bias;    /* nullable; of vector 0 */
+    bool add;
 } tile_args;
 
 R1I_INLINE v16 tile_weight(const void *w, int64_t at, const bool bf16)
@@ -37,6 +43,18 @@ R1I_INLINE v16 tile_weight(const void *w, int64_t at, const bool bf16)
     return bf16 ? v16_bf16((const uint16_t *)(const void *)p) : v16_load((const float *)(const void *)p);
 }
 
+R1I_INLINE void tile_finish(const tile_args *t, const int rows, const int vecs, v16 c[6][4])
+{
+    R1I_UNROLL for (int v = 0; v < vecs; v++) {
+        const v16 bias = t->bias ? v16_load(t->bias + 16 * v) : v16_zero();
+        R1I_UNROLL for (int r = 0; r < rows; r++) {
+            float *const y = t->y + r * t->ys + 16 * v;
+            const v16 sum = t->bias ? v16_add(c[r][v], bias) : c[r][v];
+            v16_store(y, t->add ? v16_add(v16_load(y), sum) : sum);
+        }
+    }
+}
+
 R1I_INLINE void tile_body(const tile_args *t, const int rows, const int vecs, const bool bf16)
 {
     v16 c[6][4];
@@ -44,7 +62,10 @@ R1I_INLINE void tile_body(const tile_args *t, const int rows, const int vecs, co
     const float *const x = t->x;
     const void *const w = t->w;
     R1I_UNROLL for (int r = 0; r < rows; r++)
-        R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = v16_load(t->acc + r * t->as + 16 * v);
+        R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = t->fresh ? v16_zero() : v16_load(t->acc + r * t->as + 16 * v);
+    if (t->y)
+        R1I_UNROLL for (int r = 0; r < rows; r++)
+            R1I_UNROLL for (int v = 0; v < vecs; v++) __builtin_prefetch(t->y + r * t->ys + 16 * v, 1);
     for (int64_t k = 0; k < n; k++) {
         v16 b[4];
         R1I_UNROLL for (int v = 0; v < vecs; v++) b[v] = tile_weight(w, k * ldw + v * wps, bf16);
@@ -52,6 +73,10 @@ R1I_INLINE void tile_body(const tile_args *t, const int rows, const int vecs, co
             const v16 a = v16_set1(x[r * xs + k]);
             R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = v16_fma(a, b[v], c[r][v]);
         }
+    }
+    if (t->y) {
+        tile_finish(t, rows, vecs, c);
+        return;
     }
     R1I_UNROLL for (int r = 0; r < rows; r++)
         R1I_UNROLL for (int v = 0; v < vecs; v++) v16_store(t->acc + r * t->as + 16 * v, c[r][v]);
@@ -106,10 +131,12 @@ static inline void tile_all(tile_args t, int64_t rows, int64_t vecs, size_t elem
     for (int64_t v = 0; v < vecs;) {
         const int nv = tile_vecs(row_step, vecs - v);
         t.w = (const uint8_t *)base.w + (size_t)(v * base.wps) * elem;
+        if (base.bias) t.bias = base.bias + 16 * v;
         for (int64_t r = 0; r < rows;) {
             const int nr = tile_rows(rows - r);
             t.x = base.x + r * base.xs;
-            t.acc = base.acc + r * base.as + 16 * v;
+            if (base.acc) t.acc = base.acc + r * base.as + 16 * v;
+            if (base.y) t.y = base.y + r * base.ys + 16 * v;
             fn(&t, nr, nv);
             r += nr;
         }
