@@ -25,6 +25,7 @@ typedef struct r1_train_params {
     const char *out;           /* run folder; made if missing, refused if it holds a run unless resume */
     bool resume;               /* go on from the newest checkpoint (from the start where there is none) */
     const char *isa;           /* row of the op table; NULL: auto */
+    uint64_t memory_limit;     /* bytes that the run may take by its own plan; 0: what is available */
     void (*on_evaluation)(void *user, const r1_train_evaluation *e); /* nullable, on the calling thread, with r1_train's user */
 } r1_train_params;
 

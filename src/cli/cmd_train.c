@@ -11,6 +11,7 @@ typedef struct params {
     opt_strings set;
     bool resume, json;
     int64_t max_steps;
+    double memory_limit;
 } params;
 
 typedef struct showing {
@@ -30,6 +31,7 @@ static void options(opt_list *list, void *p)
     opt_strings_add(list, 0, "set", "KEY=VALUE", &a->set, "over the recipe: optimizer.lr=1e-4; may be given again");
     opt_flag(list, 0, "resume", &a->resume, "go on from the newest checkpoint in the run folder");
     opt_int(list, 0, "max-steps", "N", &a->max_steps, 0, INT64_MAX / 2, "stop, with a checkpoint, after N steps of this call; 0: the whole run");
+    opt_real(list, 0, "memory-limit", "GIB", &a->memory_limit, 0.0, 1e6, "refuse, before the first step, a run that needs more; 0: what is available");
     opt_choice(list, 0, "isa", "auto|c|avx2|avx512|neon", &a->isa, "instruction set; the bits are the same in each");
     opt_flag(list, 'j', "json", &a->json, "a JSON object a line: the plan, then each step");
 }
@@ -115,7 +117,8 @@ static int run(cli *app, void *p)
     r1_error err = {0};
     showing s = {.app = app, .a = a};
     if (!a->out) return cli_fail(app, CLI_USAGE, "--out DIR is missing: where the run is kept");
-    const r1_train_params tp = {.recipe = a->recipe, .set = a->set.item, .n_set = (size_t)a->set.n, .out = a->out, .resume = a->resume, .isa = a->isa, .on_evaluation = show_evaluation};
+    const r1_train_params tp = {.recipe = a->recipe, .set = a->set.item, .n_set = (size_t)a->set.n, .out = a->out, .resume = a->resume, .isa = a->isa, .on_evaluation = show_evaluation,
+                                .memory_limit = (uint64_t)(a->memory_limit * 0x1p30)};
     const r1_status st = r1_train(&tp, &app->env, show_plan, show_step, &s, &err);
     if (st != R1_OK && st != R1_ERR_STOPPED) return cli_report(app, &err);
     if (s.done > 0) cli_note(app, "%lld steps, loss %.4f to %.4f; checkpoints in %s/ckpt", (long long)s.done, s.first_loss, s.loss, a->out);

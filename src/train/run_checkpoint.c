@@ -191,6 +191,18 @@ static r1_status remove_folder(const char *path, r1_error *err)
     return rmdir(path) == 0 ? R1_OK : r1i_fail_errno(err, errno, "%s", path);
 }
 
+/* A finished checkpoint goes at once: renamed aside, then emptied, so that step-N is whole or it is not there. */
+static r1_status drop(const char *folder, int64_t step, r1_error *err)
+{
+    char place[PATH], old[PATH];
+    put(place, "%s/step-%" PRId64, folder, step);
+    put(old, "%s/.step-%" PRId64 ".old.tmp", folder, step);
+    r1_status st = remove_folder(old, err);
+    if (st != R1_OK) return st;
+    if (rename(place, old) != 0) return errno == ENOENT ? R1_OK : r1i_fail_errno(err, errno, "%s", place);
+    return remove_folder(old, err);
+}
+
 static r1_status sync_folder(const char *path, r1_error *err)
 {
     const int fd = open(path, O_RDONLY | O_DIRECTORY);
@@ -275,7 +287,7 @@ r1_status r1i_checkpoint_save(const char *folder, int64_t step, const char *sour
     if (st == R1_OK) st = remove_folder(aside, err);
     if (st == R1_OK) st = r1i_make_folders(aside, err);
     if (st == R1_OK) st = fill(aside, step, source, m, g, type, state, err);
-    if (st == R1_OK) st = remove_folder(place, err); /* the same step once more: equal bytes */
+    if (st == R1_OK) st = drop(folder, step, err); /* the same step once more: equal bytes */
     if (st == R1_OK && rename(aside, place) != 0) st = r1i_fail_errno(err, errno, "%s", place);
     if (st == R1_OK) st = sync_folder(folder, err);
     if (st != R1_OK) (void)remove_folder(aside, &ignored);
@@ -327,8 +339,7 @@ r1_status r1i_checkpoint_prune(const char *folder, int64_t keep, r1_error *err)
     }
     closedir(d);
     for (int64_t oldest = next_step(folder, -1, false, &n); st == R1_OK && keep > 0 && n > keep; oldest = next_step(folder, -1, false, &n)) {
-        put(path, "%s/step-%" PRId64, folder, oldest);
-        st = remove_folder(path, err);
+        st = drop(folder, oldest, err);
     }
     return st;
 }

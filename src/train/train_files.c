@@ -89,12 +89,12 @@ r1_status r1i_trainer_describe(const r1i_trainer *t, const r1_train_plan *p, r1_
 {
     r1_model_info info;
     r1_model_get_info(t->model, &info);
-    json_t *const m = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "program", r1_version(), "model", t->source,
+    json_t *const m = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "model", t->source,
                                 "architecture", info.architecture, "instruction_set", info.isa, "compute", info.compute == R1_COMPUTE_BF16 ? "bf16" : "f32", "parameters", (json_int_t)p->parameters, "trained",
                                 (json_int_t)p->trained_parameters, "data_sha256", t->stats.hash, "rows", (json_int_t)p->rows, "documents",
                                 (json_int_t)p->documents, "skipped", (json_int_t)p->skipped, "tokens", (json_int_t)p->tokens, "targets",
                                 (json_int_t)p->targets, "chunks", (json_int_t)p->chunks, "steps", (json_int_t)p->steps);
-    char *const text = m ? json_dumps(m, JSON_INDENT(1)) : NULL;
+    char *const text = m && json_object_update(m, t->identity) == 0 ? json_dumps(m, JSON_INDENT(1)) : NULL;
     r1_status st = text ? write_whole(t, "manifest.json", text, strlen(text), err) : r1i_fail(err, R1_ERR_NOMEM, "manifest.json");
     free(text);
     json_decref(m);
@@ -165,8 +165,11 @@ r1_status r1i_trainer_note_evaluation(const r1i_trainer *t, const r1i_evaluation
 
 r1_status r1i_trainer_save(r1i_trainer *t, int64_t step, r1_error *err)
 {
-    json_t *const state = json_pack("{s:s, s:s, s:O}", "version", r1_version(), "data_sha256", t->stats.hash, "recipe", t->recipe.root);
-    if (!state) return r1i_fail(err, R1_ERR_NOMEM, "state.json");
+    json_t *const state = json_pack("{s:s, s:O}", "data_sha256", t->stats.hash, "recipe", t->recipe.root);
+    if (!state || json_object_update(state, t->identity) != 0) {
+        json_decref(state);
+        return r1i_fail(err, R1_ERR_NOMEM, "state.json");
+    }
     r1_status st = r1i_checkpoint_save(t->checkpoints, step, t->source, t->model, &t->gradients, t->recipe.save_f32 ? R1_DTYPE_F32 : R1_DTYPE_BF16, state, err);
     json_decref(state);
     if (st == R1_OK) st = r1i_checkpoint_prune(t->checkpoints, t->recipe.keep, err);

@@ -1,10 +1,14 @@
 /* A run from its recipe to its last checkpoint: open everything, compare what it needs with the memory there is, then step. */
 #include "train/trainer.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -137,6 +141,7 @@ static r1_status plan_memory(r1i_trainer *t, r1_train_plan *p, r1_error *err)
     p->activation_bytes = r1i_stepper_bytes(t->model, &sp, r1i_env_threads(&t->env));
     p->total_bytes = p->model_bytes + p->optimizer_bytes + p->activation_bytes;
     p->available_bytes = r1i_memory_available() + p->model_bytes; /* the weights are there already */
+    if (t->memory_limit > 0 && t->memory_limit < p->available_bytes) p->available_bytes = t->memory_limit;
     const r1_status st = r1i_trainer_check_eval(t, p->total_bytes, p->available_bytes, &p->evaluation_bytes, err);
     p->total_bytes += p->evaluation_bytes;
     return st;
@@ -152,11 +157,13 @@ static r1_status make_plan(r1i_trainer *t, r1_train_plan *p, r1_error *err)
     t->max_rows = t->recipe.micro_batch * t->recipe.sequence_length;
     const r1_status st = plan_memory(t, p, err);
     if (st != R1_OK || p->total_bytes <= p->available_bytes) return st;
+    const double unit = p->total_bytes < UINT64_C(1) << 32 ? 0x1p20 : 0x1p30;
     return r1i_fail(err, R1_ERR_NOMEM,
-                    "training needs %.2f GiB: weights %.2f, gradients and moments %.2f, activations with their gradients %.2f, evaluation %.2f (micro_batch %" PRId64 " of %" PRId64
-                    " tokens; recompute: true needs less); %.2f are available",
-                    (double)p->total_bytes / 0x1p30, (double)p->model_bytes / 0x1p30, (double)p->optimizer_bytes / 0x1p30,
-                    (double)p->activation_bytes / 0x1p30, (double)p->evaluation_bytes / 0x1p30, t->recipe.micro_batch, t->recipe.sequence_length, (double)p->available_bytes / 0x1p30);
+                    "training needs %.1f %s: weights %.1f, gradients and moments %.1f, activations with their gradients %.1f, evaluation %.1f (micro_batch %" PRId64
+                    " of %" PRId64 " tokens; recompute: true needs less); %.1f are available",
+                    (double)p->total_bytes / unit, unit == 0x1p20 ? "MiB" : "GiB", (double)p->model_bytes / unit, (double)p->optimizer_bytes / unit,
+                    (double)p->activation_bytes / unit, (double)p->evaluation_bytes / unit, t->recipe.micro_batch, t->recipe.sequence_length,
+                    (double)p->available_bytes / unit);
 }
 
 static r1_status open_workings(r1i_trainer *t, r1_error *err)
@@ -194,22 +201,11 @@ static void close_all(r1i_trainer *t)
     r1i_recipe_free(&t->recipe);
     free(t->token), free(t->target), free(t->page), free(t->weight), free(t->runs), free(t->documents), free(t->load), free(t->eval_cache);
     free(t->folder), free(t->checkpoints), free(t->source);
+    json_decref(t->identity);
+    if (t->lock > 0) close(t->lock);
 }
 
 /* ---- resuming -------------------------------------------------------------------------------------------------------------- */
-
-static r1_status check_state(const r1i_trainer *t, const json_t *state, r1_error *err)
-{
-    const char *const hash = json_string_value(json_object_get(state, "data_sha256"));
-    const json_t *const recipe = json_object_get(state, "recipe");
-    if (!hash || strcmp(hash, t->stats.hash) != 0)
-        return r1i_fail(err, R1_ERR_FORMAT, "the data has changed since the checkpoint: SHA-256 %.64s, %s expected", t->stats.hash, hash ? hash : "none");
-    if (!json_equal(recipe, t->recipe.root)) r1i_log(&t->env, R1_LOG_WARN, "the recipe has changed since the checkpoint: the run goes on with the new one");
-    const char *const version = json_string_value(json_object_get(state, "version"));
-    if (!version || strcmp(version, r1_version()) != 0)
-        r1i_log(&t->env, R1_LOG_WARN, "the checkpoint was written by version %s, this is %s: its bytes may differ", version ? version : "?", r1_version());
-    return R1_OK;
-}
 
 /* The newest checkpoint's weights replace the model's; its step is the last one done. */
 static r1_status restore(r1i_trainer *t, const char *path, r1_error *err)
@@ -218,10 +214,23 @@ static r1_status restore(r1i_trainer *t, const char *path, r1_error *err)
     r1_status st = r1i_checkpoint_load(path, t->model, &t->gradients, &state, err);
     if (st != R1_OK) return st;
     r1i_gradients_round(&t->gradients, t->pool);
-    st = check_state(t, state, err);
+    st = r1i_trainer_compare(t, state, err);
     t->first_step = json_integer_value(json_object_get(state, "step")) + 1;
     json_decref(state);
     if (st != R1_OK) r1i_error_prefix(err, "%s: ", path);
+    return st;
+}
+
+/* A second process in the same folder would remove what the first one is writing. The lock goes with the process, however it ends. */
+static r1_status lock_folder(r1i_trainer *t, r1_error *err)
+{
+    char *const path = r1i_path_join(t->folder, "lock");
+    if (!path) return r1i_fail(err, R1_ERR_NOMEM, "%s", t->folder);
+    t->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    r1_status st = R1_OK;
+    if (t->lock < 0) st = r1i_fail_errno(err, errno, "%s", path);
+    else if (flock(t->lock, LOCK_EX | LOCK_NB) != 0) st = r1i_fail(err, R1_ERR_USAGE, "%s: another process is training here", t->folder);
+    free(path);
     return st;
 }
 
@@ -231,6 +240,7 @@ static r1_status look_for_run(r1i_trainer *t, bool resume, char **latest, r1_err
     int64_t step;
     *latest = NULL;
     r1_status st = r1i_make_folders(t->folder, err);
+    if (st == R1_OK) st = lock_folder(t, err);
     if (st == R1_OK) st = r1i_checkpoint_prune(t->checkpoints, 0, err); /* what a killed process left half-written */
     if (st == R1_OK) st = r1i_checkpoint_latest(t->checkpoints, latest, &step, err);
     if (st == R1_OK && *latest && !resume) {
@@ -256,6 +266,7 @@ static r1_status open_run(r1i_trainer *t, const r1_train_params *p, r1_train_pla
     st = find_source(t, err);
     if (st == R1_OK) st = open_model(t, latest && t->recipe.save_f32 ? latest : t->source, p->isa, err);
     if (st == R1_OK) st = open_data(t, err);
+    if (st == R1_OK) st = r1i_trainer_identify(t, err);
     if (st == R1_OK) st = make_plan(t, plan, err);
     if (st == R1_OK) st = open_workings(t, err);
     if (st == R1_OK && latest) st = restore(t, latest, err);
@@ -298,6 +309,7 @@ r1_status r1_train(const r1_train_params *params, const r1_env *env, void (*on_p
     if (env) t.env = *env;
     t.on_evaluation = params->on_evaluation;
     t.user = user;
+    t.memory_limit = params->memory_limit;
     r1_status st = open_run(&t, params, &plan, err);
     if (st == R1_OK && on_plan) on_plan(user, &plan);
     if (st == R1_OK) st = steps(&t, on_step, user, err);

@@ -16,6 +16,9 @@ typedef struct r1i_trainer {
     r1_env env;
     char *folder, *checkpoints;    /* run folder and its ckpt/ */
     char *source;                  /* folder that config and tokenizer are copied from */
+    int lock;                      /* of the run folder; 0: none */
+    uint64_t memory_limit;         /* bytes; 0: what is available */
+    json_t *identity;              /* hashes of the program, the first weights, the data files */
     r1_model *model;
     r1_tokenizer *tokenizer;       /* nullable: rows of ready ids */
     r1_chat_form *form;            /* nullable */
@@ -49,6 +52,10 @@ r1_status r1i_trainer_describe(const r1i_trainer *t, const r1_train_plan *plan, 
 r1_status r1i_trainer_open_records(r1i_trainer *t, r1_error *err);
 r1_status r1i_trainer_note(const r1i_trainer *t, const r1_train_step *s, r1_error *err);
 
+/* run_identity.c: fills t->identity. */
+r1_status r1i_trainer_identify(r1i_trainer *t, r1_error *err);
+/* Against what a checkpoint's state.json says: other data is refused (R1_ERR_FORMAT, naming the file), another recipe or program is told. */
+r1_status r1i_trainer_compare(const r1i_trainer *t, const json_t *state, r1_error *err);
 /* train_eval.c: whether the tasks can be run at all, and how much memory their engines take beside what training takes. */
 r1_status r1i_trainer_check_eval(r1i_trainer *t, uint64_t taken, uint64_t available, uint64_t *bytes, r1_error *err);
 /* The tasks that are due after step `step` (0: before the first one) and have no result yet. Moves no bit of the run. */

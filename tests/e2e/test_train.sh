@@ -1,10 +1,13 @@
 #!/bin/bash
-# r1 train as a user meets it: evaluation in the midst of a run, which moves no bit of it and survives a kill -9.   argument: R1
+# r1 train as a user meets it: evaluation in the midst of a run, which moves no bit of it and survives a kill -9; faults of the machine and
+# files that are not what they were.   argument: R1
 set -uo pipefail
 r1=$1
 . "$(dirname "$0")/support.sh"
 [ "$("$r1" --version --verbose 2>/dev/null | grep -cE 'without.*(sqlite|libyaml)')" = 0 ] || { echo 'skipped: built without SQLite or libyaml'; exit 77; }
 model=$(tiny_chat)
+small=$tmp/small # dense, with the same tokenizer: its checkpoints are a fifth as large
+mkdir "$small" && cp "$shared"/golden/tiny-qwen2/config.json "$shared"/golden/tiny-qwen2/model.safetensors "$here"/../fixtures/tiny-tokenizer/*.json "$small"
 cd "$tmp" || exit 1
 for i in $(seq 1 12); do
     echo "{\"messages\": [{\"role\": \"user\", \"content\": \"What is $i + 1?\"}, {\"role\": \"assistant\", \"content\": \"<think>count</think>$((i + 1))\"}]}"
@@ -19,9 +22,9 @@ prompt: "{{ question }}"
 grader: exact
 samples: 4
 Y
-recipe() { # compute, more lines
+recipe() { # compute, [model]
     cat <<Y
-model: $model
+model: ${2:-$small}
 data: {files: [rows.jsonl]}
 sequence_length: 96
 batch_size: 4
@@ -40,8 +43,9 @@ eval_part='eval:
 
 # ---- the same bytes with evaluation and without, whatever the threads
 for compute in f32 bf16; do
-    recipe $compute >plain.yaml
-    { recipe $compute && echo "$eval_part"; } >$compute.yaml
+    of=$([ $compute = f32 ] && echo "$model" || echo "$small")
+    recipe $compute "$of" >plain.yaml
+    { recipe $compute "$of" && echo "$eval_part"; } >$compute.yaml
     "$r1" train plain.yaml --out plain-$compute --quiet >/dev/null || { echo "plain $compute: status $?"; failed=1; }
     "$r1" train $compute.yaml --out with-$compute --threads 3 >said-$compute.txt 2>&1 || { echo "with eval, $compute:"; cat said-$compute.txt; failed=1; }
     for file in model optimizer; do cmp plain-$compute/ckpt/step-6/$file.safetensors with-$compute/ckpt/step-6/$file.safetensors || failed=1; done
@@ -84,4 +88,52 @@ wrong 'one name twice' 3 "called 'short' already" 'eval: {every: 2, tasks: [{tas
 wrong 'one answer repeated' 3 'temperature 0' 'eval: {every: 2, tasks: [{task: ./short.yaml, data: ., samples: 2, temperature: 0}]}'
 wrong 'a name that leaves the folder' 3 'cannot name results' 'eval: {every: 2, tasks: [{task: ./short.yaml, name: ../x, data: .}]}'
 [ -d never/ckpt ] && { echo 'refused: a checkpoint was written'; failed=1; }
+
+# ---- too little memory: the plan's arithmetic, before the first step
+check 'memory limit' 4 'MiB: weights ' "$r1" train f32.yaml --out never --memory-limit 0.001
+recipe f32 >plain.yaml
+check 'memory limit' 4 '; 1.0 are available' "$r1" train plain.yaml --out never --memory-limit 0.001
+[ -d never/ckpt ] && { echo 'memory limit: a checkpoint was written'; failed=1; }
+
+# ---- going on: another program and another recipe are told, other data is refused by the file's name
+"$r1" train plain.yaml --out changed --max-steps 2 --quiet >/dev/null || { echo "changed: status $?"; failed=1; }
+cp "$r1" ./other-r1 && printf x >>other-r1
+check 'another program' 0 'written by a program with SHA-256' ./other-r1 train plain.yaml --out changed --resume --max-steps 1
+check 'another recipe' 0 "the recipe's 'optimizer' has changed" ./other-r1 train plain.yaml --out changed --resume --max-steps 1 --set optimizer.lr=2e-3
+[ "$("$r1" train plain.yaml --out changed --resume --max-steps 1 --set optimizer.lr=2e-3 2>&1 | grep -c 'other-r1\|recipe.s')" = 0 ] || { echo 'told what did not change'; failed=1; }
+cp rows.jsonl kept.jsonl
+sed -i 's/count/coumt/' rows.jsonl
+check 'other data' 3 'rows.jsonl has other bytes' "$r1" train plain.yaml --out changed --resume
+mv kept.jsonl rows.jsonl
+check 'a second process' 2 'another process is training here' flock changed/lock "$r1" train plain.yaml --out changed --resume
+for file in model.safetensors optimizer.safetensors state.json tokenizer.json; do
+    cp changed/ckpt/step-5/$file kept
+    printf '\x5a' | dd of=changed/ckpt/step-5/$file bs=1 seek=200 conv=notrunc 2>/dev/null
+    check "a damaged $file" 3 "changed/ckpt/step-5/$file is not what was saved" "$r1" train plain.yaml --out changed --resume
+    cp kept changed/ckpt/step-5/$file
+done
+
+# ---- a disk that is really full, and a folder that cannot be written: as root of a namespace of our own, where the system allows it
+mkdir disk
+if unshare -rm mount -t tmpfs none disk 2>/dev/null; then
+    "$r1" train plain.yaml --out small-whole --quiet >/dev/null || failed=1
+    cat >full.sh <<'S'
+mount -t tmpfs -o size=16m none disk
+"$1" train plain.yaml --out disk/run >said.txt 2>&1
+echo $? >status
+ls -A disk/run/ckpt >left.txt
+for c in disk/run/ckpt/step-*; do cmp "$c/optimizer.safetensors" "small-whole/ckpt/${c##*/}/optimizer.safetensors" || echo differs >>left.txt; done
+mount -o remount,size=200m disk
+"$1" train plain.yaml --out disk/run --resume --quiet >/dev/null && cp -r disk/run/ckpt/step-6 from-disk
+S
+    unshare -rm bash full.sh "$r1"
+    grep -q '^step-2$' left.txt || { echo 'full disk: the first checkpoint should have fitted'; failed=1; }
+    same 'full disk: status' 4 "$(cat status)"
+    check 'full disk' 0 'No space left on device' cat said.txt
+    grep -v '^step-[0-9]*$' left.txt && { echo 'full disk: something half-written is left'; failed=1; }
+    for file in model optimizer; do cmp small-whole/ckpt/step-6/$file.safetensors from-disk/$file.safetensors || failed=1; done
+    unshare -rm bash -c "mount -t tmpfs none disk && mount -o remount,ro disk && '$r1' train plain.yaml --out disk/run >said.txt 2>&1; echo \$? >status"
+    same 'read-only: status' 4 "$(cat status)"
+    check 'read-only' 0 'disk/run' cat said.txt
+fi
 exit $failed
