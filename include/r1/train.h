@@ -29,6 +29,13 @@ typedef struct r1_train_params {
     void (*on_evaluation)(void *user, const r1_train_evaluation *e); /* nullable, on the calling thread, with r1_train's user */
 } r1_train_params;
 
+/** One value of a recipe. Strings are borrowed for the call. */
+typedef struct r1_train_choice {
+    const char *key, *value;
+    const char *published;     /* NULL: the paper does not say */
+    const char *by;            /* "recipe", "paper" or "default" */
+} r1_train_choice;
+
 /** Before the first step. */
 typedef struct r1_train_plan {
     int64_t first_step, steps; /* of this call, of the run */
@@ -37,6 +44,9 @@ typedef struct r1_train_plan {
     uint64_t model_bytes, optimizer_bytes, activation_bytes, evaluation_bytes, total_bytes, available_bytes;
     const char *model;         /* where the weights come from */
     const char *data_hash;
+    const char *preset;        /* NULL: none */
+    const r1_train_choice *choice; /* [n_choices] what decides the mathematics */
+    size_t n_choices;
     double flops_per_token;    /* 6 times the active parameters */
 } r1_train_plan;
 

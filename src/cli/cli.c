@@ -28,7 +28,10 @@ int cli_error(cli *app, const r1_error *err)
 {
     char text[700];
     int n = snprintf(text, sizeof text, "%s", err->message[0] ? err->message : r1_status_name(err->code));
-    if (err->line > 0 && err->offset >= 0)
+    char place[40];
+    snprintf(place, sizeof place, "line %lld", (long long)err->line);
+    if (err->line > 0 && strstr(err->message, place)) { /* told already, with the file it is in */
+    } else if (err->line > 0 && err->offset >= 0)
         snprintf(text + n, sizeof text - (size_t)n, " (line %lld, offset %lld)", (long long)err->line,
                  (long long)err->offset);
     else if (err->line > 0) snprintf(text + n, sizeof text - (size_t)n, " (line %lld)", (long long)err->line);

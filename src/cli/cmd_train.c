@@ -38,6 +38,23 @@ static void options(opt_list *list, void *p)
 
 static void gib(char *text, size_t size, uint64_t bytes) { snprintf(text, size, "%.2f", (double)bytes / 0x1p30); }
 
+/* What the paper publishes, with what this run does instead; what it leaves open. */
+static void show_preset(const showing *s, const r1_train_plan *p)
+{
+    for (int published = 1; published >= 0; published--) {
+        char line[600] = "";
+        for (size_t i = 0; i < p->n_choices; i++) {
+            const r1_train_choice *const c = &p->choice[i];
+            const size_t n = strlen(line);
+            if ((c->published != NULL) != (published == 1)) continue;
+            snprintf(line + n, sizeof line - n, "%s%s %s", n ? ", " : "", c->key, published ? c->published : c->value);
+            if (published && strcmp(c->published, c->value) != 0) snprintf(line + strlen(line), sizeof line - strlen(line), " (here %s)", c->value);
+            if (!published && strcmp(c->by, "recipe") == 0) snprintf(line + strlen(line), sizeof line - strlen(line), " (the recipe's)");
+        }
+        cli_note(s->app, "%-12s %s", published ? "published" : "our choice", line);
+    }
+}
+
 static void show_plan(void *user, const r1_train_plan *p)
 {
     showing *const s = user;
@@ -54,12 +71,16 @@ static void show_plan(void *user, const r1_train_plan *p)
     gib(all, sizeof all, p->total_bytes), gib(model, sizeof model, p->model_bytes);
     gib(optimizer, sizeof optimizer, p->optimizer_bytes), gib(activations, sizeof activations, p->activation_bytes);
     cli_note(s->app, "model        %s, %.2f million parameters", p->model, (double)p->parameters * 1e-6);
-    cli_note(s->app, "data         %lld rows, %lld documents (%lld too long, left out), %.3f million tokens in %lld chunks", (long long)p->rows,
-             (long long)p->documents, (long long)p->skipped, (double)p->tokens * 1e-6, (long long)p->chunks);
+    cli_note(s->app, "data         %lld rows, %lld documents (%lld longer than sequence_length: data.too_long), %lld tokens in %lld chunks", (long long)p->rows,
+             (long long)p->documents, (long long)p->skipped, (long long)p->tokens, (long long)p->chunks);
     char evaluation[16], more[40] = "";
     gib(evaluation, sizeof evaluation, p->evaluation_bytes);
     if (p->evaluation_bytes > 0) snprintf(more, sizeof more, ", evaluation %s", evaluation);
     cli_note(s->app, "memory       %s GiB: weights %s, gradients and moments %s, activations %s%s", all, model, optimizer, activations, more);
+    if (p->preset) {
+        cli_note(s->app, "preset       %s", p->preset);
+        show_preset(s, p);
+    }
     cli_note(s->app, "steps        %lld to %lld", (long long)p->first_step, (long long)p->steps);
 }
 

@@ -201,13 +201,18 @@ static r1_status take_values(const r1i_yaml *y, r1i_recipe *r, r1_error *err)
     return st == R1_OK ? take_paths(r, err) : st;
 }
 
-static r1_status apply_preset(const r1i_yaml *y, json_t *root, r1_error *err)
+/* *published: a new reference, NULL without a preset. */
+static r1_status apply_preset(const r1i_yaml *y, json_t *root, json_t **published, r1_error *err)
 {
     const char *const name = json_string_value(json_object_get(root, "preset"));
     char names[256] = "";
     if (!name) return R1_OK;
     for (size_t i = 0; i < sizeof presets / sizeof *presets; i++) {
-        if (strcmp(name, presets[i].name) == 0) return merge_text(root, presets[i].published, err);
+        if (strcmp(name, presets[i].name) == 0) {
+            const r1_status st = r1i_json_parse(presets[i].published, strlen(presets[i].published), published, err);
+            if (st != R1_OK) return st;
+            return merge(root, *published) ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "recipe");
+        }
         strncat(names, i ? ", " : "", sizeof names - strlen(names) - 1);
         strncat(names, presets[i].name, sizeof names - strlen(names) - 1);
     }
@@ -225,8 +230,13 @@ static r1_status resolve(const r1i_yaml *y, const char *const *set, size_t n_set
         const json_t *const map = json_object_get(root, sections[i].key);
         if (map) st = r1i_yaml_check(y, map, sections[i].fields, err);
     }
-    if (st == R1_OK) st = apply_preset(y, root, err);
+    json_t *const said = json_deep_copy(root), *published = NULL;
+    if (st == R1_OK) st = apply_preset(y, root, &published, err);
     if (st == R1_OK) st = merge_text(root, defaults, err);
+    out->choices = json_array();
+    if (st == R1_OK) st = r1i_recipe_choices(root, said, published, out->choices, err);
+    json_decref(said);
+    json_decref(published);
     if (st != R1_OK) return st;
     out->root = json_incref(root);
     return take_values(y, out, err);
@@ -249,6 +259,7 @@ r1_status r1i_recipe_read(const char *path, const char *const *set, size_t n_set
 void r1i_recipe_free(r1i_recipe *r)
 {
     json_decref(r->root);
+    json_decref(r->choices);
     free((void *)(uintptr_t)r->data_path);
     free(r->eval_task);
     *r = (r1i_recipe){0};

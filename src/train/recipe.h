@@ -22,6 +22,7 @@ typedef struct r1i_recipe_task {
 
 typedef struct r1i_recipe {
     json_t *root;                  /* as resolved: defaults filled in; owned */
+    json_t *choices;               /* owned: [{key, value, published?, by: recipe, paper or default}], what is the paper's and what is ours */
     /* where from: strings are borrowed from root */
     const char *model;             /* a checkpoint, or NULL: a new one from */
     const char *init_config, *init_tokenizer; /* config.json; a folder with the tokenizer's files (nullable) */
@@ -63,6 +64,8 @@ typedef struct r1i_recipe {
  * R1_ERR_IO; R1_ERR_MISSING without libyaml. */
 r1_status r1i_recipe_read(const char *path, const char *const *set, size_t n_set, r1i_recipe *out, r1_error *err);
 void r1i_recipe_free(r1i_recipe *r); /* takes a zeroed one */
+/* recipe_choices.c: what decides the mathematics, a value each, behind `list`. published: the preset's, nullable. */
+r1_status r1i_recipe_choices(const json_t *root, const json_t *said, const json_t *published, json_t *list, r1_error *err);
 /* recipe_eval.c: the section `eval` of root, checked and taken. */
 r1_status r1i_recipe_take_eval(const r1i_yaml *y, r1i_recipe *r, r1_error *err);
 /* The learning rate of step t (1 .. total). */

@@ -94,7 +94,7 @@ r1_status r1i_trainer_describe(const r1i_trainer *t, const r1_train_plan *p, r1_
                                 (json_int_t)p->trained_parameters, "data_sha256", t->stats.hash, "rows", (json_int_t)p->rows, "documents",
                                 (json_int_t)p->documents, "skipped", (json_int_t)p->skipped, "tokens", (json_int_t)p->tokens, "targets",
                                 (json_int_t)p->targets, "chunks", (json_int_t)p->chunks, "steps", (json_int_t)p->steps);
-    char *const text = m && json_object_update(m, t->identity) == 0 ? json_dumps(m, JSON_INDENT(1)) : NULL;
+    char *const text = m && json_object_update(m, t->identity) == 0 && json_object_set(m, "choices", t->recipe.choices) == 0 ? json_dumps(m, JSON_INDENT(1)) : NULL;
     r1_status st = text ? write_whole(t, "manifest.json", text, strlen(text), err) : r1i_fail(err, R1_ERR_NOMEM, "manifest.json");
     free(text);
     json_decref(m);

@@ -56,7 +56,10 @@ static r1_status find_source(r1i_trainer *t, r1_error *err)
 {
     if (t->recipe.init_config) return make_init(t, err);
     if (!r1i_is_directory(t->recipe.model))
-        return r1i_fail(err, R1_ERR_UNSUPPORTED, "%s: the folder of a Hugging Face checkpoint expected: its config.json goes into every checkpoint that is saved", t->recipe.model);
+        return r1i_fail(err, R1_ERR_UNSUPPORTED,
+                        "%s: the folder of a Hugging Face checkpoint expected, whose config.json goes into every checkpoint that is saved; a GGUF file's quantised weights cannot "
+                        "be trained in any case: their steps are coarser than an update",
+                        t->recipe.model);
     t->source = strdup(t->recipe.model);
     return t->source ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "%s", t->recipe.model);
 }
@@ -301,6 +304,25 @@ static r1_status steps(r1i_trainer *t, bool (*on_step)(void *user, const r1_trai
     return st;
 }
 
+static r1_status tell_plan(const r1i_trainer *t, r1_train_plan *plan, void (*on_plan)(void *user, const r1_train_plan *plan), void *user, r1_error *err)
+{
+    const size_t n = json_array_size(t->recipe.choices);
+    r1_train_choice *const list = calloc(n + 1, sizeof *list);
+    if (!list) return r1i_fail(err, R1_ERR_NOMEM, "the plan");
+    for (size_t i = 0; i < n; i++) {
+        const json_t *const c = json_array_get(t->recipe.choices, i);
+        list[i] = (r1_train_choice){.key = json_string_value(json_object_get(c, "key")), .value = json_string_value(json_object_get(c, "value")),
+                                    .published = json_string_value(json_object_get(c, "published")), .by = json_string_value(json_object_get(c, "by"))};
+    }
+    plan->preset = json_string_value(json_object_get(t->recipe.root, "preset"));
+    plan->choice = list;
+    plan->n_choices = n;
+    on_plan(user, plan);
+    plan->choice = NULL;
+    free(list);
+    return R1_OK;
+}
+
 r1_status r1_train(const r1_train_params *params, const r1_env *env, void (*on_plan)(void *user, const r1_train_plan *plan),
                    bool (*on_step)(void *user, const r1_train_step *step), void *user, r1_error *err)
 {
@@ -311,7 +333,7 @@ r1_status r1_train(const r1_train_params *params, const r1_env *env, void (*on_p
     t.user = user;
     t.memory_limit = params->memory_limit;
     r1_status st = open_run(&t, params, &plan, err);
-    if (st == R1_OK && on_plan) on_plan(user, &plan);
+    if (st == R1_OK && on_plan) st = tell_plan(&t, &plan, on_plan, user, err);
     if (st == R1_OK) st = steps(&t, on_step, user, err);
     close_all(&t);
     return st;
