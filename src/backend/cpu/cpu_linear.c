@@ -84,19 +84,19 @@ static int64_t job_of(const region *g, int64_t *i)
     return k;
 }
 
-/* The beginning of what item i reads, into the second-level cache while the item before it is computed: weights that do not lie behind
- * each other (experts, a share's end) begin as fast as they go on. One row alone; more have other work between. */
+/* The beginning of item i's matrix, if that is where it lies, into the second-level cache while the item before it is computed: experts
+ * do not lie behind each other, and should begin as fast as they go on. One row alone; more have other work between. */
 static void ask_for(const region *g, int64_t i)
 {
     enum { HEAD = 4096 };
     const int64_t k = job_of(g, &i);
     const r1i_linear_job *const j = &g->jobs[k];
-    if (j->x->x.rows != 1) return;
-    const int64_t stride = (int64_t)r1i_panel_stride(j->w->type, j->w->cols), p0 = i * g->cuts[k].panels;
+    if (i > 0 || j->x->x.rows != 1) return; /* within a matrix the kernels go on by themselves */
+    const int64_t stride = (int64_t)r1i_panel_stride(j->w->type, j->w->cols);
     const bool streams = r1i_dtype(j->w->type)->block_elems == 1; /* PANEL_STEP at a time; block types one after the other */
-    const int64_t panels = streams ? min64(PANEL_STEP, panels_of(j) - p0) : 1, bytes = streams ? min64(HEAD, stride) : HEAD;
+    const int64_t panels = streams ? min64(PANEL_STEP, panels_of(j)) : 1, bytes = streams ? min64(HEAD, stride) : 2 * HEAD;
     for (int64_t p = 0; p < panels; p++)
-        for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(j->w->data + (p0 + p) * stride + at, 0, 2);
+        for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(j->w->data + p * stride + at, 0, 2);
 }
 
 static void linear_item(const region *g, int64_t i)

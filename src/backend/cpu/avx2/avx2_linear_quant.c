@@ -94,7 +94,7 @@ R1I_INLINE void micro(const int R, const int sums, const r1_dtype from, const ti
     for (int at = 0; at < parts * in->groups; at++) {
         const int g = at / parts, first = quads * (at % parts), own = parts * in->first + at; /* own: of the span */
         __m256i dot[MICRO_ROWS][2];
-        if (from != FROM_TILE && at % parts == 0) group_ahead(from, src, in->first + g);
+        if (from != FROM_TILE && at % parts == 0) group_ahead(from, in->ahead, in->first + g);
         R1I_UNROLL for (int r = 0; r < R; r++)
             R1I_UNROLL for (int v = 0; v < 2; v++) dot[r][v] = has_min ? _mm256_setzero_si256() : _mm256_set1_epi32(start[r][at]);
         R1I_UNROLL for (int i = first; i < first + quads; i += run) {

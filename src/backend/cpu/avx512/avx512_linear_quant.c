@@ -206,7 +206,7 @@ R1I_INLINE __m512 late_add(const tile_kind kind, const late_terms *late, __m512 
 R1I_INLINE void few_group(const int R, const r1_dtype type, const weights *w, const q8_rows *in, const micro_in *x, int g,
                           __m512 sum[MICRO_ROWS][2], late_terms *late)
 {
-    group_ahead(type, w->b, g);
+    group_ahead(type, in->ahead, g);
     micro_group(R, 1, type, tile_kind_of(type), w, x, g, g, sum);
     R1I_UNROLL for (int r = 0; r < R; r++)
         if (in->fine[r] >> g & 1) late_group(type, w, in, r, g, &late[r]);

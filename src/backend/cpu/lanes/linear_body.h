@@ -52,7 +52,7 @@ typedef struct stream {
     const float *x;
     int64_t xs;
     const uint8_t *w;   /* first panel */
-    int64_t end;        /* bytes from w on that this call reads */
+    int64_t end;        /* bytes from w to the end of the matrix */
     int64_t stride;     /* bytes a panel */
     int64_t cols;
     const float *scale[STREAMS];
@@ -66,7 +66,7 @@ R1I_INLINE void stream_step(const stream *s, const int rows, const int np, v16 *
 }
 
 /* The line of the first of np panels to ask for when byte `at` of each is read, in these panels or in those behind them; the others lie
- * a stride apart. At the end of what this call reads it stays where it is: who hands out the items asks for the next one's beginning. */
+ * a stride apart. At the matrix' end it stays where it is: who hands out the items asks for the next one's beginning. */
 R1I_INLINE const uint8_t *ahead(const stream *s, const int np, int64_t at)
 {
     int64_t to = at + LEAD;
@@ -151,14 +151,13 @@ static bool scales_fold(const r1i_weight *w)
     return ok;
 }
 
-/* Panels [p0, p0 + np) of those up to p1. */
-R1I_INLINE void stream_panels(const r1i_linear_job *job, int64_t r0, int64_t p0, int64_t p1, const int rows, const int np, const r1_dtype type)
+R1I_INLINE void stream_panels(const r1i_linear_job *job, int64_t r0, int64_t p0, const int rows, const int np, const r1_dtype type)
 {
     const r1i_weight *const w = job->w;
     const r1i_mat x = job->x->x;
     stream s = {.x = x.p + r0 * x.stride, .xs = x.stride, .stride = (int64_t)r1i_panel_stride(type, w->cols), .cols = w->cols};
     s.w = w->data + p0 * s.stride;
-    s.end = (p1 - p0) * s.stride;
+    s.end = ((w->rows + 15) / 16 - p0) * s.stride;
     v16 acc[TILE_FEW * STREAMS];
     R1I_UNROLL for (int r = 0; r < rows; r++)
         R1I_UNROLL for (int p = 0; p < np; p++) acc[r * STREAMS + p] = v16_zero();
@@ -178,10 +177,10 @@ R1I_INLINE void stream_rows(const r1i_linear_job *job, int64_t p, const int np, 
     for (int64_t r = 0; r < rows;) {
         const int64_t tiles = (rows - r + TILE_FEW - 1) / TILE_FEW, n = (rows - r + tiles - 1) / tiles;
         switch (n) {
-        case 1: stream_panels(job, r, p, p + np, 1, np, type); break;
-        case 2: stream_panels(job, r, p, p + np, 2, np, type); break;
-        case 3: stream_panels(job, r, p, p + np, 3, np, type); break;
-        default: stream_panels(job, r, p, p + np, 4, np, type); break;
+        case 1: stream_panels(job, r, p, 1, np, type); break;
+        case 2: stream_panels(job, r, p, 2, np, type); break;
+        case 3: stream_panels(job, r, p, 3, np, type); break;
+        default: stream_panels(job, r, p, 4, np, type); break;
         }
         r += n;
     }
@@ -194,9 +193,9 @@ R1I_INLINE void stream_all(const r1i_linear_job *job, int64_t p0, int64_t p1, co
         for (; p0 < p1; p0++) stream_rows(job, p0, 1, type);
         return;
     }
-    for (; p0 + STREAMS <= p1; p0 += STREAMS) stream_panels(job, 0, p0, p1, 1, STREAMS, type);
-    for (; p0 + 2 <= p1; p0 += 2) stream_panels(job, 0, p0, p1, 1, 2, type);
-    if (p0 < p1) stream_panels(job, 0, p0, p1, 1, 1, type);
+    for (; p0 + STREAMS <= p1; p0 += STREAMS) stream_panels(job, 0, p0, 1, STREAMS, type);
+    for (; p0 + 2 <= p1; p0 += 2) stream_panels(job, 0, p0, 1, 2, type);
+    if (p0 < p1) stream_panels(job, 0, p0, 1, 1, type);
 }
 
 /* ---- many rows -------------------------------------------------------------------------------------------------------- */

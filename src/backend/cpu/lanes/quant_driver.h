@@ -36,26 +36,28 @@ static inline q8_rows q8_rows_at(const r1i_act *x, int64_t m, int64_t k)
     const int64_t cols = x->x.cols, left = (cols - k) / 32, fine = k / 32 * x->fine_stride + m;
     return (q8_rows){x->q + m * cols + k, x->d + m * (cols / 32) + k / 32, x->sum16 + m * (cols / 16) + k / 16, cols,
                      (int)(left < TILE_GROUPS ? left : TILE_GROUPS), 0, x->fine + k / TILE_K * x->fine_stride + m, x->fine_stride,
-                     x->fine_q + 32 * fine, x->fine_d + fine, x->fine_sum16 + 2 * fine};
+                     x->fine_q + 32 * fine, x->fine_d + fine, x->fine_sum16 + 2 * fine, NULL};
 }
 
 /* The fine term of group g, rows from r on, as a step of one group. */
 static inline q8_rows fine_step(const q8_rows *in, int64_t r, int g)
 {
     const int64_t at = g * in->fine_stride + r;
-    return (q8_rows){.q = in->fine_q + 32 * at, .d = in->fine_d + at, .sum16 = in->fine_sum16 + 2 * at, .cols = 32, .groups = 1, .first = g};
+    return (q8_rows){.q = in->fine_q + 32 * at, .d = in->fine_d + at, .sum16 = in->fine_sum16 + 2 * at, .cols = 32, .groups = 1, .first = g, .ahead = in->ahead};
 }
 
 /* Up to FEW_ROWS rows [m0, m0 + rows) against panel p, nothing stored between; false: not for this type. */
 static inline bool driver_few(const r1i_linear_job *job, int64_t p, int64_t m0, int64_t rows)
 {
     const r1i_weight *w = job->w;
-    const uint8_t *b = w->data + (uint64_t)p * r1i_panel_stride(w->type, w->cols);
+    const uint64_t stride = r1i_panel_stride(w->type, w->cols);
+    const uint8_t *b = w->data + (uint64_t)p * stride, *const end = w->data + (uint64_t)((w->rows + LANES - 1) / LANES) * stride;
     const uint64_t step = r1i_panel_stride(w->type, TILE_K);
     _Alignas(64) acc_row acc[FEW_ROWS];
     memset(acc, 0, (size_t)rows * sizeof acc[0]);
     for (int64_t k = 0; k < w->cols; k += TILE_K, b += step) {
-        const q8_rows in = q8_rows_at(job->x, m0, k);
+        q8_rows in = q8_rows_at(job->x, m0, k);
+        in.ahead = end - b > QUANT_LEAD ? b + QUANT_LEAD : b; /* who hands out the items asks for the next matrix' beginning */
         if (few_rows(w->type, b, rows, &in, acc) == 0) return false;
     }
     for (int64_t m = 0; m < rows; m++) quant_finish(job, m0 + m, p, acc[m][0]);

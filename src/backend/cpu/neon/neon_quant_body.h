@@ -74,7 +74,7 @@ R1I_INLINE void micro(const int R, const r1_dtype from, const tile_kind kind, in
     for (int at = 0; at < parts * in->groups; at++) {
         const int g = at / parts, own = parts * in->first + at; /* own: of the span */
         int32x4_t dot[MICRO_ROWS][4];
-        if (from != FROM_TILE && at % parts == 0) group_ahead(from, src, in->first + g);
+        if (from != FROM_TILE && at % parts == 0) group_ahead(from, in->ahead, in->first + g);
         dots(R, quads, from, src, in, row, g, quads * (at % parts), dot);
         const v16 scale = from == FROM_TILE ? v16_load(tile->scale[own]) : group_scale(from, &head, src, own);
         const v16 min = !has_min ? v16_zero() : from == FROM_TILE ? v16_load(tile->min[own]) : group_min(from, &head, src, own);
