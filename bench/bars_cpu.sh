@@ -18,12 +18,22 @@ while [ $# -gt 0 ]; do
   esac
 done
 [ -n "$work" ] || { work=$(mktemp -d); trap 'rm -rf "$work"' EXIT; }
+# Peak resident memory beside what is allowed: file + cache + max(3 %, 16 MiB), and 5 % on top.
+memory() {
+  build/r1 bench -t 2 -p 512 -n 8 -r 1 --no-roof -o jsonl -q "$1" | python3 -c '
+import json, os, sys
+r = json.loads(sys.stdin.readline())
+held = os.path.getsize(sys.argv[1]) + r["cache_bytes"]
+allowed = 1.05 * (held + max(0.03 * held, 16 << 20))
+print(json.dumps({"bench": "memory", "model": r["model"], "peak_bytes": r["peak_resident_bytes"], "allowed_bytes": int(allowed), "met": r["peak_resident_bytes"] <= allowed}))' "$1"
+}
 bench() { build/r1 bench -t 2 -r "$repeat" -o jsonl -q "$@"; }
 for name in smollm2-135m-q4_1 qwen2.5-coder-0.5b-q4_k_m qwen2.5-coder-1.5b-q4_k_m; do
   model=$([ -z "$models" ] || find "$models" -name "$name.gguf" | head -1)
   [ -n "$model" ] || { echo "left out: $name" >&2; continue; }
   [ -z "$peer" ] || "$peer" bench/vs_llama_cpp.py --r1 build/r1 --peer-python "$peer" --pairs "$pairs" --sequences 16 "$model" | tail -1
   bench -p 512 -n 128 -b 1,16 "$model"
+  memory "$model"
   case $name in *0.5b*) for type in f32 bf16; do bench -p 0 -n 32 -d 4096,16384 --cache-type $type "$model"; done ;; esac
 done
 [ -d "$work/r1-fp8" ] || build/make_random_r1 "$work/r1-fp8" >/dev/null
