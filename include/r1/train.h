@@ -40,6 +40,7 @@ typedef struct r1_train_choice {
 typedef struct r1_train_plan {
     int64_t first_step, steps; /* of this call, of the run */
     uint64_t parameters, trained_parameters;
+    int64_t adapter_rank;      /* of the LoRA adapter that is trained on the frozen model; 0: the model itself is */
     int64_t rows, documents, skipped, tokens, targets, chunks; /* of the data, an epoch */
     uint64_t model_bytes, optimizer_bytes, activation_bytes, evaluation_bytes, total_bytes, available_bytes;
     const char *model;         /* where the weights come from */
@@ -47,7 +48,7 @@ typedef struct r1_train_plan {
     const char *preset;        /* NULL: none */
     const r1_train_choice *choice; /* [n_choices] what decides the mathematics */
     size_t n_choices;
-    double flops_per_token;    /* 6 times the active parameters */
+    double flops_per_token;    /* 6 times the active parameters; 4 times where they are frozen */
 } r1_train_plan;
 
 /** After each step. */

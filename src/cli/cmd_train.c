@@ -71,6 +71,8 @@ static void show_plan(void *user, const r1_train_plan *p)
     gib(all, sizeof all, p->total_bytes), gib(model, sizeof model, p->model_bytes);
     gib(optimizer, sizeof optimizer, p->optimizer_bytes), gib(activations, sizeof activations, p->activation_bytes);
     cli_note(s->app, "model        %s, %.2f million parameters", p->model, (double)p->parameters * 1e-6);
+    if (p->adapter_rank > 0)
+        cli_note(s->app, "adapter      rank %lld, %.3f million parameters trained; the model is frozen", (long long)p->adapter_rank, (double)p->trained_parameters * 1e-6);
     cli_note(s->app, "data         %lld rows, %lld documents (%lld longer than sequence_length: data.too_long), %lld tokens in %lld chunks", (long long)p->rows,
              (long long)p->documents, (long long)p->skipped, (long long)p->tokens, (long long)p->chunks);
     char evaluation[16], more[40] = "";

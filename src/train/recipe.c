@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/lora_config.h"
+
 /* ---- presets ------------------------------------------------------------------------------------------------------------- */
 
 /* Published values (training.md 2.1) by the name that claims them. The other keys of a run stay the author's choice. */
@@ -27,6 +29,9 @@ static const char defaults[] =
     "\"data\": {\"keep_order\": false, \"think\": true, \"too_long\": \"skip\"}, "
     "\"checkpoint\": {\"every\": 0, \"keep\": 2, \"dtype\": \"bf16\"}}";
 
+/* PEFT's; an adapter is small enough to be saved as it is. */
+static const char lora_defaults[] = "{\"lora\": {\"r\": 8, \"lora_alpha\": 8, \"use_rslora\": false, \"lora_dropout\": 0}, \"checkpoint\": {\"dtype\": \"f32\"}}";
+
 /* ---- fields -------------------------------------------------------------------------------------------------------------- */
 
 #define BIG 9e15
@@ -36,7 +41,11 @@ static const r1i_field top_fields[] = {
     {.name = "batch_size", .kind = R1I_FIELD_INT, .min = 1, .max = 1 << 24}, {.name = "micro_batch", .kind = R1I_FIELD_INT, .min = 1, .max = 1 << 20},
     {.name = "steps", .kind = R1I_FIELD_INT, .min = 0, .max = BIG}, {.name = "epochs", .kind = R1I_FIELD_REAL, .min = 1e-9, .max = 1e6},
     {.name = "seed", .kind = R1I_FIELD_INT, .min = 0, .max = BIG}, {.name = "optimizer", .kind = R1I_FIELD_MAP}, {.name = "loss", .kind = R1I_FIELD_MAP},
-    {.name = "compute", .kind = R1I_FIELD_TEXT}, {.name = "cache", .kind = R1I_FIELD_TEXT}, {.name = "recompute", .kind = R1I_FIELD_BOOL}, {.name = "checkpoint", .kind = R1I_FIELD_MAP}, {.name = "eval", .kind = R1I_FIELD_MAP}, {0}};
+    {.name = "compute", .kind = R1I_FIELD_TEXT}, {.name = "cache", .kind = R1I_FIELD_TEXT}, {.name = "recompute", .kind = R1I_FIELD_BOOL}, {.name = "checkpoint", .kind = R1I_FIELD_MAP}, {.name = "eval", .kind = R1I_FIELD_MAP},
+    {.name = "lora", .kind = R1I_FIELD_MAP}, {0}};
+static const r1i_field lora_fields[] = {
+    {.name = "r", .kind = R1I_FIELD_INT, .min = 1, .max = R1I_LORA_MAX_RANK}, {.name = "lora_alpha", .kind = R1I_FIELD_REAL, .min = 0, .max = 1e6},
+    {.name = "target_modules", .kind = R1I_FIELD_TEXTS}, {.name = "use_rslora", .kind = R1I_FIELD_BOOL}, {.name = "lora_dropout", .kind = R1I_FIELD_REAL, .min = 0, .max = 1}, {0}};
 static const r1i_field init_fields[] = {
     {.name = "config", .kind = R1I_FIELD_TEXT, .required = true}, {.name = "tokenizer", .kind = R1I_FIELD_TEXT},
     {.name = "std", .kind = R1I_FIELD_REAL, .min = 1e-9, .max = 10}, {0}};
@@ -57,7 +66,7 @@ static const r1i_field checkpoint_fields[] = {
     {.name = "every", .kind = R1I_FIELD_INT, .min = 0, .max = BIG}, {.name = "keep", .kind = R1I_FIELD_INT, .min = 0, .max = BIG}, {.name = "dtype", .kind = R1I_FIELD_TEXT}, {0}};
 
 static const struct { const char *key; const r1i_field *fields; } sections[] = {
-    {"init", init_fields}, {"data", data_fields}, {"optimizer", optimizer_fields}, {"loss", loss_fields}, {"checkpoint", checkpoint_fields}};
+    {"init", init_fields}, {"data", data_fields}, {"optimizer", optimizer_fields}, {"loss", loss_fields}, {"checkpoint", checkpoint_fields}, {"lora", lora_fields}};
 
 /* ---- settings and merging ------------------------------------------------------------------------------------------------ */
 
@@ -173,6 +182,23 @@ static r1_status take_paths(r1i_recipe *r, r1_error *err)
     return R1_OK;
 }
 
+/* An adapter's run leaves the model as it is: what would change it is refused rather than passed over. */
+static r1_status take_lora(const r1i_yaml *y, r1i_recipe *r, r1_error *err)
+{
+    const json_t *const map = json_object_get(r->root, "lora"), *const loss = json_object_get(r->root, "loss");
+    if (!map) return R1_OK;
+    r->lora = true;
+    r->lora_r = whole(r, "lora", "r"), r->lora_alpha = real(r, "lora", "lora_alpha"), r->lora_rslora = yes(r, "lora", "use_rslora");
+    r->lora_targets = at(r, "lora", "target_modules");
+    if (real(r, "lora", "lora_dropout") > 0.0)
+        return r1i_yaml_fail(y, map, "lora_dropout", 0, err, "lora_dropout: 0 expected: a term that is dropped now and then is not the one that rollout computes");
+    if (r->lora_targets && json_array_size(r->lora_targets) == 0) return r1i_yaml_fail(y, map, "target_modules", 0, err, "target_modules: at least one name expected");
+    if (!r->model) return r1i_yaml_fail(y, r->root, "lora", 0, err, "lora: an adapter belongs to a checkpoint ('model'), not to a new model");
+    if (r->mtp_weight > 0.0) return r1i_yaml_fail(y, loss, "mtp_weight", 0, err, "mtp_weight: 0 expected with lora: the MTP layer has no adapter");
+    if (r->bias_speed > 0.0) return r1i_yaml_fail(y, loss, "bias_speed", 0, err, "bias_speed: 0 expected with lora: the routers are frozen");
+    return R1_OK;
+}
+
 static r1_status take_values(const r1i_yaml *y, r1i_recipe *r, r1_error *err)
 {
     r->model = text(r, NULL, "model");
@@ -197,6 +223,7 @@ static r1_status take_values(const r1i_yaml *y, r1i_recipe *r, r1_error *err)
     r->save_every = whole(r, "checkpoint", "every"), r->keep = whole(r, "checkpoint", "keep");
     r->recompute = yes(r, NULL, "recompute");
     r1_status st = choices(y, r, err);
+    if (st == R1_OK) st = take_lora(y, r, err);
     if (st == R1_OK) st = r1i_recipe_take_eval(y, r, err);
     return st == R1_OK ? take_paths(r, err) : st;
 }
@@ -232,6 +259,7 @@ static r1_status resolve(const r1i_yaml *y, const char *const *set, size_t n_set
     }
     json_t *const said = json_deep_copy(root), *published = NULL;
     if (st == R1_OK) st = apply_preset(y, root, &published, err);
+    if (st == R1_OK && json_object_get(root, "lora")) st = merge_text(root, lora_defaults, err);
     if (st == R1_OK) st = merge_text(root, defaults, err);
     out->choices = json_array();
     if (st == R1_OK) st = r1i_recipe_choices(root, said, published, out->choices, err);

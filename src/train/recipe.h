@@ -44,6 +44,11 @@ typedef struct r1i_recipe {
     double lr, min_lr, beta1, beta2, eps, weight_decay, clip;
     r1i_schedule_kind schedule;
     int64_t warmup_steps;
+    /* an adapter is trained and the model is frozen; PEFT's names */
+    bool lora, lora_rslora;
+    int64_t lora_r;
+    double lora_alpha;
+    json_t *lora_targets;          /* borrowed from root; NULL: every projection */
     /* loss */
     double mtp_weight, balance_alpha, bias_speed, temperature;
     bool mtp_detach, recompute;

@@ -38,7 +38,7 @@ static r1_status check_length(const char *folder, r1_error *err)
 typedef enum section { WEIGHTS, MASTERS, FIRST_MOMENT, SECOND_MOMENT } section;
 static const char *const prefix[] = {[WEIGHTS] = "", [MASTERS] = "master.", [FIRST_MOMENT] = "m.", [SECOND_MOMENT] = "v."};
 
-/* All parameters of the model, with the selection biases; `trained` counts along where there is a gradient. */
+/* All parameters of the model, with the selection biases, or of its adapter; `trained` counts along where there is a gradient. */
 typedef struct list {
     r1i_parameter *p;  /* NULL: count */
     int64_t *trained;  /* index in g, or -1 */
@@ -60,11 +60,11 @@ static r1_status list_one(void *user, const r1i_parameter *p)
 static r1_status make_list(const r1_model *m, list *l, r1_error *err)
 {
     *l = (list){0};
-    (void)r1i_model_parameters(m, list_one, l);
+    (void)r1i_trained_parameters(m, list_one, l);
     const int64_t n = l->n;
     *l = (list){.p = malloc((size_t)n * sizeof *l->p), .trained = malloc((size_t)n * sizeof *l->trained)};
     if (!l->p || !l->trained) return r1i_fail(err, R1_ERR_NOMEM, "list of %" PRId64 " parameters", n);
-    return r1i_model_parameters(m, list_one, l);
+    return r1i_trained_parameters(m, list_one, l);
 }
 static void free_list(list *l)
 {
@@ -253,17 +253,30 @@ static r1_status write_state(const char *folder, int64_t step, const json_t *sta
     return st;
 }
 
+/* What else a loader needs: the model's own files, or what names the adapter's base. */
+static r1_status fill_files(const char *folder, const char *source, const r1_model *m, r1_error *err)
+{
+    char path[PATH], *text;
+    r1_status st = R1_OK;
+    for (size_t i = 0; i < sizeof copied / sizeof *copied && st == R1_OK && !m->adapter; i++) st = copy_file(source, folder, copied[i], err);
+    if (!m->adapter || (st = r1i_lora_config_text(&m->adapter->config, m->config.n_routed_experts > 0, &text, err)) != R1_OK) return st;
+    put(path, "%s/adapter_config.json", folder);
+    st = r1i_file_write_atomic(path, text, strlen(text), err);
+    free(text);
+    return st;
+}
+
 static r1_status fill(const char *folder, int64_t step, const char *source, const r1_model *m, const r1i_gradients *g, r1_dtype type, const json_t *state,
                       r1_error *err)
 {
     static const section weights[] = {WEIGHTS}, narrow[] = {MASTERS, FIRST_MOMENT, SECOND_MOMENT}, wide[] = {FIRST_MOMENT, SECOND_MOMENT};
-    const bool f32 = type == R1_DTYPE_F32;
+    const bool f32 = type == R1_DTYPE_F32 && !m->adapter; /* an adapter is read back from its masters alone */
     char path[PATH];
     list l;
     r1_status st = make_list(m, &l, err);
     writing w = {.l = &l, .g = g, .parts = weights, .n_parts = 1, .type = type};
-    for (size_t i = 0; i < sizeof copied / sizeof *copied && st == R1_OK; i++) st = copy_file(source, folder, copied[i], err);
-    put(path, "%s/model.safetensors", folder);
+    if (st == R1_OK) st = fill_files(folder, source, m, err);
+    put(path, "%s/%s", folder, m->adapter ? "adapter_model.safetensors" : "model.safetensors");
     if (st == R1_OK) st = write_tensors(path, &w, err);
     put(path, "%s/optimizer.safetensors", folder);
     w.parts = f32 ? wide : narrow;
@@ -451,7 +464,7 @@ r1_status r1i_checkpoint_load(const char *path, const r1_model *m, r1i_gradients
     if (st == R1_OK) st = r1i_safetensors_parse(map.data, map.size, &t, err);
     if (st == R1_OK) st = make_list(m, &l, err);
     /* without masters the model itself was saved in f32, and it was opened from that folder */
-    if (st == R1_OK) st = read_all(&t, &l, g, find(&t, "master.model.embed_tokens.weight") != NULL, err);
+    if (st == R1_OK) st = read_all(&t, &l, g, m->adapter || find(&t, "master.model.embed_tokens.weight"), err);
     free_list(&l);
     r1i_safetensors_free(&t);
     r1i_map_close(&map);

@@ -8,7 +8,7 @@
 
 /* Saves runs/ckpt/step-N: config.json and tokenizer files copied from `source` (a folder), model.safetensors in `type` (F32 or BF16),
  * optimizer.safetensors (f32 masters where `type` is narrower, first and second moments), state.json (state's keys, step, size and SHA-256 of
- * every file). folder: of the checkpoints, made if missing. An equal folder that exists is replaced. R1_ERR_IO names the file. */
+ * every file). Of a model with an adapter the adapter alone, as PEFT has it: adapter_config.json and adapter_model.safetensors. folder: of the checkpoints, made if missing. An equal folder that exists is replaced. R1_ERR_IO names the file. */
 r1_status r1i_checkpoint_save(const char *folder, int64_t step, const char *source, const r1_model *m, const r1i_gradients *g, r1_dtype type,
                               const json_t *state, r1_error *err);
 /* Removes all but the newest `keep` of the folder's checkpoints, and what a killed process left half-written. keep <= 0: all stay. */

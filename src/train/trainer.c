@@ -55,10 +55,10 @@ static r1_status make_init(r1i_trainer *t, r1_error *err)
 static r1_status find_source(r1i_trainer *t, r1_error *err)
 {
     if (t->recipe.init_config) return make_init(t, err);
-    if (!r1i_is_directory(t->recipe.model))
+    if (!r1i_is_directory(t->recipe.model) && !t->recipe.lora) /* an adapter names its base and copies nothing of it */
         return r1i_fail(err, R1_ERR_UNSUPPORTED,
                         "%s: the folder of a Hugging Face checkpoint expected, whose config.json goes into every checkpoint that is saved; a GGUF file's quantised weights cannot "
-                        "be trained in any case: their steps are coarser than an update",
+                        "be trained in any case: their steps are coarser than an update (an adapter on them can: lora)",
                         t->recipe.model);
     t->source = strdup(t->recipe.model);
     return t->source ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "%s", t->recipe.model);
@@ -66,24 +66,58 @@ static r1_status find_source(r1i_trainer *t, r1_error *err)
 
 /* ---- opening --------------------------------------------------------------------------------------------------------------- */
 
+/* A folder may have a tokenizer; a .gguf file (an adapter's base) has it within. */
+static r1_status open_tokenizer(r1i_trainer *t, r1_error *err)
+{
+    r1_status st = R1_OK;
+    r1_error none;
+    char *const path = r1i_path_join(t->source, "tokenizer.json");
+    if (!path) return r1i_fail(err, R1_ERR_NOMEM, "%s", t->source);
+    if (r1i_file_exists(path) || !r1i_is_directory(t->source)) st = r1_tokenizer_open(t->source, &t->env, &t->tokenizer, err);
+    if (st == R1_OK && t->tokenizer) (void)r1_chat_form_open(t->tokenizer, &t->form, &none); /* only rows with turns need it, and say so */
+    free(path);
+    return st;
+}
+
+/* The rate at which all weights learn moves a term, of which B begins at zero, hardly at all. */
+#define SMALL_RATE 2e-5
+
+static r1_status begin_adapter(r1i_trainer *t, r1_error *err)
+{
+    const r1i_recipe *const r = &t->recipe;
+    r1i_lora_config c = {.r = r->lora_r, .alpha = r->lora_alpha, .rslora = r->lora_rslora, .all_linear = !r->lora_targets, .targets = json_incref(r->lora_targets),
+                         .base = json_string(r->model)};
+    const r1_status st = c.base ? r1i_adapter_begin(t->model, &c, r->seed, err) : r1i_fail(err, R1_ERR_NOMEM, "adapter");
+    r1i_lora_config_free(&c);
+    if (st != R1_OK) r1i_error_prefix(err, "lora: ");
+    if (st == R1_OK && r->lr < SMALL_RATE)
+        r1i_log(&t->env, R1_LOG_WARN, "optimizer.lr %g is a rate for training all weights; adapters commonly want 1e-4 to 5e-4", r->lr);
+    return st;
+}
+
 static r1_status open_model(r1i_trainer *t, const char *path, const char *isa, r1_error *err)
 {
     r1_model_params params = r1_model_params_default();
-    params.trainable = true;
+    params.trainable = !t->recipe.lora;
     params.compute = t->recipe.compute;
     params.load_mtp = t->recipe.mtp_weight > 0.0;
     params.isa = isa;
     r1_status st = r1_model_open(path, &params, &t->env, &t->model, err);
     if (st != R1_OK) return st;
-    char *const tokenizer = r1i_path_join(t->source, "tokenizer.json");
-    if (!tokenizer) return r1i_fail(err, R1_ERR_NOMEM, "%s", t->source);
-    if (r1i_file_exists(tokenizer)) {
-        r1_error none;
-        st = r1_tokenizer_open(t->source, &t->env, &t->tokenizer, err);
-        if (st == R1_OK) (void)r1_chat_form_open(t->tokenizer, &t->form, &none); /* only rows with turns need it, and say so */
-    }
-    free(tokenizer);
-    return st;
+    if (t->recipe.lora && (st = begin_adapter(t, err)) != R1_OK) return st;
+    return open_tokenizer(t, err);
+}
+
+/* A .gguf file's tokenizer stands before its tensors. */
+static r1_status hash_front(const char *path, r1i_sha256 *s, r1_error *err)
+{
+    r1i_map map;
+    const r1_status st = r1i_map_open(path, &map, err);
+    const uint64_t most = UINT64_C(64) << 20;
+    if (st != R1_OK) return st;
+    if (map.size) r1i_sha256_feed(s, map.data, (size_t)(map.size < most ? map.size : most));
+    r1i_map_close(&map);
+    return R1_OK;
 }
 
 /* What the token cache knows a tokenizer by: the files that it and its template are read from. */
@@ -92,6 +126,7 @@ static r1_status hash_tokenizer(const r1i_trainer *t, char hex[R1I_SHA256_HEX], 
     r1i_sha256 s;
     r1_status st = R1_OK;
     r1i_sha256_init(&s);
+    if (!r1i_is_directory(t->source) && (st = hash_front(t->source, &s, err)) != R1_OK) return st;
     for (size_t i = 0; i < sizeof tokenizer_files / sizeof *tokenizer_files && st == R1_OK; i++) {
         char *const path = r1i_path_join(t->source, tokenizer_files[i]);
         uint8_t *bytes;
@@ -156,7 +191,7 @@ static r1_status make_plan(r1i_trainer *t, r1_train_plan *p, r1_error *err)
     r1i_config_count(&t->model->config, &count);
     *p = (r1_train_plan){.first_step = t->first_step, .steps = t->steps, .parameters = count.total, .rows = t->stats.rows, .documents = t->stats.documents,
                          .skipped = t->stats.skipped, .tokens = t->stats.tokens, .targets = t->stats.targets, .chunks = t->stats.chunks, .model = t->source,
-                         .data_hash = t->stats.hash, .flops_per_token = 6.0 * (double)count.active};
+                         .data_hash = t->stats.hash, .flops_per_token = (t->recipe.lora ? 4.0 : 6.0) * (double)count.active};
     t->max_rows = t->recipe.micro_batch * t->recipe.sequence_length;
     const r1_status st = plan_memory(t, p, err);
     if (st != R1_OK || p->total_bytes <= p->available_bytes) return st;
@@ -267,7 +302,7 @@ static r1_status open_run(r1i_trainer *t, const r1_train_params *p, r1_train_pla
     if ((st = look_for_run(t, p->resume, &latest, err)) != R1_OK) return st;
     t->first_step = 1;
     st = find_source(t, err);
-    if (st == R1_OK) st = open_model(t, latest && t->recipe.save_f32 ? latest : t->source, p->isa, err);
+    if (st == R1_OK) st = open_model(t, latest && t->recipe.save_f32 && !t->recipe.lora ? latest : t->source, p->isa, err);
     if (st == R1_OK) st = open_data(t, err);
     if (st == R1_OK) st = r1i_trainer_identify(t, err);
     if (st == R1_OK) st = make_plan(t, plan, err);
@@ -275,7 +310,8 @@ static r1_status open_run(r1i_trainer *t, const r1_train_params *p, r1_train_pla
     if (st == R1_OK && latest) st = restore(t, latest, err);
     free(latest);
     plan->first_step = t->first_step;
-    plan->trained_parameters = (uint64_t)t->gradients.total;
+    plan->trained_parameters = t->model && t->model->adapter ? r1i_adapter_count(t->model->adapter) : (uint64_t)t->gradients.total;
+    plan->adapter_rank = t->recipe.lora_r;
     if (st == R1_OK) st = r1i_trainer_describe(t, plan, err);
     if (st == R1_OK) st = r1i_trainer_open_records(t, err);
     if (st == R1_OK && t->recipe.n_eval_tasks > 0 && !t->db) st = r1i_fail(err, R1_ERR_MISSING, "eval: this build has no SQLite, which keeps the samples");
