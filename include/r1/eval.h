@@ -47,6 +47,7 @@ typedef struct r1_eval_config {
     const r1_model *model;
     const r1_tokenizer *tokenizer;
     const char *model_path;    /* what they were opened from: hashed into the record */
+    const char *lora_path;     /* nullable: the adapter that the model was opened with, hashed as well */
     const char *model_hash;    /* nullable: stands in the record instead, for weights that are no longer those of model_path's files */
     r1_engine_params engine;   /* context and cache_tokens 0: what the longest prompt and max_tokens need */
     /* ... or a service */

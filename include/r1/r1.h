@@ -10,6 +10,7 @@
 #include "r1/dtype.h"
 #include "r1/engine.h"
 #include "r1/eval.h"
+#include "r1/lora.h"
 #include "r1/model.h"
 #include "r1/reward.h"
 #include "r1/tensorfile.h"

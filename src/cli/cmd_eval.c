@@ -247,6 +247,7 @@ static int evaluate(cli *app, params *a, const char *const *tasks, size_t n_task
         c.model = a->s.model;
         c.tokenizer = a->s.tokenizer;
         c.model_path = a->s.path;
+        c.lora_path = a->s.lora;
         c.engine.context = a->s.context;
         c.engine.max_sequences = (int32_t)a->sequences;
         if (a->s.batch) c.engine.max_batch_tokens = (int32_t)a->s.batch;

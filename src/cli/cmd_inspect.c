@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "r1/convert.h"
+#include "r1/lora.h"
 
 typedef struct params {
     const char *model;
@@ -13,7 +14,7 @@ typedef struct params {
 static void options(opt_list *list, void *p)
 {
     params *const a = p;
-    opt_arg(list, "MODEL", &a->model, "folder of a checkpoint, a .gguf file, or a bare config.json");
+    opt_arg(list, "MODEL", &a->model, "folder of a checkpoint or of a LoRA adapter, a .gguf file, or a bare config.json");
     opt_flag(list, 'j', "json", &a->json, "everything, each tensor too, as one JSON object");
     opt_flag(list, 0, "tensors", &a->tensors, "list each tensor with type and shape");
 }
@@ -218,12 +219,33 @@ static int put_json(cli *app, const r1_checkpoint *k, const r1_panels_info *pane
     return CLI_YES;
 }
 
+/* An adapter is no checkpoint of its own: what it is made of and for. */
+static int inspect_adapter(cli *app, const params *a)
+{
+    r1_lora_info i;
+    r1_error err = {0};
+    char count[32], size[32];
+    if (r1_lora_inspect(a->model, &i, &err) != R1_OK) return cli_report(app, &err);
+    if (a->json)
+        return cli_put_json(app, json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:s, s:I, s:I, s:I}", "path", a->model, "kind", "lora", "base", i.base, "r", (json_int_t)i.rank,
+                                           "lora_alpha", i.alpha, "scale", i.scale, "target_modules", i.targets, "modules", (json_int_t)i.modules, "parameters",
+                                           (json_int_t)i.parameters, "bytes", (json_int_t)i.bytes));
+    fprintf(app->out, "%s: a LoRA adapter\n", a->model);
+    fputs("  made for         ", app->out);
+    put_name(app->out, i.base[0] ? i.base : "(it does not say)");
+    fprintf(app->out, "\n  rank             %lld, alpha %g: terms are scaled by %g\n  projections      %lld (", (long long)i.rank, i.alpha, i.scale, (long long)i.modules);
+    put_name(app->out, i.targets);
+    fprintf(app->out, ")\n  parameters       %s, %s bytes\n", grouped(i.parameters, count), grouped(i.bytes, size));
+    return CLI_YES;
+}
+
 static int run(cli *app, void *p)
 {
     const params *const a = p;
     r1_checkpoint *k;
     r1_panels_info panels = {.present = false};
     r1_error err = {0};
+    if (r1_lora_is_adapter(a->model)) return inspect_adapter(app, a);
     if (r1_checkpoint_open(a->model, &app->env, &k, &err) != R1_OK) return cli_report(app, &err);
     int status = CLI_YES;
     if (r1_checkpoint_get_summary(k)->files && r1_panels_check(k, NULL, false, &app->env, &panels, &err) != R1_OK) status = cli_report(app, &err);

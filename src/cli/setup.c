@@ -32,6 +32,8 @@ void setup_options(opt_list *list, setup *s)
     opt_choice(list, 0, "isa", "auto|c|avx2|avx512|neon", &s->isa, "instruction set; every choice gives the same bits");
     opt_string(list, 0, "panels", "FILE", &s->panels, "matrices from this file of r1 convert --panels; without this from the one beside the "
                "checkpoint if there is one; none: pack them here");
+    opt_string(list, 0, "lora", "DIR", &s->lora, "add this LoRA adapter's terms to the model's projections (a folder that PEFT or r1 train wrote); the "
+               "weights stay as they are");
 }
 
 /* Where ids will do, any tokenizer is a gain and none is a hindrance. */
@@ -56,6 +58,7 @@ int setup_model(cli *app, setup *s, setup_text text, bool load_mtp)
     p.exact_activations = s->exact_activations;
     p.isa = s->isa;
     p.load_mtp = load_mtp;
+    p.lora = s->lora;
     p.panels = s->panels && strcmp(s->panels, "none") == 0 ? "" : s->panels;
     const int status = open_tokenizer(app, s, text);
     if (status) return status;

@@ -13,6 +13,7 @@ typedef struct setup {
     int64_t context, batch;
     const char *cache_type, *compute, *isa;
     const char *panels;          /* a file, "none", or NULL: what lies beside the checkpoint */
+    const char *lora;            /* folder of an adapter, nullable */
     bool exact_activations;
     /* opened */
     char *own_path;              /* malloc'd, where path was found and not given */

@@ -43,6 +43,11 @@ static r1_status settings(const r1_eval_config *c, const r1i_plan *plan, int64_t
         r1_model_info info;
         r1_model_get_info(c->model, &info);
         json_object_set_new(*out, "model", json_string(c->model_hash ? c->model_hash : model));
+        if (c->lora_path) {
+            const r1_status hashed = r1i_fingerprint(c->lora_path, model, err);
+            if (hashed != R1_OK) return hashed;
+            json_object_set_new(*out, "adapter", json_string(model));
+        }
         json_object_set_new(*out, "compute", json_string(info.compute == R1_COMPUTE_BF16 ? info.isa : "f32"));
         json_object_set_new(*out, "exact-activations", json_boolean(info.exact_activations));
         json_object_set_new(*out, "cache-type", json_string(r1_cache_type_name(c->engine.cache_type)));

@@ -1,0 +1,74 @@
+#!/bin/bash
+# Adapters as a user meets them: trained from a recipe, resumed to the same bytes, used unmerged and merged, looked at, refused by name.   argument: R1
+set -uo pipefail
+r1=$1
+. "$(dirname "$0")/support.sh"
+[ "$("$r1" --version --verbose 2>/dev/null | grep -cE 'without.*libyaml')" = 0 ] || { echo 'skipped: built without libyaml'; exit 77; }
+model=$(tiny_chat)
+cd "$tmp" || exit 1
+for i in $(seq 1 12); do
+    echo "{\"messages\": [{\"role\": \"user\", \"content\": \"What is $i + 1?\"}, {\"role\": \"assistant\", \"content\": \"<think>count</think>$((i + 1))\"}]}"
+done >rows.jsonl
+recipe() { # more lines
+    cat <<Y
+model: $model
+data: {files: [rows.jsonl]}
+sequence_length: 96
+batch_size: 4
+steps: 6
+optimizer: {lr: 1e-2}
+checkpoint: {every: 3, keep: 0}
+$1
+Y
+}
+recipe 'lora: {r: 4, lora_alpha: 8}' >r.yaml
+ids='3,1,4,1,5,9,2,6,5,3,5'
+numbers() { "$r1" score --ids $ids --json "$@" 2>/dev/null; }
+
+check 'a run' 0 'adapter      rank 4' "$r1" train r.yaml --out whole
+c=whole/ckpt/step-6
+same 'what is saved' 'adapter_config.json adapter_model.safetensors optimizer.safetensors state.json' "$(echo $(ls $c))"
+check 'stopped' 0 '' "$r1" train r.yaml --out parts --max-steps 2 --threads 3
+check 'resumed' 0 '' "$r1" train r.yaml --out parts --resume --threads 1
+for f in adapter_config.json adapter_model.safetensors optimizer.safetensors; do cmp $c/$f parts/ckpt/step-6/$f || failed=1; done
+check 'inspect' 0 'rank             4, alpha 8: terms are scaled by 2' "$r1" inspect $c
+check 'inspect json' 0 '"kind":"lora"' "$r1" inspect --json $c
+check 'step 3 is another' 1 '' cmp -s $c/adapter_model.safetensors whole/ckpt/step-3/adapter_model.safetensors
+
+# ---- used
+base=$(numbers "$model")
+with=$(numbers --lora $c "$model")
+[ "$base" != "$with" ] || { echo 'the adapter changes nothing'; failed=1; }
+check 'run' 0 '' "$r1" run --lora $c --raw -n 4 "$model" 'What is'
+check 'merge' 0 'projections merged' "$r1" convert --lora $c --out merged "$model"
+check 'merged already' 2 'exists already' "$r1" convert --lora $c --out merged "$model"
+# the golden weights are f32: merged and unmerged differ by roundings alone
+paste <(echo "$with" | tr ',[]{}:' '\n' | grep '^-[0-9]*\.[0-9]') <(numbers merged | tr ',[]{}:' '\n' | grep '^-[0-9]*\.[0-9]') |
+    awk '{ d = $1 - $2; if (d < 0) d = -d; if (d > 2e-4) bad++; n++ } END { exit !(n >= 5 && !bad) }' || { echo "merged and unmerged: $with against $(numbers merged)"; failed=1; }
+
+# ---- refused
+check 'half a merge' 2 'both --lora DIR and --out DIR' "$r1" convert --lora $c "$model"
+check 'no adapter' 3 'adapter_config.json' "$r1" score --lora "$model" --ids 1,2 "$model"
+check 'another base' 3 'expected for this base and r 4; the adapter was made for' "$r1" score --lora $c --ids 1,2 "$shared/golden/tiny-qwen2"
+cp -r $c cut; truncate -s 3000 cut/adapter_model.safetensors
+check 'a cut file' 3 'cut/adapter_model.safetensors: ' "$r1" score --lora cut --ids 1,2 "$model"
+check 'a cut file, inspect' 3 'cut/adapter_model.safetensors: ' "$r1" inspect cut
+cp -r $c lacks; sed -i 's/layers\.1\.self_attn\.o_proj\.lora_B/layers.1.self_attn.o_proj.lora_C/' lacks/adapter_model.safetensors
+check 'a missing tensor' 3 'layers.1.self_attn.o_proj.lora_B.weight is missing' "$r1" score --lora lacks --ids 1,2 "$model"
+cp -r $c dora; sed -i 's/"use_dora": false/"use_dora": true /' dora/adapter_config.json
+check 'DoRA' 3 'use_dora: ' "$r1" score --lora dora --ids 1,2 "$model"
+refused() { # name, lines of the recipe, text
+    recipe "$2" >bad.yaml
+    check "$1" 3 "$3" "$r1" train bad.yaml --out bad
+    rm -rf bad
+}
+refused 'an unknown key' 'lora: {r: 4, alpha: 8}' 'line 8 column '
+refused 'dropout' 'lora: {r: 4, lora_dropout: 0.1}' 'line 8 column 28: lora_dropout: 0 expected'
+refused 'rank' 'lora: {r: 0}' 'line 8 column '
+refused 'a target' 'lora: {target_modules: [q_b_proj, wq]}' "'wq': it names no projection of this model; there are q_a_proj"
+refused 'an expert' 'lora: {target_modules: [experts.0.gate_proj]}' 'routed experts have no adapters'
+refused 'the head' 'lora: {target_modules: [lm_head]}' 'the embedding and the head have no adapters'
+recipe 'lora: {r: 4, lora_alpha: 8, target_modules: [kv_b_proj, o_proj]}' >some.yaml
+check 'some projections' 0 'trained' "$r1" train some.yaml --out some --max-steps 1
+check 'and no others' 0 '(kv_b_proj, o_proj)' "$r1" inspect some/ckpt/step-1
+exit $failed
