@@ -226,7 +226,7 @@ r1_status r1i_adapter_begin(r1_model *m, r1i_lora_config *c, uint64_t seed, r1_e
     targeting t = {.c = c};
     const r1i_lora_choice choice = {wants_target, &t};
     const size_t n = json_array_size(c->targets);
-    if (n > 64) return r1i_fail(err, R1_ERR_USAGE, "target_modules: %zu names, at most 64 expected", n);
+    if (n > 64) return r1i_fail(err, R1_ERR_FORMAT, "target_modules: %zu names, at most 64 expected", n);
     json_t *const targets = c->targets; /* of the config, which moves */
     const r1_status st = r1i_adapter_build(m, c, &choice, err);
     for (size_t i = 0; i < n && st == R1_OK; i++) {
@@ -239,7 +239,7 @@ r1_status r1i_adapter_begin(r1_model *m, r1i_lora_config *c, uint64_t seed, r1_e
         }
         if ((t.hit >> i & 1) || same) continue;
         (void)r1i_model_projections(m, add_name, &all);
-        return r1i_fail(err, R1_ERR_USAGE, "target_modules: '%.64s': %s; there are %s", name, why_not(name), all.text);
+        return r1i_fail(err, R1_ERR_FORMAT, "target_modules: '%.64s': %s; there are %s", name, why_not(name), all.text);
     }
     if (st != R1_OK) return st;
     for (int64_t k = 0; k < m->adapter->n; k++) {

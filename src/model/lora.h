@@ -34,7 +34,7 @@ typedef struct r1i_adapter {
 } r1i_adapter;
 
 /* A new adapter on every projection that the config's targets name: A uniform in +-1/sqrt(cols) (PEFT's Kaiming), by Philox(seed; module, element), B zero, so that
- * the first step begins at the base. c is moved into the adapter on success. Before any engine or trainer is made from m. R1_ERR_USAGE: a target
+ * the first step begins at the base. c is moved into the adapter on success. Before any engine or trainer is made from m. R1_ERR_FORMAT: a target
  * that names no projection, or one that cannot have a term (routed experts, embedding, head), with the reason; R1_ERR_UNSUPPORTED; R1_ERR_NOMEM. */
 r1_status r1i_adapter_begin(r1_model *m, r1i_lora_config *c, uint64_t seed, r1_error *err);
 /* The adapter in a folder: adapter_config.json and adapter_model.safetensors. Messages bear its path. R1_ERR_IO; R1_ERR_FORMAT: a tensor is missing, has no place, or

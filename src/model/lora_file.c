@@ -39,13 +39,15 @@ static bool in_file(void *user, const char *module)
     return find(r->t, name) >= 0;
 }
 
+static const char *made_for(const r1i_lora_config *c) { return c->base ? json_string_value(c->base) : "a base that it does not name"; }
+
 static r1_status check_entry(const reading *r, const r1i_parameter *p, const r1i_entry *e)
 {
     if (e->n_dims != 2 || e->dim[0] != p->rows || e->dim[1] != p->cols) {
         char shape[160] = "";
         for (int d = 0; d < e->n_dims; d++) snprintf(shape + strlen(shape), sizeof shape - strlen(shape), "%s%" PRId64, d ? ", " : "", e->dim[d]);
         return r1i_fail_at(r->err, R1_ERR_SHAPE, (int64_t)e->offset, "tensor %s: shape [%s], [%" PRId64 ", %" PRId64 "] expected for this base and r %" PRId64 "; the adapter was made for %s", p->name,
-                           shape, p->rows, p->cols, r->a->config.r, r->a->config.base ? json_string_value(r->a->config.base) : "a base that it does not name");
+                           shape, p->rows, p->cols, r->a->config.r, made_for(&r->a->config));
     }
     if (e->type != R1_DTYPE_F32 && e->type != R1_DTYPE_F16 && e->type != R1_DTYPE_BF16)
         return r1i_fail_at(r->err, R1_ERR_UNSUPPORTED, (int64_t)e->offset, "tensor %s: type %s, F32, F16 or BF16 expected", p->name, r1_dtype_name(e->type));
@@ -82,7 +84,7 @@ static r1_status wanted(void *user, const r1i_projection *p)
 {
     const reading *const r = user;
     if (!r1i_lora_config_wants(r->c, p->name, NULL) || in_file(user, p->name)) return R1_OK;
-    return r1i_fail(r->err, R1_ERR_FORMAT, "tensor base_model.model.%s.lora_A.weight is missing (its module is among the target_modules)", p->name);
+    return r1i_fail(r->err, R1_ERR_FORMAT, "tensor base_model.model.%s.lora_A.weight is missing, though its module is among the target_modules; the adapter was made for %s", p->name, made_for(r->c));
 }
 
 static r1_status read_tensors(r1_model *m, r1i_lora_config *c, const r1i_safetensors *t, r1_error *err)
