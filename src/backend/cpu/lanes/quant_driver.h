@@ -39,6 +39,20 @@ static inline q8_rows q8_rows_at(const r1i_act *x, int64_t m, int64_t k)
                      x->fine_q + 32 * fine, x->fine_d + fine, x->fine_sum16 + 2 * fine, NULL};
 }
 
+/* The same, a span of 256 columns further on. */
+static inline void q8_rows_step(const r1i_act *x, int64_t k, q8_rows *in)
+{
+    const int64_t left = (x->x.cols - k) / 32, fine = TILE_GROUPS * in->fine_stride;
+    in->q += TILE_K;
+    in->d += TILE_GROUPS;
+    in->sum16 += 2 * TILE_GROUPS;
+    in->groups = (int)(left < TILE_GROUPS ? left : TILE_GROUPS);
+    in->fine += in->fine_stride;
+    in->fine_q += 32 * fine;
+    in->fine_d += fine;
+    in->fine_sum16 += 2 * fine;
+}
+
 /* The fine term of group g, rows from r on, as a step of one group. */
 static inline q8_rows fine_step(const q8_rows *in, int64_t r, int g)
 {
@@ -55,10 +69,11 @@ static inline bool driver_few(const r1i_linear_job *job, int64_t p, int64_t m0, 
     const uint64_t step = r1i_panel_stride(w->type, TILE_K);
     _Alignas(64) acc_row acc[FEW_ROWS];
     memset(acc, 0, (size_t)rows * sizeof acc[0]);
-    for (int64_t k = 0; k < w->cols; k += TILE_K, b += step) {
-        q8_rows in = q8_rows_at(job->x, m0, k);
+    q8_rows in = q8_rows_at(job->x, m0, 0);
+    for (int64_t k = 0; k < w->cols; b += step) {
         in.ahead = end - b > QUANT_LEAD ? b + QUANT_LEAD : b; /* who hands out the items asks for the next matrix' beginning */
         if (few_rows(w->type, b, rows, &in, acc) == 0) return false;
+        if ((k += TILE_K) < w->cols) q8_rows_step(job->x, k, &in);
     }
     for (int64_t m = 0; m < rows; m++) quant_finish(job, m0 + m, p, acc[m][0]);
     return true;
