@@ -98,7 +98,7 @@ int main(int argc, char **argv)
         if (turns && !fgets(path, sizeof path, stdin)) break;
         const double t0 = r1i_seconds();
         const clock_t cpu = clock();
-        r1i_gradients_zero(&g);
+        r1i_gradients_zero(&g, pool);
         loss = 0;
         for (int64_t b = 0; b < sequences / micro; b++) {
             for (int64_t i = 0; i < n; i++) {
@@ -112,7 +112,7 @@ int main(int argc, char **argv)
         double norm;
         const r1i_adamw adamw = {.lr = 1e-4, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1, .clip = 1.0};
         const double t1 = r1i_seconds();
-        r1i_gradients_finish(&g);
+        r1i_gradients_finish(&g, pool);
         must(r1i_gradients_norm(&g, pool, &norm, &err), &err);
         r1i_adamw_step(&adamw, &g, pool, step + 1, norm);
         seconds[step] = r1i_seconds() - t0;

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/numa.h"
 
@@ -158,4 +159,27 @@ void r1i_pool_run(r1i_pool *p, int64_t n, r1i_pool_fn fn, void *ctx)
         relax();
         if (k >= SPIN_ROUNDS) sched_yield(); /* more threads than processors: let the last worker run */
     }
+}
+
+/* ---- zeroes ---------------------------------------------------------------------------------------------------------------- */
+
+enum { ZERO_BYTES = 1 << 18 };
+
+typedef struct zeroing {
+    uint8_t *p;
+    size_t bytes;
+} zeroing;
+
+static void zero_item(void *ctx, int64_t i, int thread)
+{
+    (void)thread;
+    const zeroing *const z = ctx;
+    const size_t from = (size_t)i * ZERO_BYTES, left = z->bytes - from;
+    memset(z->p + from, 0, left < ZERO_BYTES ? left : ZERO_BYTES);
+}
+
+void r1i_pool_zero(r1i_pool *p, void *at, size_t bytes)
+{
+    zeroing z = {at, bytes};
+    r1i_pool_run(p, (int64_t)((bytes + ZERO_BYTES - 1) / ZERO_BYTES), zero_item, &z);
 }

@@ -18,5 +18,7 @@ int r1i_pool_threads(const r1i_pool *pool);
 /* Runs fn for 0..n-1 and returns when all are done. pool may be NULL: runs in the calling thread. Not re-entrant:
  * called by one owner thread at a time, never from inside fn. Items are handed out in ascending order, one at a time. */
 void r1i_pool_run(r1i_pool *pool, int64_t n, r1i_pool_fn fn, void *ctx);
+/* Zero a large stretch: one thread alone does not fill the way to memory. */
+void r1i_pool_zero(r1i_pool *pool, void *p, size_t bytes);
 
 #endif

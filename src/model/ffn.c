@@ -16,8 +16,10 @@ r1_status r1i_block_ffn(const r1i_pass *p, const r1i_ffn *f, r1i_mat h)
     if ((st = r1i_linear(ex, in, 2)) != R1_OK) return st;
     r1i_arena_reset(ex->scratch, mark);
 
-    if ((st = r1i_silu_mul(ex, gate, gate, up)) != R1_OK) return st;
-    if ((st = r1i_act_make(ex, &act, gate, r1i_act_kind(ex, &f->down))) != R1_OK) return st;
+    r1i_mat mid = gate; /* a tape still wants what the gate was */
+    if (ex->tape && (st = r1i_pass_mat(p, p->n, gate.cols, &mid)) != R1_OK) return st;
+    if ((st = r1i_silu_mul(ex, mid, gate, up)) != R1_OK) return st;
+    if ((st = r1i_act_make(ex, &act, mid, r1i_act_kind(ex, &f->down))) != R1_OK) return st;
     const r1i_linear_job out = {.y = p->x, .x = &act, .w = &f->down, .add = true};
     return r1i_linear(ex, &out, 1);
 }

@@ -201,11 +201,14 @@ r1_status r1i_block_moe(const r1i_pass *p, const r1i_layer *l, int64_t index, r1
         if ((st = r1i_pass_mat(p, p->n, w.shared, &shared_up)) != R1_OK) return st;
     }
     if ((st = products_in(p, l, &g, h, gate, up, shared_gate, shared_up)) != R1_OK) return st;
-    if ((st = r1i_silu_mul(ex, gate, gate, up)) != R1_OK) return st;
-    if (l->has_shared && (st = r1i_silu_mul(ex, shared_gate, shared_gate, shared_up)) != R1_OK) return st;
+    r1i_mat mid = gate, shared_mid = shared_gate; /* a tape still wants what the gates were */
+    if (ex->tape && (st = r1i_pass_mat(p, w.rows, w.f, &mid)) != R1_OK) return st;
+    if (ex->tape && l->has_shared && (st = r1i_pass_mat(p, p->n, w.shared, &shared_mid)) != R1_OK) return st;
+    if ((st = r1i_silu_mul(ex, mid, gate, up)) != R1_OK) return st;
+    if (l->has_shared && (st = r1i_silu_mul(ex, shared_mid, shared_gate, shared_up)) != R1_OK) return st;
     if ((st = r1i_pass_mat(p, w.rows, w.d, &out)) != R1_OK) return st;
     if (l->has_shared && (st = r1i_pass_mat(p, p->n, w.d, &shared_out)) != R1_OK) return st;
-    if ((st = products_out(p, l, &g, gate, shared_gate, out, shared_out)) != R1_OK) return st;
+    if ((st = products_out(p, l, &g, mid, shared_mid, out, shared_out)) != R1_OK) return st;
     return r1i_moe_combine(ex, p->x, out, g.slot, g.weight, p->m->route.topk, shared_out);
 }
 

@@ -234,11 +234,11 @@ static r1_status make_work(const r1i_exec *ex, r1i_tape *t, int64_t from)
 }
 
 /* A layer's gradients begin at zero when the walk enters it. */
-static void enter(r1i_tape *t, int64_t region)
+static void enter(const r1i_exec *ex, r1i_tape *t, int64_t region)
 {
     if (!t->region[region].layer || t->current == region) return;
     const size_t end = region + 1 < t->n_regions ? t->region[region + 1].begin : t->act->used;
-    memset(t->shadow.base + t->shared_bytes, 0, end - t->region[region].begin);
+    r1i_pool_zero(ex->pool, t->shadow.base + t->shared_bytes, end - t->region[region].begin);
     t->current = region;
 }
 
@@ -246,7 +246,7 @@ static r1_status walk(r1i_exec *ex, r1i_tape *t, int64_t from)
 {
     r1_status st = R1_OK;
     for (int64_t i = t->n; i-- > from && st == R1_OK;) {
-        enter(t, t->record[i].region);
+        enter(ex, t, t->record[i].region);
         st = back(ex, t, &t->record[i]);
         r1i_arena_reset(&t->work, 0);
     }

@@ -110,16 +110,33 @@ r1i_record *r1i_tape_add(r1i_exec *ex, r1i_tape_op op)
     return r;
 }
 
+enum { COPY_FLOATS = 1 << 14 }; /* of one item */
+
+typedef struct copying {
+    r1i_mat from, to;
+    int64_t rows; /* of an item */
+} copying;
+
+static void copy_item(void *ctx, int64_t i, int thread)
+{
+    (void)thread;
+    const copying *const c = ctx;
+    const int64_t end = (i + 1) * c->rows < c->from.rows ? (i + 1) * c->rows : c->from.rows;
+    for (int64_t r = i * c->rows; r < end; r++)
+        memcpy(c->to.p + r * c->to.stride, c->from.p + r * c->from.stride, (size_t)c->from.cols * sizeof *c->to.p);
+}
+
 r1_status r1i_tape_copy(r1i_exec *ex, r1i_mat m, r1i_mat *out)
 {
     float *const p = r1i_arena_take(ex->scratch, (size_t)(m.rows * m.cols) * sizeof *p, ex->err);
     *out = r1i_mat_of(p, m.rows, m.cols);
     if (!p) return R1_ERR_NOMEM;
-    for (int64_t r = 0; r < m.rows; r++) memcpy(p + r * m.cols, m.p + r * m.stride, (size_t)m.cols * sizeof *p);
+    copying c = {m, *out, m.cols < COPY_FLOATS ? COPY_FLOATS / m.cols : 1};
+    r1i_pool_run(ex->pool, (m.rows + c.rows - 1) / c.rows, copy_item, &c);
     return R1_OK;
 }
 
-r1_status r1i_tape_zero(r1i_tape *t, r1_error *err)
+r1_status r1i_tape_zero(r1i_tape *t, r1i_pool *pool, r1_error *err)
 {
     t->shared_bytes = 0;
     t->current = -1;
@@ -133,6 +150,6 @@ r1_status r1i_tape_zero(r1i_tape *t, r1_error *err)
         const r1_status st = r1i_arena_create(&t->shadow, "gradients of activations", &t->env, t->shared_bytes + t->layer_bytes, err);
         if (st != R1_OK) return st;
     }
-    if (t->shared_bytes) memset(t->shadow.base, 0, t->shared_bytes);
+    r1i_pool_zero(pool, t->shadow.base, t->shared_bytes);
     return R1_OK;
 }

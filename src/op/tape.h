@@ -106,7 +106,7 @@ r1i_record *r1i_tape_add(r1i_exec *ex, r1i_tape_op op);
 r1_status r1i_tape_copy(r1i_exec *ex, r1i_mat m, r1i_mat *out);
 
 /* Zero the gradients of all shared regions; afterwards the caller writes those of the outputs. R1_ERR_NOMEM. */
-r1_status r1i_tape_zero(r1i_tape *t, r1_error *err);
+r1_status r1i_tape_zero(r1i_tape *t, r1i_pool *pool, r1_error *err);
 /* Walk the records from the last to the first. ex is the forward's exec (its scratch is t->act). */
 r1_status r1i_tape_backward(r1i_exec *ex, r1i_tape *t);
 

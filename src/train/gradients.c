@@ -135,10 +135,10 @@ void r1i_gradients_destroy(r1i_gradients *g)
     *g = (r1i_gradients){0};
 }
 
-void r1i_gradients_zero(r1i_gradients *g)
+void r1i_gradients_zero(r1i_gradients *g, r1i_pool *pool)
 {
-    memset(g->memory, 0, (size_t)g->total * sizeof *g->memory);
-    memset(g->memory + 3 * g->total, 0, (size_t)g->tables * sizeof *g->memory);
+    r1i_pool_zero(pool, g->memory, (size_t)g->total * sizeof *g->memory);
+    r1i_pool_zero(pool, g->memory + 3 * g->total, (size_t)g->tables * sizeof *g->memory);
 }
 
 float *r1i_gradients_of(void *user, const void *data, bool side)
@@ -171,21 +171,27 @@ static void finish_turned(const r1i_gradients *g)
     }
 }
 
+enum { FINISH_FLOATS = 1 << 16 };
+
 /* The embedding comes first in the checkpoint's order, an untied head last. */
-void r1i_gradients_finish(r1i_gradients *g)
+static void finish_item(void *ctx, int64_t item, int thread)
 {
-    if (g->adapter) {
-        finish_turned(g);
-        return;
-    }
+    (void)thread;
+    const r1i_gradients *const g = ctx;
     float *const table = g->param[0].grad, *const head = g->param[g->n - 1].grad;
     const bool tied = g->head == g->memory + 3 * g->total;
-    const int64_t n = g->param[0].floats;
-    for (int64_t i = 0; i < n && tied; i++) table[i] += g->head[i];
-    for (int64_t i = 0; i < n && g->side_head; i++) {
+    const int64_t all = g->param[0].floats, begin = item * FINISH_FLOATS, end = begin + FINISH_FLOATS < all ? begin + FINISH_FLOATS : all;
+    for (int64_t i = begin; i < end && tied; i++) table[i] += g->head[i];
+    for (int64_t i = begin; i < end && g->side_head; i++) {
         (tied ? table : head)[i] += g->side_head[i];
         table[i] += g->side_embedding[i];
     }
+}
+
+void r1i_gradients_finish(r1i_gradients *g, r1i_pool *pool)
+{
+    if (g->adapter) finish_turned(g);
+    else if (g->tables > 0) r1i_pool_run(pool, (g->param[0].floats + FINISH_FLOATS - 1) / FINISH_FLOATS, finish_item, g);
 }
 
 /* ---- what products read ------------------------------------------------------------------------------------------------- */

@@ -41,12 +41,12 @@ uint64_t r1i_gradients_bytes(const r1_model *m, bool with_mtp);
 /* The model is borrowed, must be trainable or have an adapter, and outlive it. All sums and moments begin at 0. R1_ERR_USAGE, R1_ERR_NOMEM. */
 r1_status r1i_gradients_create(r1i_gradients *g, const r1_model *m, bool with_mtp, const r1_env *env, r1_error *err);
 void r1i_gradients_destroy(r1i_gradients *g);
-void r1i_gradients_zero(r1i_gradients *g);
+void r1i_gradients_zero(r1i_gradients *g, r1i_pool *pool);
 /* An r1i_param_grad_fn over r1i_gradients. */
 float *r1i_gradients_of(void *g, const void *data, bool side);
 /* What products read, anew from `data`: after the optimiser's step or a checkpoint has changed it (BF16 panels, an adapter's turned matrices). */
 void r1i_gradients_round(const r1i_gradients *g, r1i_pool *pool);
 /* Once all of a step's batches are in: the tables' own sums go into their gradients. */
-void r1i_gradients_finish(r1i_gradients *g);
+void r1i_gradients_finish(r1i_gradients *g, r1i_pool *pool);
 
 #endif

@@ -251,7 +251,7 @@ static r1_status run_rows(r1i_stepper *s, const r1i_train_rows *rows, double *lo
     if (mtp) st = mtp_forward(s, rows, hidden, router, &next);
     s->tape.side = false;
     if (st != R1_OK) return st;
-    if (g && (st = r1i_tape_zero(&s->tape, s->ex.err)) != R1_OK) return st;
+    if (g && (st = r1i_tape_zero(&s->tape, s->ex.pool, s->ex.err)) != R1_OK) return st;
     if ((st = cross_entropy(s, &batch, hidden, rows->target, rows->weight, 1.0f, g ? g->head : NULL, loss, logprob)) != R1_OK) return st;
     if (mtp) st = cross_entropy(s, &batch, next.normed, next.target, next.weight, s->mtp_weight, g ? g->side_head : NULL, mtp_loss, NULL);
     if (st != R1_OK) return st;

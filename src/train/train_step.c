@@ -120,9 +120,9 @@ r1_status r1i_trainer_step(r1i_trainer *t, int64_t step, r1_train_step *out, r1_
     if (st != R1_OK) return st;
     if (t->load)
         memset(t->load, 0, (size_t)((c->num_hidden_layers + c->num_nextn_predict_layers) * c->n_routed_experts) * sizeof *t->load);
-    r1i_gradients_zero(&t->gradients);
+    r1i_gradients_zero(&t->gradients, t->pool);
     if ((st = run_batches(t, first, out, err)) != R1_OK) return st;
-    r1i_gradients_finish(&t->gradients);
+    r1i_gradients_finish(&t->gradients, t->pool);
     if ((st = r1i_gradients_norm(&t->gradients, t->pool, &out->gradient_norm, err)) != R1_OK) return st;
     out->learning_rate = r1i_recipe_lr(r, step, t->steps);
     const r1i_adamw adamw = {.lr = out->learning_rate, .beta1 = r->beta1, .beta2 = r->beta2, .eps = r->eps, .weight_decay = r->weight_decay, .clip = r->clip};

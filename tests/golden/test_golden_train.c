@@ -141,7 +141,7 @@ static void check_folder(const char *folder, const char *isa, const double *othe
     assert_non_null(e);
     open_trainee(&t, path, isa, 2, R1_COMPUTE_F32);
     const double want = (double)golden_f32(e, "loss", dim)[0], loss = run(&t, e, 0, 2, NULL);
-    r1i_gradients_finish(&t.g);
+    r1i_gradients_finish(&t.g, t.pool);
     printf("%-12s %-6s loss %.7f, expected %.7f\n", folder, isa, loss, want);
     assert_true(fabs(loss - want) <= 1e-5 * want);
     check_gradients(&t, e, folder);
@@ -149,10 +149,10 @@ static void check_folder(const char *folder, const char *isa, const double *othe
     const float *const losses = golden_f32(e, "adamw.losses", dim);
     const r1i_adamw adamw = {.lr = 1e-3, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1, .clip = 1.0};
     for (int step = 0; step < 4; step++) {
-        r1i_gradients_zero(&t.g);
+        r1i_gradients_zero(&t.g, t.pool);
         const double now = run(&t, e, 0, 2, NULL);
         double norm;
-        r1i_gradients_finish(&t.g);
+        r1i_gradients_finish(&t.g, t.pool);
         assert_ok(r1i_gradients_norm(&t.g, t.pool, &norm, &t.err), &t.err);
         if (!near_one_of(now, (double)losses[step], other ? other[step] : 0.0))
             fail_msg("step %d: loss %.7f, expected %.7f", step, now, (double)losses[step]);
@@ -231,14 +231,14 @@ static void check_bf16(const char *folder, const char *isa)
     assert_non_null(c);
     const r1i_probe probe = {.router = on_choice, .user = c};
     const double want = (double)golden_f32(e, "loss", dim)[0], loss = run(&t, e, 0, 2, NULL);
-    r1i_gradients_zero(&t.g);
+    r1i_gradients_zero(&t.g, t.pool);
     (void)run(&f32, e, 0, 2, &probe);
     c->replay = true;
     c->all = 0;
     const double same = run(&t, e, 0, 2, &probe);
     assert_true(fabs(same - want) <= 1e-2 * want);
-    r1i_gradients_finish(&t.g);
-    r1i_gradients_finish(&f32.g);
+    r1i_gradients_finish(&t.g, t.pool);
+    r1i_gradients_finish(&f32.g, f32.pool);
     const double cosine = least_cosine(&t, &f32, folder);
     printf("%-12s bf16 (%s): loss %.5f, expected %.5f, least cosine %.5f, %lld of %lld choices moved\n", folder, isa, loss, want, cosine, (long long)c->moved,
            (long long)c->all);

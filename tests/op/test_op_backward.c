@@ -64,7 +64,7 @@ static double run(kit *k, bench *b, r1i_tape *tape)
         memcpy(in[i].p, b->value[i], (size_t)b->floats[i] * sizeof(float));
     }
     p->run(&k->ex, p, in, w, out, &n_out);
-    if (tape) assert_int_equal(r1i_tape_zero(tape, &k->err), R1_OK);
+    if (tape) assert_int_equal(r1i_tape_zero(tape, NULL, &k->err), R1_OK);
     for (int o = 0, at = 0; o < n_out; o++)
         for (int64_t r = 0; r < out[o].rows; r++)
             for (int64_t c = 0; c < out[o].cols; c++, at++) {

@@ -82,7 +82,7 @@ static float *gradients(const char *path, const char *isa, int threads, r1i_cach
     open_trainee(&t, path, isa, threads, cache, recompute, compute);
     *loss = 0;
     for (int k = 0; k < SEQUENCES; k += size) run(&t, k, k + size < SEQUENCES ? k + size : SEQUENCES, loss, &mtp_loss, NULL);
-    r1i_gradients_finish(&t.g);
+    r1i_gradients_finish(&t.g, t.pool);
     *loss += mtp_loss;
     *n = t.g.total;
     float *const out = malloc((size_t)*n * sizeof *out);

@@ -163,7 +163,7 @@ static float *gradients(const char *path, const way *w, double *loss, int64_t *n
     open_trainee(&t, path, w, false);
     *loss = 0;
     for (int k = 0; k < SEQUENCES; k += w->size) run(&t, k, k + w->size < SEQUENCES ? k + w->size : SEQUENCES, loss, NULL);
-    r1i_gradients_finish(&t.g);
+    r1i_gradients_finish(&t.g, t.pool);
     *n = t.g.total;
     float *const out = malloc((size_t)*n * sizeof *out);
     assert_non_null(out);
@@ -233,7 +233,7 @@ static void test_differences(void **state)
         tiny_model_write(&models[i], dir, path);
         open_trainee(&t, path, &w, false);
         run(&t, 1, 3, &loss, NULL);
-        r1i_gradients_finish(&t.g);
+        r1i_gradients_finish(&t.g, t.pool);
         float *const kept = malloc((size_t)t.g.total * sizeof *kept);
         assert_non_null(kept);
         memcpy(kept, t.g.memory, (size_t)t.g.total * sizeof *kept);

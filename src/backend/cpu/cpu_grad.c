@@ -8,7 +8,7 @@
 #include "backend/cpu/grad.h"
 #include "tensor/codec.h"
 
-enum { STRIP = 64, LINEAR_JOBS = 512 };
+enum { STRIP = 64, LINEAR_JOBS = 512 }; /* STRIP: the most columns of an item, four cache lines of a row */
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t panels_of(int64_t rows) { return (rows + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS; }
@@ -303,6 +303,13 @@ static int64_t row_block(const r1i_exec *ex, int64_t rows)
     return rows > items ? (rows + items - 1) / items : 1;
 }
 
+/* Columns of an item: narrower where few columns would leave threads without work. */
+static int64_t strip(const r1i_exec *ex, int64_t cols)
+{
+    const int64_t n = r1i_round16(cols / (2 * r1i_pool_threads(ex->pool)));
+    return n < 16 ? 16 : min64(n, STRIP);
+}
+
 static void sum_columns(const grad_args *a, int64_t c0, int64_t c1)
 {
     for (int64_t r = 0; r < a->dy.rows; r++)
@@ -311,7 +318,7 @@ static void sum_columns(const grad_args *a, int64_t c0, int64_t c1)
 static r1_status column_sum(r1i_exec *ex, float *g, r1i_mat dy)
 {
     grad_args a = {.out = g, .dy = dy};
-    return run(ex, &a, dy.cols, STRIP, sum_columns);
+    return run(ex, &a, dy.cols, strip(ex, dy.cols), sum_columns);
 }
 
 static void rmsnorm_rows(const grad_args *a, int64_t r0, int64_t r1)
@@ -328,7 +335,7 @@ static r1_status rmsnorm(r1i_exec *ex, r1i_mat dx, r1i_mat dy, r1i_mat x, const 
 {
     grad_args a = {.dx = dx, .dy = dy, .x = x, .g = g, .scalar = eps, .out = dg, .rms = rms, .assign = assign};
     run(ex, &a, x.rows, row_block(ex, x.rows), rmsnorm_rows);
-    if (dg) run(ex, &a, x.cols, STRIP, rmsnorm_gain);
+    if (dg) run(ex, &a, x.cols, strip(ex, x.cols), rmsnorm_gain);
     return run(ex, &a, x.rows, row_block(ex, x.rows), rmsnorm_inputs);
 }
 
@@ -354,7 +361,7 @@ static void scatter_columns(const grad_args *a, int64_t c0, int64_t c1)
 static r1_status scatter(r1i_exec *ex, r1i_mat dx, r1i_mat dy, const int32_t *index)
 {
     grad_args a = {.dx = dx, .dy = dy, .index = index};
-    return run(ex, &a, dy.cols, STRIP, scatter_columns);
+    return run(ex, &a, dy.cols, strip(ex, dy.cols), scatter_columns);
 }
 
 static void add_rows(const grad_args *a, int64_t r0, int64_t r1)
@@ -398,7 +405,7 @@ static void embed_columns(const grad_args *a, int64_t c0, int64_t c1)
 static r1_status embed(r1i_exec *ex, float *g, r1i_mat dy, const int32_t *token)
 {
     grad_args a = {.out = g, .dy = dy, .index = token};
-    return run(ex, &a, dy.cols, STRIP, embed_columns);
+    return run(ex, &a, dy.cols, strip(ex, dy.cols), embed_columns);
 }
 
 static void cross_entropy_rows(const grad_args *a, int64_t r0, int64_t r1)
@@ -456,8 +463,9 @@ static void balance_load(const r1i_router_shape *s, r1i_mat logits, const r1i_ru
     for (int64_t e = 0; e < s->experts; e++) f[e] *= (double)s->experts / ((double)s->topk * (double)run->n);
 }
 
+/* term (nullable): each row's part of the loss's value, from the run's first row on. */
 static void router_run(const r1i_router_shape *s, r1i_mat dlogits, r1i_mat logits, const int32_t *expert, const float *dweight, float alpha,
-                       const r1i_run *run, double *balance)
+                       const r1i_run *run, double *term)
 {
     float score[R1I_ROUTER_EXPERTS];
     double dscore[R1I_ROUTER_EXPERTS], f[R1I_ROUTER_EXPERTS];
@@ -472,18 +480,41 @@ static void router_run(const r1i_router_shape *s, r1i_mat dlogits, r1i_mat logit
             for (int64_t e = 0; e < s->experts; e++) mean += f[e] * (double)score[e] / sum;
             const double by = (double)alpha / (double)run->n;
             for (int64_t e = 0; e < s->experts; e++) dscore[e] += by * (f[e] - mean) / sum;
-            if (balance) *balance += by * mean;
+            if (term) term[r - run->first] = by * mean;
         }
         through_scores(s, score, dscore, row_of(dlogits, r));
     }
 }
 
-/* A few microseconds a token, as in the forward. */
+typedef struct routing {
+    const r1i_router_shape *s;
+    r1i_mat dlogits, logits;
+    const int32_t *expert;
+    const float *dweight;
+    float alpha;
+    const r1i_run *runs;
+    double *term; /* from the first run's first row on; nullable */
+} routing;
+
+static void router_item(void *ctx, int64_t i, int thread)
+{
+    (void)thread;
+    const routing *const a = ctx;
+    router_run(a->s, a->dlogits, a->logits, a->expert, a->dweight, a->alpha, &a->runs[i], a->term ? a->term + a->runs[i].first - a->runs[0].first : NULL);
+}
+
+/* Runs go over the pool; the loss's value is still one chain over the rows, so their parts are kept and added up here. */
 static r1_status router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat dlogits, r1i_mat logits, const int32_t *expert, const float *dweight,
                         float alpha, const r1i_run *runs, int64_t n_runs, double *balance)
 {
-    (void)ex;
-    for (int64_t i = 0; i < n_runs; i++) router_run(s, dlogits, logits, expert, dweight, alpha, &runs[i], balance);
+    const bool value = balance && alpha != 0.0f;
+    double *const term = value ? malloc((size_t)logits.rows * sizeof *term) : NULL;
+    routing a = {s, dlogits, logits, expert, dweight, alpha, runs, term};
+    if (value && !term) return r1i_fail(ex->err, R1_ERR_NOMEM, "balance loss of %lld rows", (long long)logits.rows);
+    r1i_pool_run(ex->pool, n_runs, router_item, &a);
+    for (int64_t i = 0; value && i < n_runs; i++)
+        for (int64_t r = 0; r < runs[i].n; r++) *balance += term[runs[i].first - runs[0].first + r];
+    free(term);
     return R1_OK;
 }
 

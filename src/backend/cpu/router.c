@@ -1,5 +1,7 @@
-/* Choosing experts (architecture.md 5.1): one implementation for every instruction set, as it is a few microseconds a token. */
+/* Choosing experts (architecture.md 5.1): one implementation for every instruction set; a row is a few microseconds. */
 #include "backend/cpu/cpu_ops.h"
+
+#include <string.h>
 
 #include "backend/cpu/elementary.h"
 
@@ -57,7 +59,9 @@ static void limit_groups(const r1i_router_shape *s, float *choice, bool *taken)
 static void route_row(const r1i_router_shape *s, const float *logit, const float *bias, int32_t *expert, float *weight)
 {
     float score[R1I_ROUTER_EXPERTS], choice[R1I_ROUTER_EXPERTS];
-    bool taken[R1I_ROUTER_EXPERTS] = {false}, chosen[R1I_ROUTER_EXPERTS] = {false};
+    bool taken[R1I_ROUTER_EXPERTS], chosen[R1I_ROUTER_EXPERTS];
+    memset(taken, 0, (size_t)s->experts * sizeof *taken);
+    memset(chosen, 0, (size_t)s->experts * sizeof *chosen);
     r1i_cpu_affinities(s, logit, score);
     for (int64_t e = 0; e < s->experts; e++) choice[e] = bias ? score[e] + bias[e] : score[e];
     if (s->groups > 1) limit_groups(s, choice, taken);
@@ -76,10 +80,27 @@ static void route_row(const r1i_router_shape *s, const float *logit, const float
     for (int64_t i = 0; i < n; i++) weight[i] = (s->normalise ? weight[i] / (sum + 1e-20f) : weight[i]) * s->scaling;
 }
 
+enum { ROUTE_ROWS = 64 }; /* of one item: a few dozen microseconds */
+
+typedef struct routing {
+    const r1i_router_shape *s;
+    r1i_mat logits;
+    const float *bias;
+    int32_t *expert;
+    float *weight;
+} routing;
+
+static void route_item(void *ctx, int64_t i, int thread)
+{
+    (void)thread;
+    const routing *const a = ctx;
+    const int64_t topk = a->s->topk, end = (i + 1) * ROUTE_ROWS < a->logits.rows ? (i + 1) * ROUTE_ROWS : a->logits.rows;
+    for (int64_t r = i * ROUTE_ROWS; r < end; r++) route_row(a->s, a->logits.p + r * a->logits.stride, a->bias, a->expert + r * topk, a->weight + r * topk);
+}
+
 r1_status r1i_cpu_router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, const float *bias, int32_t *expert, float *weight)
 {
-    (void)ex;
-    for (int64_t r = 0; r < logits.rows; r++)
-        route_row(s, logits.p + r * logits.stride, bias, expert + r * s->topk, weight + r * s->topk);
+    routing a = {s, logits, bias, expert, weight};
+    r1i_pool_run(ex->pool, (logits.rows + ROUTE_ROWS - 1) / ROUTE_ROWS, route_item, &a);
     return R1_OK;
 }
