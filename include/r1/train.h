@@ -49,6 +49,8 @@ typedef struct r1_train_plan {
     const r1_train_choice *choice; /* [n_choices] what decides the mathematics */
     size_t n_choices;
     double flops_per_token;    /* 6 times the active parameters; 4 times where they are frozen */
+    r1_compute compute;
+    const char *isa;           /* row of the op table */
 } r1_train_plan;
 
 /** After each step. */
@@ -60,6 +62,7 @@ typedef struct r1_train_step {
     double seconds, tokens_per_second;
     double load_spread;        /* largest over mean load of an expert, over all MoE layers; 0 without */
     bool saved;                /* a checkpoint was written */
+    uint64_t resident_bytes, peak_bytes; /* of the process: now, and the most it ever was; 0: not known */
 } r1_train_step;
 
 /** Callbacks run on the calling thread and are nullable; on_step returns false to stop after a checkpoint (R1_ERR_STOPPED).

@@ -125,3 +125,9 @@ uint64_t r1i_memory_resident(void)
     if (!first_line("", "/proc/self/statm", line, sizeof line) || sscanf(line, "%llu %llu", &pages, &resident) != 2) return 0;
     return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
+
+uint64_t r1i_memory_peak(void)
+{
+    uint64_t bytes = 0;
+    return keyed_number("", "/proc/self/status", "VmHWM", &bytes) ? bytes : 0;
+}

@@ -13,5 +13,7 @@ uint64_t r1i_memory_available(void);
 uint64_t r1i_memory_available_in(const char *root);
 /* Resident bytes of this process now; 0 where not known. */
 uint64_t r1i_memory_resident(void);
+/* The most it ever was; 0 where not known. */
+uint64_t r1i_memory_peak(void);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "r1/bench.h"
 #include "r1/train.h"
 
 typedef struct params {
@@ -18,6 +19,7 @@ typedef struct showing {
     cli *app;
     const params *a;
     r1_train_plan plan;
+    double peak;         /* operations a second that all threads reach in registers; 0: not known */
     double seconds;      /* spent in steps of this call */
     int64_t done;
     double loss, first_loss;
@@ -55,16 +57,31 @@ static void show_preset(const showing *s, const r1_train_plan *p)
     }
 }
 
+/* What a step is measured against: the best of a few short slices, as whatever else runs can only lower one. */
+static double measure_peak(const cli *app, const r1_train_plan *p)
+{
+    r1_meter *meter;
+    double best = 0.0;
+    if (r1_meter_create(&app->env, 0, 1, &meter, NULL) != R1_OK) return 0.0;
+    for (int i = 0; i < 12; i++) {
+        const double peak = r1_meter_peak(meter, p->isa, p->compute == R1_COMPUTE_BF16 ? R1_PEAK_BF16 : R1_PEAK_F32, 0.01);
+        if (peak > best) best = peak;
+    }
+    r1_meter_destroy(meter);
+    return best;
+}
+
 static void show_plan(void *user, const r1_train_plan *p)
 {
     showing *const s = user;
     s->plan = *p;
+    s->peak = measure_peak(s->app, p);
     if (s->a->json) {
-        cli_put_json(s->app, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:I}", "plan", p->model, "first_step", (json_int_t)p->first_step, "steps",
+        cli_put_json(s->app, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:I, s:f}", "plan", p->model, "first_step", (json_int_t)p->first_step, "steps",
                                        (json_int_t)p->steps, "parameters", (json_int_t)p->parameters, "rows", (json_int_t)p->rows, "documents",
                                        (json_int_t)p->documents, "skipped", (json_int_t)p->skipped, "tokens", (json_int_t)p->tokens, "chunks",
                                        (json_int_t)p->chunks, "data_sha256", p->data_hash, "total_bytes", (json_int_t)p->total_bytes, "available_bytes",
-                                       (json_int_t)p->available_bytes));
+                                       (json_int_t)p->available_bytes, "peak_flops", s->peak));
         return;
     }
     char all[16], model[16], optimizer[16], activations[16];
@@ -84,6 +101,7 @@ static void show_plan(void *user, const r1_train_plan *p)
         show_preset(s, p);
     }
     cli_note(s->app, "steps        %lld to %lld", (long long)p->first_step, (long long)p->steps);
+    if (s->peak > 0) cli_note(s->app, "peak         %.0f GFLOP/s %s, measured", s->peak * 1e-9, p->compute == R1_COMPUTE_BF16 ? "bf16" : "f32");
 }
 
 static void time_text(char *text, size_t size, double seconds)
@@ -93,25 +111,33 @@ static void time_text(char *text, size_t size, double seconds)
     else snprintf(text, size, "%lld:%02lld", t / 60, t % 60);
 }
 
+static void show_line(const showing *s, const r1_train_step *t, double flops)
+{
+    char left[32], extra[96] = "", used[32] = "", memory[48] = "";
+    time_text(left, sizeof left, s->seconds / (double)s->done * (double)(t->steps - t->step));
+    if (t->load_spread > 0) snprintf(extra, sizeof extra, "  load %.2f", t->load_spread);
+    if (t->mtp_loss > 0) snprintf(extra + strlen(extra), sizeof extra - strlen(extra), "  mtp %.4f", t->mtp_loss);
+    if (s->peak > 0) snprintf(used, sizeof used, ", %.0f %% of peak", 100.0 * flops / s->peak);
+    if (t->peak_bytes > 0) snprintf(memory, sizeof memory, "  %.0f MiB, most %.0f", (double)t->resident_bytes / 0x1p20, (double)t->peak_bytes / 0x1p20);
+    fprintf(s->app->out, "step %6lld/%lld  loss %.4f%s  lr %.2e  norm %.3f  %.0f tokens/s  %.1f GFLOP/s%s%s  left %s%s\n", (long long)t->step, (long long)t->steps,
+            t->loss, extra, t->learning_rate, t->gradient_norm, t->tokens_per_second, flops * 1e-9, used, memory, left, t->saved ? "  saved" : "");
+}
+
 static bool show_step(void *user, const r1_train_step *t)
 {
     showing *const s = user;
+    const double flops = t->tokens_per_second * s->plan.flops_per_token;
     s->seconds += t->seconds;
     s->loss = t->loss;
     if (s->done++ == 0) s->first_loss = t->loss;
     if (s->a->json) {
-        cli_put_json(s->app, json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:f, s:b}", "step", (json_int_t)t->step, "steps", (json_int_t)t->steps, "loss",
+        cli_put_json(s->app, json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:b}", "step", (json_int_t)t->step, "steps", (json_int_t)t->steps, "loss",
                                        t->loss, "mtp_loss", t->mtp_loss, "learning_rate", t->learning_rate, "gradient_norm", t->gradient_norm,
                                        "tokens_per_second", t->tokens_per_second, "tokens", (json_int_t)t->tokens, "targets", (json_int_t)t->targets,
-                                       "load_spread", t->load_spread, "saved", t->saved));
+                                       "load_spread", t->load_spread, "flops", flops, "flop_utilisation", s->peak > 0 ? flops / s->peak : 0.0, "resident_bytes",
+                                       (json_int_t)t->resident_bytes, "peak_bytes", (json_int_t)t->peak_bytes, "saved", t->saved));
     } else {
-        char left[32], extra[96] = "";
-        time_text(left, sizeof left, s->seconds / (double)s->done * (double)(t->steps - t->step));
-        if (t->load_spread > 0) snprintf(extra, sizeof extra, "  load %.2f", t->load_spread);
-        if (t->mtp_loss > 0) snprintf(extra + strlen(extra), sizeof extra - strlen(extra), "  mtp %.4f", t->mtp_loss);
-        fprintf(s->app->out, "step %6lld/%lld  loss %.4f%s  lr %.2e  norm %.3f  %.0f tokens/s  %.1f GFLOP/s  left %s%s\n", (long long)t->step,
-                (long long)t->steps, t->loss, extra, t->learning_rate, t->gradient_norm, t->tokens_per_second,
-                t->tokens_per_second * s->plan.flops_per_token * 1e-9, left, t->saved ? "  saved" : "");
+        show_line(s, t, flops);
     }
     return cli_flush(s->app) && (s->a->max_steps == 0 || s->done < s->a->max_steps);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "train/trainer.h"
 
 typedef struct filling {
@@ -130,5 +131,7 @@ r1_status r1i_trainer_step(r1i_trainer *t, int64_t step, r1_train_step *out, r1_
     if (t->load) out->load_spread = balance(t);
     out->seconds = r1i_seconds() - start;
     out->tokens_per_second = (double)out->tokens / out->seconds;
+    out->resident_bytes = r1i_memory_resident();
+    out->peak_bytes = r1i_memory_peak();
     return R1_OK;
 }

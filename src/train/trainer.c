@@ -175,6 +175,8 @@ static r1_status plan_memory(r1i_trainer *t, r1_train_plan *p, r1_error *err)
     r1_model_info info;
     r1_model_get_info(t->model, &info);
     p->model_bytes = info.weight_bytes;
+    p->compute = info.compute;
+    p->isa = info.isa;
     p->optimizer_bytes = r1i_gradients_bytes(t->model, t->recipe.mtp_weight > 0.0);
     p->activation_bytes = r1i_stepper_bytes(t->model, &sp, r1i_env_threads(&t->env));
     p->total_bytes = p->model_bytes + p->optimizer_bytes + p->activation_bytes;

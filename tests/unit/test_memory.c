@@ -58,6 +58,13 @@ static void test_memory_available(void **state)
     assert_int_equal(r1i_memory_available_in(root), 33000);
     assert_true(r1i_memory_available() > 0);
     assert_true(r1i_memory_resident() > 4096);
+    const size_t much = (size_t)64 << 20;
+    char *const p = malloc(much);
+    assert_non_null(p);
+    memset(p, 1, much);
+    const uint64_t with = r1i_memory_resident();
+    free(p);
+    assert_true(r1i_memory_peak() + (4 << 20) >= with && with > much); /* the two are counted at different moments */
     char rm[600];
     snprintf(rm, sizeof rm, "rm -rf '%s'", root);
     assert_int_equal(system(rm), 0);
