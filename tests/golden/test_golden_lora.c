@@ -93,7 +93,7 @@ static void check(const char *name, bool recompute)
     assert_true(e && want);
     open_trainee(&t, base, adapter, recompute);
     const double loss = run(&t, e, logprob), loss_wanted = (double)golden_f32(want, "loss", dim)[0];
-    r1i_gradients_finish(&t.g);
+    r1i_gradients_finish(&t.g, t.pool);
     if (!(fabs(loss - loss_wanted) <= 1e-5 * loss_wanted)) fail_msg("%s: loss %.8f, expected %.8f", name, loss, loss_wanted);
     check_logprobs(want, e, logprob);
     for (int64_t i = 0; i < t.g.n;) {
