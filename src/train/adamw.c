@@ -70,6 +70,7 @@ static void step_item(void *ctx, int64_t i, int thread)
     (void)thread;
     const step_work *const s = ctx;
     const r1i_trained *const t = locate(s->g, &i);
+    if (t->muon) return;
     const int64_t end = (i + 1) * ITEM < t->floats ? (i + 1) * ITEM : t->floats;
     const float decay = t->decay ? s->decay : 0.0f;
     float *restrict const w = t->data, *restrict const m = t->m, *restrict const v = t->v;
@@ -83,12 +84,13 @@ static void step_item(void *ctx, int64_t i, int thread)
     }
 }
 
+double r1i_clip_factor(const r1i_adamw *o, double norm) { return o->clip > 0.0 && o->clip < norm + 1e-6 ? o->clip / (norm + 1e-6) : 1.0; }
+
 void r1i_adamw_step(const r1i_adamw *o, r1i_gradients *g, r1i_pool *pool, int64_t t, double norm)
 {
-    const double clip = o->clip > 0.0 && o->clip < norm + 1e-6 ? o->clip / (norm + 1e-6) : 1.0;
     step_work s = {
         .g = g,
-        .clip = (float)clip,
+        .clip = (float)r1i_clip_factor(o, norm),
         .beta1 = (float)o->beta1,
         .beta2 = (float)o->beta2,
         .rest1 = (float)(1.0 - o->beta1),

@@ -12,6 +12,7 @@ typedef struct r1i_trained {
     const void *key;          /* the address that the tape knows the parameter by */
     float *data, *grad, *m, *v; /* the model's f32 memory; the others [floats] */
     uint16_t *rounded;        /* compute bf16: the panels that products read, else NULL */
+    bool muon;                /* muon.h moves it, AdamW does not */
     bool decay;               /* weight decay: matrices yes, norms and biases no */
 } r1i_trained;
 

@@ -155,9 +155,10 @@ static r1_status choose(const r1i_yaml *y, const r1i_recipe *r, const char *sect
 static r1_status choices(const r1i_yaml *y, r1i_recipe *r, r1_error *err)
 {
     static const char *const schedules[] = {"constant", "cosine", "linear"}, *const caches[] = {"f32", "bf16", "q8"}, *const longs[] = {"skip", "cut", "refuse"},
-                     *const dtypes[] = {"bf16", "f32"}, *const optimizers[] = {"adamw"}, *const computes[] = {"f32", "bf16"};
+                     *const dtypes[] = {"bf16", "f32"}, *const optimizers[] = {"adamw", "muon"}, *const computes[] = {"f32", "bf16"};
     int i;
-    r1_status st = choose(y, r, "optimizer", "name", optimizers, 1, &i, err);
+    r1_status st = choose(y, r, "optimizer", "name", optimizers, 2, &i, err);
+    r->muon = i == 1;
     if (st != R1_OK || (st = choose(y, r, "optimizer", "schedule", schedules, 3, &i, err)) != R1_OK) return st;
     r->schedule = (r1i_schedule_kind)i;
     if ((st = choose(y, r, NULL, "compute", computes, 2, &i, err)) != R1_OK) return st;

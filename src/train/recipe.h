@@ -43,6 +43,7 @@ typedef struct r1i_recipe {
     /* optimiser */
     double lr, min_lr, beta1, beta2, eps, weight_decay, clip;
     r1i_schedule_kind schedule;
+    bool muon;                     /* hidden matrices by Muon, the rest by AdamW */
     int64_t warmup_steps;
     /* an adapter is trained and the model is frozen; PEFT's names */
     bool lora, lora_rslora;

@@ -127,6 +127,7 @@ r1_status r1i_trainer_step(r1i_trainer *t, int64_t step, r1_train_step *out, r1_
     if ((st = r1i_gradients_norm(&t->gradients, t->pool, &out->gradient_norm, err)) != R1_OK) return st;
     out->learning_rate = r1i_recipe_lr(r, step, t->steps);
     const r1i_adamw adamw = {.lr = out->learning_rate, .beta1 = r->beta1, .beta2 = r->beta2, .eps = r->eps, .weight_decay = r->weight_decay, .clip = r->clip};
+    if (r->muon) r1i_muon_step(&adamw, &t->gradients, t->pool, out->gradient_norm, t->muon_scratch);
     r1i_adamw_step(&adamw, &t->gradients, t->pool, step, out->gradient_norm);
     if (t->load) out->load_spread = balance(t);
     out->seconds = r1i_seconds() - start;

@@ -177,7 +177,7 @@ static r1_status plan_memory(r1i_trainer *t, r1_train_plan *p, r1_error *err)
     p->model_bytes = info.weight_bytes;
     p->compute = info.compute;
     p->isa = info.isa;
-    p->optimizer_bytes = r1i_gradients_bytes(t->model, t->recipe.mtp_weight > 0.0);
+    p->optimizer_bytes = r1i_gradients_bytes(t->model, t->recipe.mtp_weight > 0.0) + (t->recipe.muon ? r1i_muon_bytes(t->model, r1i_env_threads(&t->env)) : 0);
     p->activation_bytes = r1i_stepper_bytes(t->model, &sp, r1i_env_threads(&t->env));
     p->total_bytes = p->model_bytes + p->optimizer_bytes + p->activation_bytes;
     p->available_bytes = r1i_memory_available() + p->model_bytes; /* the weights are there already */
@@ -206,6 +206,14 @@ static r1_status make_plan(r1i_trainer *t, r1_train_plan *p, r1_error *err)
                     (double)p->available_bytes / unit);
 }
 
+static r1_status open_muon(r1i_trainer *t, r1_error *err)
+{
+    if (t->model->adapter) return r1i_fail(err, R1_ERR_UNSUPPORTED, "optimizer.name: muon is for whole matrices, not for an adapter's two thin ones: adamw expected");
+    if (!(t->muon_scratch = malloc(r1i_muon_bytes(t->model, r1i_pool_threads(t->pool)) + 1))) return r1i_fail(err, R1_ERR_NOMEM, "Muon's scratch");
+    for (int64_t i = 0; i < t->gradients.n; i++) t->gradients.param[i].muon = r1i_muon_takes(&t->gradients.param[i].p);
+    return R1_OK;
+}
+
 static r1_status open_workings(r1i_trainer *t, r1_error *err)
 {
     const r1i_recipe *const r = &t->recipe;
@@ -214,6 +222,7 @@ static r1_status open_workings(r1i_trainer *t, r1_error *err)
     r1_status st = r1i_pool_create(&t->env, 0, &t->pool, err);
     if (st != R1_OK) return st;
     if ((st = r1i_gradients_create(&t->gradients, t->model, r->mtp_weight > 0.0, &t->env, err)) != R1_OK) return st;
+    if (r->muon && (st = open_muon(t, err)) != R1_OK) return st;
     const r1i_stepper_params sp = stepper_params(t);
     if ((st = r1i_stepper_create(&t->stepper, t->model, &t->gradients, t->pool, &sp, &t->env, err)) != R1_OK) return st;
     t->token = malloc(n * sizeof *t->token);
@@ -239,7 +248,7 @@ static void close_all(r1i_trainer *t)
     r1_tokenizer_close(t->tokenizer);
     r1_model_close(t->model);
     r1i_recipe_free(&t->recipe);
-    free(t->token), free(t->target), free(t->page), free(t->weight), free(t->runs), free(t->documents), free(t->load), free(t->eval_cache);
+    free(t->token), free(t->target), free(t->page), free(t->weight), free(t->runs), free(t->documents), free(t->load), free(t->eval_cache), free(t->muon_scratch);
     free(t->folder), free(t->checkpoints), free(t->source);
     json_decref(t->identity);
     if (t->lock > 0) close(t->lock);

@@ -9,6 +9,7 @@
 #include "train/adamw.h"
 #include "train/run_checkpoint.h"
 #include "train/loss.h"
+#include "train/muon.h"
 #include "train/recipe.h"
 
 typedef struct r1i_trainer {
@@ -36,6 +37,7 @@ typedef struct r1i_trainer {
     r1i_document *documents;       /* of one chunk */
     r1i_db *db;                    /* run.db; NULL in a build without SQLite, which is told once */
     r1i_events *events;
+    float *muon_scratch;           /* NULL without Muon */
     int64_t *eval_cache;           /* [tasks of the recipe's eval] positions of cache that their engines get */
     void (*on_evaluation)(void *user, const r1_train_evaluation *e); /* nullable */
     void *user;                    /* of it */

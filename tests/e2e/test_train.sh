@@ -89,6 +89,14 @@ wrong 'one answer repeated' 3 'temperature 0' 'eval: {every: 2, tasks: [{task: .
 wrong 'a name that leaves the folder' 3 'cannot name results' 'eval: {every: 2, tasks: [{task: ./short.yaml, name: ../x, data: .}]}'
 [ -d never/ckpt ] && { echo 'refused: a checkpoint was written'; failed=1; }
 
+# ---- Muon: the same bytes on other threads and after a stop
+recipe f32 "$model" >muon.yaml
+muon() { "$r1" train muon.yaml --quiet --set optimizer.name=muon --set steps=3 --set checkpoint.every=0 "$@" >/dev/null || { echo "muon: status $?"; failed=1; }; }
+muon --out muon-one --threads 1
+muon --out muon-two --threads 3 --max-steps 1
+muon --out muon-two --threads 2 --resume
+for file in model optimizer; do cmp muon-one/ckpt/step-3/$file.safetensors muon-two/ckpt/step-3/$file.safetensors || failed=1; done
+
 # ---- too little memory: the plan's arithmetic, before the first step
 check 'memory limit' 4 'MiB: weights ' "$r1" train f32.yaml --out never --memory-limit 0.001
 recipe f32 >plain.yaml
