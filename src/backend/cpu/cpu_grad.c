@@ -167,8 +167,11 @@ static void pack_item(void *ctx, int64_t i, int thread)
     for (int64_t s = w->step0; s < w->step0 + steps; s++, to += R1I_GRAD_COLS) {
         if (in->start) {
             const int64_t r = in->start[s];
+            r1i_grad_ahead(x.p + (r + 2 * R1I_GRAD_AHEAD) * x.stride + c0, nc);
+            r1i_grad_ahead(x.p + (r + 2 * R1I_GRAD_AHEAD + 1) * x.stride + c0, nc);
             w->k->pairs->pack(to, row_of(x, r) + c0, in->start[s + 1] - r == 2 ? row_of(x, r + 1) + c0 : NULL, nc);
         } else {
+            r1i_grad_ahead(x.p + (s + 2 * R1I_GRAD_AHEAD) * x.stride + c0, nc);
             memcpy(to, row_of(x, s) + c0, (size_t)nc * sizeof *to);
             for (int64_t c = 0; w->p[k].bf16 && c < nc; c++) to[c] = r1i_bf16_to_f32(r1i_bf16_from_f32(to[c]));
         }
@@ -353,8 +356,9 @@ static r1_status silu_mul(r1i_exec *ex, r1i_mat dg, r1i_mat du, r1i_mat dy, r1i_
 static void scatter_columns(const grad_args *a, int64_t c0, int64_t c1)
 {
     for (int64_t r = 0; r < a->dy.rows; r++) {
-        float *const to = row_of(a->dx, a->index[r]);
-        const float *const from = row_of(a->dy, r);
+        if (r + R1I_GRAD_AHEAD < a->dy.rows) r1i_grad_ahead(row_of(a->dx, a->index[r + R1I_GRAD_AHEAD]) + c0, c1 - c0);
+        float *restrict const to = row_of(a->dx, a->index[r]);
+        const float *restrict const from = row_of(a->dy, r);
         for (int64_t c = c0; c < c1; c++) to[c] += from[c];
     }
 }

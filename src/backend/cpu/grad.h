@@ -10,6 +10,7 @@ enum {
     R1I_GRAD_COLS = 96,   /* columns of a strip of packed x: 96 KiB */
     R1I_GRAD_STRIPS = 4,  /* strips that an item walks with one packed slice of dy */
     R1I_GRAD_PANELS = 4,
+    R1I_GRAD_AHEAD = 8,    /* steps of dy and x that are asked for before they are packed: pieces of rows, which no prefetcher foresees */
     R1I_GRAD_QUERIES = 64, /* queries of one block of attention's backward */
     R1I_GRAD_APART = 16    /* floats between rows of its scores: a column of them must not share few sets of the first-level cache */
 };
@@ -53,6 +54,12 @@ typedef struct r1i_grad_kernels {
     void (*cross_entropy_row)(float *z, int64_t n, int64_t n_defined, int32_t target, float inv_temperature, float lse, float coef);
     float (*dot)(const float *a, const float *b, int64_t n);
 } r1i_grad_kernels;
+
+/* n floats that will be read soon; they may lie past the matrix, where asking has no effect. */
+static inline void r1i_grad_ahead(const float *p, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += 16) __builtin_prefetch(p + i);
+}
 
 static inline int64_t r1i_round16(int64_t n) { return (n + 15) / 16 * 16; }
 static inline int64_t r1i_grad_attn_scratch(const r1i_attn_shape *s, int64_t n)

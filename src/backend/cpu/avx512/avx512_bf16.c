@@ -19,7 +19,7 @@ enum {
 
 R1I_INLINE __m512bh as_bf16(__m512i v) { return (__m512bh)v; }
 
-static void finish(const r1i_linear_job *job, int64_t row, int64_t panel, v16 v)
+R1I_INLINE void finish(const r1i_linear_job *job, int64_t row, int64_t panel, v16 v)
 {
     const int64_t n = job->w->rows - panel * 16;
     float *const y = job->y.p + row * job->y.stride + panel * 16;
@@ -153,6 +153,8 @@ static void weight_pairs(const r1i_grad_weight *a)
     for (int64_t k = 0; k < a->steps; k++) {
         const float *const first = a->dy + a->start[k] * a->dy_stride;
         const float *const second = a->start[k + 1] - a->start[k] == 2 ? first + a->dy_stride : NULL;
+        r1i_grad_ahead(first + 2 * R1I_GRAD_AHEAD * a->dy_stride, 16 * a->np);
+        r1i_grad_ahead(first + (2 * R1I_GRAD_AHEAD + 1) * a->dy_stride, 16 * a->np);
         for (int64_t p = 0; p < a->np; p++) {
             const __mmask16 some = first_lanes(a->dy_cols - 16 * p);
             const __m512 b = second ? _mm512_maskz_loadu_ps(some, second + 16 * p) : _mm512_setzero_ps();

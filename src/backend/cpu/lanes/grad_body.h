@@ -93,8 +93,10 @@ static void grad_weight(const r1i_grad_weight *a)
 {
     _Alignas(64) float packed[R1I_GRAD_STEPS * R1I_GRAD_PANELS * 16];
     const int64_t row = R1I_GRAD_PANELS * 16;
-    for (int64_t r = 0; r < a->steps; r++)
+    for (int64_t r = 0; r < a->steps; r++) {
+        r1i_grad_ahead(a->dy + (r + 2 * R1I_GRAD_AHEAD) * a->dy_stride, 16 * a->np);
         for (int64_t p = 0; p < a->np; p++) v16_store(packed + r * row + p * 16, some(a->dy + r * a->dy_stride + p * 16, a->dy_cols - p * 16));
+    }
     for (int64_t i = 0; a->round && i < a->steps * row; i++) packed[i] = r1i_bf16_to_f32(r1i_bf16_from_f32(packed[i]));
     for (int64_t c = 0; c < a->nc; c += R1I_GRAD_COLS) {
         const outer_args t = {.x = a->x + c * R1I_GRAD_STEPS, .w = packed, .g = a->g + c * 16, .steps = a->steps,
