@@ -41,21 +41,33 @@ R1I_INLINE void row_sums(const tile_kind kind, int offset, const q8_rows *in, co
         _mm512_storeu_ps(dsum, _mm512_mul_ps(_mm512_permutexvar_ps(twice, _mm512_castps256_ps512(d)), _mm512_cvtepi32_ps(halves)));
 }
 
-/* Where a product's weights come from: tiles of the panels, or (one panel, a type of group_vector) the panel's own bytes. */
+/* Where a product's weights come from: tiles of the panels, or (one panel) the panel's own bytes, or (one panel, a codebook type) the vectors
+ * of the group at hand and a tile that holds but the scales. */
 typedef struct weights {
     const quant_tile *tile;
     const uint8_t *b;
+    const __m512i *group;
     span_head head;
 } weights;
 #define FROM_TILE R1_DTYPE_COUNT
 
+R1I_INLINE bool from_codebook(const r1_dtype from)
+{
+    switch (from) {
+    case R1_DTYPE_IQ2_XXS: case R1_DTYPE_IQ2_XS: case R1_DTYPE_IQ2_S: case R1_DTYPE_IQ3_XXS: case R1_DTYPE_IQ3_S: case R1_DTYPE_IQ1_S: case R1_DTYPE_IQ1_M:
+        return true;
+    default: return false;
+    }
+}
+
 R1I_INLINE __m512i weight_vector(const r1_dtype from, const weights *w, int p, int g, int i)
 {
+    if (from_codebook(from)) return w->group[i];
     return from == FROM_TILE ? _mm512_load_si512(w->tile[p].q + LANES * (8 * g + i)) : group_vector(from, w->b, g, i);
 }
 R1I_INLINE __m512 weight_scale(const r1_dtype from, const weights *w, int p, int at)
 {
-    return from == FROM_TILE ? _mm512_load_ps(w->tile[p].scale[at]) : group_scale(from, &w->head, w->b, at);
+    return from == FROM_TILE || from_codebook(from) ? _mm512_load_ps(w->tile[p].scale[at]) : group_scale(from, &w->head, w->b, at);
 }
 R1I_INLINE __m512 weight_min(const r1_dtype from, const weights *w, int p, int at)
 {
@@ -234,20 +246,55 @@ R1I_INLINE void few_span(const int R, const r1_dtype type, const uint8_t *b, con
     R1I_UNROLL for (int r = 0; r < R; r++) _mm512_store_ps(acc[r][0], late_add(kind, &late[r], sum[r][0]));
 }
 
+/* The same for the codebook types, a group's vectors looked up and multiplied at once. */
+R1I_INLINE void few_codebook(const int R, const r1_dtype type, const uint8_t *b, const q8_rows *in, acc_row *acc)
+{
+    const tile_kind kind = tile_kind_of(type);
+    static const int32_t row[FEW_ROWS] = {0, 1, 2, 3};
+    quant_tile scales; /* its vectors stay empty */
+    codebook_span s;
+    weights w = {.tile = &scales};
+    micro_in x;
+    late_terms late[FEW_ROWS];
+    __m512 sum[MICRO_ROWS][2];
+    codebook_open(type, b, &s, &scales);
+    micro_open(R, kind, tile_offset(type), false, in, row, &x);
+    R1I_UNROLL for (int r = 0; r < R; r++) {
+        sum[r][0] = _mm512_load_ps(acc[r][0]);
+        late[r].n = 0;
+    }
+    for (int g = 0; g < TILE_GROUPS; g++) {
+        __m512i v[8];
+        group_codebook(type, &s, g, v);
+        w.group = v;
+        micro_group(R, 1, type, kind, &w, &x, g, g, sum);
+        R1I_UNROLL for (int r = 0; r < R; r++)
+            if (in->fine[r] >> g & 1) late_group(type, &w, in, r, g, &late[r]);
+    }
+    R1I_UNROLL for (int r = 0; r < R; r++) _mm512_store_ps(acc[r][0], late_add(kind, &late[r], sum[r][0]));
+}
+
 typedef void (*few_fn)(const uint8_t *b, const q8_rows *in, acc_row *acc);
 #define FEW_SPAN(R, type) static void few_##type##_##R(const uint8_t *b, const q8_rows *in, acc_row *acc) { few_span(R, R1_DTYPE_##type, b, in, acc); }
 #define FEW(type) FEW_SPAN(1, type) FEW_SPAN(2, type) FEW_SPAN(3, type) FEW_SPAN(4, type)
 GROUP_TYPES(FEW)
+#define FEW_CODEBOOK(type)                                                                                                            \
+    static void few_##type##_1(const uint8_t *b, const q8_rows *in, acc_row *acc) { few_codebook(1, R1_DTYPE_##type, b, in, acc); } \
+    static void few_##type##_2(const uint8_t *b, const q8_rows *in, acc_row *acc) { few_codebook(2, R1_DTYPE_##type, b, in, acc); }
+CODEBOOK_TYPES(FEW_CODEBOOK)
 #define ROW(type) [R1_DTYPE_##type] = {few_##type##_1, few_##type##_2, few_##type##_3, few_##type##_4},
 static const few_fn few[R1_DTYPE_COUNT][FEW_ROWS] = {
     GROUP_TYPES(ROW)
+#undef ROW
+#define ROW(type) [R1_DTYPE_##type] = {few_##type##_1, few_##type##_2}, /* more are faster from tiles */
+    CODEBOOK_TYPES(ROW)
 };
 #undef ROW
 
 static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_rows *in, acc_row *acc)
 {
     const int64_t n = rows < FEW_ROWS ? rows : FEW_ROWS;
-    if (!few[type][0]) return 0;
+    if (!few[type][n - 1]) return 0;
     few[type][n - 1](b, in, acc);
     return n;
 }

@@ -256,13 +256,19 @@ R1I_INLINE void group_codebook(const r1_dtype type, const codebook_span *s, int 
     }
 }
 
-R1I_INLINE void tile_codebook_512(const r1_dtype type, const uint8_t *b, quant_tile *restrict t)
+/* What group_codebook needs of a span, and t's scales. */
+R1I_INLINE void codebook_open(const r1_dtype type, const uint8_t *b, codebook_span *s, quant_tile *restrict t)
 {
     const size_t bytes = (size_t)r1i_dtype(type)->block_bytes;
-    codebook_span s;
-    span_read(type, b, bytes, &s);
+    span_read(type, b, bytes, s);
     if (type == R1_DTYPE_IQ1_M) codebook_scales(type, b, bytes, t);
-    else span_scales(type, b, bytes, &s, t);
+    else span_scales(type, b, bytes, s, t);
+}
+
+R1I_INLINE void tile_codebook_512(const r1_dtype type, const uint8_t *b, quant_tile *restrict t)
+{
+    codebook_span s;
+    codebook_open(type, b, &s, t);
     for (int g = 0; g < TILE_GROUPS; g++) {
         __m512i v[8];
         group_codebook(type, &s, g, v);

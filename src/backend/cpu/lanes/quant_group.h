@@ -17,6 +17,9 @@ enum { LANES = R1I_PANEL_ROWS, TILE_K = 256, TILE_GROUPS = 8 };
 #define GROUP_TYPES(X) \
     X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q8_0) X(IQ4_NL) X(MXFP4) X(Q2_K) X(Q3_K) X(Q4_K) X(Q5_K) X(Q6_K) X(IQ4_XS)
 
+/* The others. */
+#define CODEBOOK_TYPES(X) X(IQ2_XXS) X(IQ2_XS) X(IQ2_S) X(IQ3_XXS) X(IQ3_S) X(IQ1_S) X(IQ1_M)
+
 /* How a type's products are added up. Types without min store q + offset, an unsigned byte. Switches, not tables: where the type is
  * known to the compiler, so is the answer. */
 typedef enum tile_kind { TILE_OFFSET_32, TILE_OFFSET_16, TILE_MIN_32, TILE_MIN_16 } tile_kind;

@@ -75,14 +75,8 @@ static __attribute__((noinline)) void tile_unpack(r1_dtype type, const uint8_t *
 #define CASE(name) case R1_DTYPE_##name: unpack_span(R1_DTYPE_##name, b, groups, t); return;
     GROUP_TYPES(CASE)
 #undef CASE
-#define CASE(name) case R1_DTYPE_##name: CODEBOOK_TILE(R1_DTYPE_##name, b, t); return
-    CASE(IQ2_XXS);
-    CASE(IQ2_XS);
-    CASE(IQ2_S);
-    CASE(IQ3_XXS);
-    CASE(IQ3_S);
-    CASE(IQ1_S);
-    CASE(IQ1_M);
+#define CASE(name) case R1_DTYPE_##name: CODEBOOK_TILE(R1_DTYPE_##name, b, t); return;
+    CODEBOOK_TYPES(CASE)
 #undef CASE
     default: return;
     }
