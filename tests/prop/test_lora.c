@@ -14,8 +14,8 @@
 #include "train/loss.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
-enum { SEQUENCES = 5, VOCAB = 320, ROWS = 512 };
-static const int64_t lengths[SEQUENCES] = {1, 70, 7, 64, 33};
+enum { SEQUENCES = 4, VOCAB = 320, ROWS = 512, ALL = 107 };
+static const int64_t lengths[SEQUENCES] = {1, 66, 7, 33};
 
 static r1i_rng rng;
 static int32_t ids[SEQUENCES][128];
@@ -41,7 +41,7 @@ typedef struct way {
     r1_compute compute;
 } way;
 
-/* A adapter of rank 5 on every projection; B is filled too, so that no gradient is zero. */
+/* An adapter of rank 5 on every projection; B is filled too, so that no gradient is zero. */
 static void open_trainee(trainee *t, const char *path, const way *w, bool zero_b)
 {
     r1_model_params params = r1_model_params_default();
@@ -179,7 +179,7 @@ static float *gradients(const char *path, const way *w, double *loss, int64_t *n
 
 static void check_gradients(const tiny_model *tiny, r1_compute compute)
 {
-    static const way ways[] = {{"auto", 2, 5, false, false, 0, 0}, {"auto", 1, 1, false, false, 0, 0}, {"auto", 3, 2, true, false, 0, 0}, {"c", 2, 5, false, false, 0, 0},
+    static const way ways[] = {{"auto", 2, 4, false, false, 0, 0}, {"auto", 1, 1, false, false, 0, 0}, {"auto", 3, 2, true, false, 0, 0}, {"c", 2, 4, false, false, 0, 0},
                                {"avx2", 2, 3, false, true, 0, 0}};
     char dir[256], path[512];
     float *first = NULL;
@@ -191,6 +191,7 @@ static void check_gradients(const tiny_model *tiny, r1_compute compute)
         double loss;
         int64_t n, other = 0;
         const bool quantised = tiny->gguf || tiny->type == R1_DTYPE_F8_E4M3;
+        if (quantised && i > 2) break; /* its products have their own tests of bits */
         if (compute == R1_COMPUTE_BF16 && i >= 3) break; /* the processor's bf16 products are an arithmetic of their own */
         w.compute = compute;
         w.cache = (r1i_cache_type)(tiny->seed % R1I_CACHE_TYPES);
@@ -290,7 +291,7 @@ static void test_zero(void **state)
         assert_ok(r1i_stepper_create(&s, base, NULL, t.pool, &sp, NULL, &t.err), &t.err);
         trainee u = {.s = s};
         run(&u, 0, SEQUENCES, &loss, without);
-        assert_memory_equal(with, without, 175 * sizeof *with);
+        assert_memory_equal(with, without, ALL * sizeof *with);
         r1i_stepper_destroy(&u.s);
         r1_model_close(base);
         close_trainee(&t);
