@@ -48,3 +48,13 @@ for f in countdown3 countdown4; do ask $f "$corpus/eval/$f.jsonl" countdown --sa
 for f in arithmetic algebra sorting counting dates_units logic programs; do
     ask $f "$corpus/eval/$f.jsonl" "$top/recipes/nano/task.yaml" --samples 4
 done
+
+# Talk: ten answers to each prompt; whether the think block closes, the end token comes, and what stands there looks like sentences.
+while read -r prompt; do
+    "$r1" run "$model" --quiet --json --samples 10 --max-tokens 256 "$prompt" </dev/null
+done <"$top/recipes/nano/talk.txt" >"$out/talk.jsonl"
+all=$(wc -l <"$out/talk.jsonl")
+closed=$(grep -c '"finish_reason":"stop"' "$out/talk.jsonl") || true
+sentences=$(grep -cE '"answer":"\\?"?[A-Z][^\\]*(\\"[^\\]*)*[.!?](\\")?","finish_reason":"stop"' "$out/talk.jsonl") || true
+echo
+echo "Talk: of $all answers to 20 prompts (recipes/nano/talk.txt) $closed end with the end token, and $sentences are sentences from a capital letter to a full stop."
