@@ -50,7 +50,6 @@ echo Hi | run "$alone" chat -n 10 >"$tmp/out"
 notes chat 2 "$aside"
 
 # the model of this tree
-[ -f "$source/models/r1-nano-base/model.safetensors" ] || exit $failed
 mkdir -p "$tmp/tree/build"
 cp "$r1" "$tmp/tree/build/r1"
 ln -s "$source/models" "$tmp/tree/models"

@@ -16,6 +16,11 @@ case $("$tmp/usr/bin/r1" eval --endpoint http://127.0.0.1:1 --task none --data "
 *"there are: aime24, aime25"* | *'without libyaml'*) ;;
 *) echo 'the installed program does not find its tasks'; exit 1 ;;
 esac
+# so is the model that is used where none is named
+case $("$tmp/usr/bin/r1" run --temperature 0 'What is 3 * 4?' 2>&1) in
+*'it is not DeepSeek-R1'*'12'*) ;;
+*) echo 'the installed program does not find its model'; exit 1 ;;
+esac
 cat >"$tmp/a.c" <<'END'
 #include <stdio.h>
 #include <r1/r1.h>
