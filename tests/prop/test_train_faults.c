@@ -220,7 +220,8 @@ static void one_fault(const char *recipe, const char *whole, place at, long n, b
         fail_msg("%s, call %ld: status %x instead of %s", place_name[at], n, (unsigned)status, kill_it ? "a kill" : "an error that names the file");
     (void)check_checkpoints(whole, out);
     if (train(recipe, out, &err) != R1_OK) fail_msg("%s, call %ld: the run cannot go on: %s", place_name[at], n, err.message);
-    assert_int_equal(check_checkpoints(whole, out), 1);
+    const int kept = check_checkpoints(whole, out); /* one; two where the last step was done and its predecessor's removal was the fault */
+    assert_true(kept == 1 || kept == 2);
     snprintf(command, sizeof command, "ls -A '%s/ckpt' | grep -qv '^step-'", out);
     if (system(command) == 0) fail_msg("%s, call %ld: something is left beside the checkpoints", place_name[at], n);
 }
