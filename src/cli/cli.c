@@ -24,18 +24,23 @@ static void say(cli *app, const char *prefix, const char *text)
     pthread_mutex_unlock(&app->lock);
 }
 
+/* Whether the message names its line already, as it does where it also names the file. */
+static bool tells_line(const r1_error *err)
+{
+    char place[40];
+    const int n = snprintf(place, sizeof place, "line %lld", (long long)err->line);
+    const char *const at = strstr(err->message, place);
+    return at && (at[n] < '0' || at[n] > '9');
+}
+
 int cli_error(cli *app, const r1_error *err)
 {
     char text[700];
-    int n = snprintf(text, sizeof text, "%s", err->message[0] ? err->message : r1_status_name(err->code));
-    char place[40];
-    snprintf(place, sizeof place, "line %lld", (long long)err->line);
-    if (err->line > 0 && strstr(err->message, place)) { /* told already, with the file it is in */
-    } else if (err->line > 0 && err->offset >= 0)
-        snprintf(text + n, sizeof text - (size_t)n, " (line %lld, offset %lld)", (long long)err->line,
-                 (long long)err->offset);
-    else if (err->line > 0) snprintf(text + n, sizeof text - (size_t)n, " (line %lld)", (long long)err->line);
-    else if (err->offset >= 0) snprintf(text + n, sizeof text - (size_t)n, " (offset %lld)", (long long)err->offset);
+    const int n = snprintf(text, sizeof text, "%s", err->message[0] ? err->message : r1_status_name(err->code));
+    char line[40] = "", offset[40] = "";
+    if (err->line > 0 && !tells_line(err)) snprintf(line, sizeof line, "line %lld", (long long)err->line);
+    if (err->offset >= 0) snprintf(offset, sizeof offset, "offset %lld", (long long)err->offset);
+    if (*line || *offset) snprintf(text + n, sizeof text - (size_t)n, " (%s%s%s)", line, *line && *offset ? ", " : "", offset);
     say(app, "", text);
     return r1_status_exit_code(err->code, err);
 }
