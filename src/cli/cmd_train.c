@@ -1,5 +1,6 @@
 /* r1 train: supervised training from a recipe. */
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,6 +124,14 @@ static void show_line(const showing *s, const r1_train_step *t, double flops)
             t->loss, extra, t->learning_rate, t->gradient_norm, t->tokens_per_second, flops * 1e-9, used, memory, left, t->saved ? "  saved" : "");
 }
 
+/* Written by the signal handler alone. The first signal ends the run after its step and a checkpoint, a second ends the program. */
+static volatile sig_atomic_t interrupted;
+static void on_signal(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
 static bool show_step(void *user, const r1_train_step *t)
 {
     showing *const s = user;
@@ -139,7 +148,7 @@ static bool show_step(void *user, const r1_train_step *t)
     } else {
         show_line(s, t, flops);
     }
-    return cli_flush(s->app) && (s->a->max_steps == 0 || s->done < s->a->max_steps);
+    return cli_flush(s->app) && !interrupted && (s->a->max_steps == 0 || s->done < s->a->max_steps);
 }
 
 static void show_evaluation(void *user, const r1_train_evaluation *e)
@@ -168,11 +177,19 @@ static int run(cli *app, void *p)
     if (!a->out) return cli_fail(app, CLI_USAGE, "--out DIR is missing: where the run is kept");
     const r1_train_params tp = {.recipe = a->recipe, .set = a->set.item, .n_set = (size_t)a->set.n, .out = a->out, .resume = a->resume, .isa = a->isa, .on_evaluation = show_evaluation,
                                 .memory_limit = (uint64_t)(a->memory_limit * 0x1p30)};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART}, before_int, before_term;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, &before_int);
+    sigaction(SIGTERM, &action, &before_term);
     const r1_status st = r1_train(&tp, &app->env, show_plan, show_step, &s, &err);
+    sigaction(SIGINT, &before_int, NULL);
+    sigaction(SIGTERM, &before_term, NULL);
     if (st != R1_OK && st != R1_ERR_STOPPED) return cli_report(app, &err);
+    const bool cut = interrupted && st == R1_ERR_STOPPED;
+    if (cut) cli_note(app, "interrupted: a checkpoint is kept, --resume goes on from it");
     if (s.done > 0) cli_note(app, "%lld steps, loss %.4f to %.4f; checkpoints in %s/ckpt", (long long)s.done, s.first_loss, s.loss, a->out);
     else cli_note(app, "nothing left to do: the run is at its last step");
-    return CLI_YES;
+    return cut ? CLI_NO : CLI_YES;
 }
 
 const cli_command cli_train = {
@@ -183,8 +200,8 @@ const cli_command cli_train = {
     .about = "Trains a checkpoint, or a new model made from a config, on JSONL rows (messages, prompt and completion, text, or ready input_ids): loss on "
              "the assistant's tokens and the end token alone, documents packed without seeing each other, AdamW, checkpoints in Hugging Face's "
              "layout that transformers loads.\n\n"
-             "A run can be killed at any moment: --resume goes on from its newest checkpoint and ends in the same bytes as a run that was never "
-             "interrupted. Threads, micro-batches and instruction sets move no bit either.",
+             "Ctrl-C ends a run after its step, with a checkpoint and exit status 5. A run can be killed at any moment, too: --resume goes on from its newest "
+             "checkpoint and ends in the same bytes as a run that was never interrupted. Threads, micro-batches and instruction sets move no bit either.",
     .examples = "# a few steps on your own examples\n"
                 "r1 train recipe.yaml --out runs/first --set steps=20\n"
                 "# go on after an interruption\n"

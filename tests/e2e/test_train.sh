@@ -75,6 +75,16 @@ results() { "$r1" report "$1" --json | sed "s/\"run\": \"$1\"//"; }
 same 'results after kills' "$(results with-f32)" "$(results killed)"
 for step in 0 3 6; do same "samples after kills, step $step" "$("$r1" report with-f32/eval/step-$step/short)" "$("$r1" report killed/eval/step-$step/short | sed s/killed/with-f32/g)"; done
 
+# ---- asked to stop: the step is finished, a checkpoint kept, and the way on is the whole run's
+(exec "$r1" train plain.yaml --set steps=100000 --set checkpoint.every=0 --out asked --threads 1 >asked.txt 2>asked-err.txt) &
+job=$!
+for _ in $(seq 1 2000); do grep -q '^step  *2/' asked.txt && break; kill -0 $job 2>/dev/null || break; sleep 0.005; done
+kill -TERM $job
+wait $job
+same 'status when asked to stop' 5 $?
+grep -q 'interrupted: a checkpoint is kept' asked-err.txt || { echo 'asked to stop: nothing said'; cat asked-err.txt; failed=1; }
+same 'checkpoint of the last step' "$(tail -n 1 asked.txt | sed 's/^step  *//; s,/.*,,')" "$(ls asked/ckpt | sed 's/step-//')"
+
 # ---- refused before the first step
 wrong() { # name, status, text, eval section
     { recipe f32 && printf '%s\n' "$4"; } >wrong.yaml
