@@ -5,22 +5,10 @@
 #include "model/lora.h"
 #include "support/golden.h"
 #include "support/test.h"
+#include "support/trainee.h"
 #include "train/loss.h"
 
 enum { ROWS = 512 };
-
-typedef struct trainee {
-    r1_model *m;
-    r1i_pool *pool;
-    r1i_gradients g;
-    r1i_stepper s;
-    r1_error err;
-} trainee;
-
-static void assert_ok(r1_status st, const r1_error *err)
-{
-    if (st != R1_OK) fail_msg("%s", err->message);
-}
 
 static void open_trainee(trainee *t, const char *base, const char *adapter, bool recompute)
 {
@@ -115,10 +103,7 @@ static void check(const char *name, bool recompute)
         free(own);
     }
     printf("%-10s loss off by %.1e, gradients by %.1e\n", name, fabs(loss - loss_wanted) / loss_wanted, worst);
-    r1i_stepper_destroy(&t.s);
-    r1i_gradients_destroy(&t.g);
-    r1i_pool_destroy(t.pool);
-    r1_model_close(t.m);
+    close_trainee(&t);
     golden_close(e);
     golden_close(want);
 }

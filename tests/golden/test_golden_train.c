@@ -5,23 +5,11 @@
 #include "backend/cpu/kernels.h"
 #include "support/golden.h"
 #include "support/test.h"
+#include "support/trainee.h"
 #include "train/adamw.h"
 #include "train/loss.h"
 
 enum { ROWS = 512, SAMPLES = 64 };
-
-typedef struct trainee {
-    r1_model *m;
-    r1i_pool *pool;
-    r1i_gradients g;
-    r1i_stepper s;
-    r1_error err;
-} trainee;
-
-static void assert_ok(r1_status st, const r1_error *err)
-{
-    if (st != R1_OK) fail_msg("%s", err->message);
-}
 
 static void open_trainee(trainee *t, const char *folder, const char *isa, int threads, r1_compute compute)
 {
@@ -34,14 +22,6 @@ static void open_trainee(trainee *t, const char *folder, const char *isa, int th
     assert_ok(r1i_gradients_create(&t->g, t->m, false, NULL, &t->err), &t->err);
     const r1i_stepper_params sp = {.max_rows = ROWS, .max_positions = 256};
     assert_ok(r1i_stepper_create(&t->s, t->m, &t->g, t->pool, &sp, NULL, &t->err), &t->err);
-}
-
-static void close_trainee(trainee *t)
-{
-    r1i_stepper_destroy(&t->s);
-    r1i_gradients_destroy(&t->g);
-    r1i_pool_destroy(t->pool);
-    r1_model_close(t->m);
 }
 
 /* Sequences [from, to) of the two golden ones as one micro-batch. */

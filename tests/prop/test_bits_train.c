@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "r1/engine.h"
 #include "support/tiny_model.h"
+#include "support/trainee.h"
 #include "train/adamw.h"
 #include "train/loss.h"
 
@@ -17,19 +18,6 @@ static const int64_t lengths[SEQUENCES] = {1, 130, 7, 64, 65, 33};
 
 static r1i_rng rng;
 static int32_t ids[SEQUENCES][256];
-
-static void assert_ok(r1_status st, const r1_error *err)
-{
-    if (st != R1_OK) fail_msg("%s", err->message);
-}
-
-typedef struct trainee {
-    r1_model *m;
-    r1i_pool *pool;
-    r1i_gradients g;
-    r1i_stepper s;
-    r1_error err;
-} trainee;
 
 static void open_trainee(trainee *t, const char *path, const char *isa, int threads, r1i_cache_type cache, bool recompute, r1_compute compute)
 {
@@ -43,14 +31,6 @@ static void open_trainee(trainee *t, const char *path, const char *isa, int thre
     assert_ok(r1i_gradients_create(&t->g, t->m, true, NULL, &t->err), &t->err);
     const r1i_stepper_params sp = {.max_rows = ROWS, .max_positions = 256, .cache_type = cache, .balance_alpha = 1e-2f, .mtp_weight = 0.3f, .recompute = recompute};
     assert_ok(r1i_stepper_create(&t->s, t->m, &t->g, t->pool, &sp, NULL, &t->err), &t->err);
-}
-
-static void close_trainee(trainee *t)
-{
-    r1i_stepper_destroy(&t->s);
-    r1i_gradients_destroy(&t->g);
-    r1i_pool_destroy(t->pool);
-    r1_model_close(t->m);
 }
 
 /* Sequences [from, to) as one micro-batch; logprob [rows] nullable. */

@@ -10,6 +10,7 @@
 #include "model/lora.h"
 #include "r1/engine.h"
 #include "support/tiny_model.h"
+#include "support/trainee.h"
 #include "train/adamw.h"
 #include "train/loss.h"
 
@@ -19,19 +20,6 @@ static const int64_t lengths[SEQUENCES] = {1, 66, 7, 33};
 
 static r1i_rng rng;
 static int32_t ids[SEQUENCES][128];
-
-static void assert_ok(r1_status st, const r1_error *err)
-{
-    if (st != R1_OK) fail_msg("%s", err->message);
-}
-
-typedef struct trainee {
-    r1_model *m;
-    r1i_pool *pool;
-    r1i_gradients g;
-    r1i_stepper s;
-    r1_error err;
-} trainee;
 
 typedef struct way {
     const char *isa;
@@ -65,14 +53,6 @@ static void open_trainee(trainee *t, const char *path, const way *w, bool zero_b
         r1i_parameter_pack(p, own, x);
         free(x);
     }
-}
-
-static void close_trainee(trainee *t)
-{
-    r1i_stepper_destroy(&t->s);
-    r1i_gradients_destroy(&t->g);
-    r1i_pool_destroy(t->pool);
-    r1_model_close(t->m);
 }
 
 /* A sum over all choices of experts: two forwards with another one are not on one smooth curve. */

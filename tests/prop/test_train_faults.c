@@ -19,6 +19,7 @@
 #include "model/forward.h"
 #include "op/tape.h"
 #include "r1/train.h"
+#include "support/same_file.h"
 #include "support/tiny_model.h"
 #include "train/adamw.h"
 
@@ -160,21 +161,6 @@ static r1_status train(const char *recipe, const char *out, r1_error *err)
     const r1_env env = {.threads = 1};
     *err = (r1_error){0};
     return r1_train(&p, &env, NULL, NULL, NULL, err);
-}
-
-static void same_file(const char *a, const char *b, const char *name)
-{
-    char path[1000];
-    uint8_t *x, *y;
-    size_t n, m;
-    r1_error err;
-    snprintf(path, sizeof path, "%s/%s", a, name);
-    if (r1i_file_read(path, 1 << 30, &x, &n, &err) != R1_OK) fail_msg("%s", err.message);
-    snprintf(path, sizeof path, "%s/%s", b, name);
-    if (r1i_file_read(path, 1 << 30, &y, &m, &err) != R1_OK) fail_msg("%s", err.message);
-    if (n != m || memcmp(x, y, n) != 0) fail_msg("%s of %s and %s differ", name, a, b);
-    r1_free(x);
-    r1_free(y);
 }
 
 /* Every step-N that is there is the one of the whole run, to the byte; returns how many. */

@@ -14,6 +14,7 @@
 #include "record/step_store.h"
 #include "r1/train.h"
 #include "support/golden.h"
+#include "support/same_file.h"
 #include "support/tiny_model.h"
 
 static r1i_rng rng;
@@ -142,21 +143,6 @@ static void make_run(char model[512], char data[512], char recipe[512])
              "optimizer: {lr: 1e-3, min_lr: 1e-4, warmup_steps: 2}\nloss: {mtp_weight: 0.3, balance_alpha: 1e-3, bias_speed: 1e-3}\ncheckpoint: {every: 2, keep: 2}\n",
              model, data, STEPS, r1i_rng_below(&rng, 2) ? "bf16" : "f32");
     put_file(recipe, text);
-}
-
-static void same_file(const char *a, const char *b, const char *name)
-{
-    char path[700];
-    uint8_t *x, *y;
-    size_t n, m;
-    r1_error err;
-    snprintf(path, sizeof path, "%s/%s", a, name);
-    if (r1i_file_read(path, 1 << 30, &x, &n, &err) != R1_OK) fail_msg("%s", err.message);
-    snprintf(path, sizeof path, "%s/%s", b, name);
-    if (r1i_file_read(path, 1 << 30, &y, &m, &err) != R1_OK) fail_msg("%s", err.message);
-    if (n != m || memcmp(x, y, n) != 0) fail_msg("%s of %s and %s differ", name, a, b);
-    r1_free(x);
-    r1_free(y);
 }
 
 /* The records agree in everything but the time they took. */
