@@ -218,6 +218,7 @@ static void test_differences(void **state)
         float *const kept = malloc((size_t)t.g.total * sizeof *kept);
         assert_non_null(kept);
         memcpy(kept, t.g.memory, (size_t)t.g.total * sizeof *kept);
+        int64_t compared = 0;
         for (int64_t p = 0; p < t.g.n; p++) {
             const r1i_trained *const q = &t.g.param[p];
             float largest = 0;
@@ -225,25 +226,28 @@ static void test_differences(void **state)
             for (int64_t k = 0; k < q->floats; k++)
                 if (fabsf(kept[q->grad - t.g.memory + k]) > largest) largest = fabsf(kept[q->grad - t.g.memory + k]), at = k;
             const float x = q->data[at];
-            float step = 0.004f;
-            double difference = 0;
-            for (uint64_t seen[2] = {0, 1}; seen[0] != seen[1] && step > 1e-4f; step /= 2) {
+            const double by_tape = (double)kept[q->grad - t.g.memory + at];
+            /* Below 0.001 the loss's own rounding, near 1e-6, hides the slope. */
+            for (float step = 0.004f; step > 0.0009f; step /= 2) {
                 double side[2] = {0, 0};
+                uint64_t seen[2];
                 for (int s = 0; s < 2; s++) {
                     q->data[at] = s ? x - step : x + step;
                     r1i_adapter_turn(t.m->adapter);
                     run(&t, 1, 3, &side[s], NULL);
                     seen[s] = routes;
                 }
-                difference = (side[0] - side[1]) / (2.0 * (double)step);
-                if (seen[0] != seen[1]) difference = (double)kept[q->grad - t.g.memory + at]; /* a choice of experts lies between: nothing to compare */
+                if (seen[0] != seen[1]) continue; /* a choice of experts lies between: two curves */
+                const double difference = (side[0] - side[1]) / (2.0 * (double)step);
+                if (fabs(difference - by_tape) > 0.02 * (double)largest + 1e-6 / (double)step)
+                    fail_msg("model %zu, %s: %g by differences, %g by the tape", i, q->p.name, difference, by_tape);
+                compared++;
+                break;
             }
             q->data[at] = x;
             r1i_adapter_turn(t.m->adapter);
-            const double by_tape = (double)kept[q->grad - t.g.memory + at];
-            if (fabs(difference - by_tape) > 0.02 * (double)largest + 2e-4)
-                fail_msg("model %zu, %s: %g by differences, %g by the tape", i, q->p.name, difference, by_tape);
         }
+        assert_true(2 * compared > t.g.n);
         free(kept);
         close_trainee(&t);
         tiny_folder_remove(dir);
