@@ -68,7 +68,7 @@ static void bench(const options *o, const r1i_cpu_kernels *kernels, r1_dtype typ
         kernels->quantise_row(x + r * o->k, o->k, q + r * o->k, d + r * o->k / 32, sum16 + r * o->k / 16);
         r1i_cpu_fine_row(&act, r);
     }
-    const r1i_linear_job job = {r1i_mat_of(y, m, o->n), &act, &w, NULL, false};
+    const r1i_linear_job job = {.y = r1i_mat_of(y, m, o->n), .x = &act, .w = &w};
     const r1i_linear_kernel kernel = strcmp(o->kernel, "q8") == 0 ? kernels->linear_q8[type] : kernels->linear_f32[type];
     double seconds[9];
     enum { REPEATS = sizeof seconds / sizeof seconds[0] };

@@ -1,6 +1,21 @@
 /* The dense SwiGLU feed-forward (architecture.md 2). */
 #include "model/pass.h"
 
+/* Not for a tape and an adapter, which want the two apart, nor for one row, which reads each weight as one stream. */
+bool r1i_ffn_paired(const r1i_pass *p, const r1i_ffn *f) { return p->n > 1 && !p->ex->tape && !f->gate.lora && !f->up.lora; }
+
+int64_t r1i_ffn_jobs(const r1i_pass *p, const r1i_ffn *f, const r1i_act *x, r1i_mat gate, r1i_mat up, r1i_linear_job *jobs)
+{
+    jobs[0] = (r1i_linear_job){.y = gate, .x = x, .w = &f->gate};
+    if (r1i_ffn_paired(p, f)) {
+        jobs[0].up = &f->up;
+        jobs[0].work = up.p;
+        return 1;
+    }
+    jobs[1] = (r1i_linear_job){.y = up, .x = x, .w = &f->up};
+    return 2;
+}
+
 r1_status r1i_block_ffn(const r1i_pass *p, const r1i_ffn *f, r1i_mat h)
 {
     r1i_exec *const ex = p->ex;
@@ -12,13 +27,14 @@ r1_status r1i_block_ffn(const r1i_pass *p, const r1i_ffn *f, r1i_mat h)
 
     const size_t mark = r1i_arena_mark(ex->scratch);
     if ((st = r1i_act_make(ex, &act, h, r1i_act_kind(ex, &f->gate) | r1i_act_kind(ex, &f->up))) != R1_OK) return st;
-    const r1i_linear_job in[2] = {{.y = gate, .x = &act, .w = &f->gate}, {.y = up, .x = &act, .w = &f->up}};
-    if ((st = r1i_linear(ex, in, 2)) != R1_OK) return st;
+    r1i_linear_job in[2];
+    const int64_t n = r1i_ffn_jobs(p, f, &act, gate, up, in);
+    if ((st = r1i_linear(ex, in, n)) != R1_OK) return st;
     r1i_arena_reset(ex->scratch, mark);
 
     r1i_mat mid = gate; /* a tape still wants what the gate was */
     if (ex->tape && (st = r1i_pass_mat(p, p->n, gate.cols, &mid)) != R1_OK) return st;
-    if ((st = r1i_silu_mul(ex, mid, gate, up)) != R1_OK) return st;
+    if (n == 2 && (st = r1i_silu_mul(ex, mid, gate, up)) != R1_OK) return st;
     if ((st = r1i_act_make(ex, &act, mid, r1i_act_kind(ex, &f->down))) != R1_OK) return st;
     const r1i_linear_job out = {.y = p->x, .x = &act, .w = &f->down, .add = true};
     return r1i_linear(ex, &out, 1);

@@ -86,7 +86,7 @@ static widths widths_of(const r1_model *m, const r1i_layer *l, int64_t n)
                     .shared = l->has_shared ? l->shared.gate.rows : 0};
 }
 
-/* Gate and up of every used expert and of the shared one, in one parallel region. gate, up [rows, f]. */
+/* Gate and up of every used expert and of the shared one, in one parallel region; paired, what silu_mul makes of them. gate, up [rows, f]. */
 static r1_status products_in(const r1i_pass *p, const r1i_layer *l, const groups *g, r1i_mat h, r1i_mat gate, r1i_mat up,
                              r1i_mat shared_gate, r1i_mat shared_up)
 {
@@ -116,14 +116,10 @@ static r1_status products_in(const r1i_pass *p, const r1i_layer *l, const groups
         if (n == 0) continue;
         acts[n_acts] = one ? own : r1i_act_rows(&grouped, s, n);
         const r1i_mat y_gate = {gate.p + s * gate.stride, n, w.f, gate.stride}, y_up = {up.p + s * up.stride, n, w.f, up.stride};
-        jobs[n_jobs++] = (r1i_linear_job){.y = y_gate, .x = &acts[n_acts], .w = &l->expert[e].gate};
-        jobs[n_jobs++] = (r1i_linear_job){.y = y_up, .x = &acts[n_acts], .w = &l->expert[e].up};
+        n_jobs += r1i_ffn_jobs(p, &l->expert[e], &acts[n_acts], y_gate, y_up, jobs + n_jobs);
         n_acts++;
     }
-    if (l->has_shared) {
-        jobs[n_jobs++] = (r1i_linear_job){.y = shared_gate, .x = &own, .w = &l->shared.gate};
-        jobs[n_jobs++] = (r1i_linear_job){.y = shared_up, .x = &own, .w = &l->shared.up};
-    }
+    if (l->has_shared) n_jobs += r1i_ffn_jobs(p, &l->shared, &own, shared_gate, shared_up, jobs + n_jobs);
     st = r1i_linear(ex, jobs, n_jobs);
     r1i_arena_reset(ex->scratch, mark);
     return st;
@@ -204,8 +200,8 @@ r1_status r1i_block_moe(const r1i_pass *p, const r1i_layer *l, int64_t index, r1
     r1i_mat mid = gate, shared_mid = shared_gate; /* a tape still wants what the gates were */
     if (ex->tape && (st = r1i_pass_mat(p, w.rows, w.f, &mid)) != R1_OK) return st;
     if (ex->tape && l->has_shared && (st = r1i_pass_mat(p, p->n, w.shared, &shared_mid)) != R1_OK) return st;
-    if ((st = r1i_silu_mul(ex, mid, gate, up)) != R1_OK) return st;
-    if (l->has_shared && (st = r1i_silu_mul(ex, shared_mid, shared_gate, shared_up)) != R1_OK) return st;
+    if (!r1i_ffn_paired(p, &l->expert[0]) && (st = r1i_silu_mul(ex, mid, gate, up)) != R1_OK) return st;
+    if (l->has_shared && !r1i_ffn_paired(p, &l->shared) && (st = r1i_silu_mul(ex, shared_mid, shared_gate, shared_up)) != R1_OK) return st;
     if ((st = r1i_pass_mat(p, w.rows, w.d, &out)) != R1_OK) return st;
     if (l->has_shared && (st = r1i_pass_mat(p, p->n, w.d, &shared_out)) != R1_OK) return st;
     if ((st = products_out(p, l, &g, mid, shared_mid, out, shared_out)) != R1_OK) return st;

@@ -47,6 +47,10 @@ r1_status r1i_block_mla(const r1i_pass *p, const r1i_layer *l, const r1i_kv_laye
 r1_status r1i_block_ffn(const r1i_pass *p, const r1i_ffn *f, r1i_mat h);
 r1_status r1i_block_moe(const r1i_pass *p, const r1i_layer *l, int64_t index, r1i_mat h);
 
+/* The jobs of gate and up at jobs[0], perhaps jobs[1]; their number. One (r1i_ffn_paired) leaves silu(gate) * up in gate, two leave both. */
+bool r1i_ffn_paired(const r1i_pass *p, const r1i_ffn *f);
+int64_t r1i_ffn_jobs(const r1i_pass *p, const r1i_ffn *f, const r1i_act *x, r1i_mat gate, r1i_mat up, r1i_linear_job *jobs);
+
 /* Scratch of each at `rows` rows; attn: what the attention op takes for itself (r1i_op_scratch_bytes). */
 size_t r1i_block_layer_bytes(const r1i_exec *ex, const r1_model *m, const r1i_layer *l, int64_t rows, size_t attn);
 size_t r1i_block_gqa_bytes(const r1i_exec *ex, const r1_model *m, const r1i_layer *l, int64_t rows, size_t attn);

@@ -167,6 +167,13 @@ r1_status r1i_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
         if (j->w->layout != R1I_LAYOUT_PANEL || !r1i_weight_type_ok(j->w->type))
             return r1i_fail(ex->err, R1_ERR_BUG, "linear: weight of type %s is not in panels", r1_dtype_name(j->w->type));
         trace(ex, "linear", j->x->x.rows);
+        if (!j->up) continue;
+        if (j->up->rows != w.rows || j->up->cols != w.cols)
+            return shape_error(ex, "linear", "gate against up", w, (r1i_mat){NULL, j->up->rows, j->up->cols, j->up->cols});
+        if (j->up->layout != R1I_LAYOUT_PANEL || !r1i_weight_type_ok(j->up->type) || j->bias || j->add || !j->work || ex->tape || j->w->lora || j->up->lora)
+            return r1i_fail(ex->err, R1_ERR_BUG, "linear: a gated pair needs panels and room, and takes no bias, sum, low-rank term or tape");
+        trace(ex, "linear", j->x->x.rows);
+        trace(ex, "silu_mul", j->x->x.rows);
     }
     if (ex->tape && n > 0) {
         const r1_status st = tape_linear(ex, jobs, n);

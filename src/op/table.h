@@ -73,13 +73,16 @@ static inline r1i_act r1i_act_rows(const r1i_act *act, int64_t row0, int64_t n)
     return part;
 }
 
-/* One product y = x W^T (+ bias) (+ y). Several jobs run in one parallel region; they must not overlap in y. */
+/* One product y = x W^T (+ bias) (+ y), or a gated pair of them. Several jobs run in one parallel region; they must not overlap in y. */
 typedef struct r1i_linear_job {
     r1i_mat y;                /* [x rows, w rows] */
     const r1i_act *x;         /* [x rows, w cols] */
     const r1i_weight *w;
     const float *bias;        /* [w rows], nullable; added after the chain, one rounding */
     bool add;                 /* y = y + result (residual), one rounding, after the bias */
+    const r1i_weight *up;     /* nullable, of w's shape: y = silu(x W^T) * (x up^T), as silu_mul gives it; no bias, no add,
+                               * no low-rank term, no tape */
+    float *work;              /* with up: y rows * y cols floats, anything afterwards */
 } r1i_linear_job;
 /* Order per output element (n, m):
  *  f32, f16, bf16, fp8 weights, compute f32, and block types with exact activations: acc = 0; k ascending: acc = fmaf(x[k], w[k], acc),

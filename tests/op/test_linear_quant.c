@@ -104,7 +104,7 @@ static float *run(const problem *b, r1i_linear_kernel kernel, int epilogue)
     float *y = take(count * 4);
     memcpy(y, b->y0, (size_t)count * 4);
     const r1i_mat mat = {y, b->m, b->n, b->n + GUARD};
-    const r1i_linear_job job = {mat, &b->act, &b->w, epilogue & WITH_BIAS ? b->bias : NULL, (epilogue & WITH_ADD) != 0};
+    const r1i_linear_job job = {.y = mat, .x = &b->act, .w = &b->w, .bias = epilogue & WITH_BIAS ? b->bias : NULL, .add = (epilogue & WITH_ADD) != 0};
     kernel(&job, cut, panels); /* two ranges, as threads would */
     kernel(&job, 0, cut);
     for (int64_t r = 0; r < b->m; r++)

@@ -136,6 +136,45 @@ static void test_bf16_compute(void **state)
     }
 }
 
+/* silu(gate) * up in one job gives the bytes of two products and silu_mul, however the job is cut: few rows in place, many through the
+ * threads' own rooms. Gate and up may differ in type. */
+static void test_gated_pairs(void **state)
+{
+    (void)state;
+    static const int64_t shapes[][3] = {{1, 17, 40}, {7, 100, 37}, {33, 16, 5}, {129, 1040, 24}, {300, 917, 24}, {513, 500, 8}};
+    r1i_rng rng = {.seed = SEED + 7};
+    for (size_t c = 0; c < sizeof shapes / sizeof *shapes; c++) {
+        const int64_t m = shapes[c][0], n = shapes[c][1];
+        problem gate, up;
+        problem_make(&gate, &rng, types[c % TYPES], m, n, shapes[c][2]);
+        problem_make(&up, &rng, types[c / 2 % TYPES], m, n, shapes[c][2]);
+        for (int i = 0; i < KIT_ISAS; i++)
+            for (int threads = 1; threads <= 3; threads++) {
+                kit k;
+                if (!kit_open(&k, kit_isa[i], threads)) continue;
+                float *const want = run(&k, &gate, 0, m, 0, 0), *const work = kit_floats(m * n), *const got = kit_floats(m * n);
+                r1i_act act;
+                assert_int_equal(r1i_act_make(&k.ex, &act, (r1i_mat){gate.x, m, gate.k, gate.x_stride}, 0), R1_OK);
+                r1i_linear_job job = {.y = r1i_mat_of(work, m, n), .x = &act, .w = &up.w.panel};
+                assert_int_equal(r1i_linear(&k.ex, &job, 1), R1_OK);
+                assert_int_equal(r1i_silu_mul(&k.ex, r1i_mat_of(want, m, n), r1i_mat_of(want, m, n), r1i_mat_of(work, m, n)), R1_OK);
+                job = (r1i_linear_job){.y = r1i_mat_of(got, m, n), .x = &act, .w = &gate.w.panel, .up = &up.w.panel, .work = work};
+                k.traces = 0;
+                assert_int_equal(r1i_linear(&k.ex, &job, 1), R1_OK);
+                assert_int_equal(k.traces, 3); /* counted as what it stands for */
+                assert_bits_equal(got, want, m * n);
+                job.add = true;
+                assert_int_equal(r1i_linear(&k.ex, &job, 1), R1_ERR_BUG);
+                kit_free(want);
+                kit_free(work);
+                kit_free(got);
+                kit_close(&k);
+            }
+        problem_free(&gate);
+        problem_free(&up);
+    }
+}
+
 /* A row alone, among others, with 1, 2 or 3 threads: the same bytes. */
 static void test_neighbours_and_threads(void **state)
 {
@@ -261,8 +300,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ref_against_double),     cmocka_unit_test(test_rows_of_the_table_agree),
         cmocka_unit_test(test_bf16_compute),           cmocka_unit_test(test_neighbours_and_threads),
-        cmocka_unit_test(test_jobs_in_one_region),     cmocka_unit_test(test_another_order_shows),
-        cmocka_unit_test(test_shapes_are_checked),
+        cmocka_unit_test(test_gated_pairs),            cmocka_unit_test(test_jobs_in_one_region),
+        cmocka_unit_test(test_another_order_shows),    cmocka_unit_test(test_shapes_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

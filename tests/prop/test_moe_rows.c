@@ -59,6 +59,13 @@ static int prepared(const recorder *r, int at)
     return at;
 }
 
+/* One row has its gates and ups apart, and SwiGLU after all of them. */
+static int gate_and_up(const recorder *r, int at, int64_t n)
+{
+    at = next(r, next(r, at, "linear", n), "linear", n);
+    return r->rows > 1 ? next(r, at, "silu_mul", n) : at;
+}
+
 static void check_layer(const recorder *r, int64_t layer, int64_t experts)
 {
     const int64_t all = r->rows * r->topk;
@@ -69,12 +76,12 @@ static void check_layer(const recorder *r, int64_t layer, int64_t experts)
         const int64_t n = r->count[layer][e];
         sum += n;
         if (n == 0) continue; /* not chosen: not called */
-        at = next(r, at, "linear", n);
-        at = next(r, at, "linear", n);
+        at = gate_and_up(r, at, n);
     }
     assert_int_equal(sum, all);
-    at = next(r, next(r, at, "linear", r->rows), "linear", r->rows); /* the shared expert */
-    at = prepared(r, next(r, next(r, at, "silu_mul", all), "silu_mul", r->rows));
+    at = gate_and_up(r, at, r->rows); /* the shared expert */
+    if (r->rows == 1) at = next(r, next(r, at, "silu_mul", all), "silu_mul", r->rows);
+    at = prepared(r, at);
     for (int64_t e = 0; e < experts; e++)
         if (r->count[layer][e] > 0) at = next(r, at, "linear", r->count[layer][e]);
     next(r, next(r, at, "linear", r->rows), "moe_combine", r->rows);

@@ -12,7 +12,9 @@ enum {
     MIN_ITEM = 64 * 1024,      /* below, handing out an item costs more than it balances: 2 to 4 us of one row's weights */
     PANEL_STEP = 8,            /* panels that a vector kernel walks side by side for one row */
     ROW_STEP = 24,             /* rows: a multiple of what the register tiles hold */
-    JOBS_A_REGION = 512        /* cut together; a region more for 512 experts does not matter */
+    JOBS_A_REGION = 512,       /* cut together; a region more for 512 experts does not matter */
+    PAIR_ROWS = 256,           /* of an item of a gated pair: what it leaves for its gate stays in the second-level cache */
+    PAIR_FLOATS = 32 * 1024
 };
 
 /* How one job is cut: items = panel ranges x row blocks. */
@@ -33,8 +35,10 @@ typedef struct region {
     int64_t n;
     int shares;
     cut cuts[JOBS_A_REGION];
-    r1i_linear_kernel kernel[JOBS_A_REGION];
+    r1i_linear_kernel kernel[JOBS_A_REGION], up[JOBS_A_REGION];
     share share[SHARES];
+    const r1i_cpu_kernels *kernels;
+    int threads;
 } region;
 
 /* One item of a share, from its front or its back; -1: none is left. */
@@ -60,17 +64,24 @@ static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
 static int64_t panels_of(const r1i_linear_job *j) { return (j->w->rows + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS; }
-static int64_t panel_cost(const r1i_linear_job *j) { return R1I_PANEL_ROWS * j->w->cols; } /* a row */
+static int64_t panel_cost(const r1i_linear_job *j) { return (j->up ? 2 : 1) * R1I_PANEL_ROWS * j->w->cols; } /* a row */
 
 static cut cut_job(const r1i_linear_job *j, int64_t want)
 {
     const int64_t all = panels_of(j), rows = j->x->x.rows;
     cut c = {.panels = all, .rows = rows, .across = 1, .items = rows > 0 ? 1 : 0};
-    if (want == 0 || rows == 0) return c;
-    const int64_t by_cost = want / (panel_cost(j) * rows) + 1;
-    c.panels = min64(all, by_cost >= PANEL_STEP ? by_cost / PANEL_STEP * PANEL_STEP : round_up(by_cost, 4));
-    if (by_cost < 4 && rows > 2 * ROW_STEP)
-        c.rows = min64(rows, max64(2 * ROW_STEP, round_up(want / (panel_cost(j) * c.panels), ROW_STEP)));
+    if (rows == 0 || (want == 0 && !j->up)) return c;
+    if (want > 0) {
+        const int64_t by_cost = want / (panel_cost(j) * rows) + 1;
+        c.panels = min64(all, by_cost >= PANEL_STEP ? by_cost / PANEL_STEP * PANEL_STEP : round_up(by_cost, 4));
+        if (by_cost < 4 && rows > 2 * ROW_STEP)
+            c.rows = min64(rows, max64(2 * ROW_STEP, round_up(want / (panel_cost(j) * c.panels), ROW_STEP)));
+    }
+    if (j->up) {
+        const int64_t blocks = (c.rows + PAIR_ROWS - 1) / PAIR_ROWS; /* of equal size */
+        c.rows = (c.rows + blocks - 1) / blocks;
+        c.panels = min64(c.panels, max64(1, PAIR_FLOATS / (R1I_PANEL_ROWS * c.rows)));
+    }
     c.across = (all + c.panels - 1) / c.panels;
     c.items = c.across * ((rows + c.rows - 1) / c.rows);
     return c;
@@ -99,7 +110,31 @@ static void ask_for(const region *g, int64_t i)
         for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(j->w->data + p * stride + at, 0, 2);
 }
 
-static void linear_item(const region *g, int64_t i)
+/* Where an item of a gated pair, rows from r0 and outputs from `first` on, puts what its gate will meet: a place of the thread's own, taken
+ * again for each item, which memory never sees; else, where the job is too small for that, the output's place in the whole. The result
+ * is where output 0 of the first row would be, inside `work`: the first row's room lies before the threads' places. */
+static r1i_mat pair_room(const region *g, const r1i_linear_job *whole, int64_t r0, int64_t rows, int64_t first, int64_t n, int thread)
+{
+    const int64_t cols = whole->y.cols;
+    if (cols + g->threads * PAIR_FLOATS <= whole->y.rows * cols)
+        return (r1i_mat){whole->work + cols + thread * PAIR_FLOATS - first, rows, cols, n};
+    return r1i_mat_of(whole->work + r0 * cols, rows, cols);
+}
+
+static void pair_item(const region *g, int64_t k, const r1i_linear_job *gate, int64_t r0, int64_t p0, int64_t p1, int thread)
+{
+    const int64_t first = p0 * R1I_PANEL_ROWS, end = min64(gate->w->rows, p1 * R1I_PANEL_ROWS);
+    r1i_linear_job up = *gate;
+    up.w = gate->up;
+    up.y = pair_room(g, &g->jobs[k], r0, gate->y.rows, first, (p1 - p0) * R1I_PANEL_ROWS, thread);
+    g->up[k](&up, p0, p1);
+    for (int64_t r = 0; r < gate->y.rows; r++) {
+        float *const y = gate->y.p + r * gate->y.stride + first;
+        g->kernels->silu_mul_row(y, y, up.y.p + r * up.y.stride + first, end - first);
+    }
+}
+
+static void linear_item(const region *g, int64_t i, int thread)
 {
     const int64_t k = job_of(g, &i);
     const cut *const c = &g->cuts[k];
@@ -110,7 +145,9 @@ static void linear_item(const region *g, int64_t i)
     job.x = &x;
     job.y.p += r0 * job.y.stride;
     job.y.rows = rows;
-    g->kernel[k](&job, p0, min64(p0 + c->panels, panels_of(&job)));
+    const int64_t p1 = min64(p0 + c->panels, panels_of(&job));
+    g->kernel[k](&job, p0, p1);
+    if (job.up) pair_item(g, k, &job, r0, p0, p1, thread);
 }
 
 static void linear_share(void *ctx, int64_t i, int thread)
@@ -121,17 +158,18 @@ static void linear_share(void *ctx, int64_t i, int thread)
     for (int64_t item = take_any(g, own); item >= 0; item = take_any(g, own)) {
         const uint64_t left = atomic_load_explicit(&g->share[own].left, memory_order_relaxed);
         if (left >> 32 < (left & UINT32_MAX)) ask_for(g, (int64_t)(left >> 32)); /* most likely ours */
-        linear_item(g, item);
+        linear_item(g, item, thread);
     }
 }
 
-static r1i_linear_kernel choose(const r1i_exec *ex, const r1i_linear_job *j)
+static r1_status choose(const r1i_exec *ex, const r1i_act *x, r1_dtype type, r1i_linear_kernel *out)
 {
     const r1i_cpu_kernels *const k = ex->backend;
-    const r1_dtype type = j->w->type;
-    if (type == R1_DTYPE_BF16 && (j->x->kinds & R1I_ACT_BF16)) return k->linear_bf16;
-    if (r1i_dtype(type)->block_elems > 1 && (j->x->kinds & R1I_ACT_Q8)) return k->linear_q8[type];
-    return k->linear_f32[type];
+    if (type == R1_DTYPE_BF16 && (x->kinds & R1I_ACT_BF16)) *out = k->linear_bf16;
+    else if (r1i_dtype(type)->block_elems > 1 && (x->kinds & R1I_ACT_Q8)) *out = k->linear_q8[type];
+    else *out = k->linear_f32[type];
+    if (*out) return R1_OK;
+    return r1i_fail(ex->err, R1_ERR_UNSUPPORTED, "linear: no kernel for weights of type %s", r1_dtype_name(type));
 }
 
 static void run_shares(r1i_exec *ex, region *g, int64_t items, int threads)
@@ -148,9 +186,11 @@ static void run_shares(r1i_exec *ex, region *g, int64_t items, int threads)
 static r1_status run_region(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
 {
     const int threads = r1i_pool_threads(ex->pool);
-    region g; /* 25 KiB of stack, written as far as n */
+    region g; /* 29 KiB of stack, written as far as n */
     g.jobs = jobs;
     g.n = n;
+    g.kernels = ex->backend;
+    g.threads = threads;
     int64_t total = 0, items = 0, rows = 0;
     for (int64_t i = 0; i < n; i++) {
         total += panels_of(&jobs[i]) * panel_cost(&jobs[i]) * jobs[i].x->x.rows;
@@ -158,9 +198,9 @@ static r1_status run_region(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
     }
     const int64_t want = threads > 1 ? max64(MIN_ITEM, total / (threads * (rows <= FEW_ROWS ? ITEMS_FEW_ROWS : ITEMS_A_THREAD))) : 0;
     for (int64_t i = 0; i < n; i++) {
-        g.kernel[i] = choose(ex, &jobs[i]);
-        if (!g.kernel[i])
-            return r1i_fail(ex->err, R1_ERR_UNSUPPORTED, "linear: no kernel for weights of type %s", r1_dtype_name(jobs[i].w->type));
+        r1_status st = choose(ex, jobs[i].x, jobs[i].w->type, &g.kernel[i]);
+        if (st == R1_OK && jobs[i].up) st = choose(ex, jobs[i].x, jobs[i].up->type, &g.up[i]);
+        if (st != R1_OK) return st;
         g.cuts[i] = cut_job(&jobs[i], want);
         items += g.cuts[i].items;
     }
