@@ -165,6 +165,7 @@ typedef struct shape { int64_t m, n, k32, k256; } shape;
 static const shape shapes[] = {
     {1, 16, 32, 256},   {1, 100, 896, 512}, {2, 48, 96, 256},   {3, 100, 288, 512},  {4, 16, 64, 768},    {5, 33, 416, 768},
     {6, 17, 32, 256},   {7, 144, 64, 256},   {8, 48, 896, 512}, {33, 36, 512, 512},  {9, 20, 4864, 4864},  {129, 20, 160, 256}, {260, 5, 32, 256},
+    {16, 150, 416, 768}, {31, 72, 288, 512}, {32, 20, 96, 256},
 };
 
 static void check_shape(const r1i_cpu_kernels *rows, int n_rows, r1i_rng *rng, r1_dtype type, size_t i, bool exact)

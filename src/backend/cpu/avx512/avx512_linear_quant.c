@@ -12,9 +12,10 @@
 
 #include "backend/cpu/lanes/quant_tile.h"
 
-enum { MICRO_ROWS = 6, FEW_ROWS = 4 };
+enum { MICRO_ROWS = 6, FEW_ROWS = 4, SOME_ROWS = 32 };
 static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in, int64_t n, const int32_t *row, acc_row *acc);
 static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_rows *in, acc_row *acc);
+static bool some_panels(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_t m0, int64_t rows);
 #include "backend/cpu/lanes/quant_driver.h"
 #include "backend/cpu/lanes/quant_exact.h"
 
@@ -297,6 +298,15 @@ static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_
     if (!few[type][n - 1]) return 0;
     few[type][n - 1](b, in, acc);
     return n;
+}
+
+#include "backend/cpu/avx512/some_rows512.h"
+
+static bool some_panels(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_t m0, int64_t rows)
+{
+    if (rows > SOME_ROWS || !some_type(job->w->type)) return false;
+    for (int64_t p = p0; p < p1; p += SOME_PANELS) driver_some(job, p, (int)(p1 - p < SOME_PANELS ? p1 - p : SOME_PANELS), m0, rows);
+    return true;
 }
 
 /* ---- activations to 8 bits ---- */

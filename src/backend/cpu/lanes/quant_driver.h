@@ -6,6 +6,7 @@
  *   MICRO_ROWS, micro_rows(kind, type, panels, tiles, in, n, row, acc)   add in's groups into acc[row][panel][lane] for some of the n
  *       rows listed, the count returned
  *   FEW_ROWS, few_rows(type, span, rows, in, acc)   the same straight from the panel's bytes, fine terms included; 0: not this type
+ *   some_panels(job, p0, p1, m0, rows)   all of it for a number of rows that has a way of its own; false: not this type or number
  * and what sixteen lanes are (v512.h or v256.h) */
 #ifndef R1I_QUANT_DRIVER_H
 #define R1I_QUANT_DRIVER_H
@@ -142,6 +143,7 @@ static void driver_linear(const r1i_linear_job *job, int64_t p0, int64_t p1)
             while (p < p1 && driver_few(job, p, m, rows)) p++;
             if (p == p1) continue;
         }
+        if (some_panels(job, p0, p1, m, rows)) continue;
         const int64_t step = rows <= DRIVER_ROWS_ALONE ? 1 : TILE_PANELS;
         for (int64_t p = p0; p < p1; p += step) driver_block(job, p, (int)(p1 - p < step ? p1 - p : step), m, rows, kind);
     }
