@@ -23,6 +23,7 @@ r1_status r1i_block_gqa(const r1i_pass *p, const r1i_layer *l, const r1i_kv_laye
         {.y = k, .x = &act, .w = &l->k, .bias = l->k_bias},
         {.y = v, .x = &act, .w = &l->v, .bias = l->v_bias},
     };
+    r1i_ahead_one(p, &l->o, 1);
     if ((st = r1i_linear(ex, qkv, 3)) != R1_OK) return st;
     r1i_arena_reset(ex->scratch, mark);
 
@@ -33,6 +34,7 @@ r1_status r1i_block_gqa(const r1i_pass *p, const r1i_layer *l, const r1i_kv_laye
 
     if ((st = r1i_act_make(ex, &act, o, r1i_act_kind(ex, &l->o))) != R1_OK) return st;
     const r1i_linear_job out = {.y = p->x, .x = &act, .w = &l->o, .add = true};
+    r1i_ahead_ffn(p, l);
     return r1i_linear(ex, &out, 1);
 }
 

@@ -87,6 +87,8 @@ static r1_status project(const r1i_pass *p, const r1i_layer *l, r1i_mat h, r1i_m
     const size_t after_low = r1i_arena_mark(ex->scratch);
     if ((st = r1i_act_make(ex, &act, h, r1i_act_kind(ex, first) | r1i_act_kind(ex, &l->kv_a))) != R1_OK) return st;
     const r1i_linear_job in[2] = {{.y = low_q, .x = &act, .w = first}, {.y = kv, .x = &act, .w = &l->kv_a}};
+    if (low) r1i_ahead_one(p, &l->q_b, 1);
+    else r1i_ahead_one(p, l->k_absorb, p->m->attn.heads);
     if ((st = r1i_linear(ex, in, 2)) != R1_OK) return st;
     r1i_arena_reset(ex->scratch, after_low);
     const r1i_mat latent = r1i_mat_cols(kv, 0, c->kv_lora_rank);
@@ -95,6 +97,7 @@ static r1_status project(const r1i_pass *p, const r1i_layer *l, r1i_mat h, r1i_m
         if ((st = r1i_rmsnorm(ex, low_q, low_q, l->q_a_norm, eps)) != R1_OK) return st;
         if ((st = r1i_act_make(ex, &act, low_q, r1i_act_kind(ex, &l->q_b))) != R1_OK) return st;
         const r1i_linear_job up = {.y = q, .x = &act, .w = &l->q_b};
+        r1i_ahead_one(p, l->k_absorb, p->m->attn.heads);
         st = r1i_linear(ex, &up, 1);
     }
     r1i_arena_reset(ex->scratch, mark);
@@ -193,6 +196,7 @@ static r1_status absorb(const r1i_pass *p, const r1i_layer *l, r1i_mat q, r1i_ma
     const r1i_mat from = {q.p + nope, rows, rope, step}, to = {query.p + c->kv_lora_rank, rows, rope, key};
     if ((st = r1i_gather(p->ex, to, from, index)) != R1_OK) return st;
     r1i_arena_reset(p->ex->scratch, mark);
+    r1i_ahead_one(p, l->v_absorb, heads);
     st = head_products(p, query, key, l->k_absorb, q, step);
     return st == R1_OK && l->kv_b_lora ? low_rank_in(p, l->kv_b_lora, q, step, query) : st;
 }
@@ -201,10 +205,12 @@ static r1_status finish(const r1i_pass *p, const r1i_layer *l, r1i_mat u, r1i_ma
 {
     r1i_act act;
     r1_status st;
+    r1i_ahead_one(p, &l->o, 1);
     if ((st = head_products(p, o, p->m->config.v_head_dim, l->v_absorb, u, p->m->attn.value_dim)) != R1_OK) return st;
     if (l->kv_b_lora && (st = low_rank_out(p, l->kv_b_lora, u, o)) != R1_OK) return st;
     if ((st = r1i_act_make(p->ex, &act, o, r1i_act_kind(p->ex, &l->o))) != R1_OK) return st;
     const r1i_linear_job out = {.y = p->x, .x = &act, .w = &l->o, .add = true};
+    r1i_ahead_ffn(p, l);
     return r1i_linear(p->ex, &out, 1);
 }
 

@@ -16,7 +16,7 @@ int64_t r1i_ffn_jobs(const r1i_pass *p, const r1i_ffn *f, const r1i_act *x, r1i_
     return 2;
 }
 
-r1_status r1i_block_ffn(const r1i_pass *p, const r1i_ffn *f, r1i_mat h)
+r1_status r1i_block_ffn(const r1i_pass *p, const r1i_ffn *f, int64_t index, r1i_mat h)
 {
     r1i_exec *const ex = p->ex;
     r1i_mat gate, up;
@@ -29,6 +29,7 @@ r1_status r1i_block_ffn(const r1i_pass *p, const r1i_ffn *f, r1i_mat h)
     if ((st = r1i_act_make(ex, &act, h, r1i_act_kind(ex, &f->gate) | r1i_act_kind(ex, &f->up))) != R1_OK) return st;
     r1i_linear_job in[2];
     const int64_t n = r1i_ffn_jobs(p, f, &act, gate, up, in);
+    r1i_ahead_one(p, &f->down, 1);
     if ((st = r1i_linear(ex, in, n)) != R1_OK) return st;
     r1i_arena_reset(ex->scratch, mark);
 
@@ -37,6 +38,7 @@ r1_status r1i_block_ffn(const r1i_pass *p, const r1i_ffn *f, r1i_mat h)
     if (n == 2 && (st = r1i_silu_mul(ex, mid, gate, up)) != R1_OK) return st;
     if ((st = r1i_act_make(ex, &act, mid, r1i_act_kind(ex, &f->down))) != R1_OK) return st;
     const r1i_linear_job out = {.y = p->x, .x = &act, .w = &f->down, .add = true};
+    r1i_ahead_layer(p, index + 1);
     return r1i_linear(ex, &out, 1);
 }
 

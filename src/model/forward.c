@@ -23,6 +23,21 @@ r1_status r1i_pass_mat(const r1i_pass *p, int64_t rows, int64_t cols, r1i_mat *o
     return st;
 }
 
+void r1i_ahead_ffn(const r1i_pass *p, const r1i_layer *l)
+{
+    if (l->moe) r1i_ahead_one(p, &l->router, 1);
+    else r1i_ahead_two(p, &l->dense.gate, &l->dense.up);
+}
+
+void r1i_ahead_layer(const r1i_pass *p, int64_t index)
+{
+    const r1_model *const m = p->m;
+    const r1i_layer *const l = &m->layer[index < m->config.num_hidden_layers ? index : 0];
+    if (index >= m->config.num_hidden_layers) r1i_ahead_one(p, &m->head, 1); /* after an MTP layer, too */
+    else if (m->attn.mla) r1i_ahead_two(p, m->config.q_lora_rank > 0 ? &l->q_a : &l->q, &l->kv_a);
+    else r1i_ahead(p->ex, p->n, (const r1i_weights[]){{&l->q, 1}, {&l->k, 1}, {&l->v, 1}}, 3);
+}
+
 /* ---- beginning ------------------------------------------------------------------------------------------------------ */
 
 static r1_status check_batch(const r1_model *m, const r1i_batch *b, const int32_t *token, r1_error *err)
@@ -83,7 +98,7 @@ static r1_status run_layer(const r1i_pass *p, const r1i_layer *l, int64_t index,
     r1i_arena_reset(p->ex->scratch, mark);
     if ((st = r1i_pass_mat(p, p->n, p->x.cols, &h)) != R1_OK) return st;
     if ((st = r1i_rmsnorm(p->ex, h, p->x, l->ffn_norm, eps)) != R1_OK) return st;
-    st = l->moe ? r1i_block_moe(p, l, index, h) : r1i_block_ffn(p, &l->dense, h);
+    st = l->moe ? r1i_block_moe(p, l, index, h) : r1i_block_ffn(p, &l->dense, index, h);
     r1i_arena_reset(p->ex->scratch, mark);
     return st;
 }
@@ -165,6 +180,7 @@ r1_status r1i_pass_head(const r1i_pass *p, r1i_mat normed, r1i_mat logits)
     }
     if ((st = r1i_act_make(p->ex, &act, rows, r1i_act_kind(p->ex, &p->m->head))) != R1_OK) return st;
     const r1i_linear_job job = {.y = logits, .x = &act, .w = &p->m->head};
+    r1i_ahead_layer(p, 0); /* of the next token */
     st = r1i_linear(p->ex, &job, 1);
     r1i_arena_reset(p->ex->scratch, mark);
     return st;

@@ -86,6 +86,19 @@ static widths widths_of(const r1_model *m, const r1i_layer *l, int64_t n)
                     .shared = l->has_shared ? l->shared.gate.rows : 0};
 }
 
+/* The products of products_out, for threads that wait. */
+static void ahead_out(const r1i_pass *p, const r1i_layer *l, const groups *g)
+{
+    enum { MOST = 32 };
+    r1i_weights w[MOST];
+    int64_t n = 0;
+    if (p->n * p->m->route.topk >= MOST) return;
+    for (int64_t e = 0; e < p->m->route.experts; e++)
+        if (g->begin[e + 1] > g->begin[e]) w[n++] = (r1i_weights){&l->expert[e].down, 1};
+    if (l->has_shared) w[n++] = (r1i_weights){&l->shared.down, 1};
+    r1i_ahead(p->ex, p->n, w, n);
+}
+
 /* Gate and up of every used expert and of the shared one, in one parallel region; paired, what silu_mul makes of them. gate, up [rows, f]. */
 static r1_status products_in(const r1i_pass *p, const r1i_layer *l, const groups *g, r1i_mat h, r1i_mat gate, r1i_mat up,
                              r1i_mat shared_gate, r1i_mat shared_up)
@@ -120,6 +133,7 @@ static r1_status products_in(const r1i_pass *p, const r1i_layer *l, const groups
         n_acts++;
     }
     if (l->has_shared) n_jobs += r1i_ffn_jobs(p, &l->shared, &own, shared_gate, shared_up, jobs + n_jobs);
+    ahead_out(p, l, g);
     st = r1i_linear(ex, jobs, n_jobs);
     r1i_arena_reset(ex->scratch, mark);
     return st;
@@ -138,7 +152,7 @@ static size_t products_in_bytes(const r1i_exec *ex, const r1_model *m, const r1i
 
 /* Down of every used expert into out [rows, d] and of the shared one into shared_out [n, d]. */
 static r1_status products_out(const r1i_pass *p, const r1i_layer *l, const groups *g, r1i_mat mid, r1i_mat shared_mid, r1i_mat out,
-                              r1i_mat shared_out)
+                              r1i_mat shared_out, int64_t index)
 {
     const widths w = widths_of(p->m, l, p->n);
     r1i_exec *const ex = p->ex;
@@ -166,6 +180,7 @@ static r1_status products_out(const r1i_pass *p, const r1i_layer *l, const group
         if ((st = r1i_act_make(ex, &own, shared_mid, r1i_act_kind(ex, &l->shared.down))) != R1_OK) return st;
         jobs[n_jobs++] = (r1i_linear_job){.y = shared_out, .x = &own, .w = &l->shared.down};
     }
+    r1i_ahead_layer(p, index + 1);
     st = r1i_linear(ex, jobs, n_jobs);
     r1i_arena_reset(ex->scratch, mark);
     return st;
@@ -204,7 +219,7 @@ r1_status r1i_block_moe(const r1i_pass *p, const r1i_layer *l, int64_t index, r1
     if (l->has_shared && !r1i_ffn_paired(p, &l->shared) && (st = r1i_silu_mul(ex, shared_mid, shared_gate, shared_up)) != R1_OK) return st;
     if ((st = r1i_pass_mat(p, w.rows, w.d, &out)) != R1_OK) return st;
     if (l->has_shared && (st = r1i_pass_mat(p, p->n, w.d, &shared_out)) != R1_OK) return st;
-    if ((st = products_out(p, l, &g, mid, shared_mid, out, shared_out)) != R1_OK) return st;
+    if ((st = products_out(p, l, &g, mid, shared_mid, out, shared_out, index)) != R1_OK) return st;
     return r1i_moe_combine(ex, p->x, out, g.slot, g.weight, p->m->route.topk, shared_out);
 }
 

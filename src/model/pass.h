@@ -18,6 +18,17 @@ typedef struct r1i_pass {
     r1i_mat cos, sin;       /* [n, rope_dim / 2] */
 } r1i_pass;
 
+/* ---- what is read next: said before each product, so that threads which wait begin with it ---------------------------- */
+
+static inline void r1i_ahead_one(const r1i_pass *p, const r1i_weight *w, int64_t n) { r1i_ahead(p->ex, p->n, &(r1i_weights){w, n}, 1); }
+static inline void r1i_ahead_two(const r1i_pass *p, const r1i_weight *a, const r1i_weight *b)
+{
+    r1i_ahead(p->ex, p->n, (const r1i_weights[]){{a, 1}, {b, 1}}, 2);
+}
+/* The feed-forward of l; layer `index`, or the head behind the last one. */
+void r1i_ahead_ffn(const r1i_pass *p, const r1i_layer *l);
+void r1i_ahead_layer(const r1i_pass *p, int64_t index);
+
 /* ---- scratch ------------------------------------------------------------------------------------------------------- */
 
 static inline size_t r1i_take_bytes(int64_t n, size_t size) { return r1i_align_up((size_t)n * size, R1I_ALIGN); }
@@ -44,7 +55,7 @@ r1_status r1i_block_layer(const r1i_pass *p, const r1i_layer *l, int64_t index, 
 r1_status r1i_block_gqa(const r1i_pass *p, const r1i_layer *l, const r1i_kv_layer *kv, r1i_mat h);
 r1_status r1i_block_mla(const r1i_pass *p, const r1i_layer *l, const r1i_kv_layer *kv, r1i_mat h);
 /* x += feed-forward(h). */
-r1_status r1i_block_ffn(const r1i_pass *p, const r1i_ffn *f, r1i_mat h);
+r1_status r1i_block_ffn(const r1i_pass *p, const r1i_ffn *f, int64_t index, r1i_mat h);
 r1_status r1i_block_moe(const r1i_pass *p, const r1i_layer *l, int64_t index, r1i_mat h);
 
 /* The jobs of gate and up at jobs[0], perhaps jobs[1]; their number. One (r1i_ffn_paired) leaves silu(gate) * up in gate, two leave both. */

@@ -183,6 +183,11 @@ r1_status r1i_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
     return st == R1_OK ? low_ranks(ex, jobs, n) : st;
 }
 
+void r1i_ahead(r1i_exec *ex, int64_t rows, const r1i_weights *w, int64_t n)
+{
+    if (ex->ops->ahead) ex->ops->ahead(ex, rows, w, n);
+}
+
 r1_status r1i_scale(r1i_exec *ex, r1i_mat x, float s)
 {
     if (!view_ok(x)) return shape_error(ex, "scale", "view", x, x);

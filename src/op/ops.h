@@ -18,6 +18,8 @@ r1_status r1i_rmsnorm(r1i_exec *ex, r1i_mat y, r1i_mat x, const float *g, float 
 /* Which arithmetic a job gets follows from what its activations were prepared for: 8-bit ones meet block types, bf16 ones scalar
  * types; where the kind is missing (a router in f32 under compute bf16) both stay f32. */
 r1_status r1i_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n);
+/* Said before one r1i_linear: what the one after it reads. Only time hangs on it; saying nothing, or wrong, is allowed. */
+void r1i_ahead(r1i_exec *ex, int64_t rows, const r1i_weights *w, int64_t n);
 /* Scratch that one r1i_linear call takes for the low-rank terms of its weights, at most: the sum over them of this (0 without one). */
 size_t r1i_low_rank_bytes(const r1i_exec *ex, const r1i_weight *w, int64_t rows);
 r1_status r1i_scale(r1i_exec *ex, r1i_mat x, float s);

@@ -98,6 +98,12 @@ typedef struct r1i_linear_job {
  *  compute bf16: scalar weights come in BF16 panels (the loader rounds f32, f16 and fp8 ones); bf16 activations; plain C and AVX2
  *     the same chain of fmaf over the rounded values, AVX-512 BF16 the instruction's own order by pairs; K is cut nowhere. */
 
+/* n weights one after the other: of several products that run in one parallel region, in its order. */
+typedef struct r1i_weights {
+    const r1i_weight *w;
+    int64_t n;
+} r1i_weights;
+
 /* Rows of one sequence inside a packed batch: batch rows [first, first + n), positions pos0, pos0 + 1, ... */
 typedef struct r1i_run {
     int64_t first, n, pos0;
@@ -233,6 +239,8 @@ typedef struct r1i_ops {
     /* Fill act->q.. / act->bf16 for act->kinds from act->x (buffers are allocated by the front). */
     r1_status (*prepare)(r1i_exec *ex, const r1i_act *act);
     r1_status (*linear)(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n);
+    /* Nullable. The region of products after the next will read these, with `rows` rows: threads that wait may begin to. */
+    void (*ahead)(r1i_exec *ex, int64_t rows, const r1i_weights *w, int64_t n);
     /* cos, sin [n, dim / 2] f32 of position pos[i] * inv_freq[k] (double), times mag. */
     r1_status (*rope_table)(r1i_exec *ex, r1i_mat cos, r1i_mat sin, const int64_t *pos, const double *inv_freq, float mag);
     /* Rotate in place `heads` heads of width `dim` of each row; head h starts at column h * head_stride. Pair (a, b):

@@ -1,7 +1,9 @@
 /* The thread pool: every item once, whatever the number of threads; results visible to the caller afterwards. */
 #include "support/test.h"
 
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/pool.h"
 
@@ -81,9 +83,33 @@ static void test_create_and_destroy(void **state)
     r1i_pool_destroy(pool);
 }
 
+/* What threads read while they wait ends where it was said to end, and nothing else comes of it. */
+static void test_ahead(void **state)
+{
+    (void)state;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint8_t *const m = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(m != MAP_FAILED);
+    assert_int_equal(mprotect(m + 2 * page, page, PROT_NONE), 0);
+    r1i_pool *pool;
+    assert_int_equal(r1i_pool_create(NULL, 3, &pool, NULL), R1_OK);
+    for (int r = 0; r < 500; r++) {
+        for (int t = 0; t < 3; t++) {
+            const size_t bytes = (size_t)(r * 131 + t * 17) % (2 * page);
+            r1i_pool_ahead(pool, t, m + 2 * page - bytes, bytes);
+        }
+        run_rounds(pool, 2);
+    }
+    for (int t = 0; t < 3; t++) r1i_pool_ahead(pool, t, NULL, 0);
+    run_rounds(pool, 2);
+    r1i_pool_destroy(pool);
+    r1i_pool_ahead(NULL, 0, m, page);
+    munmap(m, 3 * page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_thread_counts), cmocka_unit_test(test_sleeping_workers_wake),
-                                       cmocka_unit_test(test_create_and_destroy)};
+                                       cmocka_unit_test(test_create_and_destroy), cmocka_unit_test(test_ahead)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,6 +70,24 @@ static void test_greedy(void **state)
     assert_int_equal(sample(*state, &p, z, 5, 0), 4);
 }
 
+/* Rows longer than what is searched at a time, a handful of values, so that the largest occurs often. */
+static void test_greedy_is_the_first(void **state)
+{
+    enum { N = 5000 };
+    static float z[N];
+    const r1_sampling p = plain(0.0f);
+    r1i_rng rng = {7, 0};
+    for (int round = 0; round < 400; round++) {
+        const int64_t n = 1 + (int64_t)(r1i_rng_double(&rng) * (N - 1)), values = round % 5 == 0 ? 3 : 3000;
+        int64_t best = 0;
+        for (int64_t i = 0; i < n; i++) {
+            z[i] = (float)(int64_t)(r1i_rng_double(&rng) * (double)values) - 2.0f * (float)values;
+            if (z[i] > z[best]) best = i;
+        }
+        assert_int_equal(sample(*state, &p, z, n, 0), best);
+    }
+}
+
 static void test_bad_logits(void **state)
 {
     fixture *const f = *state;
@@ -325,7 +343,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-        T(test_defaults), T(test_greedy), T(test_bad_logits), T(test_bias), T(test_penalties), T(test_truncation),
+        T(test_defaults), T(test_greedy), T(test_greedy_is_the_first), T(test_bad_logits), T(test_bias), T(test_penalties), T(test_truncation),
         T(test_top_p_edges), T(test_distribution), T(test_counter), T(test_checks), T(test_top_logprobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@ enum {
     MIN_ITEM = 64 * 1024,      /* below, handing out an item costs more than it balances: 2 to 4 us of one row's weights */
     PANEL_STEP = 8,            /* panels that a vector kernel walks side by side for one row */
     ROW_STEP = 24,             /* rows: a multiple of what the register tiles hold */
+    AHEAD_BYTES = 256 * 1024,  /* of the next region, while a thread waits: 10 us of one thread's reading, a quarter of a second-level cache */
     JOBS_A_REGION = 512,       /* cut together; a region more for 512 experts does not matter */
     PAIR_ROWS = 256,           /* of an item of a gated pair: what it leaves for its gate stays in the second-level cache */
     PAIR_FLOATS = 32 * 1024
@@ -65,6 +66,12 @@ static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 static int64_t round_up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
 static int64_t panels_of(const r1i_linear_job *j) { return (j->w->rows + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS; }
 static int64_t panel_cost(const r1i_linear_job *j) { return (j->up ? 2 : 1) * R1I_PANEL_ROWS * j->w->cols; } /* a row */
+
+/* Multiply-adds of an item, in a region of `total` whose jobs have at most `rows` rows; 0: one thread, one item. */
+static int64_t wanted(int threads, int64_t total, int64_t rows)
+{
+    return threads > 1 ? max64(MIN_ITEM, total / (threads * (rows <= FEW_ROWS ? ITEMS_FEW_ROWS : ITEMS_A_THREAD))) : 0;
+}
 
 static cut cut_job(const r1i_linear_job *j, int64_t want)
 {
@@ -172,10 +179,15 @@ static r1_status choose(const r1i_exec *ex, const r1i_act *x, r1_dtype type, r1i
     return r1i_fail(ex->err, R1_ERR_UNSUPPORTED, "linear: no kernel for weights of type %s", r1_dtype_name(type));
 }
 
+static int shares_of(int threads, int64_t items)
+{
+    const int most = threads < SHARES ? threads : SHARES;
+    return most > items ? (int)max64(items, 1) : most;
+}
+
 static void run_shares(r1i_exec *ex, region *g, int64_t items, int threads)
 {
-    g->shares = threads < SHARES ? threads : SHARES;
-    if (g->shares > items) g->shares = (int)max64(items, 1);
+    g->shares = shares_of(threads, items);
     for (int s = 0; s < g->shares; s++) {
         const uint64_t begin = (uint64_t)(items * s / g->shares), end = (uint64_t)(items * (s + 1) / g->shares);
         atomic_init(&g->share[s].left, begin << 32 | end);
@@ -196,7 +208,7 @@ static r1_status run_region(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
         total += panels_of(&jobs[i]) * panel_cost(&jobs[i]) * jobs[i].x->x.rows;
         rows = max64(rows, jobs[i].x->x.rows);
     }
-    const int64_t want = threads > 1 ? max64(MIN_ITEM, total / (threads * (rows <= FEW_ROWS ? ITEMS_FEW_ROWS : ITEMS_A_THREAD))) : 0;
+    const int64_t want = wanted(threads, total, rows);
     for (int64_t i = 0; i < n; i++) {
         r1_status st = choose(ex, jobs[i].x, jobs[i].w->type, &g.kernel[i]);
         if (st == R1_OK && jobs[i].up) st = choose(ex, jobs[i].x, jobs[i].up->type, &g.up[i]);
@@ -215,4 +227,54 @@ r1_status r1i_cpu_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
         if (st != R1_OK) return st;
     }
     return R1_OK;
+}
+
+/* ---- what comes next ---------------------------------------------------------------------------------------------------- */
+
+/* One row's product with w, as far as the cut looks at it. */
+static const r1i_act one_row = {.x = {.rows = 1}};
+static r1i_linear_job coming(const r1i_weight *w) { return (r1i_linear_job){.x = &one_row, .w = w}; }
+
+/* The panel where an item of the region begins, and of which weight. */
+static int64_t item_begins(const r1i_weights *list, int64_t want, int64_t item, const r1i_weight **w)
+{
+    for (;; list++)
+        for (int64_t i = 0; i < list->n; i++) {
+            const r1i_linear_job j = coming(&list->w[i]);
+            const cut c = cut_job(&j, want);
+            *w = &list->w[i];
+            if (item < c.items) return item * c.panels;
+            item -= c.items;
+        }
+}
+
+/* Each thread's share of the region that will read these weights, cut as run_region will cut it. Several rows have so much to compute that
+ * memory waits for them. */
+void r1i_cpu_ahead(r1i_exec *ex, int64_t rows, const r1i_weights *list, int64_t n)
+{
+    const int threads = r1i_pool_threads(ex->pool);
+    int64_t total = 0, items = 0;
+    if (threads == 1 || rows != 1) return;
+    for (int64_t k = 0; k < n; k++)
+        for (int64_t i = 0; i < list[k].n; i++) {
+            const r1i_linear_job j = coming(&list[k].w[i]);
+            total += panels_of(&j) * panel_cost(&j);
+        }
+    const int64_t want = wanted(threads, total, 1);
+    for (int64_t k = 0; k < n; k++)
+        for (int64_t i = 0; i < list[k].n; i++) {
+            const r1i_linear_job j = coming(&list[k].w[i]);
+            items += cut_job(&j, want).items;
+        }
+    const int shares = total < INLINE ? 0 : shares_of(threads, items);
+    for (int t = 0; t < threads; t++) {
+        if (t >= shares) {
+            r1i_pool_ahead(ex->pool, t, NULL, 0);
+            continue;
+        }
+        const r1i_weight *w = NULL;
+        const int64_t panel = item_begins(list, want, items * t / shares, &w), stride = (int64_t)r1i_panel_stride(w->type, w->cols);
+        const int64_t bytes = min64(AHEAD_BYTES, (w->rows + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS * stride - panel * stride);
+        r1i_pool_ahead(ex->pool, t, w->data + panel * stride, (size_t)bytes);
+    }
 }

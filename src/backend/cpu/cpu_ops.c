@@ -162,6 +162,7 @@ static const r1i_ops ops = {
     .rmsnorm = rmsnorm,
     .prepare = prepare,
     .linear = r1i_cpu_linear,
+    .ahead = r1i_cpu_ahead,
     .rope_table = rope_table,
     .rope = rope,
     .kv_write = r1i_cpu_kv_write,
