@@ -12,6 +12,25 @@ enum { SLICE = 128 }; /* rows of logits at a time: 128 x 129,280 x 4 bytes = 63 
 
 static int64_t slice_of(const r1i_stepper_params *p) { return p->max_rows < SLICE ? p->max_rows : SLICE; }
 
+/* Rows of a pass. Each pass meets all weights anew (turned, read, their gradients read and written), so it is halved only while a layer's
+ * activations are more than a shared cache holds and still outweigh its weights several times. */
+static int64_t pass_of(const r1_model *m, const r1i_stepper_params *p)
+{
+    const size_t near = (size_t)16 << 20, times = 3;
+    r1i_param_count count;
+    r1i_config_count(&m->config, &count);
+    const uint64_t tables = (uint64_t)(m->config.vocab_size * m->config.hidden_size) * (m->config.tie_word_embeddings ? 1 : 2);
+    const uint64_t layer = (count.total > tables ? count.total - tables : 0) / (uint64_t)m->config.num_hidden_layers * sizeof(float);
+    int64_t rows = p->pass_rows > 0 && p->pass_rows < p->max_rows ? p->pass_rows : p->max_rows;
+    while (p->pass_rows == 0 && rows / 2 >= p->max_positions) {
+        r1i_tape_bytes tape;
+        r1i_forward_tape_bytes(m, rows, p->max_positions, 1, p->recompute, &tape);
+        if (tape.layer <= near || tape.layer / 2 < times * layer) break;
+        rows /= 2;
+    }
+    return rows > p->max_positions || p->max_rows < p->max_positions ? rows : p->max_positions;
+}
+
 /* The head as it meets the logits' gradient; its type alone matters here. */
 static r1i_weight turned_head(const r1_model *m, const uint8_t *data)
 {
@@ -31,12 +50,15 @@ static size_t head_bytes(const r1_model *m, const r1i_stepper_params *p)
 /* Pages of every sequence apart: at worst each token is one. */
 static int64_t pages_of(const r1i_stepper_params *p) { return p->max_rows; }
 
+/* Of a pass: at worst each row is a sequence. */
+static size_t runs_bytes(int64_t rows) { return r1i_align_up((size_t)rows * sizeof(r1i_run), R1I_ALIGN); }
+
 uint64_t r1i_stepper_bytes(const r1_model *model, const r1i_stepper_params *p, int threads)
 {
     r1i_tape_bytes tape;
-    r1i_forward_tape_bytes(model, p->max_rows, p->max_positions, threads, p->recompute, &tape);
+    r1i_forward_tape_bytes(model, pass_of(model, p), p->max_positions, threads, p->recompute, &tape);
     const int64_t documents = (p->max_rows + p->max_positions - 1) / p->max_positions; /* touched pages: about those of full sequences */
-    return tape.act + tape.shadow + head_bytes(model, p) + r1i_kv_bytes(model, p->cache_type, p->max_rows + documents * R1I_PAGE);
+    return tape.act + tape.shadow + runs_bytes(pass_of(model, p)) + head_bytes(model, p) + r1i_kv_bytes(model, p->cache_type, p->max_rows + documents * R1I_PAGE);
 }
 
 static r1_status create(r1i_stepper *s, const r1i_stepper_params *p, r1_error *err)
@@ -44,8 +66,9 @@ static r1_status create(r1i_stepper *s, const r1i_stepper_params *p, r1_error *e
     const r1_model *const m = s->model;
     const int64_t slice = slice_of(p);
     r1i_tape_bytes tape;
-    r1i_forward_tape_bytes(m, p->max_rows, p->max_positions, r1i_pool_threads(s->ex.pool), p->recompute, &tape);
-    r1_status st = r1i_arena_create(&s->act, "activations", &s->env, tape.act, err);
+    s->pass_rows = pass_of(m, p);
+    r1i_forward_tape_bytes(m, s->pass_rows, p->max_positions, r1i_pool_threads(s->ex.pool), p->recompute, &tape);
+    r1_status st = r1i_arena_create(&s->act, "activations", &s->env, tape.act + runs_bytes(s->pass_rows), err);
     if (st != R1_OK || (st = r1i_arena_create(&s->head, "logits", &s->env, head_bytes(m, p), err)) != R1_OK) return st;
     s->logits = r1i_mat_of(r1i_arena_take(&s->head, (size_t)slice * (size_t)m->config.vocab_size * sizeof(float), err), slice, m->config.vocab_size);
     s->lse = r1i_arena_take(&s->head, (size_t)slice * sizeof *s->lse, err);
@@ -185,6 +208,15 @@ static r1_status check(const r1i_stepper *s, const r1i_train_rows *rows, r1_erro
 {
     if (rows->batch.n > s->max_rows)
         return r1i_fail(err, R1_ERR_USAGE, "a micro-batch of %lld tokens, at most %lld expected", (long long)rows->batch.n, (long long)s->max_rows);
+    int64_t row = 0;
+    for (int64_t i = 0; i < rows->batch.n_runs; i++) {
+        const r1i_run *const run = &rows->batch.runs[i];
+        if (run->first != row || run->n < 1 || run->n > s->pass_rows)
+            return r1i_fail(err, R1_ERR_USAGE, "a sequence of %lld tokens at row %lld, at most %lld at row %lld expected", (long long)run->n, (long long)run->first,
+                            (long long)s->pass_rows, (long long)row);
+        row += run->n;
+    }
+    if (row != rows->batch.n) return r1i_fail(err, R1_ERR_USAGE, "a micro-batch of %lld tokens, its sequences have %lld", (long long)rows->batch.n, (long long)row);
     for (int64_t i = 0; i < rows->batch.n; i++)
         if (rows->target[i] < 0 || rows->target[i] >= s->n_defined)
             return r1i_fail(err, R1_ERR_RANGE, "target id %d of row %lld, 0 to %lld expected", (int)rows->target[i], (long long)i, (long long)s->n_defined - 1);
@@ -258,16 +290,37 @@ static r1_status run_rows(r1i_stepper *s, const r1i_train_rows *rows, double *lo
     return g ? r1i_tape_backward(&s->ex, &s->tape) : R1_OK;
 }
 
+/* Runs [from, ..) that fit into a pass together, at least one; `runs` takes them with rows of the pass. */
+static r1i_train_rows next_pass(const r1i_stepper *s, const r1i_train_rows *rows, int64_t from, r1i_run *runs)
+{
+    const r1i_run *const all = rows->batch.runs;
+    const int64_t first = all[from].first;
+    r1i_train_rows pass = {.batch = {.token = rows->batch.token + first, .runs = runs}, .target = rows->target + first, .weight = rows->weight + first};
+    r1i_batch *const b = &pass.batch;
+    while (from + b->n_runs < rows->batch.n_runs && (b->n_runs == 0 || b->n + all[from + b->n_runs].n <= s->pass_rows)) {
+        runs[b->n_runs] = all[from + b->n_runs];
+        runs[b->n_runs].first -= first;
+        b->n += runs[b->n_runs++].n;
+    }
+    return pass;
+}
+
 r1_status r1i_stepper_run(r1i_stepper *s, const r1i_train_rows *rows, double *loss, double *mtp_loss, float *logprob, const r1i_probe *router,
                           r1_error *err)
 {
     const size_t mark = r1i_arena_mark(&s->act);
-    const r1_status st = check(s, rows, err);
-    if (st != R1_OK || rows->batch.n == 0) return st;
+    r1_status st = check(s, rows, err);
     s->ex.err = err;
     s->ex.tape = s->gradients ? &s->tape : NULL;
-    const r1_status done = run_rows(s, rows, loss, mtp_loss, logprob, router);
-    if (s->gradients) r1i_tape_clear(&s->tape, mark);
-    else s->act.used = mark;
-    return done;
+    for (int64_t run = 0; run < rows->batch.n_runs && st == R1_OK;) {
+        r1i_run *const runs = r1i_arena_take(&s->act, runs_bytes(s->pass_rows), err);
+        if (!runs) return R1_ERR_NOMEM;
+        const r1i_train_rows pass = next_pass(s, rows, run, runs);
+        const int64_t first = rows->batch.runs[run].first;
+        run += pass.batch.n_runs;
+        st = run_rows(s, &pass, loss, mtp_loss, logprob ? logprob + first : NULL, router);
+        if (s->gradients) r1i_tape_clear(&s->tape, mark);
+        else s->act.used = mark;
+    }
+    return st;
 }

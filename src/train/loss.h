@@ -1,5 +1,6 @@
 /* One micro-batch: the forward pass with a tape, the fused head with its cross-entropy, the walk back. The logits of the whole batch
- * never exist: the head works on a slice of rows at a time. */
+ * never exist: the head works on a slice of rows at a time. Nor do all activations where caches are better used with fewer: whole sequences
+ * take turns, a pass at a time, which moves no bit. */
 #ifndef R1I_LOSS_H
 #define R1I_LOSS_H
 
@@ -24,7 +25,7 @@ typedef struct r1i_stepper {
     r1i_mat logits;           /* [slice, vocab_size] */
     double *lse;              /* [slice] */
     float *coef;              /* [slice] */
-    int64_t max_rows, n_defined;
+    int64_t max_rows, pass_rows, n_defined;
     float temperature;
     float mtp_weight;         /* 0: none */
     bool mtp_detach;          /* the trunk gets no gradient from the MTP loss */
@@ -34,6 +35,7 @@ typedef struct r1i_stepper {
 typedef struct r1i_stepper_params {
     int64_t max_rows;         /* tokens of a micro-batch */
     int64_t max_positions;    /* of the longest sequence */
+    int64_t pass_rows;        /* tokens of a pass, or one sequence; 0: what suits the caches */
     int64_t n_defined;        /* ids that the tokenizer defines; 0: all */
     float temperature;        /* of the log-softmax; 0: 1 */
     float balance_alpha;      /* sequence balance loss of the routers */

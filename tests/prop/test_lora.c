@@ -269,11 +269,10 @@ static void test_zero(void **state)
         open_trainee(&t, path, &w, true);
         run(&t, 0, SEQUENCES, &loss, with);
         r1_model *base;
-        r1i_stepper s;
+        trainee u = {.pool = t.pool};
         assert_ok(r1_model_open(path, NULL, NULL, &base, &t.err), &t.err);
         const r1i_stepper_params sp = {.max_rows = ROWS, .max_positions = 128};
-        assert_ok(r1i_stepper_create(&s, base, NULL, t.pool, &sp, NULL, &t.err), &t.err);
-        trainee u = {.s = s};
+        assert_ok(r1i_stepper_create(&u.s, base, NULL, t.pool, &sp, NULL, &t.err), &t.err);
         run(&u, 0, SEQUENCES, &loss, without);
         assert_memory_equal(with, without, ALL * sizeof *with);
         r1i_stepper_destroy(&u.s);
