@@ -20,7 +20,7 @@ r1_status r1i_pass_mat(const r1i_pass *p, int64_t rows, int64_t cols, r1i_mat *o
     float *mem;
     const r1_status st = r1i_pass_take(p, rows * cols, sizeof *mem, &mem);
     *out = r1i_mat_of(mem, rows, cols);
-    return st;
+    return st == R1_OK ? r1i_tape_block_add(p->ex, mem, (size_t)(rows * cols) * sizeof *mem) : st;
 }
 
 void r1i_ahead_ffn(const r1i_pass *p, const r1i_layer *l)

@@ -20,6 +20,7 @@ static r1_status take_groups(const r1i_pass *p, groups *g)
     r1_status st;
     if ((st = r1i_pass_take(p, all, sizeof *g->expert, &g->expert)) != R1_OK) return st;
     if ((st = r1i_pass_take(p, all, sizeof *g->weight, &g->weight)) != R1_OK) return st;
+    if ((st = r1i_tape_block_add(p->ex, g->weight, (size_t)all * sizeof *g->weight)) != R1_OK) return st;
     if ((st = r1i_pass_take(p, all, sizeof *g->slot, &g->slot)) != R1_OK) return st;
     if ((st = r1i_pass_take(p, all, sizeof *g->row, &g->row)) != R1_OK) return st;
     return r1i_pass_take(p, p->m->route.experts + 1, sizeof *g->begin, &g->begin);

@@ -4,7 +4,14 @@
 #include "op/ops.h"
 #include "op/tape.h"
 
-static r1i_mat grad(const r1i_tape *t, r1i_mat m) { return r1i_tape_grad_mat(t, m); }
+static r1i_mat grad(r1i_tape *t, r1i_mat m) { return r1i_tape_grad_mat(t, m); }
+/* Whether the gradient of m alone is to be written, not added to. */
+static bool opens(r1i_tape *t, r1i_mat m)
+{
+    bool assign;
+    r1i_tape_open(t, &m, 1, &assign);
+    return assign;
+}
 static float *param(const r1i_tape *t, const r1i_record *r, const void *data) { return t->param_grad(t->user, data, r->side); }
 
 static size_t floats(int64_t n) { return r1i_align_up((size_t)n * sizeof(float), R1I_ALIGN); }
@@ -21,7 +28,7 @@ static int64_t round_of(const r1i_record *r, int64_t i)
 
 static size_t linear_bytes(const r1i_record *r)
 {
-    size_t sum = 8 * r1i_align_up((size_t)r->n * sizeof(r1i_act), R1I_ALIGN); /* the lists */
+    size_t sum = 10 * r1i_align_up((size_t)r->n * sizeof(r1i_act), R1I_ALIGN); /* the lists */
     for (int64_t i = 0; i < r->n; i++) {
         const r1i_tape_job *const j = &r->job[i];
         uint64_t bytes = 0;
@@ -39,6 +46,8 @@ typedef struct lists {
     r1i_act *act, *turn; /* of each job's dy; of those that run together */
     r1i_linear_job *job;
     r1i_grad_product *product;
+    r1i_mat *input;
+    bool *assign;
 } lists;
 
 static r1_status take(r1i_exec *ex, r1i_arena *work, int64_t n, size_t size, void *out)
@@ -55,7 +64,8 @@ static r1_status take_lists(r1i_exec *ex, r1i_arena *a, int64_t n, lists *l)
     if ((st = take(ex, a, n, sizeof *l->transposed, &l->transposed)) != R1_OK) return st;
     if ((st = take(ex, a, n, sizeof *l->act, &l->act)) != R1_OK || (st = take(ex, a, n, sizeof *l->turn, &l->turn)) != R1_OK) return st;
     if ((st = take(ex, a, n, sizeof *l->job, &l->job)) != R1_OK) return st;
-    return take(ex, a, n, sizeof *l->product, &l->product);
+    if ((st = take(ex, a, n, sizeof *l->product, &l->product)) != R1_OK || (st = take(ex, a, n, sizeof *l->input, &l->input)) != R1_OK) return st;
+    return take(ex, a, n, sizeof *l->assign, &l->assign);
 }
 
 /* What each job's gradient becomes before it meets the transposed weights: as it is, or rounded like the forward's inputs. */
@@ -91,9 +101,11 @@ static r1_status inputs(r1i_exec *ex, r1i_tape *t, const r1i_record *r, const li
         int64_t n = 0;
         for (int64_t i = 0; i < r->n; i++) {
             if (round_of(r, i) != round) continue;
-            l->job[n] = (r1i_linear_job){.y = grad(t, r->job[i].x), .x = &l->act[i], .w = &l->transposed[i], .add = true};
-            n++;
+            l->input[n] = r->job[i].x;
+            l->job[n++] = (r1i_linear_job){.x = &l->act[i], .w = &l->transposed[i]};
         }
+        r1i_tape_open(t, l->input, n, l->assign);
+        for (int64_t i = 0; i < n; i++) l->job[i].y = grad(t, l->input[i]), l->job[i].add = !l->assign[i];
         if ((st = ex->ops->linear(ex, l->job, n)) != R1_OK) return st;
         done += n;
     }
@@ -126,7 +138,9 @@ static r1_status back_rmsnorm(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
 {
     float *const rms = r1i_arena_take(&t->work, floats(r->x.rows), ex->err);
     if (!rms) return R1_ERR_NOMEM;
-    return ex->ops->grad->rmsnorm(ex, grad(t, r->x), grad(t, r->y), r->saved, r->vec, r->scalar, param(t, r, r->vec), r->flag, rms);
+    const r1i_mat dy = grad(t, r->y);
+    const bool assign = r->flag || opens(t, r->x);
+    return ex->ops->grad->rmsnorm(ex, grad(t, r->x), dy, r->saved, r->vec, r->scalar, param(t, r, r->vec), assign, rms);
 }
 
 /* The inverse rotation, in place. */
@@ -145,9 +159,10 @@ static r1_status back_attention(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
     const size_t want = r1i_grad_attention_work(&r->attn, r->x.rows, r->runs, r->n_runs, r1i_pool_threads(ex->pool));
     float *const work = r1i_arena_take(&t->work, want * sizeof *work, ex->err);
     if (!work) return R1_ERR_NOMEM;
+    const bool assign = opens(t, r->x);
     const r1i_mat dk = grad(t, r->z), dv = r->attn.mla ? r1i_mat_cols(dk, 0, r->attn.value_dim) : grad(t, r->saved);
     const r1i_mat v = r->attn.mla ? r1i_mat_cols(r->keys, 0, r->attn.value_dim) : r->values;
-    return ex->ops->grad->attention(ex, &r->attn, grad(t, r->x), dk, dv, grad(t, r->y), r->x, r->keys, v, r->y, r->runs, r->n_runs, work);
+    return ex->ops->grad->attention(ex, &r->attn, grad(t, r->x), dk, dv, grad(t, r->y), r->x, r->keys, v, r->y, r->runs, r->n_runs, assign, work);
 }
 
 static r1_status back_router(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
@@ -159,9 +174,26 @@ static r1_status back_router(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
 static r1_status back_combine(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
 {
     const r1i_mat dy = grad(t, r->y);
-    const r1_status st = r->z.p ? ex->ops->grad->add(ex, grad(t, r->z), dy) : R1_OK;
+    const bool assign = r->z.p && opens(t, r->z);
+    const r1_status st = r->z.p ? ex->ops->grad->add(ex, grad(t, r->z), dy, assign) : R1_OK;
     if (st != R1_OK) return st;
+    (void)opens(t, r->x); /* both are written whole */
+    (void)opens(t, r1i_mat_of((float *)(uintptr_t)r->weight, dy.rows, r->n));
     return ex->ops->grad->moe_combine(ex, grad(t, r->x), r1i_tape_grad(t, r->weight), dy, r->x, r->index, r->weight, r->n);
+}
+
+static r1_status back_silu_mul(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
+{
+    const r1i_mat dy = grad(t, r->y);
+    const bool assign = r->flag || opens(t, r->x), assign_up = opens(t, r->z);
+    return ex->ops->grad->silu_mul(ex, grad(t, r->x), grad(t, r->z), dy, r->saved, r->z, assign, assign_up);
+}
+
+static r1_status back_gather(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
+{
+    const r1i_mat dy = grad(t, r->y);
+    const bool assign = opens(t, r->x);
+    return ex->ops->grad->scatter(ex, grad(t, r->x), dy, r->index, assign);
 }
 
 static r1_status make_work(const r1i_exec *ex, r1i_tape *t, int64_t from);
@@ -171,7 +203,7 @@ static r1_status walk(r1i_exec *ex, r1i_tape *t, int64_t from);
 static r1_status back_layer(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
 {
     const size_t mark = t->act->used;
-    const int64_t records = t->n, regions = t->n_regions;
+    const int64_t records = t->n, regions = t->n_regions, blocks = t->n_blocks;
     const r1i_record layer = *r; /* the list of records may move */
     for (int64_t i = 0; i < layer.x.rows; i++)
         memcpy(layer.x.p + i * layer.x.stride, layer.saved.p + i * layer.saved.stride, (size_t)layer.x.cols * sizeof *layer.x.p);
@@ -182,7 +214,7 @@ static r1_status back_layer(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
     if (st == R1_OK) st = walk(ex, t, records);
     t->n = records;
     t->n_regions = regions;
-    t->current = -1;
+    t->n_blocks = blocks;
     t->act->used = mark;
     return st;
 }
@@ -195,9 +227,9 @@ static r1_status back(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
     case R1I_TAPE_RMSNORM: return back_rmsnorm(ex, t, r);
     case R1I_TAPE_ROPE: return back_rope(ex, t, r);
     case R1I_TAPE_ATTENTION: return back_attention(ex, t, r);
-    case R1I_TAPE_SILU_MUL: return g->silu_mul(ex, grad(t, r->x), grad(t, r->z), grad(t, r->y), r->saved, r->z, r->flag);
+    case R1I_TAPE_SILU_MUL: return back_silu_mul(ex, t, r);
     case R1I_TAPE_ROUTER: return back_router(ex, t, r);
-    case R1I_TAPE_GATHER: return g->scatter(ex, grad(t, r->x), grad(t, r->y), r->index);
+    case R1I_TAPE_GATHER: return back_gather(ex, t, r);
     case R1I_TAPE_COMBINE: return back_combine(ex, t, r);
     case R1I_TAPE_SCALE: return ex->ops->scale(ex, grad(t, r->y), r->scalar);
     case R1I_TAPE_LAYER: return back_layer(ex, t, r);
@@ -233,21 +265,12 @@ static r1_status make_work(const r1i_exec *ex, r1i_tape *t, int64_t from)
     return r1i_arena_create(&t->work, "backward", &t->env, most, ex->err);
 }
 
-/* A layer's gradients begin at zero when the walk enters it. */
-static void enter(const r1i_exec *ex, r1i_tape *t, int64_t region)
-{
-    if (!t->region[region].layer || t->current == region) return;
-    const size_t end = region + 1 < t->n_regions ? t->region[region + 1].begin : t->act->used;
-    r1i_pool_zero(ex->pool, t->shadow.base + t->shared_bytes, end - t->region[region].begin);
-    t->current = region;
-}
-
 static r1_status walk(r1i_exec *ex, r1i_tape *t, int64_t from)
 {
     r1_status st = R1_OK;
     for (int64_t i = t->n; i-- > from && st == R1_OK;) {
-        enter(ex, t, t->record[i].region);
         st = back(ex, t, &t->record[i]);
+        r1i_tape_close(t, i);
         r1i_arena_reset(&t->work, 0);
     }
     return st;
@@ -256,5 +279,6 @@ static r1_status walk(r1i_exec *ex, r1i_tape *t, int64_t from)
 r1_status r1i_tape_backward(r1i_exec *ex, r1i_tape *t)
 {
     const r1_status st = make_work(ex, t, 0);
+    t->pool = ex->pool;
     return st == R1_OK ? walk(ex, t, 0) : st;
 }

@@ -141,7 +141,7 @@ static r1_status low_ranks(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
         const r1i_lora *const l = jobs[i].w->lora;
         if (!l) continue;
         float *const p = r1i_arena_take(ex->scratch, (size_t)(jobs[i].x->x.rows * l->a.rows) * sizeof *p, ex->err);
-        if (!p) return R1_ERR_NOMEM;
+        if (!p || r1i_tape_block_add(ex, p, (size_t)(jobs[i].x->x.rows * l->a.rows) * sizeof *p) != R1_OK) return R1_ERR_NOMEM;
         x[k] = (r1i_act){.x = jobs[i].x->x, .row = jobs[i].x->row};
         t[k] = (r1i_act){.x = r1i_mat_of(p, jobs[i].x->x.rows, l->a.rows), .row = jobs[i].x->row};
         down[k] = (r1i_linear_job){.y = t[k].x, .x = &x[k], .w = &l->a};

@@ -180,7 +180,7 @@ typedef struct r1i_grad_product {
 } r1i_grad_product;
 
 /* The backward twins. Rows ascending means that an element's sum over rows is one chain that begins with what it held. Sums over columns: 16 lanes
- * (column mod 16), folded as in rmsnorm. dy, dx: gradients of the loss by y, by x. */
+ * (column mod 16), folded as in rmsnorm. dy, dx: gradients of the loss by y, by x. (+)=: added, or with `assign` in place of what was there. */
 static inline r1_dtype r1i_transposed_type(const r1i_weight *w) { return w->type == R1_DTYPE_BF16 ? R1_DTYPE_BF16 : R1_DTYPE_F32; }
 
 typedef struct r1i_grad_ops {
@@ -200,24 +200,24 @@ typedef struct r1i_grad_ops {
     /* s = 1 / rms(x); h = x * s; t = (sum of g * dy * h) / cols; dx (+)= s * (g * dy - h * t); dg (nullable) += dy * h, rows ascending.
      * assign: dx is dy's place and is replaced. rms: [rows] scratch. */
     r1_status (*rmsnorm)(r1i_exec *ex, r1i_mat dx, r1i_mat dy, r1i_mat x, const float *g, float eps, float *dg, bool assign, float *rms);
-    /* o = 1 / (1 + exp(-g)): dg (+)= dy * u * (o * (1 + g * (1 - o))); du += dy * (g * o). */
-    r1_status (*silu_mul)(r1i_exec *ex, r1i_mat dg, r1i_mat du, r1i_mat dy, r1i_mat g, r1i_mat u, bool assign);
+    /* o = 1 / (1 + exp(-g)): dg (+)= dy * u * (o * (1 + g * (1 - o))); du (+)= dy * (g * o). */
+    r1_status (*silu_mul)(r1i_exec *ex, r1i_mat dg, r1i_mat du, r1i_mat dy, r1i_mat g, r1i_mat u, bool assign, bool assign_up);
     /* Every run begins at position 0. k [n, kv_heads * key_dim] and v as they were read from the cache (MLA: v is the first value_dim columns of k
      * and dv of dk). Per run and head: P = softmax of the scores recomputed, D = sum(do * o), dS = P * (do . v - D) * scale;
-     * dq += dS k, j ascending; dk = sum over queries ascending of dS q, dv of P do; heads of a group are added ascending. */
+     * dq (+)= dS k, j ascending; dk = sum over queries ascending of dS q, dv of P do; heads of a group are added ascending. */
     r1_status (*attention)(r1i_exec *ex, const r1i_attn_shape *s, r1i_mat dq, r1i_mat dk, r1i_mat dv, r1i_mat d_o, r1i_mat q, r1i_mat k,
-                           r1i_mat v, r1i_mat o, const r1i_run *runs, int64_t n_runs, float *work);
+                           r1i_mat v, r1i_mat o, const r1i_run *runs, int64_t n_runs, bool assign, float *work);
     /* dlogits += through the gates (dweight [n, topk]) and through the sequence balance loss: alpha * sum_e f_e P_e per run, f_e = E / (topk T) times
      * the rows whose unbiased best contain e, P_e = mean over rows of score / sum of scores, gradient through P alone.
      * *balance (nullable) += the loss's value. */
     r1_status (*router)(r1i_exec *ex, const r1i_router_shape *s, r1i_mat dlogits, r1i_mat logits, const int32_t *expert, const float *dweight,
                         float alpha, const r1i_run *runs, int64_t n_runs, double *balance);
-    /* dx[index[i]] += dy[i], i ascending. */
-    r1_status (*scatter)(r1i_exec *ex, r1i_mat dx, r1i_mat dy, const int32_t *index);
+    /* dx[index[i]] += dy[i], i ascending; assign: dx begins at zero, whatever it holds. */
+    r1_status (*scatter)(r1i_exec *ex, r1i_mat dx, r1i_mat dy, const int32_t *index, bool assign);
     /* dout[slot[i, j]] = weight[i, j] * dy[i]; dweight[i, j] = sum(dy[i] * out[slot[i, j]]). */
     r1_status (*moe_combine)(r1i_exec *ex, r1i_mat dout, float *dweight, r1i_mat dy, r1i_mat out, const int32_t *slot, const float *weight, int64_t topk);
-    /* y += x */
-    r1_status (*add)(r1i_exec *ex, r1i_mat y, r1i_mat x);
+    /* y (+)= x */
+    r1_status (*add)(r1i_exec *ex, r1i_mat y, r1i_mat x, bool assign);
     /* g (f32 panels of the table) row token[i] += dy[i], i ascending. */
     r1_status (*embed)(r1i_exec *ex, float *g, r1i_mat dy, const int32_t *token);
     /* In place, per row: logit z -> coef * (exp(z * inv_temperature - lse) - [id == target]), 0 for ids >= n_defined. coef [rows] holds

@@ -1,11 +1,12 @@
 /* Recording: room for records, copies of what a forward overwrites, the shadow where gradients lie. */
 #include "op/tape.h"
 
+#include <assert.h>
 #include <string.h>
 
 r1_status r1i_tape_create(r1i_tape *t, r1i_arena *act, bool recompute, size_t layer_bytes, const r1_env *env, r1_error *err)
 {
-    *t = (r1i_tape){.act = act, .recompute = recompute, .layer_bytes = layer_bytes, .current = -1};
+    *t = (r1i_tape){.act = act, .recompute = recompute, .layer_bytes = layer_bytes};
     (void)err;
     if (env) t->env = *env;
     act->held = true;
@@ -18,6 +19,7 @@ void r1i_tape_destroy(r1i_tape *t)
     r1i_arena_destroy(&t->shadow);
     r1i_arena_destroy(&t->work);
     r1i_release(&t->env, t->record, (size_t)t->room * sizeof *t->record);
+    r1i_release(&t->env, t->block, (size_t)t->room_blocks * sizeof *t->block);
     r1i_release(&t->env, t->region, (size_t)t->room_regions * sizeof *t->region);
     *t = (r1i_tape){0};
 }
@@ -25,8 +27,7 @@ void r1i_tape_destroy(r1i_tape *t)
 void r1i_tape_clear(r1i_tape *t, size_t mark)
 {
     t->n = 0;
-    t->n_regions = 0;
-    t->current = -1;
+    t->n_regions = t->n_blocks = 0;
     t->act->used = mark;
 }
 
@@ -77,11 +78,96 @@ static const r1i_tape_region *region_at(const r1i_tape *t, size_t at)
     return &t->region[lo];
 }
 
-float *r1i_tape_grad(const r1i_tape *t, const float *activation)
+/* ---- blocks -------------------------------------------------------------------------------------------------------------- */
+
+r1_status r1i_tape_block_add(r1i_exec *ex, const void *p, size_t bytes)
 {
-    const size_t at = (size_t)((uintptr_t)activation - (uintptr_t)t->act->base);
+    r1i_tape *const t = ex->tape;
+    if (!t || t->n_regions == 0 || !t->region[t->n_regions - 1].layer) return R1_OK;
+    if (t->n_blocks == t->room_blocks) {
+        const int64_t room = t->room_blocks ? 2 * t->room_blocks : 256;
+        r1i_tape_block *const bigger = r1i_alloc(&t->env, (size_t)room * sizeof *bigger);
+        if (!bigger) return r1i_fail(ex->err, R1_ERR_NOMEM, "tape of %lld blocks", (long long)t->n_blocks);
+        if (t->n_blocks) memcpy(bigger, t->block, (size_t)t->n_blocks * sizeof *bigger);
+        r1i_release(&t->env, t->block, (size_t)t->room_blocks * sizeof *t->block);
+        t->block = bigger;
+        t->room_blocks = room;
+    }
+    t->block[t->n_blocks++] = (r1i_tape_block){.begin = (size_t)((uintptr_t)p - (uintptr_t)t->act->base), .bytes = bytes, .first = t->n};
+    return R1_OK;
+}
+
+/* The block of a layer that holds an offset of the scratch. */
+static r1i_tape_block *block_at(const r1i_tape *t, size_t at)
+{
+    int64_t lo = 0, hi = t->n_blocks;
+    while (hi - lo > 1) {
+        const int64_t mid = lo + (hi - lo) / 2;
+        if (t->block[mid].begin <= at) lo = mid;
+        else hi = mid;
+    }
+    assert(hi > lo && t->block[lo].begin <= at && at < t->block[lo].begin + t->block[lo].bytes);
+    return &t->block[lo];
+}
+
+/* The lowest place that no live block has. Never past the sum of all blocks, so a layer's bytes are room enough. */
+static void place(r1i_tape *t, r1i_tape_block *b)
+{
+    const size_t bytes = r1i_align_up(b->bytes, R1I_ALIGN);
+    b->shadow = t->shared_bytes;
+    for (int64_t i = t->n_blocks; i-- > 0;) {
+        const r1i_tape_block *const o = &t->block[i];
+        const size_t end = o->shadow + r1i_align_up(o->bytes, R1I_ALIGN);
+        if (!o->live || o->shadow >= b->shadow + bytes || end <= b->shadow) continue;
+        b->shadow = end;
+        i = t->n_blocks;
+    }
+    b->live = true;
+}
+
+static size_t offset_of(const r1i_tape *t, const float *activation) { return (size_t)((uintptr_t)activation - (uintptr_t)t->act->base); }
+
+float *r1i_tape_grad(r1i_tape *t, const float *activation)
+{
+    const size_t at = offset_of(t, activation);
     const r1i_tape_region *const r = region_at(t, at);
-    return (float *)(void *)(t->shadow.base + (r->layer ? t->shared_bytes : r->shadow) + (at - r->begin));
+    if (!r->layer) return (float *)(void *)(t->shadow.base + r->shadow + (at - r->begin));
+    r1i_tape_block *const b = block_at(t, at);
+    if (!b->live) {
+        place(t, b);
+        r1i_pool_zero(t->pool, t->shadow.base + b->shadow, b->bytes);
+    }
+    return (float *)(void *)(t->shadow.base + b->shadow + (at - b->begin));
+}
+
+/* What of a block the views give, marking them where assign is not NULL. */
+static size_t given(const r1i_tape *t, const r1i_tape_block *b, const r1i_mat *m, int64_t n, bool *assign)
+{
+    size_t bytes = 0;
+    for (int64_t k = 0; k < n; k++) {
+        const size_t from = offset_of(t, m[k].p);
+        if (from < b->begin || from >= b->begin + b->bytes) continue;
+        bytes += (size_t)(m[k].rows * m[k].cols) * sizeof *m[k].p;
+        if (assign) assign[k] = true;
+    }
+    return bytes;
+}
+
+void r1i_tape_open(r1i_tape *t, const r1i_mat *m, int64_t n, bool *assign)
+{
+    for (int64_t i = 0; i < n; i++) assign[i] = false;
+    for (int64_t i = 0; i < n; i++) {
+        const size_t at = offset_of(t, m[i].p);
+        r1i_tape_block *const b = region_at(t, at)->layer ? block_at(t, at) : NULL;
+        if (!b || b->live || given(t, b, m, n, NULL) != b->bytes) continue;
+        (void)given(t, b, m, n, assign);
+        place(t, b);
+    }
+}
+
+void r1i_tape_close(r1i_tape *t, int64_t i)
+{
+    for (int64_t k = t->n_blocks; k-- > 0 && t->block[k].first >= i;) t->block[k].live = false;
 }
 
 static bool more_room(r1i_tape *t)
@@ -106,7 +192,7 @@ r1i_record *r1i_tape_add(r1i_exec *ex, r1i_tape_op op)
     if (t->n_regions == 0 && open_region(t, false, ex->err) != R1_OK) return NULL;
     t->region[0].begin = 0;
     r1i_record *const r = &t->record[t->n++];
-    *r = (r1i_record){.op = op, .side = t->side, .region = t->n_regions - 1};
+    *r = (r1i_record){.op = op, .side = t->side};
     return r;
 }
 
@@ -139,7 +225,7 @@ r1_status r1i_tape_copy(r1i_exec *ex, r1i_mat m, r1i_mat *out)
 r1_status r1i_tape_zero(r1i_tape *t, r1i_pool *pool, r1_error *err)
 {
     t->shared_bytes = 0;
-    t->current = -1;
+    t->pool = pool;
     for (int64_t i = 0; i < t->n_regions; i++) {
         if (t->region[i].layer) continue;
         t->region[i].shadow = t->shared_bytes;

@@ -1,11 +1,12 @@
 /* The tape: what a forward pass did, so that it can be walked backwards. Fronts append a record when the exec has a tape; the
  * model has no backward code of its own. Activations stay in the exec's (held) scratch, and a shadow holds the gradient of each of their
- * floats at an offset of its own, so a view of an activation (columns, rows, a slice of experts) is a view of its gradient. Only one layer's
- * gradients live at a time: layers are regions of the scratch that take turns in one part of the shadow; the residual stream and what
- * else reaches beyond a layer has its own part. With `recompute` a layer keeps its input alone and runs again when the walk comes to it.
+ * floats at a place of its own, so a view of an activation (columns, rows, a slice of experts) is a view of its gradient. Within a layer
+ * a matrix (a block) has a place in the shadow only from the first op of the walk back that gives to it until the op that made it is through:
+ * little lives at a time, and mostly in caches. The residual stream and what else reaches beyond a layer has its own part. With `recompute`
+ * a layer keeps its input alone and runs again when the walk comes to it.
  *
  * Gradients of activations begin at zero and every backward op adds to them, in the reverse order of the tape; where an op
- * ran in place it replaces them. Gradients of parameters accumulate over calls, rows ascending, one chain of fmaf an element: cutting a
+ * ran in place, or is the first to give to a block and gives to all of it, it replaces them. Gradients of parameters accumulate over calls, rows ascending, one chain of fmaf an element: cutting a
  * batch between sequences moves no bit. */
 #ifndef R1I_TAPE_H
 #define R1I_TAPE_H
@@ -22,6 +23,13 @@ typedef struct r1i_tape_region {
     size_t begin, shadow;
     bool layer;
 } r1i_tape_region;
+
+/* A matrix of a layer: bytes [begin, begin + bytes) of the scratch. */
+typedef struct r1i_tape_block {
+    size_t begin, bytes, shadow; /* shadow: where its gradient lies while it is live */
+    int64_t first;            /* no earlier record knows it */
+    bool live;
+} r1i_tape_block;
 
 /* Runs a layer again with the tape, its input restored to the residual stream. */
 typedef r1_status (*r1i_tape_redo_fn)(const void *layer);
@@ -46,7 +54,6 @@ typedef struct r1i_record {
     int64_t n, dim, step;
     float scalar;
     bool flag, side;
-    int64_t region;           /* that was open when it was made */
     r1i_tape_redo_fn redo;    /* LAYER: x the residual stream, saved its rows at the layer's input */
     const void *layer;
     r1i_attn_shape attn;
@@ -66,8 +73,11 @@ typedef struct r1i_tape {
     r1i_arena *act;           /* the forward's scratch: held while the tape is in use */
     r1i_arena shadow;         /* of the shared regions, then of one layer; grows to what a step needs */
     r1i_tape_region *region;
-    int64_t n_regions, room_regions, current; /* current: the layer whose gradients lie in the shadow, -1 none */
+    int64_t n_regions, room_regions;
+    r1i_tape_block *block;    /* of all layers, ascending */
+    int64_t n_blocks, room_blocks;
     size_t shared_bytes, layer_bytes;         /* of the shadow; layer_bytes: the largest layer so far */
+    r1i_pool *pool;           /* of the walk back */
     bool recompute;
     r1i_arena work;           /* temporaries of one backward op */
     r1i_record *record;
@@ -96,9 +106,17 @@ r1_status r1i_tape_end_layer(r1i_exec *ex);
 /* A layer that runs without the tape now and with it later: keeps x's rows. `layer` stays valid until the walk back. */
 r1_status r1i_tape_later(r1i_exec *ex, r1i_mat x, r1i_tape_redo_fn redo, const void *layer);
 
-/* The gradient of an activation: same shape and stride, in the shadow. */
-float *r1i_tape_grad(const r1i_tape *t, const float *activation);
-static inline r1i_mat r1i_tape_grad_mat(const r1i_tape *t, r1i_mat m) { return (r1i_mat){r1i_tape_grad(t, m.p), m.rows, m.cols, m.stride}; }
+/* Whoever takes memory of the scratch for an activation within a layer says so, before the op that writes it. R1_ERR_NOMEM. */
+r1_status r1i_tape_block_add(r1i_exec *ex, const void *p, size_t bytes);
+/* The gradient of an activation: same shape and stride, in the shadow; zero if nobody has given to its block. */
+float *r1i_tape_grad(r1i_tape *t, const float *activation);
+static inline r1i_mat r1i_tape_grad_mat(r1i_tape *t, r1i_mat m) { return (r1i_mat){r1i_tape_grad(t, m.p), m.rows, m.cols, m.stride}; }
+
+/* m[n], apart from each other, are about to be given to, all at once: assign[i] says that its block has nothing yet and gets all of its floats
+ * from them, which must then be written, not added. */
+void r1i_tape_open(r1i_tape *t, const r1i_mat *m, int64_t n, bool *assign);
+/* The walk is through with record i: what no earlier record knows loses its place. */
+void r1i_tape_close(r1i_tape *t, int64_t i);
 
 /* Fronts: room for one more record, zeroed, or NULL (err filled). */
 r1i_record *r1i_tape_add(r1i_exec *ex, r1i_tape_op op);

@@ -216,7 +216,7 @@ static void attention_back(kit *k, digests *d, const r1i_attn_shape *s)
     float *const work = kit_floats((int64_t)r1i_grad_attention_work(s, LEN, &run, 1, 1));
     assert_int_equal(k->ex.ops->grad->attention(&k->ex, s, r1i_mat_of(dq, LEN, qc), r1i_mat_of(dk, LEN, kc), r1i_mat_of(dv, LEN, vc),
                                                 r1i_mat_of(in[4], LEN, oc), r1i_mat_of(in[0], LEN, qc), r1i_mat_of(in[1], LEN, kc),
-                                                r1i_mat_of(in[2], LEN, vc), r1i_mat_of(in[3], LEN, oc), &run, 1, work), R1_OK);
+                                                r1i_mat_of(in[2], LEN, vc), r1i_mat_of(in[3], LEN, oc), &run, 1, false, work), R1_OK);
     r1i_checksum_begin(&c);
     feed(&c, dq, LEN * qc);
     feed(&c, dk, LEN * kc);
@@ -261,7 +261,7 @@ static void rows_back(kit *k, digests *d)
     assert_int_equal(ops->rmsnorm(&k->ex, dxm, dym, xm, gain, 1e-6f, dg, false, rms), R1_OK);
     feed(&c, dx, N * C);
     feed(&c, dg, C);
-    assert_int_equal(ops->silu_mul(&k->ex, dgm, dxm, dym, xm, um, false), R1_OK);
+    assert_int_equal(ops->silu_mul(&k->ex, dgm, dxm, dym, xm, um, false, false), R1_OK);
     feed(&c, dx, N * C);
     feed(&c, dg, N * C);
     assert_int_equal(r1i_logsumexp(&k->ex, xm, C - 7, 0.9f, lse), R1_OK);

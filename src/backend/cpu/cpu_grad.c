@@ -279,7 +279,7 @@ typedef struct grad_args {
     const int32_t *index;
     int64_t n;
     float scalar;
-    bool assign;
+    bool assign, assign_up;
     void (*item)(const struct grad_args *a, int64_t i0, int64_t i1);
     int64_t all, block;
 } grad_args;
@@ -345,38 +345,65 @@ static r1_status rmsnorm(r1i_exec *ex, r1i_mat dx, r1i_mat dy, r1i_mat x, const 
 static void silu_rows(const grad_args *a, int64_t r0, int64_t r1)
 {
     for (int64_t r = r0; r < r1; r++)
-        a->k->silu_mul_row(row_of(a->dx, r), row_of(a->du, r), row_of(a->dy, r), row_of(a->x, r), row_of(a->u, r), a->x.cols, a->assign);
+        a->k->silu_mul_row(row_of(a->dx, r), row_of(a->du, r), row_of(a->dy, r), row_of(a->x, r), row_of(a->u, r), a->x.cols, a->assign, a->assign_up);
 }
-static r1_status silu_mul(r1i_exec *ex, r1i_mat dg, r1i_mat du, r1i_mat dy, r1i_mat g, r1i_mat u, bool assign)
+static r1_status silu_mul(r1i_exec *ex, r1i_mat dg, r1i_mat du, r1i_mat dy, r1i_mat g, r1i_mat u, bool assign, bool assign_up)
 {
-    grad_args a = {.dx = dg, .du = du, .dy = dy, .x = g, .u = u, .assign = assign};
+    grad_args a = {.dx = dg, .du = du, .dy = dy, .x = g, .u = u, .assign = assign, .assign_up = assign_up};
     return run(ex, &a, g.rows, row_block(ex, g.rows), silu_rows);
-}
-
-static void scatter_columns(const grad_args *a, int64_t c0, int64_t c1)
-{
-    for (int64_t r = 0; r < a->dy.rows; r++) {
-        if (r + R1I_GRAD_AHEAD < a->dy.rows) r1i_grad_ahead(row_of(a->dx, a->index[r + R1I_GRAD_AHEAD]) + c0, c1 - c0);
-        float *restrict const to = row_of(a->dx, a->index[r]);
-        const float *restrict const from = row_of(a->dy, r);
-        for (int64_t c = c0; c < c1; c++) to[c] += from[c];
-    }
-}
-static r1_status scatter(r1i_exec *ex, r1i_mat dx, r1i_mat dy, const int32_t *index)
-{
-    grad_args a = {.dx = dx, .dy = dy, .index = index};
-    return run(ex, &a, dy.cols, strip(ex, dy.cols), scatter_columns);
 }
 
 static void add_rows(const grad_args *a, int64_t r0, int64_t r1)
 {
     for (int64_t r = r0; r < r1; r++)
-        for (int64_t c = 0; c < a->dx.cols; c++) row_of(a->dx, r)[c] += row_of(a->dy, r)[c];
+        for (int64_t c = 0; c < a->dx.cols; c++) row_of(a->dx, r)[c] = (a->assign ? 0.0f : row_of(a->dx, r)[c]) + row_of(a->dy, r)[c];
 }
-static r1_status add(r1i_exec *ex, r1i_mat y, r1i_mat x)
+static r1_status add(r1i_exec *ex, r1i_mat y, r1i_mat x, bool assign)
 {
-    grad_args a = {.dx = y, .dy = x};
+    grad_args a = {.dx = y, .dy = x, .assign = assign};
     return run(ex, &a, y.rows, row_block(ex, y.rows), add_rows);
+}
+
+/* Rows of dy by the row that they go to, ascending: those of row r are order[first[r]] to order[first[r + 1] - 1]. */
+static int32_t *sort_index(const int32_t *index, int64_t n, int64_t rows)
+{
+    int32_t *const first = calloc((size_t)(rows + 2 + n), sizeof *first), *const order = first ? first + rows + 2 : NULL;
+    if (!first) return NULL;
+    for (int64_t i = 0; i < n; i++) first[index[i] + 2]++;
+    for (int64_t r = 2; r < rows + 2; r++) first[r] += first[r - 1];
+    for (int64_t i = 0; i < n; i++) order[first[index[i] + 1]++] = (int32_t)i;
+    return first;
+}
+
+static void scatter_rows(const grad_args *a, int64_t r0, int64_t r1)
+{
+    const int32_t *const first = a->index, *const order = first + a->dx.rows + 2;
+    for (int64_t r = r0; r < r1; r++) {
+        float *restrict const to = row_of(a->dx, r);
+        for (int64_t i = first[r + 1]; r + 1 < r1 && i < first[r + 2]; i++) r1i_grad_ahead(row_of(a->dy, order[i]), a->dy.cols);
+        if (a->assign) memset(to, 0, (size_t)a->dy.cols * sizeof *to);
+        for (int64_t i = first[r]; i < first[r + 1]; i++) {
+            const float *restrict const from = row_of(a->dy, order[i]);
+            for (int64_t c = 0; c < a->dy.cols; c++) to[c] += from[c];
+        }
+    }
+}
+static bool in_order(const int32_t *index, int64_t n)
+{
+    int64_t i = 0;
+    while (i < n && index[i] == i) i++;
+    return i == n;
+}
+
+static r1_status scatter(r1i_exec *ex, r1i_mat dx, r1i_mat dy, const int32_t *index, bool assign)
+{
+    if (dx.rows == dy.rows && in_order(index, dy.rows)) return add(ex, dx, dy, assign);
+    int32_t *const sorted = sort_index(index, dy.rows, dx.rows);
+    grad_args a = {.dx = dx, .dy = dy, .index = sorted, .assign = assign};
+    if (!sorted) return r1i_fail(ex->err, R1_ERR_NOMEM, "backward: an index of %lld rows", (long long)dy.rows);
+    run(ex, &a, dx.rows, row_block(ex, dx.rows), scatter_rows);
+    free(sorted);
+    return R1_OK;
 }
 
 static void combine_rows(const grad_args *a, int64_t r0, int64_t r1)

@@ -10,6 +10,7 @@ typedef struct attention {
     r1i_mat dq, dk, dv, d_o, q, keys, values, o;
     const r1i_run *runs;
     int64_t n_runs, rows, pk, pv;
+    bool assign;
     float *head_dk, *head_dv;   /* heads as items: [heads][rows][pk], [heads][rows][pv] */
     float *scratch;
     size_t scratch_floats;      /* a thread */
@@ -37,6 +38,7 @@ static r1i_grad_attn head_of(const attention *a, const r1i_run *run, int64_t h, 
         .o = part(a->o, run, h, s->value_dim),
         .d_o = part(a->d_o, run, h, s->value_dim),
         .dq = part(a->dq, run, h, s->key_dim),
+        .assign = a->assign,
         .scratch = a->scratch + (size_t)thread * a->scratch_floats,
     };
 }
@@ -102,12 +104,12 @@ size_t r1i_grad_attention_work(const r1i_attn_shape *s, int64_t rows, const r1i_
 }
 
 r1_status r1i_cpu_grad_attention(r1i_exec *ex, const r1i_attn_shape *s, r1i_mat dq, r1i_mat dk, r1i_mat dv, r1i_mat d_o, r1i_mat q, r1i_mat k,
-                                 r1i_mat v, r1i_mat o, const r1i_run *runs, int64_t n_runs, float *work)
+                                 r1i_mat v, r1i_mat o, const r1i_run *runs, int64_t n_runs, bool assign, float *work)
 {
     const bool groups = by_groups(s, n_runs, r1i_pool_threads(ex->pool));
     attention a = {.k = ((const r1i_cpu_kernels *)ex->backend)->grad, .s = s, .dq = dq, .dk = dk, .dv = dv, .d_o = d_o, .q = q, .keys = k,
                    .values = v, .o = o, .runs = runs, .n_runs = n_runs, .rows = q.rows, .pk = r1i_round16(s->key_dim),
-                   .pv = r1i_round16(s->value_dim), .scratch_floats = thread_floats(s, runs, n_runs, groups)};
+                   .pv = r1i_round16(s->value_dim), .assign = assign, .scratch_floats = thread_floats(s, runs, n_runs, groups)};
     if (groups) {
         a.scratch = work;
         r1i_pool_run(ex->pool, n_runs * s->kv_heads, group_item, &a);

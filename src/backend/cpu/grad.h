@@ -37,6 +37,7 @@ typedef struct r1i_grad_attn {
     const r1i_attn_shape *shape;
     int64_t n;
     r1i_mat q, k, v, o, d_o, dq;
+    bool assign;          /* dq is written, not added to */
     bool same_keys;       /* as the call before with this scratch: k and v lie there, turned */
     float *dk, *dv;       /* out: dense [n, round16(dim)]; or, where add_k has an address, room for them, */
     r1i_mat add_k, add_v; /* to which they are added, those of dk first (MLA: dv is a part of it) */
@@ -49,7 +50,7 @@ typedef struct r1i_grad_kernels {
     void (*rmsnorm_row)(float *dx, const float *dy, const float *x, const float *g, int64_t n, float s, bool assign);
     /* dg[c] = fmaf(dy[r, c], x[r, c] * rms[r], dg[c]), rows ascending */
     void (*gain)(float *dg, r1i_mat dy, r1i_mat x, const float *rms, int64_t c0, int64_t n);
-    void (*silu_mul_row)(float *dg, float *du, const float *dy, const float *g, const float *u, int64_t n, bool assign);
+    void (*silu_mul_row)(float *dg, float *du, const float *dy, const float *g, const float *u, int64_t n, bool assign, bool assign_up);
     void (*attention)(const r1i_grad_attn *a);
     void (*cross_entropy_row)(float *z, int64_t n, int64_t n_defined, int32_t target, float inv_temperature, float lse, float coef);
     float (*dot)(const float *a, const float *b, int64_t n);
@@ -74,7 +75,7 @@ extern const r1i_grad_kernels *const r1i_avx2_grad, *const r1i_avx512_grad, *con
 
 /* cpu_grad_attention.c */
 r1_status r1i_cpu_grad_attention(r1i_exec *ex, const r1i_attn_shape *s, r1i_mat dq, r1i_mat dk, r1i_mat dv, r1i_mat d_o, r1i_mat q, r1i_mat k,
-                                 r1i_mat v, r1i_mat o, const r1i_run *runs, int64_t n_runs, float *work);
+                                 r1i_mat v, r1i_mat o, const r1i_run *runs, int64_t n_runs, bool assign, float *work);
 /* cpu_grad.c */
 extern const r1i_grad_ops r1i_cpu_grad_ops;
 

@@ -141,7 +141,7 @@ static void grad_gain(float *dg, r1i_mat dy, r1i_mat x, const float *rms, int64_
     }
 }
 
-static void grad_silu_mul_row(float *dg, float *du, const float *dy, const float *g, const float *u, int64_t n, bool assign)
+static void grad_silu_mul_row(float *dg, float *du, const float *dy, const float *g, const float *u, int64_t n, bool assign, bool assign_up)
 {
     const v16 one = v16_set1(1.0f);
     for (int64_t i = 0; i < n; i += 16) {
@@ -150,7 +150,7 @@ static void grad_silu_mul_row(float *dg, float *du, const float *dy, const float
         const v16 slope = v16_mul(o, v16_fma(z, v16_sub(one, o), one));
         const v16 by_gate = v16_mul(v16_mul(d, some(u + i, n - i)), slope), by_up = v16_mul(d, v16_mul(z, o));
         put(dg + i, assign ? by_gate : v16_add(some(dg + i, n - i), by_gate), n - i);
-        put(du + i, v16_add(some(du + i, n - i), by_up), n - i);
+        put(du + i, assign_up ? by_up : v16_add(some(du + i, n - i), by_up), n - i);
     }
 }
 
@@ -252,10 +252,10 @@ static void attention_queries(const r1i_grad_attn *a, const attn_buffers *m, int
         soften_back(s + r * m->t, dp + r * m->t, i + r + 1, width, a->shape->scale, delta);
     }
     tile_args dq = {.x = dp, .xs = m->t, .w = m->kr, .ldw = m->pk, .wps = 16, .k = seen, .acc = m->dq, .as = m->pk, .fresh = true};
-    if (dk == m->pk) dq.y = to, dq.ys = a->dq.stride, dq.add = true;
+    if (dk == m->pk) dq.y = to, dq.ys = a->dq.stride, dq.add = !a->assign;
     tile_all(dq, n, m->pk / 16, sizeof(float), tile_f32);
     for (int64_t r = 0; r < n && dk != m->pk; r++)
-        for (int64_t d = 0; d < dk; d++) to[r * a->dq.stride + d] += m->dq[r * m->pk + d];
+        for (int64_t d = 0; d < dk; d++) to[r * a->dq.stride + d] = (a->assign ? 0.0f : to[r * a->dq.stride + d]) + m->dq[r * m->pk + d];
 }
 
 /* Positions [j, j + n), of which queries from the block's row `from` on see the first: what nb queries give to them. */
