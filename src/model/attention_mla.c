@@ -3,10 +3,13 @@
 #include "model/lora.h"
 #include "model/pass.h"
 
+/* An odd width's last pair would meet the next head's column. */
+static bool in_place(unsigned kinds, int64_t step, int64_t width) { return kinds == 0 || (kinds == R1I_ACT_BF16 && step % 2 == 0 && width % 2 == 0); }
+
 /* The activations of each head's own columns, x[n, heads * step]: head h is columns [h * step, h * step + width).
- * Weights that meet f32 read the columns where they lie. Others want whole prepared rows, so the heads are first laid one
- * after the other, [heads * n, width], prepared in one go, and each head is a range of rows (for one row the order is the same
- * and nothing is moved). *acts: [heads]. */
+ * Weights that meet f32 read the columns where they lie, and bf16 ones the same columns of the rounded rows. Others want whole prepared rows,
+ * so the heads are first laid one after the other, [heads * n, width], prepared in one go, and each head is a range of rows (for one row the
+ * order is the same and nothing is moved). *acts: [heads]. */
 static r1_status head_acts(const r1i_pass *p, r1i_mat x, int64_t heads, int64_t step, int64_t width, unsigned kinds, r1i_act **acts)
 {
     const int64_t n = p->n;
@@ -14,8 +17,13 @@ static r1_status head_acts(const r1i_pass *p, r1i_mat x, int64_t heads, int64_t 
     int32_t *index;
     r1_status st;
     if ((st = r1i_pass_take(p, heads, sizeof **acts, acts)) != R1_OK) return st;
-    if (kinds == 0) {
-        for (int64_t h = 0; h < heads; h++) (*acts)[h] = (r1i_act){.x = r1i_mat_cols(x, h * step, width)};
+    if (in_place(kinds, step, width)) {
+        if ((st = r1i_act_make(p->ex, &all, x, kinds)) != R1_OK) return st;
+        for (int64_t h = 0; h < heads; h++) {
+            (*acts)[h] = all;
+            (*acts)[h].x = r1i_mat_cols(x, h * step, width);
+            if (kinds) (*acts)[h].bf16 += h * step;
+        }
         return R1_OK;
     }
     r1i_mat rows = {x.p, n * heads, width, step}; /* row i * heads + h: x is dense, stride heads * step */
@@ -33,10 +41,10 @@ static r1_status head_acts(const r1i_pass *p, r1i_mat x, int64_t heads, int64_t 
     return R1_OK;
 }
 
-static size_t head_acts_bytes(int64_t n, int64_t heads, int64_t width, unsigned kinds)
+static size_t head_acts_bytes(int64_t n, int64_t heads, int64_t step, int64_t width, unsigned kinds)
 {
     size_t bytes = r1i_take_bytes(heads, sizeof(r1i_act));
-    if (kinds == 0) return bytes;
+    if (in_place(kinds, step, width)) return bytes + r1i_act_bytes(n, heads * step, kinds);
     if (n > 1) bytes += r1i_take_bytes(n * heads, sizeof(int32_t)) + r1i_mat_bytes(n * heads, width);
     return bytes + r1i_act_bytes(n * heads, width, kinds);
 }
@@ -65,9 +73,9 @@ static r1_status head_products(const r1i_pass *p, r1i_mat y, int64_t y_step, con
     return st;
 }
 
-static size_t head_products_bytes(const r1i_exec *ex, int64_t n, const r1i_weight *w, int64_t heads)
+static size_t head_products_bytes(const r1i_exec *ex, int64_t n, const r1i_weight *w, int64_t heads, int64_t step)
 {
-    return head_acts_bytes(n, heads, w[0].cols, stack_kinds(ex, w, heads)) + r1i_take_bytes(heads, sizeof(r1i_linear_job)) +
+    return head_acts_bytes(n, heads, step, w[0].cols, stack_kinds(ex, w, heads)) + r1i_take_bytes(heads, sizeof(r1i_linear_job)) +
            r1i_tape_jobs_bytes(ex, heads);
 }
 
@@ -249,11 +257,11 @@ size_t r1i_block_mla_bytes(const r1i_exec *ex, const r1_model *m, const r1i_laye
     const size_t u = r1i_mat_bytes(n, s->heads * s->value_dim);
     const size_t query = r1i_mat_bytes(n, s->heads * s->key_dim) + r1i_mat_bytes(n, s->key_dim);
     const size_t q = r1i_mat_bytes(n, s->heads * (c->qk_nope_head_dim + c->qk_rope_head_dim));
-    const size_t absorbing = r1i_after(ex, r1i_take_bytes(n * s->heads, sizeof(int32_t)), head_products_bytes(ex, n, l->k_absorb, s->heads));
+    const size_t absorbing = r1i_after(ex, r1i_take_bytes(n * s->heads, sizeof(int32_t)), head_products_bytes(ex, n, l->k_absorb, s->heads, c->qk_nope_head_dim + c->qk_rope_head_dim));
     const size_t before = query + r1i_after(ex, q + r1i_after(ex, project_bytes(ex, m, l, n), absorbing), attn) +
                           r1i_tape_mat_bytes(ex, n, s->key_dim);
     const size_t out = r1i_act_bytes(n, s->heads * c->v_head_dim, r1i_act_kind(ex, &l->o));
-    const size_t after = r1i_mat_bytes(n, s->heads * c->v_head_dim) + r1i_after(ex, head_products_bytes(ex, n, l->v_absorb, s->heads), out) +
+    const size_t after = r1i_mat_bytes(n, s->heads * c->v_head_dim) + r1i_after(ex, head_products_bytes(ex, n, l->v_absorb, s->heads, s->value_dim), out) +
                          r1i_tape_jobs_bytes(ex, 1);
     return u + r1i_after(ex, before, after) + 2 * low_rank_kv_b_bytes(ex, m, l, n);
 }

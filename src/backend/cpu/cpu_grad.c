@@ -24,34 +24,44 @@ typedef struct transposing {
     atomic_bool failed; /* no memory for a row */
 } transposing;
 
-/* Output panel `q` of one matrix: columns 16 q .. of W become its rows' lanes. */
+/* Output panel `q` of one matrix: columns 16 q .. of W become its rows' lanes. Blocks of 16 x 16; where fewer columns or rows are left, the rest
+ * of a line is zero. */
 static void transpose_panel(float *out, const r1i_weight *w, int64_t q)
 {
     const float *const in = (const float *)(const void *)w->data;
     const int64_t k0 = q * 16, nk = min64(16, w->cols - k0);
     float *const panel = out + q * w->rows * 16;
     for (int64_t m0 = 0; m0 < w->rows; m0 += 16) {
-        const float *const from = in + m0 * w->cols + k0 * 16; /* panel m0 / 16 begins at (m0 / 16) * cols * 16 */
+        const float *restrict const from = in + m0 * w->cols + k0 * 16; /* panel m0 / 16 begins at (m0 / 16) * cols * 16 */
+        float *restrict const to = panel + m0 * 16;
         const int64_t nm = min64(16, w->rows - m0);
+        if (nm == 16 && nk == 16) {
+            for (int m = 0; m < 16; m++)
+                for (int k = 0; k < 16; k++) to[m * 16 + k] = from[k * 16 + m];
+            continue;
+        }
         for (int64_t m = 0; m < nm; m++)
-            for (int64_t k = 0; k < 16; k++) panel[(m0 + m) * 16 + k] = k < nk ? from[k * 16 + m] : 0.0f;
+            for (int64_t k = 0; k < 16; k++) to[m * 16 + k] = k < nk ? from[k * 16 + m] : 0.0f;
     }
 }
 
-/* The same in pairs: element (m, k) of W lies at [m / 16][k / 2][m % 16][k % 2], of W^T at [k / 16][m / 2][k % 16][m % 2]. Padding rows of W are
- * zero, and so becomes what rounds an odd number of rows up. */
+/* The same in pairs: element (m, k) of W lies at [m / 16][k / 2][m % 16][k % 2], of W^T at [k / 16][m / 2][k % 16][m % 2]. Four elements, m and m + 1
+ * by k and k + 1, are a word in both, with its middle two exchanged. Padding rows of W and a column that rounds up are zero, and so become
+ * their places in W^T. */
 static void transpose_pairs(uint16_t *out, const r1i_weight *w, int64_t q)
 {
-    const uint16_t *const in = (const uint16_t *)(const void *)w->data;
-    const int64_t k0 = q * 16, nk = min64(16, w->cols - k0), pairs = (w->rows + 1) / 2, in_stride = (w->cols + 1) / 2 * 32;
+    const int64_t pairs = (w->rows + 1) / 2, columns = (w->cols + 1) / 2, first = q * 8, n = min64(8, columns - first);
     uint16_t *const panel = out + q * pairs * 32;
-    for (int64_t j = 0; j < pairs; j++) {
-        const uint16_t *const from = in + j / 8 * in_stride + k0 * 16 + j % 8 * 4;
-        for (int64_t k = 0; k < 16; k++) {
-            const uint16_t *const at = from + k / 2 * 32 + k % 2;
-            panel[j * 32 + 2 * k] = k < nk ? at[0] : 0;
-            panel[j * 32 + 2 * k + 1] = k < nk ? at[2] : 0;
-        }
+    for (int64_t j0 = 0; j0 < pairs; j0 += 8) {
+        const uint8_t *restrict const from = w->data + (j0 / 8 * columns + first) * 64;
+        uint16_t *restrict const to = panel + j0 * 32;
+        for (int64_t j = 0; j < min64(8, pairs - j0); j++)
+            for (int64_t k = 0; k < 8; k++) {
+                uint64_t x = 0;
+                if (k < n) memcpy(&x, from + k * 64 + j * 8, sizeof x);
+                x = (x & 0xffff00000000ffffu) | (x & 0xffff0000u) << 16 | (x >> 16 & 0xffff0000u);
+                memcpy(to + j * 32 + k * 4, &x, sizeof x);
+            }
     }
 }
 
