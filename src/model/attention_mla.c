@@ -257,7 +257,8 @@ size_t r1i_block_mla_bytes(const r1i_exec *ex, const r1_model *m, const r1i_laye
     const size_t u = r1i_mat_bytes(n, s->heads * s->value_dim);
     const size_t query = r1i_mat_bytes(n, s->heads * s->key_dim) + r1i_mat_bytes(n, s->key_dim);
     const size_t q = r1i_mat_bytes(n, s->heads * (c->qk_nope_head_dim + c->qk_rope_head_dim));
-    const size_t absorbing = r1i_after(ex, r1i_take_bytes(n * s->heads, sizeof(int32_t)), head_products_bytes(ex, n, l->k_absorb, s->heads, c->qk_nope_head_dim + c->qk_rope_head_dim));
+    const size_t absorbing = r1i_after(ex, r1i_take_bytes(n * s->heads, sizeof(int32_t)), head_products_bytes(ex, n, l->k_absorb, s->heads,
+                                                    c->qk_nope_head_dim + c->qk_rope_head_dim));
     const size_t before = query + r1i_after(ex, q + r1i_after(ex, project_bytes(ex, m, l, n), absorbing), attn) +
                           r1i_tape_mat_bytes(ex, n, s->key_dim);
     const size_t out = r1i_act_bytes(n, s->heads * c->v_head_dim, r1i_act_kind(ex, &l->o));

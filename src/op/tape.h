@@ -6,8 +6,8 @@
  * a layer keeps its input alone and runs again when the walk comes to it.
  *
  * Gradients of activations begin at zero and every backward op adds to them, in the reverse order of the tape; where an op
- * ran in place, or is the first to give to a block and gives to all of it, it replaces them. Gradients of parameters accumulate over calls, rows ascending, one chain of fmaf an element: cutting a
- * batch between sequences moves no bit. */
+ * ran in place, or is the first to give to a block and gives to all of it, it replaces them. Gradients of parameters accumulate over calls, rows
+ * ascending, one chain of fmaf an element: cutting a batch between sequences moves no bit. */
 #ifndef R1I_TAPE_H
 #define R1I_TAPE_H
 

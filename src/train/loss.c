@@ -16,7 +16,7 @@ static int64_t slice_of(const r1i_stepper_params *p) { return p->max_rows < SLIC
  * activations are more than a shared cache holds and still outweigh its weights several times. */
 static int64_t pass_of(const r1_model *m, const r1i_stepper_params *p)
 {
-    const size_t near = (size_t)16 << 20, times = 3;
+    const size_t near = (size_t)16 << 20, times = 6;
     r1i_param_count count;
     r1i_config_count(&m->config, &count);
     const uint64_t tables = (uint64_t)(m->config.vocab_size * m->config.hidden_size) * (m->config.tie_word_embeddings ? 1 : 2);
