@@ -2,7 +2,7 @@
 """One measurement of llama.cpp through llama-cpp-python: a prompt of --pp tokens in one batch, and apart from it --tg tokens decoded
 from an empty cache. Prints one JSON line. Run by vs_llama_cpp.py with the interpreter that has the package.
 
-usage: peer_llama_cpp.py MODEL.gguf --threads 2 --pp 512 --tg 128
+usage: peer_llama_cpp.py MODEL.gguf --threads 2 --pp 512 --tg 128 [--sequences 16] (--pp 0 --tg 0: the sequences alone)
 """
 import argparse, json, time
 import llama_cpp as L
@@ -22,7 +22,7 @@ load = time.perf_counter() - t0
 def context(n_seq, positions):
     """n_ctx is shared out among the sequences."""
     c = L.llama_context_default_params()
-    c.n_ctx = n_seq * positions; c.n_batch = max(a.pp, n_seq); c.n_ubatch = 512; c.n_threads = c.n_threads_batch = a.threads; c.n_seq_max = n_seq
+    c.n_ctx = n_seq * positions; c.n_batch = max(a.pp, n_seq, 32); c.n_ubatch = 512; c.n_threads = c.n_threads_batch = a.threads; c.n_seq_max = n_seq
     return L.llama_init_from_model(model, c)
 
 ctx = context(1, max(a.pp, a.tg) + 64)
@@ -38,15 +38,16 @@ def decode(tokens, pos0, seqs=None):
 
 def clear(): L.llama_memory_clear(L.llama_get_memory(ctx), True)
 
-ids = [(i * 7919 + 11) % (vocab - 300) for i in range(a.pp)]
-decode(ids[:32], 0); clear()                                   # warm-up
-t0 = time.perf_counter(); decode(ids, 0); pp = a.pp / (time.perf_counter() - t0)
-clear()
-t0 = time.perf_counter()
-for i in range(a.tg): decode([ids[i % a.pp]], i)
-tg = a.tg / (time.perf_counter() - t0)
-r = {"engine": "llama.cpp", "version": L.__version__, "threads": a.threads, "pp": a.pp, "tg": a.tg, "load_seconds": load,
-     "prefill_tokens_per_second": pp, "decode_tokens_per_second": tg}
+ids = [(i * 7919 + 11) % (vocab - 300) for i in range(max(a.pp, 512))]
+r = {"engine": "llama.cpp", "version": L.__version__, "threads": a.threads, "pp": a.pp, "tg": a.tg, "load_seconds": load}
+if a.pp:
+    decode(ids[:32], 0); clear()                               # warm-up
+    t0 = time.perf_counter(); decode(ids[:a.pp], 0); r["prefill_tokens_per_second"] = a.pp / (time.perf_counter() - t0)
+    clear()
+if a.tg:
+    t0 = time.perf_counter()
+    for i in range(a.tg): decode([ids[i % len(ids)]], i)
+    r["decode_tokens_per_second"] = a.tg / (time.perf_counter() - t0)
 if a.sequences:
     L.llama_free(ctx); ctx = context(a.sequences, 256)
     decode(ids[:a.sequences], 0, seqs=True)                    # warm-up

@@ -3,7 +3,7 @@
 closing line with the medians and the ratios pair by pair.
 
 usage: vs_llama_cpp.py --r1 build/r1 --peer-python VENV/bin/python MODEL.gguf [--pairs 9] [--threads 2] [--pp 512] [--tg 128]
-                       [--sequences 16]
+                       [--sequences 16] [--pp 0 --tg 0: the sequences alone]
 The peer is whatever llama-cpp-python that interpreter imports; it is no part of this project.
 """
 import argparse, json, os, platform, statistics, subprocess, sys
@@ -23,7 +23,7 @@ def json_lines(cmd):
 
 def measure_r1():
     run = [a.r1, "bench", a.model, "--repeat", "1", "--no-roof", "-o", "jsonl"]
-    lines = json_lines(run + common)
+    lines = json_lines(run + common) if a.pp or a.tg else []
     r = {"prefill_tokens_per_second": l["tokens_per_second"] for l in lines if l["prompt"]}
     r |= {"decode_tokens_per_second": l["tokens_per_second"] for l in lines if l["decode"]}
     if a.sequences:

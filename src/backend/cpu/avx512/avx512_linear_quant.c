@@ -305,7 +305,8 @@ static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_
 static bool some_panels(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_t m0, int64_t rows)
 {
     if (rows > SOME_ROWS || !some_type(job->w->type)) return false;
-    for (int64_t p = p0; p < p1; p += SOME_PANELS) driver_some(job, p, (int)(p1 - p < SOME_PANELS ? p1 - p : SOME_PANELS), m0, rows);
+    const int64_t step = rows <= 16 ? SOME_PANELS : SOME_PANELS / 2;
+    for (int64_t p = p0; p < p1; p += step) driver_some(job, p, (int)(p1 - p < step ? p1 - p : step), m0, rows);
     return true;
 }
 

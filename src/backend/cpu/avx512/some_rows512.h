@@ -7,7 +7,8 @@
 
 #include "backend/cpu/avx512/v512.h"
 
-enum { SOME_PANELS = 4, SOME_AT_ONCE = 4 };
+/* Panels that share what a span's rows were asked for; for more than 16 rows half of them, or their sums would not stay near. */
+enum { SOME_PANELS = 8, SOME_AT_ONCE = 4 };
 
 /* Fine terms of a span, groups ascending: their integer sums are formed where the weights are in registers; adding them has its place behind
  * the span's groups. */
