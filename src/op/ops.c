@@ -185,7 +185,7 @@ r1_status r1i_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
 
 void r1i_ahead(r1i_exec *ex, int64_t rows, const r1i_weights *w, int64_t n)
 {
-    if (ex->ops->ahead) ex->ops->ahead(ex, rows, w, n);
+    if (ex->ops->ahead && !ex->tape) ex->ops->ahead(ex, rows, w, n); /* training writes its weights between steps, while threads may still read */
 }
 
 r1_status r1i_scale(r1i_exec *ex, r1i_mat x, float s)
