@@ -165,7 +165,7 @@ static void apply_penalties(r1i_sampler *s, const r1_sampling *p, const r1i_samp
 
 /* ---- choosing ----------------------------------------------------------------------------------------------------- */
 
-/* The first of the largest: which block it is in by vectors, then where. No NaN comes here. */
+/* The first of the largest: which block it is in by vectors, then where. NaN is refused before; none is read past the end for one. */
 static int32_t argmax(const float *z, int64_t n)
 {
     enum { BLOCK = 1024, LANES = 16 };
@@ -183,7 +183,7 @@ static int32_t argmax(const float *z, int64_t n)
         most = max;
         first = from;
     }
-    for (i = first; z[i] != most; i++) {}
+    for (i = first; i + 1 < n && z[i] != most; i++) {}
     return (int32_t)i;
 }
 

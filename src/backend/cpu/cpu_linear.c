@@ -274,7 +274,8 @@ void r1i_cpu_ahead(r1i_exec *ex, int64_t rows, const r1i_weights *list, int64_t 
         }
         const r1i_weight *w = NULL;
         const int64_t panel = item_begins(list, want, items * t / shares, &w), stride = (int64_t)r1i_panel_stride(w->type, w->cols);
-        const int64_t bytes = min64(AHEAD_BYTES, (w->rows + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS * stride - panel * stride);
+        const r1i_linear_job j = coming(w);
+        const int64_t bytes = min64(AHEAD_BYTES, (panels_of(&j) - panel) * stride);
         r1i_pool_ahead(ex->pool, t, w->data + panel * stride, (size_t)bytes);
     }
 }
