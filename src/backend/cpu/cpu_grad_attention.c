@@ -5,7 +5,7 @@
 #include "backend/cpu/grad.h"
 
 typedef struct attention {
-    const r1i_grad_kernels *k;
+    void (*kernel)(const r1i_grad_attn *a);
     const r1i_attn_shape *s;
     r1i_mat dq, dk, dv, d_o, q, keys, values, o;
     const r1i_run *runs;
@@ -51,7 +51,7 @@ static void head_item(void *ctx, int64_t i, int thread)
     r1i_grad_attn item = head_of(a, run, h, thread);
     item.dk = a->head_dk + (h * a->rows + run->first) * a->pk;
     item.dv = a->head_dv + (h * a->rows + run->first) * a->pv;
-    a->k->attention(&item);
+    a->kernel(&item);
 }
 
 static void group_item(void *ctx, int64_t i, int thread)
@@ -66,7 +66,7 @@ static void group_item(void *ctx, int64_t i, int thread)
         item.dv = item.dk + run->n * a->pk;
         item.add_k = part(a->dk, run, kv, a->s->key_dim);
         item.add_v = part(a->dv, run, kv, a->s->value_dim);
-        a->k->attention(&item);
+        a->kernel(&item);
     }
 }
 
@@ -107,7 +107,9 @@ r1_status r1i_cpu_grad_attention(r1i_exec *ex, const r1i_attn_shape *s, r1i_mat 
                                  r1i_mat v, r1i_mat o, const r1i_run *runs, int64_t n_runs, bool assign, float *work)
 {
     const bool groups = by_groups(s, n_runs, r1i_pool_threads(ex->pool));
-    attention a = {.k = ((const r1i_cpu_kernels *)ex->backend)->grad, .s = s, .dq = dq, .dk = dk, .dv = dv, .d_o = d_o, .q = q, .keys = k,
+    const r1i_cpu_kernels *const kernels = ex->backend;
+    const bool pairs = ex->compute == R1I_COMPUTE_BF16 && kernels->pairs;
+    attention a = {.kernel = pairs ? kernels->pairs->attention : kernels->grad->attention, .s = s, .dq = dq, .dk = dk, .dv = dv, .d_o = d_o, .q = q, .keys = k,
                    .values = v, .o = o, .runs = runs, .n_runs = n_runs, .rows = q.rows, .pk = r1i_round16(s->key_dim),
                    .pv = r1i_round16(s->value_dim), .assign = assign, .scratch_floats = thread_floats(s, runs, n_runs, groups)};
     if (groups) {

@@ -26,12 +26,6 @@ typedef struct r1i_grad_weight {
     bool round;           /* dy to bf16, x is so already */
 } r1i_grad_weight;
 
-/* The same with the processor's bf16 dot product: packed elements are pairs of bf16. */
-typedef struct r1i_pair_kernels {
-    void (*pack)(float *out, const float *first, const float *second, int64_t n); /* second NULL: zeros */
-    void (*weight)(const r1i_grad_weight *a);
-} r1i_pair_kernels;
-
 /* One head of one run. Matrices are views of that head, [n, dim]. */
 typedef struct r1i_grad_attn {
     const r1i_attn_shape *shape;
@@ -43,6 +37,13 @@ typedef struct r1i_grad_attn {
     r1i_mat add_k, add_v; /* to which they are added, those of dk first (MLA: dv is a part of it) */
     float *scratch;       /* r1i_grad_attn_scratch floats */
 } r1i_grad_attn;
+
+/* Products under compute bf16 with the processor's dot product: packed elements are pairs of bf16. */
+typedef struct r1i_pair_kernels {
+    void (*pack)(float *out, const float *first, const float *second, int64_t n); /* second NULL: zeros */
+    void (*weight)(const r1i_grad_weight *a);
+    void (*attention)(const r1i_grad_attn *a);
+} r1i_pair_kernels;
 
 typedef struct r1i_grad_kernels {
     void (*weight)(const r1i_grad_weight *a);

@@ -6,7 +6,7 @@
 #if defined(__x86_64__)
 #include <string.h>
 
-#include "backend/cpu/avx512/v512.h"
+#include "backend/cpu/avx512/pairs512.h"
 #include "backend/cpu/grad.h"
 
 #include "backend/cpu/lanes/unroll.h"
@@ -90,14 +90,6 @@ static void linear_bf16(const r1i_linear_job *job, int64_t p0, int64_t p1)
 
 /* ---- gradients of weights ---------------------------------------------------------------------------------------------- */
 
-/* Lane i: the bf16 of first[i] below, of second[i] above. Subnormals become zero, as which the dot product would take them. */
-R1I_INLINE __m512i pair_of(__m512 first, __m512 second)
-{
-    const __m512i lanes = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1,
-                                           16, 0);
-    return _mm512_permutexvar_epi16(lanes, (__m512i)_mm512_cvtne2ps_pbh(second, first));
-}
-
 static void pack_pairs(float *out, const float *first, const float *second, int64_t n)
 {
     for (int64_t c = 0; c < n; c += 16) {
@@ -169,7 +161,7 @@ static void weight_pairs(const r1i_grad_weight *a)
     }
 }
 
-static const r1i_pair_kernels pair_kernels = {pack_pairs, weight_pairs};
+static const r1i_pair_kernels pair_kernels = {.pack = pack_pairs, .weight = weight_pairs, .attention = r1i_avx512_bf16_grad_attention};
 
 void r1i_avx512_bf16_kernels(r1i_cpu_kernels *k)
 {

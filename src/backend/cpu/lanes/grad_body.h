@@ -5,22 +5,8 @@
 
 #include <string.h>
 
-#include "backend/cpu/grad.h"
+#include "backend/cpu/lanes/grad_rows.h"
 #include "backend/cpu/lanes/tile.h"
-#include "tensor/codec.h"
-
-static inline float fold(v16 v)
-{
-    float lane[16];
-    v16_store(lane, v);
-    return r1i_fold16(lane);
-}
-static inline v16 some(const float *p, int64_t left) { return left >= 16 ? v16_load(p) : v16_load_n(p, left); }
-static inline void put(float *p, v16 v, int64_t left)
-{
-    if (left >= 16) v16_store(p, v);
-    else v16_store_n(p, v, left);
-}
 
 /* ---- weights ----------------------------------------------------------------------------------------------------------- */
 
@@ -107,13 +93,6 @@ static void grad_weight(const r1i_grad_weight *a)
 
 /* ---- rows -------------------------------------------------------------------------------------------------------------- */
 
-static float grad_dot(const float *a, const float *b, int64_t n)
-{
-    v16 sum = v16_zero();
-    for (int64_t i = 0; i < n; i += 16) sum = v16_fma(some(a + i, n - i), some(b + i, n - i), sum);
-    return fold(sum);
-}
-
 static float grad_rms(const float *x, int64_t n, float eps) { return 1.0f / sqrtf(grad_dot(x, x, n) / (float)n + eps); }
 
 static void grad_rmsnorm_row(float *dx, const float *dy, const float *x, const float *g, int64_t n, float s, bool assign)
@@ -170,13 +149,6 @@ static void grad_cross_entropy_row(float *z, int64_t n, int64_t n_defined, int32
 
 /* ---- attention --------------------------------------------------------------------------------------------------------- */
 
-/* [n, dim] rows into [ceil(n / 16)][dim][16], absent positions zero. */
-static void transpose_rows(float *out, r1i_mat m)
-{
-    for (int64_t j = 0; j < r1i_round16(m.rows); j++)
-        for (int64_t d = 0; d < m.cols; d++) out[(j / 16 * m.cols + d) * 16 + j % 16] = j < m.rows ? m.p[j * m.stride + d] : 0.0f;
-}
-
 static void pad_rows(float *out, int64_t width, r1i_mat m)
 {
     for (int64_t r = 0; r < m.rows; r++) {
@@ -184,8 +156,6 @@ static void pad_rows(float *out, int64_t width, r1i_mat m)
         memset(out + r * width + m.cols, 0, (size_t)(width - m.cols) * sizeof *out);
     }
 }
-
-static r1i_mat rows_of(r1i_mat m, int64_t r0, int64_t n) { return (r1i_mat){m.p + r0 * m.stride, n, m.cols, m.stride}; }
 
 /* Scores of one query become P in place, its dP becomes dS; both are zero past what it sees. */
 static void soften_back(float *s, float *dp, int64_t seen, int64_t width, float scale, float delta)
@@ -280,19 +250,12 @@ static void attention_block(const r1i_grad_attn *a, const attn_buffers *m, int64
     for (int64_t i = 0; i < nb; i += STEP) attention_positions(a, m, i, nb, i0 + i, nb - i < STEP ? nb - i : STEP);
 }
 
-static void add_rows(r1i_mat to, const float *from, int64_t width)
-{
-    for (int64_t r = 0; r < to.rows; r++)
-        for (int64_t d = 0; d < to.cols; d += 16)
-            put(to.p + r * to.stride + d, v16_add(some(to.p + r * to.stride + d, to.cols - d), v16_load(from + r * width + d)), to.cols - d);
-}
-
 static void grad_attention(const r1i_grad_attn *a)
 {
     const attn_buffers m = cut_scratch(a);
     if (!a->same_keys) {
-        transpose_rows(m.kt, a->k);
-        transpose_rows(m.vt, a->v);
+        turn_rows(m.kt, a->k);
+        turn_rows(m.vt, a->v);
         pad_rows(m.kr, m.pk, a->k);
     }
     memset(a->dk, 0, (size_t)(a->n * m.pk) * sizeof *a->dk);
