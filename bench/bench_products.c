@@ -1,6 +1,6 @@
 /* f32 and bf16 matrix products at the shapes of training, beside the arithmetic roof of the same moment: y = x W^T and the gradient of W, one
  * JSON object a line with the fraction of the roof. One thread and its processor time, slices of work and of roof in turns.
- * usage: bench_products [isa=auto] [m=256,1024] [seconds=0.02] */
+ * usage: bench_products [isa=auto] [m=256,1024] [n=OUTPUTS k=INPUTS] [what=PART_OF_A_NAME] [seconds=0.02] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,12 +121,16 @@ static void bench_shape(bench *b, kind what, int64_t m, int64_t n, int64_t k)
 int main(int argc, char **argv)
 {
     bench b = {.seconds = 0.02};
-    const char *isa = "auto", *rows = "256,1024";
+    const char *isa = "auto", *rows = "256,1024", *name = "";
+    int64_t n = 0, k = 0;
     for (int i = 1; i < argc; i++) {
         const char *value = strchr(argv[i], '=');
         if (!value++) return 2;
         if (strncmp(argv[i], "isa=", 4) == 0) isa = value;
         else if (strncmp(argv[i], "m=", 2) == 0) rows = value;
+        else if (strncmp(argv[i], "n=", 2) == 0) n = strtoll(value, NULL, 10);
+        else if (strncmp(argv[i], "k=", 2) == 0) k = strtoll(value, NULL, 10);
+        else if (strncmp(argv[i], "what=", 5) == 0) name = value;
         else if (strncmp(argv[i], "seconds=", 8) == 0) b.seconds = strtod(value, NULL);
         else return 2;
     }
@@ -138,8 +142,9 @@ int main(int argc, char **argv)
     }
     b.ex = (r1i_exec){.ops = r1i_cpu_ops(), .backend = &b.kernels, .scratch = &arena, .err = &err};
     for (const char *p = rows; *p; p += strcspn(p, ","), p += *p == ',')
-        for (int s = 0; s < SHAPES; s++)
-            for (int what = 0; what < KINDS; what++) bench_shape(&b, (kind)what, strtoll(p, NULL, 10), shapes[s].n, shapes[s].k);
+        for (int s = 0; s < (n > 0 && k > 0 ? 1 : SHAPES); s++)
+            for (int what = 0; what < KINDS; what++)
+                if (strstr(kind_name[what], name)) bench_shape(&b, (kind)what, strtoll(p, NULL, 10), n > 0 && k > 0 ? n : shapes[s].n, n > 0 && k > 0 ? k : shapes[s].k);
     r1i_arena_destroy(&arena);
     return 0;
 }

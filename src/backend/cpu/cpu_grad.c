@@ -136,7 +136,7 @@ static r1_status round_acts(r1i_exec *ex, const r1i_act *act, int64_t n)
 
 /* ---- gradients of weights ---------------------------------------------------------------------------------------------- */
 
-/* One input, shared by the products that have it: packed by strips for each pass. */
+/* One input, shared by the products that have it: packed by tiles for each pass. */
 typedef struct packed_input {
     float *x;
     int32_t *start;         /* pairs: [steps + 1]; NULL: a step is a row */
@@ -147,70 +147,102 @@ typedef struct weights {
     const r1i_cpu_kernels *k;
     const r1i_grad_product *p;
     int64_t n, step0;       /* products; first step of this pass */
+    int threads;
     const packed_input *in; /* [n], equal where the inputs are the same */
     const int64_t *first;   /* first product with that input */
 } weights;
 
-enum { ITEM_COLS = R1I_GRAD_STRIPS * R1I_GRAD_COLS };
+enum {
+    PACK_STEPS = 64, PACK_COLS = 384, /* of an item: pieces of rows long enough to be read at the memory's speed */
+    ITEM_TILES = 128                  /* of an item of products: packed, they stay in a second-level cache for all outputs */
+};
 
-/* Items of a product: groups of panels times runs of strips. */
-static int64_t strips_of(const r1i_mat *x) { return (x->cols + R1I_GRAD_COLS - 1) / R1I_GRAD_COLS; }
-static int64_t parts_of(const r1i_mat *x) { return (x->cols + ITEM_COLS - 1) / ITEM_COLS; }
-static int64_t weight_items(const r1i_grad_product *p)
-{
-    return (panels_of(p->dy.cols) + R1I_GRAD_PANELS - 1) / R1I_GRAD_PANELS * parts_of(&p->x);
-}
+static int64_t tiles_of(const r1i_mat *x) { return (x->cols + R1I_GRAD_COLS - 1) / R1I_GRAD_COLS; }
 static int64_t pass_steps(const packed_input *in, int64_t step0) { return in->steps > step0 ? min64(in->steps - step0, R1I_GRAD_STEPS) : 0; }
 
-/* One strip of one input. */
+static int64_t pack_blocks(const r1i_mat *x) { return (x->cols + PACK_COLS - 1) / PACK_COLS; }
+static int64_t pack_items(const r1i_mat *x) { return R1I_GRAD_STEPS / PACK_STEPS * pack_blocks(x); }
+
+static void pack_step(float *tile, const float *x, int64_t n, bool round)
+{
+    for (int64_t c = 0; c < n; c += R1I_GRAD_COLS, tile += R1I_GRAD_TILE) {
+        if (n - c >= R1I_GRAD_COLS) memcpy(tile, x + c, R1I_GRAD_COLS * sizeof *tile);
+        else memcpy(tile, x + c, (size_t)(n - c) * sizeof *tile);
+        for (int64_t i = 0; round && i < min64(n - c, R1I_GRAD_COLS); i++) tile[i] = r1i_bf16_to_f32(r1i_bf16_from_f32(tile[i]));
+    }
+}
+
+/* Columns in runs of whole cache lines, and of each run as many steps as fill lines of its tiles. */
+static void pack_rows(float *tile, const float *x, int64_t stride, int64_t steps, int64_t n, bool round)
+{
+    for (int64_t s0 = 0; s0 < steps; s0 += R1I_GRAD_LINES)
+        for (int64_t c = 0; c < n; c += 48)
+            for (int64_t s = s0; s < min64(steps, s0 + R1I_GRAD_LINES); s++) {
+                r1i_grad_ahead(x + (s + R1I_GRAD_LINES) * stride + c, min64(n - c, 48));
+                pack_step(tile + c / R1I_GRAD_COLS * R1I_GRAD_TILE + s * R1I_GRAD_COLS, x + s * stride + c, min64(n - c, 48), round);
+            }
+}
+
+/* Some steps of some columns of one input. */
 static void pack_item(void *ctx, int64_t i, int thread)
 {
     (void)thread;
     const weights *const w = ctx;
     int64_t k = 0;
-    for (; w->first[k] != k || i >= strips_of(&w->p[k].x); k++)
-        if (w->first[k] == k) i -= strips_of(&w->p[k].x);
+    for (; w->first[k] != k || i >= pack_items(&w->p[k].x); k++)
+        if (w->first[k] == k) i -= pack_items(&w->p[k].x);
     const r1i_mat x = w->p[k].x;
     const packed_input *const in = &w->in[k];
-    const int64_t c0 = i * R1I_GRAD_COLS, nc = min64(x.cols - c0, R1I_GRAD_COLS), steps = pass_steps(in, w->step0);
-    float *to = in->x + c0 * R1I_GRAD_STEPS;
-    for (int64_t s = w->step0; s < w->step0 + steps; s++, to += R1I_GRAD_COLS) {
-        if (in->start) {
-            const int64_t r = in->start[s];
-            r1i_grad_ahead(x.p + (r + 2 * R1I_GRAD_AHEAD) * x.stride + c0, nc);
-            r1i_grad_ahead(x.p + (r + 2 * R1I_GRAD_AHEAD + 1) * x.stride + c0, nc);
-            w->k->pairs->pack(to, row_of(x, r) + c0, in->start[s + 1] - r == 2 ? row_of(x, r + 1) + c0 : NULL, nc);
-        } else {
-            r1i_grad_ahead(x.p + (s + 2 * R1I_GRAD_AHEAD) * x.stride + c0, nc);
-            memcpy(to, row_of(x, s) + c0, (size_t)nc * sizeof *to);
-            for (int64_t c = 0; w->p[k].bf16 && c < nc; c++) to[c] = r1i_bf16_to_f32(r1i_bf16_from_f32(to[c]));
-        }
-    }
+    const int64_t s0 = i / pack_blocks(&x) * PACK_STEPS, end = min64(s0 + PACK_STEPS, pass_steps(in, w->step0));
+    const int64_t c0 = i % pack_blocks(&x) * PACK_COLS, nc = min64(x.cols - c0, PACK_COLS);
+    float *const to = in->x + c0 / R1I_GRAD_COLS * R1I_GRAD_TILE + s0 * R1I_GRAD_COLS;
+    if (end <= s0) return;
+    if (in->start) w->k->pairs->pack(to, x.p + c0, x.stride, in->start + w->step0 + s0, end - s0, nc);
+    else pack_rows(to, row_of(x, w->step0 + s0) + c0, x.stride, end - s0, nc, w->p[k].bf16);
+}
+
+/* Items of a product: runs of tiles, and for each of them groups of panels. Both are as even as possible. */
+static int64_t groups_of(const r1i_grad_product *p) { return (panels_of(p->dy.cols) + R1I_GRAD_PANELS - 1) / R1I_GRAD_PANELS; }
+static int64_t parts_of(const r1i_grad_product *p) { return (tiles_of(&p->x) + ITEM_TILES - 1) / ITEM_TILES; }
+static int64_t weight_items(const r1i_grad_product *p) { return groups_of(p) * parts_of(p); }
+
+/* Item i; false: no steps are left, or no such item. */
+static bool weight_at(const weights *w, int64_t i, r1i_grad_weight *a)
+{
+    int64_t k = 0;
+    for (; k < w->n && i >= weight_items(&w->p[k]); k++) i -= weight_items(&w->p[k]);
+    if (k == w->n) return false;
+    const r1i_grad_product *const p = &w->p[k];
+    const packed_input *const in = &w->in[k];
+    const int64_t groups = groups_of(p), parts = parts_of(p), group = i % groups, part = i / groups, panels = panels_of(p->dy.cols);
+    const int64_t p0 = panels * group / groups, t0 = tiles_of(&p->x) * part / parts, c0 = t0 * R1I_GRAD_COLS;
+    *a = (r1i_grad_weight){
+        .g = p->g + (p0 * p->x.cols + c0) * 16,
+        .panel_stride = p->x.cols * 16,
+        .np = panels * (group + 1) / groups - p0,
+        .nc = min64(tiles_of(&p->x) * (part + 1) / parts * R1I_GRAD_COLS, p->x.cols) - c0,
+        .steps = pass_steps(in, w->step0),
+        .dy = (in->start ? p->dy.p : row_of(p->dy, w->step0)) + p0 * 16,
+        .dy_stride = p->dy.stride,
+        .dy_cols = p->dy.cols - p0 * 16,
+        .start = in->start ? in->start + w->step0 : NULL,
+        .x = in->x + t0 * R1I_GRAD_TILE,
+        .round = p->bf16,
+    };
+    return a->steps > 0;
 }
 
 static void weight_item(void *ctx, int64_t i, int thread)
 {
     (void)thread;
     const weights *const w = ctx;
-    int64_t k = 0;
-    for (; i >= weight_items(&w->p[k]); k++) i -= weight_items(&w->p[k]);
-    const r1i_grad_product *const p = &w->p[k];
-    const packed_input *const in = &w->in[k];
-    const int64_t p0 = i / parts_of(&p->x) * R1I_GRAD_PANELS, c0 = i % parts_of(&p->x) * ITEM_COLS;
-    const r1i_grad_weight a = {
-        .g = p->g + (p0 * p->x.cols + c0) * 16,
-        .panel_stride = p->x.cols * 16,
-        .np = min64(R1I_GRAD_PANELS, panels_of(p->dy.cols) - p0),
-        .nc = min64(ITEM_COLS, p->x.cols - c0),
-        .steps = pass_steps(in, w->step0),
-        .dy = (in->start ? p->dy.p : row_of(p->dy, w->step0)) + p0 * 16,
-        .dy_stride = p->dy.stride,
-        .dy_cols = p->dy.cols - p0 * 16,
-        .start = in->start ? in->start + w->step0 : NULL,
-        .x = in->x + c0 * R1I_GRAD_STEPS,
-        .round = p->bf16,
-    };
-    if (a.steps > 0) (in->start ? w->k->pairs->weight : w->k->grad->weight)(&a);
+    r1i_grad_weight a, next;
+    if (!weight_at(w, i, &a)) return;
+    if (weight_at(w, i + w->threads, &next)) {
+        const int64_t first = next.start ? next.start[0] : 0, end = next.start ? next.start[next.steps] : next.steps;
+        a.next = (r1i_mat){(float *)next.dy + first * next.dy_stride, end - first, min64(16 * next.np, next.dy_cols), next.dy_stride};
+    }
+    (a.start ? w->k->pairs->weight : w->k->grad->weight)(&a);
 }
 
 /* The product with the same input that comes first. */
@@ -223,7 +255,7 @@ static int64_t first_with(const r1i_grad_product *p, int64_t i)
 }
 
 static int64_t start_room(const r1i_mat *x) { return (x->rows + 16) / 16 * 16; }
-size_t r1i_grad_linear_work(const r1i_mat *x) { return (size_t)(strips_of(x) * R1I_GRAD_COLS * R1I_GRAD_STEPS + start_room(x)); }
+size_t r1i_grad_linear_work(const r1i_mat *x) { return (size_t)(tiles_of(x) * R1I_GRAD_TILE + start_room(x)); }
 
 /* Rows of a product by pairs that begin anew with every run. */
 static int64_t pair_rows(const r1i_grad_product *p, const r1i_run *runs, int64_t n_runs, int32_t *start)
@@ -246,17 +278,17 @@ static r1_status some_weights(r1i_exec *ex, const r1i_grad_product *p, int64_t n
 {
     packed_input in[LINEAR_JOBS];
     int64_t first[LINEAR_JOBS], packs = 0, items = 0, steps = 0;
-    weights w = {.k = ex->backend, .p = p, .n = n, .in = in, .first = first};
+    weights w = {.k = ex->backend, .p = p, .n = n, .in = in, .first = first, .threads = r1i_pool_threads(ex->pool)};
     for (int64_t i = 0; i < n; i++) {
         first[i] = first_with(p, i);
         if (first[i] < i) {
             in[i] = in[first[i]];
         } else {
             const bool pairs = p[i].bf16 && w.k->pairs;
-            in[i] = (packed_input){.x = work, .start = pairs ? (int32_t *)(void *)(work + strips_of(&p[i].x) * R1I_GRAD_COLS * R1I_GRAD_STEPS) : NULL};
+            in[i] = (packed_input){.x = work, .start = pairs ? (int32_t *)(void *)(work + tiles_of(&p[i].x) * R1I_GRAD_TILE) : NULL};
             in[i].steps = pairs ? pair_rows(&p[i], runs, n_runs, in[i].start) : p[i].x.rows;
             work += r1i_grad_linear_work(&p[i].x);
-            packs += strips_of(&p[i].x);
+            packs += pack_items(&p[i].x);
         }
         items += weight_items(&p[i]);
         if (in[i].steps > steps) steps = in[i].steps;

@@ -7,8 +7,9 @@
 
 enum {
     R1I_GRAD_STEPS = 256, /* rows, or pairs of rows, of a pass over the weights' gradients: a packed slice of dy is 64 KiB */
-    R1I_GRAD_COLS = 96,   /* columns of a strip of packed x: 96 KiB */
-    R1I_GRAD_STRIPS = 4,  /* strips that an item walks with one packed slice of dy */
+    R1I_GRAD_COLS = 6,    /* columns of a tile of packed x: a register tile walks its steps as one stream, which prefetchers follow */
+    R1I_GRAD_TILE = R1I_GRAD_STEPS * R1I_GRAD_COLS + 16, /* floats from a tile to the next: a step of all tiles must not share few cache sets */
+    R1I_GRAD_LINES = 8,   /* steps of a tile that fill whole cache lines */
     R1I_GRAD_PANELS = 4,
     R1I_GRAD_AHEAD = 8,    /* steps of dy and x that are asked for before they are packed: pieces of rows, which no prefetcher foresees */
     R1I_GRAD_QUERIES = 64, /* queries of one block of attention's backward */
@@ -22,8 +23,9 @@ typedef struct r1i_grad_weight {
     const float *dy;      /* [rows, dy_cols] from the first output of panel p0; dy_stride apart; from the pass's first row, or row 0 */
     int64_t dy_stride, dy_cols;
     const int32_t *start; /* [steps + 1] first row of each pair; a pair is one row or two. NULL: rows */
-    const float *x;       /* strips of [R1I_GRAD_STEPS][R1I_GRAD_COLS] from column c0 */
+    const float *x;       /* tiles of [R1I_GRAD_STEPS][R1I_GRAD_COLS], R1I_GRAD_TILE apart, from column c0 */
     bool round;           /* dy to bf16, x is so already */
+    r1i_mat next;         /* dy of the item that comes next, asked for during the products; no rows: none */
 } r1i_grad_weight;
 
 /* One head of one run. Matrices are views of that head, [n, dim]. */
@@ -40,7 +42,8 @@ typedef struct r1i_grad_attn {
 
 /* Products under compute bf16 with the processor's dot product: packed elements are pairs of bf16. */
 typedef struct r1i_pair_kernels {
-    void (*pack)(float *out, const float *first, const float *second, int64_t n); /* second NULL: zeros */
+    /* n columns of the rows of `steps` pairs, pair s being rows start[s] to start[s + 1]; zeros where that is one row */
+    void (*pack)(float *tile, const float *x, int64_t stride, const int32_t *start, int64_t steps, int64_t n);
     void (*weight)(const r1i_grad_weight *a);
     void (*attention)(const r1i_grad_attn *a);
 } r1i_pair_kernels;
@@ -61,6 +64,13 @@ typedef struct r1i_grad_kernels {
 static inline void r1i_grad_ahead(const float *p, int64_t n)
 {
     for (int64_t i = 0; i < n; i += 16) __builtin_prefetch(p + i);
+}
+
+/* Before tile `i` of `n`: its part of the next item's dy, into the second-level cache. */
+static inline void r1i_grad_next(const r1i_grad_weight *a, int64_t i, int64_t n)
+{
+    for (int64_t r = a->next.rows * i / n; r < a->next.rows * (i + 1) / n; r++)
+        for (int64_t c = 0; c < a->next.cols; c += 16) __builtin_prefetch(a->next.p + r * a->next.stride + c, 0, 2);
 }
 
 static inline int64_t r1i_round16(int64_t n) { return (n + 15) / 16 * 16; }

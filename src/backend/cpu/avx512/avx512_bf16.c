@@ -90,12 +90,41 @@ static void linear_bf16(const r1i_linear_job *job, int64_t p0, int64_t p1)
 
 /* ---- gradients of weights ---------------------------------------------------------------------------------------------- */
 
-static void pack_pairs(float *out, const float *first, const float *second, int64_t n)
+/* 48 columns are eight tiles. Absent columns become zeros, or are left out where a whole tile is absent. */
+R1I_INLINE void pack_step(float *tile, const float *first, const float *second, int64_t n)
 {
-    for (int64_t c = 0; c < n; c += 16) {
-        const __mmask16 some = first_lanes(n - c);
-        const __m512 b = second ? _mm512_maskz_loadu_ps(some, second + c) : _mm512_setzero_ps();
-        _mm512_mask_storeu_epi32(out + c, some, pair_of(_mm512_maskz_loadu_ps(some, first + c), b));
+    __m512i v[3], t[8];
+    R1I_UNROLL for (int i = 0; i < 3; i++) {
+        const __mmask16 some = n - 16 * i > 0 ? first_lanes(n - 16 * i) : 0;
+        const __m512 b = second ? _mm512_maskz_loadu_ps(some, second + 16 * i) : _mm512_setzero_ps();
+        v[i] = pair_of(_mm512_maskz_loadu_ps(some, first + 16 * i), b);
+    }
+    t[0] = v[0];
+    t[1] = _mm512_alignr_epi32(v[1], v[0], 6);
+    t[2] = _mm512_alignr_epi32(v[1], v[0], 12);
+    t[3] = _mm512_alignr_epi32(v[1], v[1], 2);
+    t[4] = _mm512_alignr_epi32(v[2], v[1], 8);
+    t[5] = _mm512_alignr_epi32(v[2], v[1], 14);
+    t[6] = _mm512_alignr_epi32(v[2], v[2], 4);
+    t[7] = _mm512_alignr_epi32(v[2], v[2], 10);
+    R1I_UNROLL for (int i = 0; i < 8; i++)
+        if (6 * i < n) _mm256_mask_storeu_epi32(tile + i * R1I_GRAD_TILE, 0x3f, _mm512_castsi512_si256(t[i]));
+}
+
+static void pack_pairs(float *tile, const float *x, int64_t stride, const int32_t *start, int64_t steps, int64_t n)
+{
+    for (int64_t s0 = 0; s0 < steps; s0 += R1I_GRAD_LINES) {
+        const int64_t end = steps - s0 < R1I_GRAD_LINES ? steps : s0 + R1I_GRAD_LINES;
+        float *to = tile + s0 * R1I_GRAD_COLS;
+        for (int64_t c = 0; c < n; c += 48, to += 8 * R1I_GRAD_TILE) {
+            const int64_t left = n - c < 48 ? n - c : 48;
+            for (int64_t s = s0; s < end; s++) {
+                const float *const first = x + start[s] * stride + c, *const second = start[s + 1] - start[s] == 2 ? first + stride : NULL;
+                r1i_grad_ahead(first + 2 * R1I_GRAD_LINES * stride, left);
+                r1i_grad_ahead(first + (2 * R1I_GRAD_LINES + 1) * stride, left);
+                pack_step(to + (s - s0) * R1I_GRAD_COLS, first, second, left);
+            }
+        }
     }
 }
 
@@ -121,21 +150,15 @@ R1I_INLINE void outer(const float *x, const float *w, float *g, int64_t panel_st
         R1I_UNROLL for (int p = 0; p < panels; p++) _mm512_storeu_ps(g + 16 * r + p * panel_stride, c[r][p]);
 }
 
-R1I_INLINE void outer_columns(const r1i_grad_weight *a, const float *packed, int64_t c0, int64_t n, int64_t p, const int panels)
+#define OUTER_CASE(r, p) \
+    case (r) * 8 + (p): outer(x, w, g, a->panel_stride, a->steps, r, p); return;
+#define OUTER_CASES(r) OUTER_CASE(r, 1) OUTER_CASE(r, 2) OUTER_CASE(r, 3) OUTER_CASE(r, 4)
+
+static void outer_tile(const r1i_grad_weight *a, const float *x, const float *w, float *g, int64_t cols)
 {
-    for (int64_t c = c0; c < c0 + n;) {
-        const int64_t left = c0 + n - c, tiles = (left + ROWS - 1) / ROWS, cols = (left + tiles - 1) / tiles;
-        const float *const x = a->x + c0 * R1I_GRAD_STEPS + (c - c0), *const w = packed + 16 * p;
-        float *const g = a->g + 16 * c + p * a->panel_stride;
-        switch (cols) {
-        case 1: outer(x, w, g, a->panel_stride, a->steps, 1, panels); break;
-        case 2: outer(x, w, g, a->panel_stride, a->steps, 2, panels); break;
-        case 3: outer(x, w, g, a->panel_stride, a->steps, 3, panels); break;
-        case 4: outer(x, w, g, a->panel_stride, a->steps, 4, panels); break;
-        case 5: outer(x, w, g, a->panel_stride, a->steps, 5, panels); break;
-        default: outer(x, w, g, a->panel_stride, a->steps, 6, panels); break;
-        }
-        c += cols;
+    switch (cols * 8 + a->np) {
+        OUTER_CASES(1) OUTER_CASES(2) OUTER_CASES(3) OUTER_CASES(4) OUTER_CASES(5) OUTER_CASES(6)
+    default: return;
     }
 }
 
@@ -153,11 +176,10 @@ static void weight_pairs(const r1i_grad_weight *a)
             _mm512_store_si512(packed + (k * R1I_GRAD_PANELS + p) * 16, pair_of(_mm512_maskz_loadu_ps(some, first + 16 * p), b));
         }
     }
-    for (int64_t c = 0; c < a->nc; c += R1I_GRAD_COLS) {
-        const int64_t n = a->nc - c < R1I_GRAD_COLS ? a->nc - c : R1I_GRAD_COLS;
-        int64_t p = 0;
-        for (; p + PANELS <= a->np; p += PANELS) outer_columns(a, packed, c, n, p, PANELS);
-        for (; p < a->np; p++) outer_columns(a, packed, c, n, p, 1);
+    const int64_t tiles = (a->nc + R1I_GRAD_COLS - 1) / R1I_GRAD_COLS;
+    for (int64_t i = 0; i < tiles; i++) {
+        r1i_grad_next(a, i, tiles);
+        outer_tile(a, a->x + i * R1I_GRAD_TILE, packed, a->g + i * R1I_GRAD_COLS * 16, i + 1 < tiles ? R1I_GRAD_COLS : a->nc - i * R1I_GRAD_COLS);
     }
 }
 
