@@ -173,8 +173,8 @@ static r1_status source(r1i_binder *b, const r1i_entry *e, int64_t rows, int64_t
     *out = (matrix_source){.e = e, .w = {.type = e->type, .layout = R1I_LAYOUT_ROWS, .rows = rows, .cols = cols, .data = e->data}};
     if (b->m->params.trainable && e->type != R1_DTYPE_F32 && e->type != R1_DTYPE_F16 && e->type != R1_DTYPE_BF16)
         return r1i_fail(b->err, R1_ERR_UNSUPPORTED,
-                        "tensor %s: type %s cannot be trained: its steps are coarser than an update; F32, F16 or BF16 expected", e->name,
-                        r1_dtype_name(e->type));
+                        "%s: tensor %s: type %s cannot be trained: its steps are coarser than an update; F32, F16 or BF16 expected",
+                        r1i_store_file_name(b->store, e->file), e->name, r1_dtype_name(e->type));
     if (!r1i_weight_type_ok(e->type))
         return r1i_fail(b->err, R1_ERR_UNSUPPORTED, "tensor %s: type %s is none that a matrix may have", e->name,
                         r1_dtype_name(e->type));

@@ -177,30 +177,16 @@ static r1_status hash_file(const char *path, char hex[R1I_SHA256_HEX], uint64_t 
     return R1_OK;
 }
 
-static r1_status remove_folder(const char *path, r1_error *err)
-{
-    char file[PATH];
-    DIR *const d = opendir(path);
-    if (!d) return errno == ENOENT ? R1_OK : r1i_fail_errno(err, errno, "%s", path);
-    for (const struct dirent *e; (e = readdir(d)) != NULL;) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-        put(file, "%s/%s", path, e->d_name);
-        (void)unlink(file);
-    }
-    closedir(d);
-    return rmdir(path) == 0 ? R1_OK : r1i_fail_errno(err, errno, "%s", path);
-}
-
 /* A finished checkpoint goes at once: renamed aside, then emptied, so that step-N is whole or it is not there. */
 static r1_status drop(const char *folder, int64_t step, r1_error *err)
 {
     char place[PATH], old[PATH];
     put(place, "%s/step-%" PRId64, folder, step);
     put(old, "%s/.step-%" PRId64 ".old.tmp", folder, step);
-    r1_status st = remove_folder(old, err);
+    r1_status st = r1i_folder_remove(old, err);
     if (st != R1_OK) return st;
     if (rename(place, old) != 0) return errno == ENOENT ? R1_OK : r1i_fail_errno(err, errno, "%s", place);
-    return remove_folder(old, err);
+    return r1i_folder_remove(old, err);
 }
 
 static r1_status sync_folder(const char *path, r1_error *err)
@@ -297,13 +283,13 @@ r1_status r1i_checkpoint_save(const char *folder, int64_t step, const char *sour
     if (st == R1_OK) st = r1i_make_folders(folder, err);
     put(aside, "%s/.step-%" PRId64 ".tmp", folder, step);
     put(place, "%s/step-%" PRId64, folder, step);
-    if (st == R1_OK) st = remove_folder(aside, err);
+    if (st == R1_OK) st = r1i_folder_remove(aside, err);
     if (st == R1_OK) st = r1i_make_folders(aside, err);
     if (st == R1_OK) st = fill(aside, step, source, m, g, type, state, err);
     if (st == R1_OK) st = drop(folder, step, err); /* the same step once more: equal bytes */
     if (st == R1_OK && rename(aside, place) != 0) st = r1i_fail_errno(err, errno, "%s", place);
     if (st == R1_OK) st = sync_folder(folder, err);
-    if (st != R1_OK) (void)remove_folder(aside, &ignored);
+    if (st != R1_OK) (void)r1i_folder_remove(aside, &ignored);
     return st;
 }
 
@@ -348,7 +334,7 @@ r1_status r1i_checkpoint_prune(const char *folder, int64_t keep, r1_error *err)
         const size_t length = strlen(e->d_name);
         if (strncmp(e->d_name, ".step-", 6) != 0 || length < 4 || strcmp(e->d_name + length - 4, ".tmp") != 0) continue;
         put(path, "%s/%s", folder, e->d_name);
-        st = remove_folder(path, err);
+        st = r1i_folder_remove(path, err);
     }
     closedir(d);
     for (int64_t oldest = next_step(folder, -1, false, &n); st == R1_OK && keep > 0 && n > keep; oldest = next_step(folder, -1, false, &n)) {
@@ -386,7 +372,7 @@ static r1_status read_state(const char *folder, json_t **out, r1_error *err)
     const size_t tail = R1I_SHA256_HEX + 1; /* newline, 64 digits, newline */
     if (size > tail) r1i_sha256_hex(bytes, size - tail, hex);
     if (size <= tail || memcmp(bytes + size - tail + 1, hex, R1I_SHA256_HEX - 1) != 0)
-        st = r1i_fail(err, R1_ERR_FORMAT, "%s is not what was saved: its checksum differs", path);
+        st = r1i_fail(err, R1_ERR_FORMAT, "%s is not what was saved: its checksum differs (without its folder, --resume goes on from the one before)", path);
     else if ((st = r1i_json_parse(bytes, size - tail, out, err)) != R1_OK) r1i_error_prefix(err, "%s: ", path);
     r1_free(bytes);
     return st;
@@ -405,7 +391,7 @@ static r1_status check_files(const char *folder, const json_t *state, r1_error *
         const char *const want = json_string_value(json_object_get(value, "sha256"));
         if (st != R1_OK) return st;
         if (!want || strcmp(want, hex) != 0 || (json_int_t)size != json_integer_value(json_object_get(value, "bytes")))
-            return r1i_fail(err, R1_ERR_FORMAT, "%s is not what was saved: its checksum differs", path);
+            return r1i_fail(err, R1_ERR_FORMAT, "%s is not what was saved: its checksum differs (without its folder, --resume goes on from the one before)", path);
     }
     return R1_OK;
 }
@@ -415,6 +401,13 @@ static const r1i_entry *find(const r1i_safetensors *t, const char *name)
     for (int64_t i = 0; i < t->n; i++)
         if (strcmp(t->entry[i].name, name) == 0) return &t->entry[i];
     return NULL;
+}
+
+static bool has_masters(const r1i_safetensors *t)
+{
+    for (int64_t i = 0; i < t->n; i++)
+        if (strncmp(t->entry[i].name, prefix[MASTERS], strlen(prefix[MASTERS])) == 0) return true;
+    return false;
 }
 
 /* Parameter i's tensor `part` of the file into `own`. The file's bytes may lie at any address: buffer [elements]. */
@@ -449,29 +442,43 @@ static r1_status read_all(const r1i_safetensors *t, const list *l, r1i_gradients
     return st;
 }
 
-r1_status r1i_checkpoint_load(const char *path, const r1_model *m, r1i_gradients *g, json_t **state, r1_error *err)
+r1_status r1i_checkpoint_open(const char *path, json_t **state, bool *f32, r1_error *err)
 {
     char file[PATH];
     r1i_map map = {0};
     r1i_safetensors t = {0};
-    list l = {0};
     *state = NULL;
+    *f32 = false;
+    put(file, "%s/optimizer.safetensors", path);
     r1_status st = check_length(path, err);
     if (st == R1_OK) st = read_state(path, state, err);
     if (st == R1_OK) st = check_files(path, *state, err);
-    put(file, "%s/optimizer.safetensors", path);
-    if (st == R1_OK) st = r1i_map_open(file, &map, err);
-    if (st == R1_OK) st = r1i_safetensors_parse(map.data, map.size, &t, err);
-    if (st == R1_OK) st = make_list(m, &l, err);
-    /* without masters the model itself was saved in f32, and it was opened from that folder */
-    if (st == R1_OK) st = read_all(&t, &l, g, m->adapter || find(&t, "master.model.embed_tokens.weight"), err);
-    free_list(&l);
+    if (st == R1_OK && (st = r1i_map_open(file, &map, err)) == R1_OK && (st = r1i_safetensors_parse(map.data, map.size, &t, err)) != R1_OK)
+        r1i_error_prefix(err, "%s: ", file);
+    if (st == R1_OK) *f32 = !has_masters(&t);
     r1i_safetensors_free(&t);
     r1i_map_close(&map);
     if (st != R1_OK) {
         json_decref(*state);
         *state = NULL;
-        r1i_error_prefix(err, "%s: ", path);
     }
+    return st;
+}
+
+r1_status r1i_checkpoint_load(const char *path, const r1_model *m, r1i_gradients *g, r1_error *err)
+{
+    char file[PATH];
+    r1i_map map = {0};
+    r1i_safetensors t = {0};
+    list l = {0};
+    put(file, "%s/optimizer.safetensors", path);
+    r1_status st = r1i_map_open(file, &map, err);
+    if (st == R1_OK) st = r1i_safetensors_parse(map.data, map.size, &t, err);
+    if (st == R1_OK) st = make_list(m, &l, err);
+    if (st == R1_OK) st = read_all(&t, &l, g, has_masters(&t), err);
+    free_list(&l);
+    r1i_safetensors_free(&t);
+    r1i_map_close(&map);
+    if (st != R1_OK) r1i_error_prefix(err, "%s: ", path);
     return st;
 }

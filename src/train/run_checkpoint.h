@@ -15,8 +15,10 @@ r1_status r1i_checkpoint_save(const char *folder, int64_t step, const char *sour
 r1_status r1i_checkpoint_prune(const char *folder, int64_t keep, r1_error *err);
 /* The newest whole checkpoint of the folder as a malloc'd path, NULL when there is none. */
 r1_status r1i_checkpoint_latest(const char *folder, char **path, int64_t *step, r1_error *err);
-/* Weights (f32 masters) and moments into the model and g, after every file's checksum has been compared. *state: new reference.
- * R1_ERR_FORMAT names the file that is not what was saved. */
-r1_status r1i_checkpoint_load(const char *path, const r1_model *m, r1i_gradients *g, json_t **state, r1_error *err);
+/* Compares every file's checksum (R1_ERR_FORMAT names the one that is not what was saved). *state: new reference. *f32: no masters were saved because
+ * the model's own file holds them, so the model must be opened from this folder. */
+r1_status r1i_checkpoint_open(const char *path, json_t **state, bool *f32, r1_error *err);
+/* Weights (f32 masters, where they were saved) and moments of an opened checkpoint into the model and g. */
+r1_status r1i_checkpoint_load(const char *path, const r1_model *m, r1i_gradients *g, r1_error *err);
 
 #endif

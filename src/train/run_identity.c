@@ -59,6 +59,9 @@ r1_status r1i_trainer_compare(const r1i_trainer *t, const json_t *state, r1_erro
         return r1i_fail(err, R1_ERR_FORMAT, "the data has changed since the checkpoint%s%.120s%s%s: SHA-256 of all rows %.64s, %.64s expected", file ? ": " : "", file ? file : "",
                         file ? " " : "", file ? how : "", t->stats.hash, hash ? hash : "none");
     }
+    const char *const model = json_string_value(json_object_get(state, "model_sha256")), *const now = json_string_value(json_object_get(t->identity, "model_sha256"));
+    if (t->recipe.lora && model && now && strcmp(model, now) != 0) /* other runs have the weights in the checkpoint */
+        r1i_log(&t->env, R1_LOG_WARN, "%s is not what it was at the checkpoint, whose adapter belongs to the model of then", t->source);
     const char *key;
     json_t *value;
     json_object_foreach(t->recipe.root, key, value) if (!json_equal(value, json_object_get(json_object_get(state, "recipe"), key)))

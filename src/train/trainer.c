@@ -47,6 +47,7 @@ static r1_status make_init(r1i_trainer *t, r1_error *err)
         r1i_error_prefix(err, "%s: ", r->init_config);
         return st;
     }
+    t->made_init = !r1i_is_directory(t->source);
     if ((st = r1i_make_folders(t->source, err)) != R1_OK || (st = r1i_folder_copy(r->init_config, t->source, "config.json", err)) != R1_OK) return st;
     if (r->init_tokenizer && (st = copy_tokenizer(r->init_tokenizer, t->source, err)) != R1_OK) return st;
     return r1i_init_write(t->source, &c, r->init_std, r->seed, R1_DTYPE_F32, err);
@@ -55,6 +56,7 @@ static r1_status make_init(r1i_trainer *t, r1_error *err)
 static r1_status find_source(r1i_trainer *t, r1_error *err)
 {
     if (t->recipe.init_config) return make_init(t, err);
+    if (!r1i_is_directory(t->recipe.model) && !r1i_file_exists(t->recipe.model)) return r1i_fail_errno(err, ENOENT, "%s", t->recipe.model);
     if (!r1i_is_directory(t->recipe.model) && !t->recipe.lora) /* an adapter names its base and copies nothing of it */
         return r1i_fail(err, R1_ERR_UNSUPPORTED,
                         "%s: the folder of a Hugging Face checkpoint expected, whose config.json goes into every checkpoint that is saved; a GGUF file's quantised weights cannot "
@@ -257,15 +259,13 @@ static void close_all(r1i_trainer *t)
 /* ---- resuming -------------------------------------------------------------------------------------------------------------- */
 
 /* The newest checkpoint's weights replace the model's; its step is the last one done. */
-static r1_status restore(r1i_trainer *t, const char *path, r1_error *err)
+static r1_status restore(r1i_trainer *t, const char *path, const json_t *state, r1_error *err)
 {
-    json_t *state;
-    r1_status st = r1i_checkpoint_load(path, t->model, &t->gradients, &state, err);
+    r1_status st = r1i_checkpoint_load(path, t->model, &t->gradients, err);
     if (st != R1_OK) return st;
     r1i_gradients_round(&t->gradients, t->pool);
     st = r1i_trainer_compare(t, state, err);
     t->first_step = json_integer_value(json_object_get(state, "step")) + 1;
-    json_decref(state);
     if (st != R1_OK) r1i_error_prefix(err, "%s: ", path);
     return st;
 }
@@ -275,7 +275,9 @@ static r1_status lock_folder(r1i_trainer *t, r1_error *err)
 {
     char *const path = r1i_path_join(t->folder, "lock");
     if (!path) return r1i_fail(err, R1_ERR_NOMEM, "%s", t->folder);
-    t->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    t->lock = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    t->made_lock = t->lock >= 0;
+    if (t->lock < 0 && errno == EEXIST) t->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     r1_status st = R1_OK;
     if (t->lock < 0) st = r1i_fail_errno(err, errno, "%s", path);
     else if (flock(t->lock, LOCK_EX | LOCK_NB) != 0) st = r1i_fail(err, R1_ERR_USAGE, "%s: another process is training here", t->folder);
@@ -288,6 +290,7 @@ static r1_status look_for_run(r1i_trainer *t, bool resume, char **latest, r1_err
 {
     int64_t step;
     *latest = NULL;
+    t->made_folder = !r1i_is_directory(t->folder);
     r1_status st = r1i_make_folders(t->folder, err);
     if (st == R1_OK) st = lock_folder(t, err);
     if (st == R1_OK) st = r1i_checkpoint_prune(t->checkpoints, 0, err); /* what a killed process left half-written */
@@ -300,30 +303,56 @@ static r1_status look_for_run(r1i_trainer *t, bool resume, char **latest, r1_err
     return st;
 }
 
+/* A run that cannot begin leaves no trace: what this call made, with the lock still held. */
+static void take_back(const r1i_trainer *t)
+{
+    r1_error ignored;
+    char *const lock = r1i_path_join(t->folder, "lock"), *const init = r1i_path_join(t->folder, "init");
+    if (t->made_init && init) (void)r1i_folder_remove(init, &ignored);
+    if (t->made_lock && lock) (void)unlink(lock);
+    if (t->made_folder) (void)rmdir(t->folder);
+    free(lock);
+    free(init);
+}
+
 /* ---- the run --------------------------------------------------------------------------------------------------------------- */
+
+/* Everything that the first step needs; what is wrong with recipe, model, data, tasks or memory is told here. */
+static r1_status open_all(r1i_trainer *t, const r1_train_params *p, r1_train_plan *plan, r1_error *err)
+{
+    char *latest;
+    json_t *state = NULL;
+    bool whole = false; /* the checkpoint's model file has the masters, whatever the recipe says now of the next one's */
+    r1_status st = look_for_run(t, p->resume, &latest, err);
+    if (st == R1_OK && latest) st = r1i_checkpoint_open(latest, &state, &whole, err);
+    if (st == R1_OK) st = find_source(t, err);
+    if (st == R1_OK) st = open_model(t, whole ? latest : t->source, p->isa, err);
+    if (st == R1_OK) st = open_data(t, err);
+    if (st == R1_OK) st = r1i_trainer_identify(t, err);
+    t->first_step = 1;
+    if (st == R1_OK) st = make_plan(t, plan, err);
+    if (st == R1_OK) st = open_workings(t, err);
+    if (st == R1_OK && latest) st = restore(t, latest, state, err);
+    free(latest);
+    json_decref(state);
+    return st;
+}
 
 static r1_status open_run(r1i_trainer *t, const r1_train_params *p, r1_train_plan *plan, r1_error *err)
 {
-    char *latest;
     r1_status st = r1i_recipe_read(p->recipe, p->set, p->n_set, &t->recipe, err);
     if (st != R1_OK) return st;
     t->folder = strdup(p->out);
     t->checkpoints = r1i_path_join(p->out, "ckpt");
     if (!t->folder || !t->checkpoints) return r1i_fail(err, R1_ERR_NOMEM, "%s", p->out);
-    if ((st = look_for_run(t, p->resume, &latest, err)) != R1_OK) return st;
-    t->first_step = 1;
-    st = find_source(t, err);
-    if (st == R1_OK) st = open_model(t, latest && t->recipe.save_f32 && !t->recipe.lora ? latest : t->source, p->isa, err);
-    if (st == R1_OK) st = open_data(t, err);
-    if (st == R1_OK) st = r1i_trainer_identify(t, err);
-    if (st == R1_OK) st = make_plan(t, plan, err);
-    if (st == R1_OK) st = open_workings(t, err);
-    if (st == R1_OK && latest) st = restore(t, latest, err);
-    free(latest);
+    if ((st = open_all(t, p, plan, err)) != R1_OK) {
+        take_back(t);
+        return st;
+    }
     plan->first_step = t->first_step;
-    plan->trained_parameters = t->model && t->model->adapter ? r1i_adapter_count(t->model->adapter) : (uint64_t)t->gradients.total;
+    plan->trained_parameters = t->model->adapter ? r1i_adapter_count(t->model->adapter) : (uint64_t)t->gradients.total;
     plan->adapter_rank = t->recipe.lora_r;
-    if (st == R1_OK) st = r1i_trainer_describe(t, plan, err);
+    st = r1i_trainer_describe(t, plan, err);
     if (st == R1_OK) st = r1i_trainer_open_records(t, err);
     if (st == R1_OK && t->recipe.n_eval_tasks > 0 && !t->db) st = r1i_fail(err, R1_ERR_MISSING, "eval: this build has no SQLite, which keeps the samples");
     return st;

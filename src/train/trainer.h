@@ -18,6 +18,7 @@ typedef struct r1i_trainer {
     char *folder, *checkpoints;    /* run folder and its ckpt/ */
     char *source;                  /* folder that config and tokenizer are copied from */
     int lock;                      /* of the run folder; 0: none */
+    bool made_folder, made_lock, made_init; /* by this call: taken back where it cannot begin */
     uint64_t memory_limit;         /* bytes; 0: what is available */
     json_t *identity;              /* hashes of the program, the first weights, the data files */
     r1_model *model;

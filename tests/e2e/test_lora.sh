@@ -31,6 +31,11 @@ same 'what is saved' 'adapter_config.json adapter_model.safetensors optimizer.sa
 check 'stopped' 0 '' "$r1" train r.yaml --out parts --max-steps 2 --threads 3
 check 'resumed' 0 '' "$r1" train r.yaml --out parts --resume --threads 1
 for f in adapter_config.json adapter_model.safetensors optimizer.safetensors; do cmp $c/$f parts/ckpt/step-6/$f || failed=1; done
+recipe 'lora: {r: 4, lora_alpha: 8}' | sed 's/^model:.*/model: moved/' >moved.yaml
+cp -r "$model" moved
+check 'the base elsewhere' 0 "the recipe's 'model' has changed" "$r1" train moved.yaml --out parts --resume --set steps=7
+printf '\x01' | dd of=moved/model.safetensors bs=1 seek=100000 conv=notrunc 2>/dev/null
+check 'another base' 0 'moved is not what it was at the checkpoint' "$r1" train moved.yaml --out parts --resume --set steps=8
 check 'inspect' 0 'rank             4, alpha 8: terms are scaled by 2' "$r1" inspect $c
 check 'inspect json' 0 '"kind":"lora"' "$r1" inspect --json $c
 check 'step 3 is another' 1 '' cmp -s $c/adapter_model.safetensors whole/ckpt/step-3/adapter_model.safetensors

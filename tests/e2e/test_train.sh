@@ -97,7 +97,7 @@ wrong 'no such data' 3 'eval: short: ' 'eval: {every: 2, tasks: [{task: ./short.
 wrong 'one name twice' 3 "called 'short' already" 'eval: {every: 2, tasks: [{task: ./short.yaml, data: .}, {task: short.yaml, data: .}]}'
 wrong 'one answer repeated' 3 'temperature 0' 'eval: {every: 2, tasks: [{task: ./short.yaml, data: ., samples: 2, temperature: 0}]}'
 wrong 'a name that leaves the folder' 3 'cannot name results' 'eval: {every: 2, tasks: [{task: ./short.yaml, name: ../x, data: .}]}'
-[ -d never/ckpt ] && { echo 'refused: a checkpoint was written'; failed=1; }
+[ -e never ] && { echo 'refused: something is left'; ls -A never; failed=1; }
 
 # ---- Muon: the same bytes on other threads and after a stop
 recipe f32 "$model" >muon.yaml
@@ -111,7 +111,7 @@ for file in model optimizer; do cmp muon-one/ckpt/step-3/$file.safetensors muon-
 check 'memory limit' 4 'MiB: weights ' "$r1" train f32.yaml --out never --memory-limit 0.001
 recipe f32 >plain.yaml
 check 'memory limit' 4 '; 1.0 are available' "$r1" train plain.yaml --out never --memory-limit 0.001
-[ -d never/ckpt ] && { echo 'memory limit: a checkpoint was written'; failed=1; }
+[ -e never ] && { echo 'memory limit: something is left'; ls -A never; failed=1; }
 
 # ---- going on: another program and another recipe are told, other data is refused by the file's name
 "$r1" train plain.yaml --out changed --max-steps 2 --quiet >/dev/null || { echo "changed: status $?"; failed=1; }
@@ -129,6 +129,32 @@ for file in model.safetensors optimizer.safetensors state.json tokenizer.json; d
     printf '\x5a' | dd of=changed/ckpt/step-5/$file bs=1 seek=200 conv=notrunc 2>/dev/null
     check "a damaged $file" 3 "changed/ckpt/step-5/$file is not what was saved" "$r1" train plain.yaml --out changed --resume
     cp kept changed/ckpt/step-5/$file
+done
+
+# ---- a new model whose data cannot be used: nothing is left; a folder that was there stays, with what is in it
+cat >new.yaml <<Y
+init: {config: $small/config.json, tokenizer: $small, std: 0.02}
+data: {files: [rows.jsonl, bad.jsonl]}
+sequence_length: 96
+batch_size: 4
+steps: 4
+optimizer: {lr: 1e-3}
+Y
+echo '{"txt": "x"}' >bad.jsonl
+mkdir there && echo mine >there/notes
+check 'a bad row' 3 'bad.jsonl, line 1' "$r1" train new.yaml --out new
+check 'a bad row, once more' 3 'bad.jsonl, line 1' "$r1" train new.yaml --out there
+[ -e new ] && { echo 'a bad row: something is left'; ls -A new; failed=1; }
+same 'a folder of mine' notes "$(ls -A there)"
+
+# ---- masters are where they were saved, whatever the recipe says of the next checkpoint
+sed -i 's/, bad.jsonl//' new.yaml
+for type in f32 bf16; do
+    other=$([ $type = f32 ] && echo bf16 || echo f32)
+    "$r1" train new.yaml --quiet --out all-$type --set checkpoint.dtype=$type >/dev/null || failed=1
+    "$r1" train new.yaml --quiet --out two-$type --set checkpoint.dtype=$other --max-steps 2 >/dev/null || failed=1
+    "$r1" train new.yaml --quiet --out two-$type --set checkpoint.dtype=$type --resume >/dev/null || failed=1
+    for file in model optimizer; do cmp all-$type/ckpt/step-4/$file.safetensors two-$type/ckpt/step-4/$file.safetensors || failed=1; done
 done
 
 # ---- a disk that is really full, and a folder that cannot be written: as root of a namespace of our own, where the system allows it

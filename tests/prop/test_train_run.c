@@ -273,7 +273,7 @@ static void test_refused(void **state)
         {"model: x\ndata: {files: [y]}\noptimizer: {schedule: stairs}\n", "constant, cosine, linear", R1_ERR_FORMAT},
         {"data: {files: [y]}\n", "either 'model'", R1_ERR_FORMAT},
         {"model: x\n", "'data' is missing", R1_ERR_FORMAT},
-        {"model: /nowhere\ndata: {files: [y]}\n", "/nowhere", R1_ERR_UNSUPPORTED},
+        {"model: /nowhere\ndata: {files: [y]}\n", "/nowhere: No such file", R1_ERR_IO},
         {"preset: r2\nmodel: x\ndata: {files: [y]}\n", "sft-800k-paper", R1_ERR_FORMAT},
         {"model: [\n", "line", R1_ERR_FORMAT},
     };
