@@ -9,16 +9,18 @@
 #include "base/file.h"
 
 /* A value's place, found by its container: true, false and null are single objects in jansson, so that a value itself
- * cannot say where it stood. Looked up on the way to an error only. */
+ * cannot say where it stood. A mapping's own is that of item 0 of it without a key. Looked up on the way to an error only. */
 typedef struct place {
     const json_t *container;
     const char *key;      /* borrowed from the object; NULL in arrays */
     size_t index;
     size_t line, column;  /* from 1 */
+    const char *said;     /* the setting that it comes from instead of the text, key=value; else NULL */
 } place;
 
 struct r1i_yaml {
     json_t *root;
+    json_t *replaced;     /* values that were set anew: no other may come to lie where a known place's container was */
     place *places;
     size_t n, cap;
 };
@@ -31,14 +33,29 @@ void r1i_yaml_free(r1i_yaml *yaml)
 {
     if (!yaml) return;
     json_decref(yaml->root);
+    json_decref(yaml->replaced);
     free(yaml->places);
     free(yaml);
 }
 
-static const place *find(const r1i_yaml *yaml, const json_t *container, const char *key, size_t index)
+/* false without memory */
+static bool remember(r1i_yaml *y, place p)
+{
+    if (y->n == y->cap) {
+        const size_t cap = y->cap * 2 + 64;
+        place *const grown = realloc(y->places, cap * sizeof *grown);
+        if (!grown) return false;
+        y->places = grown;
+        y->cap = cap;
+    }
+    y->places[y->n++] = p;
+    return true;
+}
+
+static place *find(const r1i_yaml *yaml, const json_t *container, const char *key, size_t index)
 {
     for (size_t i = 0; i < yaml->n; i++) {
-        const place *const p = &yaml->places[i];
+        place *const p = &yaml->places[i];
         if (p->container == container && (key ? p->key && strcmp(p->key, key) == 0 : !p->key && p->index == index)) return p;
     }
     return NULL;
@@ -51,8 +68,11 @@ r1_status r1i_yaml_fail(const r1i_yaml *yaml, const json_t *container, const cha
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    const place *const p = find(yaml, container, key, index);
-    if (!p) return r1i_fail(err, R1_ERR_FORMAT, "%s", text);
+    const place *p = find(yaml, container ? container : yaml->root, key, index);
+    if (!p && json_is_object(container)) p = find(yaml, container, NULL, 0);
+    if (p && p->said) return r1i_fail(err, R1_ERR_FORMAT, "--set %.160s: %s", p->said, text);
+    if (!p && container) return r1i_fail(err, R1_ERR_FORMAT, "%s", text);
+    if (!p) return r1i_fail(err, R1_ERR_FORMAT, "line 1 column 1: %s", text); /* no mapping, so the whole of it is wrong */
     r1i_fail(err, R1_ERR_FORMAT, "line %zu column %zu: %s", p->line, p->column, text);
     if (err) err->line = (int64_t)p->line;
     return R1_ERR_FORMAT;
@@ -68,6 +88,28 @@ r1_status r1i_yaml_read_file(const char *path, r1i_yaml **out, r1_error *err)
     if ((st = r1i_yaml_parse(bytes, size, out, err)) != R1_OK) r1i_error_prefix(err, "%s: ", path);
     r1_free(bytes);
     return st;
+}
+
+static r1_status set_at(r1i_yaml *yaml, json_t *container, const char *key, json_t *value, const char *said)
+{
+    if (!value || json_object_set(container, key, value) != 0) return R1_ERR_NOMEM;
+    place *const p = find(yaml, container, key, 0);
+    if (p) p->said = said;
+    return p || remember(yaml, (place){.container = container, .key = json_object_iter_key(json_object_iter_at(container, key)), .said = said}) ? R1_OK : R1_ERR_NOMEM;
+}
+
+r1_status r1i_yaml_set(r1i_yaml *yaml, json_t *container, const char *key, json_t *value, const char *said, r1_error *err)
+{
+    json_t *const old = json_object_get(container, key);
+    const char *inner;
+    json_t *v;
+    r1_status st = R1_OK;
+    if (!yaml->replaced) yaml->replaced = json_array();
+    if (old && json_array_append(yaml->replaced, old) != 0) st = R1_ERR_NOMEM;
+    if (st == R1_OK) st = set_at(yaml, container, key, value, said);
+    json_object_foreach(value, inner, v) if (st == R1_OK) st = set_at(yaml, value, inner, v, said);
+    json_decref(value);
+    return st == R1_OK ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "%s", said);
 }
 
 /* ---- fields ------------------------------------------------------------------------------------------------------- */
@@ -120,7 +162,7 @@ r1_status r1i_yaml_check(const r1i_yaml *yaml, const json_t *map, const r1i_fiel
             return r1i_yaml_fail(yaml, map, key, 0, err, "%s: %g is not from %g to %g", key, x, f->min, f->max);
     }
     for (const r1i_field *f = fields; f->name; f++)
-        if (f->required && !json_object_get(map, f->name)) return r1i_yaml_fail(yaml, NULL, NULL, 0, err, "the key '%s' is missing", f->name);
+        if (f->required && !json_object_get(map, f->name)) return r1i_yaml_fail(yaml, map, NULL, 0, err, "the key '%s' is missing", f->name);
     return R1_OK;
 }
 
@@ -147,18 +189,9 @@ static r1_status fail_mark(r1_error *err, const yaml_mark_t *m, const char *fmt,
     return R1_ERR_FORMAT;
 }
 
-/* false without memory */
-static bool remember(r1i_yaml *y, const json_t *container, const char *key, size_t index, const yaml_mark_t *m)
+static place at(const json_t *container, const char *key, size_t index, const yaml_mark_t *m)
 {
-    if (y->n == y->cap) {
-        const size_t cap = y->cap * 2 + 64;
-        place *const grown = realloc(y->places, cap * sizeof *grown);
-        if (!grown) return false;
-        y->places = grown;
-        y->cap = cap;
-    }
-    y->places[y->n++] = (place){container, key, index, m->line + 1, m->column + 1};
-    return true;
+    return (place){.container = container, .key = key, .index = index, .line = m->line + 1, .column = m->column + 1};
 }
 
 static size_t digits(const char *s)
@@ -232,7 +265,7 @@ static r1_status sequence(reader *r, const yaml_node_t *node, int depth, json_t 
         const yaml_node_t *const child = yaml_document_get_node(r->doc, *i);
         const r1_status st = convert(r, *i, depth + 1, &v);
         if (st != R1_OK) return st;
-        if (json_array_append_new(array, v) != 0 || !remember(r->out, array, NULL, json_array_size(array) - 1, &child->start_mark))
+        if (json_array_append_new(array, v) != 0 || !remember(r->out, at(array, NULL, json_array_size(array) - 1, &child->start_mark)))
             return r1i_fail(r->err, R1_ERR_NOMEM, "YAML list");
     }
     return R1_OK;
@@ -240,6 +273,7 @@ static r1_status sequence(reader *r, const yaml_node_t *node, int depth, json_t 
 
 static r1_status mapping(reader *r, const yaml_node_t *node, int depth, json_t *object)
 {
+    if (!remember(r->out, at(object, NULL, 0, &node->start_mark))) return r1i_fail(r->err, R1_ERR_NOMEM, "YAML mapping");
     for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
         const yaml_node_t *const key = yaml_document_get_node(r->doc, p->key);
         json_t *v;
@@ -251,7 +285,7 @@ static r1_status mapping(reader *r, const yaml_node_t *node, int depth, json_t *
         if (st != R1_OK) return st;
         if (json_object_set_new(object, name, v) != 0) return r1i_fail(r->err, R1_ERR_NOMEM, "YAML mapping");
         const char *const kept = json_object_iter_key(json_object_iter_at(object, name));
-        if (!remember(r->out, object, kept, 0, &key->start_mark)) return r1i_fail(r->err, R1_ERR_NOMEM, "YAML mapping");
+        if (!remember(r->out, at(object, kept, 0, &key->start_mark))) return r1i_fail(r->err, R1_ERR_NOMEM, "YAML mapping");
     }
     return R1_OK;
 }

@@ -19,9 +19,13 @@ void r1i_yaml_free(r1i_yaml *yaml); /* takes NULL */
 json_t *r1i_yaml_root(const r1i_yaml *yaml);
 
 /* R1_ERR_FORMAT at the value of `key` in the object (or at the item of the array: key NULL, index) with err->line set and
- * "line L column C: " before the message. container NULL: at the root. */
+ * "line L column C: " before the message; key NULL in an object: where it begins; container NULL: the root. */
 r1_status r1i_yaml_fail(const r1i_yaml *yaml, const json_t *container, const char *key, size_t index, r1_error *err, const char *fmt, ...)
     R1_PRINTF(6, 7);
+
+/* The value of `key` in an object of the tree is `value` from now on (taken, in failure too; NULL: R1_ERR_NOMEM), and errors at it name the
+ * setting `said` (key=value, borrowed until the tree is freed) instead of a line. */
+r1_status r1i_yaml_set(r1i_yaml *yaml, json_t *container, const char *key, json_t *value, const char *said, r1_error *err);
 
 /* What a mapping may hold: the reader checks kinds and refuses the rest, naming the key, its line and the nearest known one. */
 typedef enum r1i_field_kind { R1I_FIELD_TEXT, R1I_FIELD_INT, R1I_FIELD_REAL, R1I_FIELD_BOOL, R1I_FIELD_TEXTS, R1I_FIELD_MAP, R1I_FIELD_ANY } r1i_field_kind;

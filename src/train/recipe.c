@@ -97,8 +97,9 @@ static r1_status merge_text(json_t *root, const char *text, r1_error *err)
     return merged ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "recipe");
 }
 
-static r1_status apply_setting(json_t *root, const char *setting, r1_error *err)
+static r1_status apply_setting(r1i_yaml *y, const char *setting, r1_error *err)
 {
+    json_t *root = r1i_yaml_root(y);
     char key[256];
     const char *const equal = strchr(setting, '=');
     if (!equal || equal == setting || (size_t)(equal - setting) >= sizeof key)
@@ -114,15 +115,13 @@ static r1_status apply_setting(json_t *root, const char *setting, r1_error *err)
     char *part = key;
     for (char *dot; (dot = strchr(part, '.')) != NULL; part = dot + 1) {
         *dot = 0;
-        json_t *next = json_object_get(root, part);
-        if (!next && json_object_set_new(root, part, next = json_object()) != 0) next = NULL;
-        root = next;
-        if (!json_is_object(root)) {
-            r1i_yaml_free(value);
-            return r1i_fail(err, R1_ERR_USAGE, "--set %.200s: '%s' is not a mapping", setting, part);
-        }
+        if (!json_object_get(root, part) && (st = r1i_yaml_set(y, root, part, json_object(), setting, err)) != R1_OK) break;
+        root = json_object_get(root, part);
+        if (json_is_object(root)) continue;
+        st = r1i_fail(err, R1_ERR_USAGE, "--set %.200s: '%s' is not a mapping", setting, part);
+        break;
     }
-    if (json_object_set_new(root, part, json_deep_copy(r1i_yaml_root(value))) != 0) st = r1i_fail(err, R1_ERR_NOMEM, "recipe");
+    if (st == R1_OK) st = r1i_yaml_set(y, root, part, json_deep_copy(r1i_yaml_root(value)), setting, err);
     r1i_yaml_free(value);
     return st;
 }
@@ -206,7 +205,8 @@ static r1_status take_values(const r1i_yaml *y, r1i_recipe *r, r1_error *err)
     r->init_config = text(r, "init", "config");
     r->init_tokenizer = text(r, "init", "tokenizer");
     r->init_std = at(r, "init", "std") ? real(r, "init", "std") : 0.006; /* V3's */
-    if (!r->model == !r->init_config) return r1i_yaml_fail(y, NULL, NULL, 0, err, "either 'model' (a checkpoint) or 'init' (a config for a new one) is expected");
+    if (!r->model == !r->init_config)
+        return r1i_yaml_fail(y, r->root, r->model ? "init" : NULL, 0, err, "either 'model' (a checkpoint) or 'init' (a config for a new one) is expected%s", r->model ? ", not both" : "");
     r->token_cache = text(r, "data", "token_cache");
     r->keep_order = yes(r, "data", "keep_order"), r->think = yes(r, "data", "think");
     r->sequence_length = whole(r, NULL, "sequence_length");
@@ -247,12 +247,12 @@ static r1_status apply_preset(const r1i_yaml *y, json_t *root, json_t **publishe
     return r1i_yaml_fail(y, root, "preset", 0, err, "no preset is called '%.64s'; there are %s", name, names);
 }
 
-static r1_status resolve(const r1i_yaml *y, const char *const *set, size_t n_set, r1i_recipe *out, r1_error *err)
+static r1_status resolve(r1i_yaml *y, const char *const *set, size_t n_set, r1i_recipe *out, r1_error *err)
 {
     json_t *const root = r1i_yaml_root(y); /* changed in place: the places of its values stay known */
     r1_status st = R1_OK;
     if (!json_is_object(root)) return r1i_yaml_fail(y, NULL, NULL, 0, err, "a mapping of keys to values was expected");
-    for (size_t i = 0; i < n_set && st == R1_OK; i++) st = apply_setting(root, set[i], err);
+    for (size_t i = 0; i < n_set && st == R1_OK; i++) st = apply_setting(y, set[i], err);
     if (st == R1_OK) st = r1i_yaml_check(y, root, top_fields, err);
     for (size_t i = 0; i < sizeof sections / sizeof *sections && st == R1_OK; i++) {
         const json_t *const map = json_object_get(root, sections[i].key);

@@ -87,11 +87,12 @@ static void test_fields(void **state)
         const char *text, *message;
     } bad[] = {
         {"name: x\nnmae: y\n", "line 2 column 1: unknown key 'nmae'; expected one of name, k, t, stop"},
-        {"k: 1\n", "the key 'name' is missing"},
+        {"# all\nk: 1\n", "line 2 column 1: the key 'name' is missing"},
         {"name: x\nk: 65\n", "line 2 column 1: k: 65 is not from 1 to 64"},
         {"name: 5\n", "line 1 column 1: name: a text was expected"},
         {"name: x\nstop: [a, 1]\n", "line 2 column 1: stop: a list of texts was expected"},
-        {"[1]", "a mapping of keys to values was expected"},
+        {"[1]", "line 1 column 2: a mapping of keys to values was expected"},
+        {"", "line 1 column 1: a mapping of keys to values was expected"},
     };
     r1i_yaml *y;
     r1_error e = {0};
@@ -112,6 +113,27 @@ static void test_fields(void **state)
     r1i_yaml_free(y);
 }
 
+/* What was set stands at no line; what it replaced may not lend it one, even where the allocator gives it the same place. */
+static void test_settings(void **state)
+{
+    (void)state;
+    static const r1i_field fields[] = {{"lr", R1I_FIELD_REAL, false, 0, 0}, {NULL, R1I_FIELD_ANY, false, 0, 0}};
+    r1i_yaml *y;
+    r1_error e = {0};
+    json_t *const root = parse("a: 1\noptimizer:\n  lr: 1\n  wd: 2\n", &y);
+    json_t *const inner = json_object_get(root, "optimizer");
+    assert_int_equal(r1i_yaml_set(y, inner, "lr", json_string("x"), "optimizer.lr=x", &e), R1_OK);
+    assert_int_equal(r1i_yaml_check(y, inner, fields, &e), R1_ERR_FORMAT);
+    assert_string_equal(e.message, "--set optimizer.lr=x: lr: a number was expected");
+    assert_int_equal(r1i_yaml_fail(y, inner, "wd", 0, &e, "wrong"), R1_ERR_FORMAT);
+    assert_string_equal(e.message, "line 4 column 3: wrong");
+    assert_int_equal(r1i_yaml_set(y, root, "optimizer", json_pack("{s:i}", "wd", 3), "optimizer={wd: 3}", &e), R1_OK);
+    assert_int_equal(r1i_yaml_fail(y, json_object_get(root, "optimizer"), "wd", 0, &e, "wrong"), R1_ERR_FORMAT);
+    assert_string_equal(e.message, "--set optimizer={wd: 3}: wrong");
+    assert_int_equal(r1i_yaml_set(y, root, "b", NULL, "b=", &e), R1_ERR_NOMEM);
+    r1i_yaml_free(y);
+}
+
 int main(void)
 {
     r1i_yaml *y;
@@ -122,6 +144,6 @@ int main(void)
         return 77;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_refused), cmocka_unit_test(test_aliases_are_bounded),
-                                       cmocka_unit_test(test_fields)};
+                                       cmocka_unit_test(test_fields), cmocka_unit_test(test_settings)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
