@@ -10,6 +10,7 @@ typedef struct reading {
     const r1i_training_data_params *p;
     const r1_tokenizer *tokenizer;
     const r1_chat_form *form;
+    const r1_env *env;
     r1i_documents *out;
     r1_error *err;
 } reading;
@@ -124,6 +125,7 @@ static r1_status pair_row(reading *r, const json_t *prompt, const json_t *comple
 {
     const int64_t from = r->out->total;
     if (!json_is_string(prompt) || !json_is_string(completion)) return r1i_fail(r->err, R1_ERR_FORMAT, "prompt and completion: two texts expected");
+    if (json_string_length(completion) == 0) return r1i_fail(r->err, R1_ERR_FORMAT, "completion: empty, so nothing to learn but the end");
     r1_status st = add_text(r, json_string_value(prompt), json_string_length(prompt), R1_ENCODE_BOS, false);
     if (st == R1_OK) st = add_text(r, json_string_value(completion), json_string_length(completion), 0, true);
     if (st == R1_OK) st = add_end(r);
@@ -134,6 +136,7 @@ static r1_status text_row(reading *r, const json_t *text)
 {
     const int64_t from = r->out->total;
     if (!json_is_string(text)) return r1i_fail(r->err, R1_ERR_FORMAT, "text: a text expected");
+    if (json_string_length(text) == 0) return r1i_fail(r->err, R1_ERR_FORMAT, "text: empty, so nothing to learn but the end");
     r1_status st = add_text(r, json_string_value(text), json_string_length(text), R1_ENCODE_BOS, true);
     if (st == R1_OK) st = add_end(r);
     return st == R1_OK ? end_document(r, from) : st;
@@ -158,7 +161,7 @@ static r1_status turn_document(reading *r, const json_t *messages, size_t i)
     const json_t *const content = json_object_get(json_array_get(messages, i), "content");
     const int64_t from = r->out->total;
     r1_prompt prompt = {0};
-    if (!json_is_string(content)) return r1i_fail(r->err, R1_ERR_FORMAT, "messages[%zu]: an assistant's content as text expected", i);
+    if (json_string_length(content) == 0) return r1i_fail(r->err, R1_ERR_FORMAT, "messages[%zu]: the assistant's content is empty, so nothing to learn but the end", i);
     json_t *const before = json_array();
     for (size_t k = 0; before && k < i; k++) json_array_append(before, json_array_get(messages, k));
     char *const text = before ? json_dumps(before, JSON_COMPACT) : NULL;
@@ -176,17 +179,29 @@ static r1_status turn_document(reading *r, const json_t *messages, size_t i)
     return st == R1_OK ? end_document(r, from) : st;
 }
 
+/* Templates pass over a role they do not know and print whatever a content is: such a turn would be lost, or learnt as nobody wrote it. */
+static r1_status check_turn(const reading *r, const json_t *turn, size_t i)
+{
+    static const char *const roles[] = {"system", "user", "assistant", "tool"};
+    const char *const role = json_string_value(json_object_get(turn, "role"));
+    size_t k = 0;
+    if (!role) return r1i_fail(r->err, R1_ERR_FORMAT, "messages[%zu]: a role expected", i);
+    while (k < sizeof roles / sizeof *roles && strcmp(role, roles[k]) != 0) k++;
+    if (k == sizeof roles / sizeof *roles) return r1i_fail(r->err, R1_ERR_FORMAT, "messages[%zu]: role '%.40s'; one of system, user, assistant, tool expected", i, role);
+    return json_is_string(json_object_get(turn, "content")) ? R1_OK : r1i_fail(r->err, R1_ERR_FORMAT, "messages[%zu]: content as text expected", i);
+}
+
 static r1_status turns_row(reading *r, const json_t *messages)
 {
     int64_t turns = 0;
     if (!json_is_array(messages) || json_array_size(messages) == 0) return r1i_fail(r->err, R1_ERR_FORMAT, "messages: a list of turns expected");
     if (!r->form) return r1i_fail(r->err, R1_ERR_FORMAT, "messages: the model has no chat template");
     for (size_t i = 0; i < json_array_size(messages); i++) {
-        const char *const role = json_string_value(json_object_get(json_array_get(messages, i), "role"));
-        if (!role) return r1i_fail(r->err, R1_ERR_FORMAT, "messages[%zu]: a role expected", i);
-        if (strcmp(role, "assistant") != 0) continue;
-        const r1_status st = turn_document(r, messages, i);
+        const json_t *const turn = json_array_get(messages, i);
+        r1_status st = check_turn(r, turn, i);
         if (st != R1_OK) return st;
+        if (strcmp(json_string_value(json_object_get(turn, "role")), "assistant") != 0) continue;
+        if ((st = turn_document(r, messages, i)) != R1_OK) return st;
         turns++;
     }
     return turns ? R1_OK : r1i_fail(r->err, R1_ERR_FORMAT, "messages: no turn of the assistant's, so nothing to learn");
@@ -216,16 +231,18 @@ static r1_status read_file(reading *r, const char *path, r1i_sha256 *all)
         return st;
     }
     int64_t line = 0;
+    const int64_t before = r->out->rows;
     for (json_t *row; (st = r1i_jsonl_next(in, &row, &line, r->err)) == R1_OK && row;) {
         st = any_row(r, row);
         json_decref(row);
         if (st != R1_OK) {
-            r1i_error_prefix(r->err, "%s, line %" PRId64 ": ", found, line);
+            r1i_error_prefix(r->err, "%s line %" PRId64 ": ", found, line);
             if (r->err) r->err->line = line;
             break;
         }
         r->out->rows++;
     }
+    if (st == R1_OK && r->out->rows == before) r1i_log(r->env, R1_LOG_WARN, "%s has no rows", found);
     r1i_jsonl_hash(in, hex);
     r1i_sha256_feed(all, hex, sizeof hex - 1);
     r1i_jsonl_close(in);
@@ -236,7 +253,7 @@ static r1_status read_file(reading *r, const char *path, r1i_sha256 *all)
 r1_status r1i_documents_read(const r1i_training_data_params *params, const r1_tokenizer *tokenizer, const r1_chat_form *form, const r1_env *env,
                              r1i_documents *out, r1_error *err)
 {
-    reading r = {.p = params, .tokenizer = tokenizer, .form = form, .out = out, .err = err};
+    reading r = {.p = params, .tokenizer = tokenizer, .form = form, .env = env, .out = out, .err = err};
     r1i_sha256 all;
     r1_status st = R1_OK;
     *out = (r1i_documents){0};
@@ -247,8 +264,8 @@ r1_status r1i_documents_read(const r1i_training_data_params *params, const r1_to
     }
     r1i_sha256_finish_hex(&all, out->hash);
     if (st == R1_OK && out->n == 0)
-        st = r1i_fail(err, R1_ERR_FORMAT, "no document in the data: %" PRId64 " rows, %" PRId64 " documents of more than %" PRId64 " tokens", out->rows, out->skipped,
-                      params->sequence_length);
+        st = r1i_fail(err, R1_ERR_FORMAT, "no document in the data (%s%s): %" PRId64 " rows, %" PRId64 " documents of more than %" PRId64 " tokens", params->path[0],
+                      params->n_paths > 1 ? ", ..." : "", out->rows, out->skipped, params->sequence_length);
     if (st != R1_OK) r1i_documents_free(out);
     return st;
 }

@@ -140,6 +140,7 @@ r1_status r1i_jsonl_find(const char *path, char **out, r1_error *err)
     }
     free(*out);
     *out = NULL;
+    if (r1i_is_directory(path)) return r1i_fail_errno(err, EISDIR, "%s", path);
     r1i_fail(err, R1_ERR_IO, "there is no %s, nor with .gz or .zst behind it", path);
     if (err) err->sys_errno = ENOENT;
     return R1_ERR_IO;

@@ -64,7 +64,7 @@ static r1_status read_rows(reading *r, const char *path, r1_error *err)
         st = add_row(r, row, err);
         json_decref(row);
         if (st == R1_OK) continue;
-        r1i_error_prefix(err, "%s, line %" PRId64 ": ", path, line);
+        r1i_error_prefix(err, "%s line %" PRId64 ": ", path, line);
         if (err) err->line = 0; /* the message has it */
         break;
     }
@@ -79,7 +79,7 @@ static r1_status add_line(reading *r, const char *path, char *line, size_t n, in
     size_t left;
     if (r1i_utf8_valid_prefix(p, n) != n) {
         uint8_t *const q = realloc(*mended, 3 * n);
-        if (!q) return r1i_fail(err, R1_ERR_NOMEM, "%s, line %" PRId64, path, number);
+        if (!q) return r1i_fail(err, R1_ERR_NOMEM, "%s line %" PRId64, path, number);
         *mended = q;
         n = r1i_utf8_mend(q, p, n, false, &left);
         p = q;
@@ -101,7 +101,7 @@ static r1_status read_lines(reading *r, const char *path, r1_error *err)
         if (cap - n < BLOCK) {
             char *const bigger = realloc(buffer, cap = 2 * cap + BLOCK);
             if (!bigger) {
-                st = r1i_fail(err, R1_ERR_NOMEM, "%s, line %" PRId64, path, number + 1);
+                st = r1i_fail(err, R1_ERR_NOMEM, "%s line %" PRId64, path, number + 1);
                 break;
             }
             buffer = bigger;
@@ -112,7 +112,7 @@ static r1_status read_lines(reading *r, const char *path, r1_error *err)
         for (const char *end; st == R1_OK && from < n && (end = memchr(buffer + from, '\n', n - from)) != NULL; from = (size_t)(end - buffer) + 1)
             st = add_line(r, path, buffer + from, (size_t)(end + 1 - buffer) - from, ++number, &mended, err);
         memmove(buffer, buffer + from, n -= from);
-        if (st == R1_OK && n > MAX_LINE) st = r1i_fail(err, R1_ERR_FORMAT, "%s, line %" PRId64 ": longer than %d bytes", path, number + 1, MAX_LINE);
+        if (st == R1_OK && n > MAX_LINE) st = r1i_fail(err, R1_ERR_FORMAT, "%s line %" PRId64 ": longer than %d bytes", path, number + 1, MAX_LINE);
     }
     if (st == R1_OK && n) st = add_line(r, path, buffer, n, number + 1, &mended, err);
     r1i_stream_close(in);

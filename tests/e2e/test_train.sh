@@ -142,10 +142,27 @@ optimizer: {lr: 1e-3}
 Y
 echo '{"txt": "x"}' >bad.jsonl
 mkdir there && echo mine >there/notes
-check 'a bad row' 3 'bad.jsonl, line 1' "$r1" train new.yaml --out new
-check 'a bad row, once more' 3 'bad.jsonl, line 1' "$r1" train new.yaml --out there
+check 'a bad row' 3 'bad.jsonl line 1' "$r1" train new.yaml --out new
+check 'a bad row, once more' 3 'bad.jsonl line 1' "$r1" train new.yaml --out there
 [ -e new ] && { echo 'a bad row: something is left'; ls -A new; failed=1; }
 same 'a folder of mine' notes "$(ls -A there)"
+
+# ---- rows that cannot be used, by file and line
+row() { # text, row
+    { sed -n 1p rows.jsonl; echo "$2"; } >bad.jsonl
+    check "row $2" 3 "bad.jsonl line 2: $1" "$r1" train new.yaml --out new
+}
+row 'text: empty' '{"text": ""}'
+row 'completion: empty' '{"prompt": "x", "completion": ""}'
+row "messages[1]: the assistant's content is empty" '{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": ""}]}'
+row "messages[0]: role 'human'; one of system, user, assistant, tool expected" '{"messages": [{"role": "human", "content": "x"}, {"role": "assistant", "content": "y"}]}'
+row 'messages[0]: content as text expected' '{"messages": [{"role": "user"}, {"role": "assistant", "content": "y"}]}'
+row 'messages[1]: content as text expected' '{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": null}]}'
+row 'messages[0]: a role expected' '{"messages": ["x"]}'
+: >bad.jsonl
+check 'an empty file beside others' 0 'bad.jsonl has no rows' "$r1" train new.yaml --out new-empty --set steps=1
+check 'an empty file' 3 'no document in the data (bad.jsonl)' "$r1" train new.yaml --out new --set 'data.files=[bad.jsonl]'
+check 'a folder' 3 'there: Is a directory' "$r1" train new.yaml --out new --set 'data.files=[there]'
 
 # ---- masters are where they were saved, whatever the recipe says of the next checkpoint
 sed -i 's/, bad.jsonl//' new.yaml
