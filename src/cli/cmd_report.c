@@ -44,6 +44,8 @@ static int run(cli *app, void *p)
     size_t n;
     int status = 0;
     if (a->runs.n == 0) return cli_fail(app, CLI_USAGE, "RUN is missing: the folder of a run");
+    for (int i = 0; a->runs.n > 1 && i < a->runs.n; i++)
+        if (r1_train_is_run(a->runs.item[i])) return cli_fail(app, CLI_USAGE, "%s is a run of r1 train: those are shown one at a time", a->runs.item[i]);
     if (a->json && a->csv) return cli_fail(app, CLI_USAGE, "--json and --csv: one of the two");
     if (a->html) {
         if (make(app, a, R1_REPORT_HTML, &text, &n, &err) != R1_OK) return cli_report(app, &err);

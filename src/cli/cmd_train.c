@@ -101,7 +101,8 @@ static void show_plan(void *user, const r1_train_plan *p)
         cli_note(s->app, "preset       %s", p->preset);
         show_preset(s, p);
     }
-    cli_note(s->app, "steps        %lld to %lld", (long long)p->first_step, (long long)p->steps);
+    if (p->first_step > p->steps) cli_note(s->app, "steps        none: %lld are done, the recipe asks for %lld", (long long)p->first_step - 1, (long long)p->steps);
+    else cli_note(s->app, "steps        %lld to %lld", (long long)p->first_step, (long long)p->steps);
     if (s->peak > 0) cli_note(s->app, "peak         %.0f GFLOP/s %s, measured", s->peak * 1e-9, p->compute == R1_COMPUTE_BF16 ? "bf16" : "f32");
 }
 
@@ -187,7 +188,7 @@ static int run(cli *app, void *p)
     if (st != R1_OK && st != R1_ERR_STOPPED) return cli_report(app, &err);
     const bool cut = interrupted && st == R1_ERR_STOPPED;
     if (cut) cli_note(app, "interrupted: a checkpoint is kept, --resume goes on from it");
-    if (s.done > 0) cli_note(app, "%lld steps, loss %.4f to %.4f; checkpoints in %s/ckpt", (long long)s.done, s.first_loss, s.loss, a->out);
+    if (s.done > 0) cli_note(app, "%lld step%s, loss %.4f to %.4f; checkpoints in %s/ckpt", (long long)s.done, s.done == 1 ? "" : "s", s.first_loss, s.loss, a->out);
     else cli_note(app, "nothing left to do: the run is at its last step");
     return cut ? CLI_NO : CLI_YES;
 }

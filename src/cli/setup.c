@@ -36,6 +36,16 @@ void setup_options(opt_list *list, setup *s)
                "weights stay as they are");
 }
 
+/* What moves a result (arithmetic, cache) and what it takes, in a line. */
+static void show_engine(cli *app, const setup *s, const r1_engine_params *p)
+{
+    r1_engine_stats e;
+    r1_engine_get_stats(s->engine, &e);
+    cli_note(app, "%s, compute %s%s, %s cache of %lld tokens (%.1f MiB), weights %.1f MiB, instruction set %s, loaded in %.2f s", s->info.architecture,
+             s->info.compute == R1_COMPUTE_BF16 ? "bf16" : "f32", s->exact_activations ? " with exact activations" : "", r1_cache_type_name(p->cache_type),
+             (long long)e.context, (double)e.cache_bytes / 0x1p20, (double)e.weight_bytes / 0x1p20, s->info.isa, s->info.load_seconds);
+}
+
 /* Where ids will do, any tokenizer is a gain and none is a hindrance. */
 static int open_tokenizer(cli *app, setup *s, setup_text text)
 {
@@ -74,6 +84,7 @@ int setup_engine(cli *app, setup *s, r1_engine_params p)
     if (s->batch > 0) p.max_batch_tokens = (int32_t)s->batch;
     r1_cache_type_find(s->cache_type, &p.cache_type);
     if (r1_engine_create(s->model, s->tokenizer, &p, &app->env, &s->engine, &err) != R1_OK) return cli_report(app, &err);
+    if (app->verbose) show_engine(app, s, &p);
     return 0;
 }
 

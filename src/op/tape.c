@@ -4,13 +4,11 @@
 #include <assert.h>
 #include <string.h>
 
-r1_status r1i_tape_create(r1i_tape *t, r1i_arena *act, bool recompute, size_t layer_bytes, const r1_env *env, r1_error *err)
+void r1i_tape_create(r1i_tape *t, r1i_arena *act, bool recompute, size_t layer_bytes, const r1_env *env)
 {
     *t = (r1i_tape){.act = act, .recompute = recompute, .layer_bytes = layer_bytes};
-    (void)err;
     if (env) t->env = *env;
     act->held = true;
-    return R1_OK;
 }
 
 void r1i_tape_destroy(r1i_tape *t)

@@ -94,8 +94,9 @@ typedef struct r1i_tape {
     r1i_mat source_keys, source_values, keys, values;
 } r1i_tape;
 
-/* act is borrowed and becomes held. layer_bytes: scratch of the largest layer, where layers are run again. R1_ERR_NOMEM. */
-r1_status r1i_tape_create(r1i_tape *t, r1i_arena *act, bool recompute, size_t layer_bytes, const r1_env *env, r1_error *err);
+/* act is borrowed and becomes held. layer_bytes: scratch of the largest layer, where layers are run again. Nothing is
+ * allocated before the first record. */
+void r1i_tape_create(r1i_tape *t, r1i_arena *act, bool recompute, size_t layer_bytes, const r1_env *env);
 void r1i_tape_destroy(r1i_tape *t);
 /* Forget all records; what act holds from `mark` on is given back. */
 void r1i_tape_clear(r1i_tape *t, size_t mark);

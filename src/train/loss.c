@@ -75,7 +75,7 @@ static r1_status create(r1i_stepper *s, const r1i_stepper_params *p, r1_error *e
     s->coef = r1i_arena_take(&s->head, (size_t)slice * sizeof *s->coef, err);
     if (!s->logits.p || !s->lse || !s->coef) return R1_ERR_NOMEM;
     if ((st = r1i_kv_create(&s->kv, m, p->cache_type, pages_of(p), m->mtp != NULL, &s->env, err)) != R1_OK) return st;
-    if (s->gradients && (st = r1i_tape_create(&s->tape, &s->act, p->recompute, p->recompute ? tape.layer : 0, &s->env, err)) != R1_OK) return st;
+    if (s->gradients) r1i_tape_create(&s->tape, &s->act, p->recompute, p->recompute ? tape.layer : 0, &s->env);
     s->tape.param_grad = r1i_gradients_of;
     s->tape.user = s->gradients;
     s->tape.balance_alpha = p->balance_alpha;

@@ -33,21 +33,14 @@ static void smooth_loss(const curves *c)
     }
 }
 
-static void sums(const curves *c, int64_t *tokens, int64_t *targets, double *seconds)
-{
-    *tokens = *targets = 0;
-    *seconds = 0;
-    for (size_t i = 0; i < c->n; i++) *tokens += c->row[i].tokens, *targets += c->row[i].targets, *seconds += c->row[i].seconds;
-}
-
 /* ---- text, CSV, JSON ----------------------------------------------------------------------------------------------------------- */
 
 static void put_text(r1i_text *t, const curves *c)
 {
-    int64_t tokens, targets;
-    double seconds;
-    sums(c, &tokens, &targets, &seconds);
-    r1i_text_printf(t, "%s: %zu steps, %" PRId64 " tokens (%" PRId64 " targets), loss %.4f to %.4f\n\n", c->dir, c->n, tokens, targets, c->row[0].loss, c->smooth[c->n - 1]);
+    int64_t tokens = 0, targets = 0;
+    for (size_t i = 0; i < c->n; i++) tokens += c->row[i].tokens, targets += c->row[i].targets;
+    r1i_text_printf(t, "%s: %zu step%s, %" PRId64 " tokens (%" PRId64 " targets), loss %.4f to %.4f, smoothed %.4f\n\n", c->dir, c->n, c->n == 1 ? "" : "s", tokens, targets,
+                    c->row[0].loss, c->row[c->n - 1].loss, c->smooth[c->n - 1]);
     r1i_text_puts(t, "    step      loss  smoothed        lr  gradient norm\n");
     size_t before = c->n;
     for (size_t k = 0; k < TABLE_ROWS; k++) {
@@ -90,7 +83,8 @@ static r1_status put_json(r1i_text *t, const curves *c, r1_error *err)
                                                      "lo", e->lo, "hi", e->hi, "prompts", (json_int_t)e->prompts, "samples", (json_int_t)e->samples, "correct",
                                                      (json_int_t)e->correct, "truncated", (json_int_t)e->truncated, "tokens", (json_int_t)e->tokens));
     }
-    json_t *const root = json_pack("{s:s, s:s, s:f, s:f, s:o, s:o}", "run", c->dir, "kind", "train", "first_loss", c->row[0].loss, "last_loss", c->smooth[c->n - 1], "steps", steps, "evaluations", evaluations);
+    json_t *const root = json_pack("{s:s, s:s, s:f, s:f, s:f, s:o, s:o}", "run", c->dir, "kind", "train", "first_loss", c->row[0].loss, "last_loss", c->row[c->n - 1].loss,
+                                   "smoothed_loss", c->smooth[c->n - 1], "steps", steps, "evaluations", evaluations);
     char *const text = root ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) : NULL;
     if (text) r1i_text_puts(t, text);
     r1i_text_puts(t, "\n");

@@ -19,6 +19,8 @@ same 'instruction set' "$want" "$(run "$model" -n 40 --isa c "What is it?")"
 [ "$want" != "$(run "$model" -n 40 --seed 1 "What is it?")" ] || { echo 'seed: changes nothing'; failed=1; }
 [ "$want" != "$(run "$model" -n 40 --system "Be brief." "What is it?")" ] || { echo 'system: changes nothing'; failed=1; }
 
+check 'what it is computed with' 0 'compute bf16, q8 cache of 64 tokens (' "$r1" run --verbose "$model" -n 2 -c 64 --compute bf16 --cache-type q8_0 "Hi"
+
 # JSON: ids in, ids out; the first of several samples is the single answer
 json=$(run "$model" -n 12 --json --logprobs 2 --temperature 0 "Hi")
 for key in prompt_ids output_ids text thinking answer finish_reason logprobs usage timings; do

@@ -55,6 +55,9 @@ for compute in f32 bf16; do
 done
 check 'memory is planned for' 0 'evaluation 0.' cat said-f32.txt
 check 'report' 0 '  greedy' "$r1" report with-f32
+check 'report, last loss' 0 "to $(sed -n 's/^step  *6\/6  loss \([0-9.]*\) .*/\1/p' said-f32.txt), smoothed " "$r1" report with-f32
+check 'two at a time' 2 'plain-f32 is a run of r1 train: those are shown one at a time' "$r1" report plain-f32 with-f32
+check 'nothing to do' 0 'none: 6 are done, the recipe asks for 6' "$r1" train plain.yaml --out plain-bf16 --resume
 check 'report json' 0 '"pass_at_1"' "$r1" report with-f32 --json
 "$r1" report with-f32 --html page.html >/dev/null && grep -q 'evaluation: pass@1' page.html || { echo 'page: no curve of the evaluation'; failed=1; }
 check 'samples are a record of their own' 0 'short: 5 prompts, 15 of 15 samples' "$r1" report with-f32/eval/step-3/short
