@@ -105,10 +105,12 @@ static void bench_shape(bench *b, kind what, int64_t m, int64_t n, int64_t k)
     const r1i_mat in = r1i_mat_of(x, m, k), out = r1i_mat_of(y, m, n);
     const size_t work = r1i_grad_linear_work(&in);
     b->run = (r1i_run){.n = m};
-    b->product = (r1i_grad_product){.g = data, .dy = out, .x = in, .bf16 = what == GRADIENT_BF16};
     b->work = floats((int64_t)work);
     b->ex.compute = is_bf16(what) ? R1I_COMPUTE_BF16 : R1I_COMPUTE_F32;
-    if (r1i_act_make(&b->ex, &b->act, in, what == PRODUCT_BF16 ? R1I_ACT_BF16 : R1I_ACT_F32) != R1_OK) exit(4);
+    r1i_act dy;
+    const unsigned kinds = is_bf16(what) ? R1I_ACT_BF16 : R1I_ACT_F32;
+    if (r1i_act_make(&b->ex, &b->act, in, kinds) != R1_OK || r1i_act_make(&b->ex, &dy, out, kinds) != R1_OK) exit(4);
+    b->product = (r1i_grad_product){.g = data, .dy = dy, .x = b->act, .bf16 = what == GRADIENT_BF16};
     b->job = (r1i_linear_job){.y = out, .x = &b->act, .w = &w};
     measure(b, what, m, n, k);
     r1i_arena_reset(b->ex.scratch, 0);

@@ -35,8 +35,9 @@ r1_status r1i_block_ffn(const r1i_pass *p, const r1i_ffn *f, int64_t index, r1i_
 
     r1i_mat mid = gate; /* a tape still wants what the gate was */
     if (ex->tape && (st = r1i_pass_mat(p, p->n, gate.cols, &mid)) != R1_OK) return st;
-    if (n == 2 && (st = r1i_silu_mul(ex, mid, gate, up)) != R1_OK) return st;
-    if ((st = r1i_act_make(ex, &act, mid, r1i_act_kind(ex, &f->down))) != R1_OK) return st;
+    const unsigned kind = r1i_act_kind(ex, &f->down);
+    st = n == 2 ? r1i_act_silu_mul(ex, &act, mid, gate, up, kind, !f->down.lora) : r1i_act_make(ex, &act, mid, kind);
+    if (st != R1_OK) return st;
     const r1i_linear_job out = {.y = p->x, .x = &act, .w = &f->down, .add = true};
     r1i_ahead_layer(p, index + 1);
     return r1i_linear(ex, &out, 1);

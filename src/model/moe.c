@@ -13,6 +13,8 @@ typedef struct groups {
 
 /* What each expert's matrices have to be handed. */
 static unsigned in_kinds(const r1i_exec *ex, const r1i_ffn *f) { return r1i_act_kind(ex, &f->gate) | r1i_act_kind(ex, &f->up); }
+/* Nothing but a product over bf16 reads what this matrix meets. */
+static bool plain(const r1i_exec *ex, const r1i_weight *w) { return r1i_act_kind(ex, w) == R1I_ACT_BF16 && !w->lora; }
 
 static r1_status take_groups(const r1i_pass *p, groups *g)
 {
@@ -59,6 +61,8 @@ static size_t route_bytes(const r1i_exec *exec, const r1_model *m, const r1i_lay
     return r1i_mat_bytes(n, m->route.experts) + r1i_act_bytes(n, m->config.hidden_size, r1i_act_kind(&ex, &l->router)) + r1i_tape_jobs_bytes(&ex, 1);
 }
 
+static r1i_mat slots(r1i_mat m, int64_t first, int64_t n) { return (r1i_mat){m.p + first * m.stride, n, m.cols, m.stride}; }
+
 /* Counting sort: experts ascending, and rows ascending within one. */
 static void sort_rows(const r1i_pass *p, groups *g)
 {
@@ -100,40 +104,48 @@ static void ahead_out(const r1i_pass *p, const r1i_layer *l, const groups *g)
     r1i_ahead(p->ex, p->n, w, n);
 }
 
-/* Gate and up of every used expert and of the shared one, in one parallel region; paired, what silu_mul makes of them. gate, up [rows, f]. */
-static r1_status products_in(const r1i_pass *p, const r1i_layer *l, const groups *g, r1i_mat h, r1i_mat gate, r1i_mat up,
-                             r1i_mat shared_gate, r1i_mat shared_up)
+/* Between the products: gates and ups of the routed experts [rows, f] and of the shared one [n, shared]; what is made of them; what comes out,
+ * [rows, d] and [n, d]. */
+typedef struct inner {
+    r1i_mat gate, up, mid, out, shared_gate, shared_up, shared_mid, shared_out;
+} inner;
+
+/* Gate and up of every used expert and of the shared one, in one parallel region; paired, what silu_mul makes of them. */
+static r1_status products_in(const r1i_pass *p, const r1i_layer *l, const groups *g, r1i_mat h, const inner *in)
 {
     const widths w = widths_of(p->m, l, p->n);
     r1i_exec *const ex = p->ex;
     const size_t mark = r1i_arena_mark(ex->scratch);
     unsigned kinds = 0;
+    bool rounded = true; /* all experts want bf16 alone */
     r1i_linear_job *jobs;
     r1i_act *acts, own, grouped;
     int64_t n_jobs = 0, n_acts = 0;
     r1_status st;
     if ((st = r1i_pass_take(p, w.jobs, sizeof *jobs, &jobs)) != R1_OK) return st;
     if ((st = r1i_pass_take(p, w.jobs, sizeof *acts, &acts)) != R1_OK) return st;
-    for (int64_t e = 0; e < p->m->route.experts; e++)
-        if (g->begin[e + 1] > g->begin[e]) kinds |= in_kinds(ex, &l->expert[e]);
+    for (int64_t e = 0; e < p->m->route.experts; e++) {
+        if (g->begin[e + 1] == g->begin[e]) continue;
+        kinds |= in_kinds(ex, &l->expert[e]);
+        rounded = rounded && plain(ex, &l->expert[e].gate) && plain(ex, &l->expert[e].up);
+    }
     const bool one = p->n == 1 && !ex->tape; /* all experts meet the same row; a tape adds gradients the same way for any number of rows */
-    if ((st = r1i_act_make(ex, &own, h, (l->has_shared ? in_kinds(ex, &l->shared) : 0) | (one ? kinds : 0))) != R1_OK) return st;
+    if ((st = r1i_act_make(ex, &own, h, (l->has_shared ? in_kinds(ex, &l->shared) : 0) | (one || rounded ? kinds : 0))) != R1_OK) return st;
     if (!one) {
         r1i_mat rows;
         if ((st = r1i_pass_mat(p, w.rows, w.d, &rows)) != R1_OK) return st;
-        if ((st = r1i_gather(ex, rows, h, g->row)) != R1_OK) return st;
-        if ((st = r1i_act_make(ex, &grouped, rows, kinds)) != R1_OK) return st;
+        if ((st = r1i_act_gather(ex, &grouped, rows, &own, g->row, kinds, rounded)) != R1_OK) return st;
         grouped.row = g->row;
     }
     for (int64_t e = 0; e < p->m->route.experts; e++) {
         const int64_t s = g->begin[e], n = g->begin[e + 1] - s;
         if (n == 0) continue;
         acts[n_acts] = one ? own : r1i_act_rows(&grouped, s, n);
-        const r1i_mat y_gate = {gate.p + s * gate.stride, n, w.f, gate.stride}, y_up = {up.p + s * up.stride, n, w.f, up.stride};
+        const r1i_mat y_gate = slots(in->gate, s, n), y_up = slots(in->up, s, n);
         n_jobs += r1i_ffn_jobs(p, &l->expert[e], &acts[n_acts], y_gate, y_up, jobs + n_jobs);
         n_acts++;
     }
-    if (l->has_shared) n_jobs += r1i_ffn_jobs(p, &l->shared, &own, shared_gate, shared_up, jobs + n_jobs);
+    if (l->has_shared) n_jobs += r1i_ffn_jobs(p, &l->shared, &own, in->shared_gate, in->shared_up, jobs + n_jobs);
     ahead_out(p, l, g);
     st = r1i_linear(ex, jobs, n_jobs);
     r1i_arena_reset(ex->scratch, mark);
@@ -148,43 +160,52 @@ static size_t products_in_bytes(const r1i_exec *ex, const r1_model *m, const r1i
     for (int64_t e = 0; e < m->route.experts; e++) kinds |= in_kinds(ex, &l->expert[e]);
     const size_t jobs = r1i_take_bytes(w.jobs, sizeof(r1i_linear_job)) + r1i_take_bytes(w.jobs, sizeof(r1i_act)) + r1i_tape_jobs_bytes(ex, w.jobs);
     if (n == 1 && !ex->tape) return jobs + r1i_act_bytes(n, w.d, shared | kinds);
-    return jobs + r1i_act_bytes(n, w.d, shared) + r1i_mat_bytes(w.rows, w.d) + r1i_act_bytes(w.rows, w.d, kinds);
+    return jobs + r1i_act_bytes(n, w.d, shared | (kinds & R1I_ACT_BF16)) + r1i_mat_bytes(w.rows, w.d) + r1i_act_bytes(w.rows, w.d, kinds);
 }
 
-/* Down of every used expert into out [rows, d] and of the shared one into shared_out [n, d]. */
-static r1_status products_out(const r1i_pass *p, const r1i_layer *l, const groups *g, r1i_mat mid, r1i_mat shared_mid, r1i_mat out,
-                              r1i_mat shared_out, int64_t index)
+/* SwiGLU of gate and up where they are not a pair, prepared for `kinds`; x: what holds it. */
+static r1_status middle(const r1i_pass *p, const r1i_ffn *f, r1i_mat x, r1i_mat gate, r1i_mat up, unsigned kinds, bool rounded, r1i_act *act)
+{
+    if (r1i_ffn_paired(p, f)) return r1i_act_make(p->ex, act, x, kinds);
+    return r1i_act_silu_mul(p->ex, act, x, gate, up, kinds, rounded);
+}
+
+/* Down of every used expert and of the shared one. */
+static r1_status products_out(const r1i_pass *p, const r1i_layer *l, const groups *g, inner *in, int64_t index)
 {
     const widths w = widths_of(p->m, l, p->n);
     r1i_exec *const ex = p->ex;
-    const size_t mark = r1i_arena_mark(ex->scratch);
     unsigned kinds = 0;
+    bool rounded = true;
     r1i_linear_job *jobs;
     r1i_act *acts, all, own;
     int64_t n_jobs = 0;
     r1_status st;
     if ((st = r1i_pass_take(p, w.jobs, sizeof *jobs, &jobs)) != R1_OK) return st;
     if ((st = r1i_pass_take(p, w.jobs, sizeof *acts, &acts)) != R1_OK) return st;
-    for (int64_t e = 0; e < p->m->route.experts; e++)
-        if (g->begin[e + 1] > g->begin[e]) kinds |= r1i_act_kind(ex, &l->expert[e].down);
-    if ((st = r1i_act_make(ex, &all, mid, kinds)) != R1_OK) return st;
+    for (int64_t e = 0; e < p->m->route.experts; e++) {
+        if (g->begin[e + 1] == g->begin[e]) continue;
+        kinds |= r1i_act_kind(ex, &l->expert[e].down);
+        rounded = rounded && plain(ex, &l->expert[e].down);
+    }
+    if ((st = middle(p, &l->expert[0], in->mid, in->gate, in->up, kinds, rounded, &all)) != R1_OK) return st;
     all.row = g->row;
+    if (l->has_shared) {
+        const r1i_weight *const down = &l->shared.down;
+        st = middle(p, &l->shared, in->shared_mid, in->shared_gate, in->shared_up, r1i_act_kind(ex, down), plain(ex, down), &own);
+        if (st != R1_OK || (st = r1i_pass_mat(p, p->n, w.d, &in->shared_out)) != R1_OK) return st;
+    }
+    if ((st = r1i_pass_mat(p, w.rows, w.d, &in->out)) != R1_OK) return st;
     for (int64_t e = 0; e < p->m->route.experts; e++) {
         const int64_t s = g->begin[e], n = g->begin[e + 1] - s;
         if (n == 0) continue;
         acts[n_jobs] = r1i_act_rows(&all, s, n);
-        const r1i_mat y = {out.p + s * out.stride, n, w.d, out.stride};
-        jobs[n_jobs] = (r1i_linear_job){.y = y, .x = &acts[n_jobs], .w = &l->expert[e].down};
+        jobs[n_jobs] = (r1i_linear_job){.y = slots(in->out, s, n), .x = &acts[n_jobs], .w = &l->expert[e].down};
         n_jobs++;
     }
-    if (l->has_shared) {
-        if ((st = r1i_act_make(ex, &own, shared_mid, r1i_act_kind(ex, &l->shared.down))) != R1_OK) return st;
-        jobs[n_jobs++] = (r1i_linear_job){.y = shared_out, .x = &own, .w = &l->shared.down};
-    }
+    if (l->has_shared) jobs[n_jobs++] = (r1i_linear_job){.y = in->shared_out, .x = &own, .w = &l->shared.down};
     r1i_ahead_layer(p, index + 1);
-    st = r1i_linear(ex, jobs, n_jobs);
-    r1i_arena_reset(ex->scratch, mark);
-    return st;
+    return r1i_linear(ex, jobs, n_jobs);
 }
 
 static size_t products_out_bytes(const r1i_exec *ex, const r1_model *m, const r1i_layer *l, int64_t n)
@@ -201,27 +222,23 @@ r1_status r1i_block_moe(const r1i_pass *p, const r1i_layer *l, int64_t index, r1
 {
     const widths w = widths_of(p->m, l, p->n);
     r1i_exec *const ex = p->ex;
-    r1i_mat gate, up, out, shared_gate = {0}, shared_up = {0}, shared_out = {0};
+    inner in = {0};
     groups g;
     r1_status st;
     if ((st = take_groups(p, &g)) != R1_OK || (st = route(p, l, h, &g)) != R1_OK) return st;
     if (p->probe && p->probe->router) p->probe->router(p->probe->user, index, p->n, p->m->route.topk, g.expert, g.weight);
     sort_rows(p, &g);
-    if ((st = r1i_pass_mat(p, w.rows, w.f, &gate)) != R1_OK || (st = r1i_pass_mat(p, w.rows, w.f, &up)) != R1_OK) return st;
+    if ((st = r1i_pass_mat(p, w.rows, w.f, &in.gate)) != R1_OK || (st = r1i_pass_mat(p, w.rows, w.f, &in.up)) != R1_OK) return st;
     if (l->has_shared) {
-        if ((st = r1i_pass_mat(p, p->n, w.shared, &shared_gate)) != R1_OK) return st;
-        if ((st = r1i_pass_mat(p, p->n, w.shared, &shared_up)) != R1_OK) return st;
+        if ((st = r1i_pass_mat(p, p->n, w.shared, &in.shared_gate)) != R1_OK) return st;
+        if ((st = r1i_pass_mat(p, p->n, w.shared, &in.shared_up)) != R1_OK) return st;
     }
-    if ((st = products_in(p, l, &g, h, gate, up, shared_gate, shared_up)) != R1_OK) return st;
-    r1i_mat mid = gate, shared_mid = shared_gate; /* a tape still wants what the gates were */
-    if (ex->tape && (st = r1i_pass_mat(p, w.rows, w.f, &mid)) != R1_OK) return st;
-    if (ex->tape && l->has_shared && (st = r1i_pass_mat(p, p->n, w.shared, &shared_mid)) != R1_OK) return st;
-    if (!r1i_ffn_paired(p, &l->expert[0]) && (st = r1i_silu_mul(ex, mid, gate, up)) != R1_OK) return st;
-    if (l->has_shared && !r1i_ffn_paired(p, &l->shared) && (st = r1i_silu_mul(ex, shared_mid, shared_gate, shared_up)) != R1_OK) return st;
-    if ((st = r1i_pass_mat(p, w.rows, w.d, &out)) != R1_OK) return st;
-    if (l->has_shared && (st = r1i_pass_mat(p, p->n, w.d, &shared_out)) != R1_OK) return st;
-    if ((st = products_out(p, l, &g, mid, shared_mid, out, shared_out, index)) != R1_OK) return st;
-    return r1i_moe_combine(ex, p->x, out, g.slot, g.weight, p->m->route.topk, shared_out);
+    if ((st = products_in(p, l, &g, h, &in)) != R1_OK) return st;
+    in.mid = in.gate, in.shared_mid = in.shared_gate; /* a tape still wants what the gates were */
+    if (ex->tape && (st = r1i_pass_mat(p, w.rows, w.f, &in.mid)) != R1_OK) return st;
+    if (ex->tape && l->has_shared && (st = r1i_pass_mat(p, p->n, w.shared, &in.shared_mid)) != R1_OK) return st;
+    if ((st = products_out(p, l, &g, &in, index)) != R1_OK) return st;
+    return r1i_moe_combine(ex, p->x, in.out, g.slot, g.weight, p->m->route.topk, in.shared_out);
 }
 
 size_t r1i_block_moe_bytes(const r1i_exec *ex, const r1_model *m, const r1i_layer *l, int64_t n)

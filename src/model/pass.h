@@ -45,8 +45,6 @@ static inline size_t r1i_tape_jobs_bytes(const r1i_exec *ex, int64_t n) { return
 r1_status r1i_pass_take(const r1i_pass *p, int64_t n, size_t size, void *out);
 r1_status r1i_pass_mat(const r1i_pass *p, int64_t rows, int64_t cols, r1i_mat *out);
 
-/* ---- activations --------------------------------------------------------------------------------------------------- */
-
 /* ---- blocks -------------------------------------------------------------------------------------------------------- */
 
 /* One decoder layer on p->x in place; `index` counts for the probe, kv is the layer's pages. */

@@ -12,6 +12,16 @@ static bool opens(r1i_tape *t, r1i_mat m)
     r1i_tape_open(t, &m, 1, &assign);
     return assign;
 }
+/* Where record r puts the gradient of m alone: as bf16 where that is all that anybody reads. */
+static void gives(const r1i_exec *ex, r1i_tape *t, const r1i_record *r, r1i_mat m, r1i_grad_to *to)
+{
+    if (ex->compute == R1I_COMPUTE_BF16) {
+        r1i_tape_open_bf16(t, r - t->record, m, to);
+        return;
+    }
+    *to = (r1i_grad_to){.assign = opens(t, m)};
+    to->m = grad(t, m);
+}
 static float *param(const r1i_tape *t, const r1i_record *r, const void *data) { return t->param_grad(t->user, data, r->side); }
 
 static size_t floats(int64_t n) { return r1i_align_up((size_t)n * sizeof(float), R1I_ALIGN); }
@@ -22,7 +32,7 @@ static size_t floats(int64_t n) { return r1i_align_up((size_t)n * sizeof(float),
 static int64_t round_of(const r1i_record *r, int64_t i)
 {
     int64_t round = 0;
-    for (int64_t k = 0; k < i; k++) round += r->job[k].x.p == r->job[i].x.p;
+    for (int64_t k = 0; k < i; k++) round += r->job[k].x.x.p == r->job[i].x.x.p;
     return round;
 }
 
@@ -33,7 +43,7 @@ static size_t linear_bytes(const r1i_record *r)
         const r1i_tape_job *const j = &r->job[i];
         uint64_t bytes = 0;
         (void)r1i_panel_bytes(r1i_transposed_type(j->w), j->w->cols, j->w->rows, &bytes);
-        sum += r1i_align_up((size_t)bytes, R1I_ALIGN) + r1i_align_up(r1i_grad_linear_work(&j->x) * sizeof(float), R1I_ALIGN);
+        sum += r1i_align_up((size_t)bytes, R1I_ALIGN) + r1i_align_up(r1i_grad_linear_work(&j->x.x) * sizeof(float), R1I_ALIGN);
         if (j->bf16) sum += r1i_act_bytes(j->y.rows, j->y.cols, R1I_ACT_BF16);
     }
     return sum;
@@ -68,17 +78,21 @@ static r1_status take_lists(r1i_exec *ex, r1i_arena *a, int64_t n, lists *l)
     return take(ex, a, n, sizeof *l->assign, &l->assign);
 }
 
-/* What each job's gradient becomes before it meets the transposed weights: as it is, or rounded like the forward's inputs. */
+/* What each job's gradient becomes before it meets the transposed weights and its inputs: as it is, or rounded like the forward's inputs, by
+ * who gave it or here. */
 static r1_status gradients_in(r1i_exec *ex, r1i_tape *t, const r1i_record *r, const lists *l)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < r->n; i++) {
-        l->act[i] = (r1i_act){.x = grad(t, r->job[i].y)};
+        const r1i_mat y = r->job[i].y;
+        r1i_act *const act = &l->act[i];
+        *act = (r1i_act){.x = y, .kinds = r->job[i].bf16 ? R1I_ACT_BF16 : R1I_ACT_F32};
+        if (r->job[i].bf16 && (act->bf16 = r1i_tape_grad_bf16(t, y, &act->bf16_stride))) continue;
+        act->x = grad(t, y);
         if (!r->job[i].bf16) continue;
-        l->act[i].kinds = R1I_ACT_BF16;
-        l->act[i].bf16_stride = (l->act[i].x.cols + 31) / 32 * 32;
-        if (!(l->act[i].bf16 = r1i_arena_take(&t->work, r1i_act_bytes(l->act[i].x.rows, l->act[i].x.cols, R1I_ACT_BF16), ex->err))) return R1_ERR_NOMEM;
-        l->turn[n++] = l->act[i];
+        act->bf16_stride = (y.cols + 31) / 32 * 32;
+        if (!(act->bf16 = r1i_arena_take(&t->work, r1i_act_bytes(y.rows, y.cols, R1I_ACT_BF16), ex->err))) return R1_ERR_NOMEM;
+        l->turn[n++] = *act;
     }
     return n > 0 ? ex->ops->grad->round(ex, l->turn, n) : R1_OK;
 }
@@ -101,7 +115,7 @@ static r1_status inputs(r1i_exec *ex, r1i_tape *t, const r1i_record *r, const li
         int64_t n = 0;
         for (int64_t i = 0; i < r->n; i++) {
             if (round_of(r, i) != round) continue;
-            l->input[n] = r->job[i].x;
+            l->input[n] = r->job[i].x.x;
             l->job[n++] = (r1i_linear_job){.x = &l->act[i], .w = &l->transposed[i]};
         }
         r1i_tape_open(t, l->input, n, l->assign);
@@ -124,8 +138,8 @@ static r1_status back_linear(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
         if (bias && (st = ex->ops->grad->column_sum(ex, bias, grad(t, r->job[i].y))) != R1_OK) return st;
         float *const g = param(t, r, r->job[i].w->data);
         if (!g) continue;
-        l.product[n++] = (r1i_grad_product){.g = g, .dy = grad(t, r->job[i].y), .x = r->job[i].x, .row = r->job[i].row, .bf16 = r->job[i].bf16};
-        floats_of_work += r1i_grad_linear_work(&r->job[i].x);
+        l.product[n++] = (r1i_grad_product){.g = g, .dy = l.act[i], .x = r->job[i].x, .bf16 = r->job[i].bf16};
+        floats_of_work += r1i_grad_linear_work(&r->job[i].x.x);
     }
     if (n == 0) return R1_OK;
     float *const work = r1i_arena_take(&t->work, floats_of_work * sizeof *work, ex->err);
@@ -174,19 +188,26 @@ static r1_status back_router(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
 static r1_status back_combine(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
 {
     const r1i_mat dy = grad(t, r->y);
-    const bool assign = r->z.p && opens(t, r->z);
-    const r1_status st = r->z.p ? ex->ops->grad->add(ex, grad(t, r->z), dy, assign) : R1_OK;
-    if (st != R1_OK) return st;
-    (void)opens(t, r->x); /* both are written whole */
+    r1i_grad_to shared, out; /* out is written whole, as the gates' gradient is */
+    if (r->z.p) {
+        gives(ex, t, r, r->z, &shared);
+        const r1i_act rounded = {.x = dy, .kinds = R1I_ACT_BF16, .bf16 = shared.bf16, .bf16_stride = shared.bf16_stride};
+        const r1_status st = shared.bf16 ? ex->ops->grad->round(ex, &rounded, 1) : ex->ops->grad->add(ex, shared.m, dy, shared.assign);
+        if (st != R1_OK) return st;
+    }
+    gives(ex, t, r, r->x, &out);
     (void)opens(t, r1i_mat_of((float *)(uintptr_t)r->weight, dy.rows, r->n));
-    return ex->ops->grad->moe_combine(ex, grad(t, r->x), r1i_tape_grad(t, r->weight), dy, r->x, r->index, r->weight, r->n);
+    return ex->ops->grad->moe_combine(ex, &out, r1i_tape_grad(t, r->weight), dy, r->x, r->index, r->weight, r->n);
 }
 
 static r1_status back_silu_mul(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
 {
     const r1i_mat dy = grad(t, r->y);
-    const bool assign = r->flag || opens(t, r->x), assign_up = opens(t, r->z);
-    return ex->ops->grad->silu_mul(ex, grad(t, r->x), grad(t, r->z), dy, r->saved, r->z, assign, assign_up);
+    r1i_grad_to gate = {.m = r->x, .assign = true}, up;
+    if (r->flag) gate.m = dy;
+    else gives(ex, t, r, r->x, &gate);
+    gives(ex, t, r, r->z, &up);
+    return ex->ops->grad->silu_mul(ex, &gate, &up, dy, r->saved, r->z);
 }
 
 static r1_status back_gather(r1i_exec *ex, r1i_tape *t, const r1i_record *r)

@@ -46,6 +46,13 @@ static bool take_term(r1i_exec *ex, const r1i_mat *x, int8_t **q, float **d, int
     return *sum16 != NULL;
 }
 
+static bool take_halves(r1i_exec *ex, r1i_act *act)
+{
+    act->bf16_stride = (act->x.cols + 31) / 32 * 32;
+    act->bf16 = r1i_arena_take(ex->scratch, padded(act->x.rows * act->bf16_stride, 2), ex->err);
+    return act->bf16 != NULL;
+}
+
 r1_status r1i_act_make(r1i_exec *ex, r1i_act *act, r1i_mat x, unsigned kinds)
 {
     *act = (r1i_act){.x = x, .kinds = kinds};
@@ -59,11 +66,7 @@ r1_status r1i_act_make(r1i_exec *ex, r1i_act *act, r1i_mat x, unsigned kinds)
         if (!act->fine) return R1_ERR_NOMEM;
         act->fine_stride = x.rows;
     }
-    if (kinds & R1I_ACT_BF16) {
-        act->bf16_stride = (x.cols + 31) / 32 * 32;
-        act->bf16 = r1i_arena_take(ex->scratch, padded(x.rows * act->bf16_stride, 2), ex->err);
-        if (!act->bf16) return R1_ERR_NOMEM;
-    }
+    if ((kinds & R1I_ACT_BF16) && !take_halves(ex, act)) return R1_ERR_NOMEM;
     if (kinds == R1I_ACT_F32 || x.rows == 0) return R1_OK;
     trace(ex, "prepare", x.rows);
     return ex->ops->prepare(ex, act);
@@ -112,7 +115,7 @@ static r1_status tape_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n
     r1i_tape_job *const job = r ? r1i_arena_take(ex->scratch, (size_t)n * sizeof *job, ex->err) : NULL;
     if (!job) return R1_ERR_NOMEM;
     for (int64_t i = 0; i < n; i++)
-        job[i] = (r1i_tape_job){.y = jobs[i].y, .x = jobs[i].x->x, .w = jobs[i].w, .bias = jobs[i].bias, .row = jobs[i].x->row,
+        job[i] = (r1i_tape_job){.y = jobs[i].y, .x = *jobs[i].x, .w = jobs[i].w, .bias = jobs[i].bias, .add = jobs[i].add,
                                 .bf16 = jobs[i].w->type == R1_DTYPE_BF16 && (jobs[i].x->kinds & R1I_ACT_BF16)};
     r->job = job, r->n = n;
     return R1_OK;
@@ -315,17 +318,35 @@ r1_status r1i_attention(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_laye
     return done;
 }
 
-r1_status r1i_silu_mul(r1i_exec *ex, r1i_mat y, r1i_mat g, r1i_mat u)
+/* Shapes, the trace and the tape of y = silu(g) * u. */
+static r1_status begin_silu_mul(r1i_exec *ex, r1i_mat y, r1i_mat g, r1i_mat u)
 {
     if (!view_ok(y) || !view_ok(g) || !view_ok(u) || !same_shape(y, g) || !same_shape(y, u)) return shape_error(ex, "silu_mul", "gate against up", g, u);
     trace(ex, "silu_mul", y.rows);
-    if (ex->tape) {
-        r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_SILU_MUL);
-        if (!r) return R1_ERR_NOMEM;
-        r->y = y, r->x = g, r->z = u, r->saved = g, r->flag = y.p == g.p;
-        if (r->flag && r1i_tape_copy(ex, g, &r->saved) != R1_OK) return R1_ERR_NOMEM;
+    if (!ex->tape) return R1_OK;
+    r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_SILU_MUL);
+    if (!r) return R1_ERR_NOMEM;
+    r->y = y, r->x = g, r->z = u, r->saved = g, r->flag = y.p == g.p;
+    return r->flag ? r1i_tape_copy(ex, g, &r->saved) : R1_OK;
+}
+
+r1_status r1i_silu_mul(r1i_exec *ex, r1i_mat y, r1i_mat g, r1i_mat u)
+{
+    const r1_status st = begin_silu_mul(ex, y, g, u);
+    return st == R1_OK ? ex->ops->silu_mul(ex, y, g, u) : st;
+}
+
+r1_status r1i_act_silu_mul(r1i_exec *ex, r1i_act *act, r1i_mat y, r1i_mat g, r1i_mat u, unsigned kinds, bool plain)
+{
+    if (kinds != R1I_ACT_BF16 || !plain) {
+        const r1_status st = r1i_silu_mul(ex, y, g, u);
+        return st == R1_OK ? r1i_act_make(ex, act, y, kinds) : st;
     }
-    return ex->ops->silu_mul(ex, y, g, u);
+    const r1_status st = begin_silu_mul(ex, y, g, u);
+    *act = (r1i_act){.x = y, .kinds = kinds};
+    if (st != R1_OK || !take_halves(ex, act)) return st != R1_OK ? st : R1_ERR_NOMEM;
+    trace(ex, "prepare", y.rows);
+    return ex->ops->silu_mul_rounded(ex, act, g, u);
 }
 
 r1_status r1i_router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, const float *bias, int32_t *expert, float *weight)
@@ -345,16 +366,35 @@ r1_status r1i_router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, co
     return ex->ops->router(ex, s, logits, bias, expert, weight);
 }
 
-r1_status r1i_gather(r1i_exec *ex, r1i_mat y, r1i_mat x, const int32_t *index)
+static r1_status begin_gather(r1i_exec *ex, r1i_mat y, r1i_mat x, const int32_t *index)
 {
     if (!view_ok(x) || !view_ok(y) || x.cols != y.cols) return shape_error(ex, "gather", "output against input", y, x);
     trace(ex, "gather", y.rows);
-    if (ex->tape) {
-        r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_GATHER);
-        if (!r) return R1_ERR_NOMEM;
-        r->y = y, r->x = x, r->index = index;
+    if (!ex->tape) return R1_OK;
+    r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_GATHER);
+    if (!r) return R1_ERR_NOMEM;
+    r->y = y, r->x = x, r->index = index;
+    return R1_OK;
+}
+
+r1_status r1i_gather(r1i_exec *ex, r1i_mat y, r1i_mat x, const int32_t *index)
+{
+    const r1_status st = begin_gather(ex, y, x, index);
+    return st == R1_OK ? ex->ops->gather(ex, y, x, index) : st;
+}
+
+r1_status r1i_act_gather(r1i_exec *ex, r1i_act *act, r1i_mat y, const r1i_act *x, const int32_t *index, unsigned kinds, bool plain)
+{
+    if (kinds != R1I_ACT_BF16 || !plain) {
+        const r1_status st = r1i_gather(ex, y, x->x, index);
+        return st == R1_OK ? r1i_act_make(ex, act, y, kinds) : st;
     }
-    return ex->ops->gather(ex, y, x, index);
+    const r1_status st = begin_gather(ex, y, x->x, index);
+    *act = (r1i_act){.x = y, .kinds = kinds};
+    if (st != R1_OK || !take_halves(ex, act)) return st != R1_OK ? st : R1_ERR_NOMEM;
+    trace(ex, "prepare", y.rows);
+    const r1i_mat from = r1i_mat_of((float *)(void *)x->bf16, x->x.rows, x->bf16_stride / 2); /* rows are copied, whatever they hold */
+    return ex->ops->gather(ex, r1i_mat_of((float *)(void *)act->bf16, y.rows, act->bf16_stride / 2), from, index);
 }
 
 r1_status r1i_moe_combine(r1i_exec *ex, r1i_mat y, r1i_mat out, const int32_t *slot, const float *weight, int64_t topk, r1i_mat shared)

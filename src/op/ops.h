@@ -13,6 +13,12 @@ r1_status r1i_act_make(r1i_exec *ex, r1i_act *act, r1i_mat x, unsigned kinds);
 /* Upper bound of the scratch that any op of the table takes for a batch of `rows` rows (attention spans and the like). */
 size_t r1i_op_scratch_bytes(const r1i_attn_shape *s, int64_t rows, int64_t max_positions, int threads);
 
+/* Where products alone read an op's output y and want bf16 of it alone, it is written so and never as f32: y is then an address, under which a tape
+ * knows it. `plain`: nothing else (a low-rank term) reads y. Else as the op and r1i_act_make, one after the other. */
+r1_status r1i_act_silu_mul(r1i_exec *ex, r1i_act *act, r1i_mat y, r1i_mat g, r1i_mat u, unsigned kinds, bool plain);
+/* x: what h of r1i_gather was prepared as, for `kinds` among others. */
+r1_status r1i_act_gather(r1i_exec *ex, r1i_act *act, r1i_mat y, const r1i_act *x, const int32_t *index, unsigned kinds, bool plain);
+
 r1_status r1i_embed(r1i_exec *ex, r1i_mat y, const r1i_weight *w, const int32_t *token);
 r1_status r1i_rmsnorm(r1i_exec *ex, r1i_mat y, r1i_mat x, const float *g, float eps);
 /* Which arithmetic a job gets follows from what its activations were prepared for: 8-bit ones meet block types, bf16 ones scalar

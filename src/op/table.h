@@ -173,11 +173,18 @@ typedef struct r1i_exec r1i_exec;
 /* The gradient of one weight matrix: g += dy^T x, g in f32 panels. compute bf16: see linear_weight. */
 typedef struct r1i_grad_product {
     float *g;
-    r1i_mat dy, x;            /* [rows, w rows], [rows, w cols] */
-    const int32_t *row;       /* batch row of each row, ascending; NULL: row0 + i */
+    r1i_act dy, x;            /* [rows, w rows], [rows, w cols]; x.row: batch row of each row, ascending; NULL: row0 + i */
     int64_t row0;
-    bool bf16;                /* dy and x are rounded to bf16, as the forward's factors were */
+    bool bf16;                /* both are there as bf16, as the forward's factors were, and only so read */
 } r1i_grad_product;
+
+/* Where an op puts a gradient: added to m, with `assign` in place of it, or with `bf16` rounded to rows there, which m's place then is not. */
+typedef struct r1i_grad_to {
+    r1i_mat m;
+    bool assign;
+    uint16_t *bf16;           /* nullable; [rows, bf16_stride] as of r1i_act */
+    int64_t bf16_stride;
+} r1i_grad_to;
 
 /* The backward twins. Rows ascending means that an element's sum over rows is one chain that begins with what it held. Sums over columns: 16 lanes
  * (column mod 16), folded as in rmsnorm. dy, dx: gradients of the loss by y, by x. (+)=: added, or with `assign` in place of what was there. */
@@ -189,7 +196,7 @@ typedef struct r1i_grad_ops {
     /* r1i_act.bf16 of n inputs in one region. */
     r1_status (*round)(r1i_exec *ex, const r1i_act *act, int64_t n);
     /* g[m, k] = chain over rows n ascending of fmaf(x[n, k], dy[n, m], g[m, k]), g in f32 panels; several products in one region.
-     * bf16: both factors rounded to bf16; the same chain where the processor has no bf16 dot product. Where it has one: rows go by pairs, which
+     * bf16: over the rounded factors; the same chain where the processor has no bf16 dot product. Where it has one: rows go by pairs, which
      * begin anew at the first row of every sequence (an odd end meets zeros), so that no pair straddles two sequences whatever the
      * micro-batch; an expert's rows pair up within a sequence likewise. One chain of pairs ascending, begun with what g holds: the sum is
      * stored and taken up again between batches as f32, which moves no bit.
@@ -200,8 +207,8 @@ typedef struct r1i_grad_ops {
     /* s = 1 / rms(x); h = x * s; t = (sum of g * dy * h) / cols; dx (+)= s * (g * dy - h * t); dg (nullable) += dy * h, rows ascending.
      * assign: dx is dy's place and is replaced. rms: [rows] scratch. */
     r1_status (*rmsnorm)(r1i_exec *ex, r1i_mat dx, r1i_mat dy, r1i_mat x, const float *g, float eps, float *dg, bool assign, float *rms);
-    /* o = 1 / (1 + exp(-g)): dg (+)= dy * u * (o * (1 + g * (1 - o))); du (+)= dy * (g * o). */
-    r1_status (*silu_mul)(r1i_exec *ex, r1i_mat dg, r1i_mat du, r1i_mat dy, r1i_mat g, r1i_mat u, bool assign, bool assign_up);
+    /* o = 1 / (1 + exp(-g)): dg (+)= dy * u * (o * (1 + g * (1 - o))); du (+)= dy * (g * o). Both as bf16 or none. */
+    r1_status (*silu_mul)(r1i_exec *ex, const r1i_grad_to *dg, const r1i_grad_to *du, r1i_mat dy, r1i_mat g, r1i_mat u);
     /* Every run begins at position 0. k [n, kv_heads * key_dim] and v as they were read from the cache (MLA: v is the first value_dim columns of k
      * and dv of dk). Per run and head: P = softmax of the scores recomputed, D = sum(do * o), dS = P * (do . v - D) * scale;
      * dq (+)= dS k, j ascending; dk = sum over queries ascending of dS q, dv of P do; heads of a group are added ascending. */
@@ -215,7 +222,7 @@ typedef struct r1i_grad_ops {
     /* dx[index[i]] += dy[i], i ascending; assign: dx begins at zero, whatever it holds. */
     r1_status (*scatter)(r1i_exec *ex, r1i_mat dx, r1i_mat dy, const int32_t *index, bool assign);
     /* dout[slot[i, j]] = weight[i, j] * dy[i]; dweight[i, j] = sum(dy[i] * out[slot[i, j]]). */
-    r1_status (*moe_combine)(r1i_exec *ex, r1i_mat dout, float *dweight, r1i_mat dy, r1i_mat out, const int32_t *slot, const float *weight, int64_t topk);
+    r1_status (*moe_combine)(r1i_exec *ex, const r1i_grad_to *dout, float *dweight, r1i_mat dy, r1i_mat out, const int32_t *slot, const float *weight, int64_t topk);
     /* y (+)= x */
     r1_status (*add)(r1i_exec *ex, r1i_mat y, r1i_mat x, bool assign);
     /* g (f32 panels of the table) row token[i] += dy[i], i ascending. */
@@ -255,6 +262,8 @@ typedef struct r1i_ops {
                            const r1i_run *runs, int64_t n_runs);
     /* y = silu(g) * u, silu(z) = z / (1 + exp(-z)). y may be g. */
     r1_status (*silu_mul)(r1i_exec *ex, r1i_mat y, r1i_mat g, r1i_mat u);
+    /* act->bf16 of what silu_mul gives, which act->x need not hold. */
+    r1_status (*silu_mul_rounded)(r1i_exec *ex, const r1i_act *act, r1i_mat g, r1i_mat u);
     /* logits [n, experts] f32 -> expert [n, topk] ascending ids, weight [n, topk] (architecture.md 5.1; ties to the lower id;
      * chosen scores are summed in ascending id; weight = score / (sum + 1e-20) * scaling). Not sigmoid: softmax over all
      * experts (max subtracted, summed in ascending id). bias nullable; groups <= 1: no group limit. */

@@ -121,6 +121,7 @@ static void place(r1i_tape *t, r1i_tape_block *b)
         i = t->n_blocks;
     }
     b->live = true;
+    b->halves = 0;
 }
 
 static size_t offset_of(const r1i_tape *t, const float *activation) { return (size_t)((uintptr_t)activation - (uintptr_t)t->act->base); }
@@ -131,6 +132,7 @@ float *r1i_tape_grad(r1i_tape *t, const float *activation)
     const r1i_tape_region *const r = region_at(t, at);
     if (!r->layer) return (float *)(void *)(t->shadow.base + r->shadow + (at - r->begin));
     r1i_tape_block *const b = block_at(t, at);
+    assert(!b->live || b->halves == 0);
     if (!b->live) {
         place(t, b);
         r1i_pool_zero(t->pool, t->shadow.base + b->shadow, b->bytes);
@@ -161,6 +163,56 @@ void r1i_tape_open(r1i_tape *t, const r1i_mat *m, int64_t n, bool *assign)
         (void)given(t, b, m, n, assign);
         place(t, b);
     }
+}
+
+static bool within(const r1i_tape *t, const r1i_tape_block *b, const float *p)
+{
+    return p && offset_of(t, p) >= b->begin && offset_of(t, p) < b->begin + b->bytes;
+}
+
+/* Whether a record knows the block, and whether as what is said of r1i_tape_open_bf16. */
+static bool knows(const r1i_tape *t, const r1i_tape_block *b, const r1i_record *r, bool *made)
+{
+    const float *const other[] = {r->y.p, r->x.p, r->z.p, r->saved.p, r->keys.p, r->values.p, r->weight};
+    bool any = false;
+    *made = r->op == R1I_TAPE_LINEAR;
+    for (size_t k = 0; k < sizeof other / sizeof *other; k++) any |= within(t, b, other[k]);
+    for (int64_t k = 0; r->op == R1I_TAPE_LINEAR && k < r->n; k++) {
+        const r1i_tape_job *const j = &r->job[k];
+        if (within(t, b, j->x.x.p)) any = true, *made = false;
+        if (!within(t, b, j->y.p)) continue;
+        any = true;
+        *made = *made && j->bf16 && !j->bias && !j->add;
+    }
+    return any;
+}
+
+void r1i_tape_open_bf16(r1i_tape *t, int64_t i, r1i_mat m, r1i_grad_to *to)
+{
+    const size_t at = offset_of(t, m.p);
+    const int64_t stride = (m.cols + 31) / 32 * 32;
+    *to = (r1i_grad_to){.m = m};
+    r1i_tape_block *const b = region_at(t, at)->layer ? block_at(t, at) : NULL;
+    bool made, plain = b && !b->live && given(t, b, &m, 1, NULL) == b->bytes && (size_t)(m.rows * stride) * sizeof *to->bf16 <= b->bytes;
+    for (int64_t k = plain ? b->first : i; k < i && plain; k++) plain = !knows(t, b, &t->record[k], &made) || made;
+    if (!plain) {
+        r1i_tape_open(t, &m, 1, &to->assign);
+        to->m = r1i_tape_grad_mat(t, m);
+        return;
+    }
+    place(t, b);
+    b->halves = stride;
+    to->bf16 = (uint16_t *)(void *)(t->shadow.base + b->shadow);
+    to->bf16_stride = stride;
+}
+
+uint16_t *r1i_tape_grad_bf16(const r1i_tape *t, r1i_mat m, int64_t *stride)
+{
+    const size_t at = offset_of(t, m.p);
+    const r1i_tape_block *const b = region_at(t, at)->layer ? block_at(t, at) : NULL;
+    if (!b || !b->live || b->halves == 0) return NULL;
+    *stride = b->halves;
+    return (uint16_t *)(void *)(t->shadow.base + b->shadow) + (int64_t)((at - b->begin) / sizeof *m.p) / m.stride * b->halves;
 }
 
 void r1i_tape_close(r1i_tape *t, int64_t i)

@@ -28,6 +28,7 @@ typedef struct r1i_tape_region {
 typedef struct r1i_tape_block {
     size_t begin, bytes, shadow; /* shadow: where its gradient lies while it is live */
     int64_t first;            /* no earlier record knows it */
+    int64_t halves;           /* its gradient lies there as rows of bf16, so many apart; 0: as f32 */
     bool live;
 } r1i_tape_block;
 
@@ -36,11 +37,11 @@ typedef r1_status (*r1i_tape_redo_fn)(const void *layer);
 
 /* One product of a LINEAR record. */
 typedef struct r1i_tape_job {
-    r1i_mat y, x;
+    r1i_mat y;
+    r1i_act x;
     const r1i_weight *w;
     const float *bias;        /* nullable */
-    const int32_t *row;       /* of its input; see r1i_act */
-    bool bf16;                /* both factors were rounded to bf16 */
+    bool add, bf16;           /* y was added to; both factors were rounded to bf16 */
 } r1i_tape_job;
 
 typedef struct r1i_record {
@@ -116,6 +117,11 @@ static inline r1i_mat r1i_tape_grad_mat(r1i_tape *t, r1i_mat m) { return (r1i_ma
 /* m[n], apart from each other, are about to be given to, all at once: assign[i] says that its block has nothing yet and gets all of its floats
  * from them, which must then be written, not added. */
 void r1i_tape_open(r1i_tape *t, const r1i_mat *m, int64_t n, bool *assign);
+/* The same for all of m and the record i that gives to it, where nobody needs f32: nothing was given before, all other records that know the
+ * block are products which made it, their factors bf16, without bias or sum. Then to->bf16 is where its rows go. */
+void r1i_tape_open_bf16(r1i_tape *t, int64_t i, r1i_mat m, r1i_grad_to *to);
+/* Where the rows of a product's gradient lie as bf16, and how far apart; NULL: they lie as f32. */
+uint16_t *r1i_tape_grad_bf16(const r1i_tape *t, r1i_mat m, int64_t *stride);
 /* The walk is through with record i: what no earlier record knows loses its place. */
 void r1i_tape_close(r1i_tape *t, int64_t i);
 

@@ -139,16 +139,19 @@ typedef struct head_work {
 static r1_status head_backward(r1i_stepper *s, r1i_mat dlogits, r1i_mat x, int64_t r0, const head_work *h, float *sum)
 {
     r1i_exec ex = head_exec(s);
-    r1i_act act;
+    r1i_act dy, in;
     const size_t mark = r1i_arena_mark(ex.scratch);
     const unsigned kind = r1i_act_kind(&ex, &h->transposed);
-    r1_status st = r1i_act_make(&ex, &act, dlogits, kind);
-    const r1i_linear_job job = {.y = r1i_tape_grad_mat(&s->tape, x), .x = &act, .w = &h->transposed, .add = true};
+    r1_status st = r1i_act_make(&ex, &dy, dlogits, kind);
+    const r1i_linear_job job = {.y = r1i_tape_grad_mat(&s->tape, x), .x = &dy, .w = &h->transposed, .add = true};
     if (st == R1_OK) st = ex.ops->linear(&ex, &job, 1);
+    if (st == R1_OK && sum) st = r1i_act_make(&ex, &in, x, kind);
+    if (st == R1_OK && sum) {
+        const r1i_grad_product product = {.g = sum, .dy = dy, .x = in, .row0 = r0, .bf16 = kind & R1I_ACT_BF16};
+        st = ex.ops->grad->linear_weight(&ex, &product, 1, s->tape.runs, s->tape.n_runs, h->work);
+    }
     r1i_arena_reset(ex.scratch, mark);
-    if (st != R1_OK || !sum) return st;
-    const r1i_grad_product product = {.g = sum, .dy = dlogits, .x = x, .row0 = r0, .bf16 = kind & R1I_ACT_BF16};
-    return ex.ops->grad->linear_weight(&ex, &product, 1, s->tape.runs, s->tape.n_runs, h->work);
+    return st;
 }
 
 static r1_status open_head(r1i_stepper *s, r1i_mat x, head_work *h)

@@ -421,9 +421,116 @@ static void test_attention_bf16(void **state)
     kit_close(&one), kit_close(&three);
 }
 
+/* ---- gradients that lie as bf16 ------------------------------------------------------------------------------------------ */
+
+enum { HALF_ROWS = 37, HALF_IN = 33, HALF_INNER = 530, HALF_OUT = 21, HALF_WEIGHTS = 3 }; /* inner: more than a piece of a row, not of whole vectors */
+
+typedef struct halves_case {
+    r1i_weight w[HALF_WEIGHTS]; /* gate, up, down */
+    float *grad[HALF_WEIGHTS], *dx;
+    uint64_t bytes[HALF_WEIGHTS];
+    bool bf16; /* what gate's gradient was found to lie as */
+} halves_case;
+
+static float *halves_grad(void *user, const void *data, bool side)
+{
+    halves_case *const c = user;
+    (void)side;
+    for (int i = 0; i < HALF_WEIGHTS; i++)
+        if (data == c->w[i].data) return c->grad[i];
+    return NULL;
+}
+
+static r1i_mat block(r1i_exec *ex, int64_t rows, int64_t cols)
+{
+    const r1i_mat m = take(ex, rows, cols);
+    ok(r1i_tape_block_add(ex, m.p, (size_t)(rows * cols) * sizeof(float)));
+    return m;
+}
+
+/* A gated feed-forward as a layer; with `reader` gate and up are read once more by an op that gives them zeros, so that they must lie as f32. */
+static void run_halves(kit *k, const float *input, halves_case *c, bool reader)
+{
+    r1i_exec *const ex = &k->ex;
+    static const r1i_run run = {.n = HALF_ROWS};
+    int32_t same[HALF_ROWS];
+    r1i_tape tape;
+    r1i_act x, mid;
+    for (int i = 0; i < HALF_ROWS; i++) same[i] = (i + 1) % HALF_ROWS;
+    r1i_tape_create(&tape, &k->arena, false, 0, NULL);
+    tape.param_grad = halves_grad, tape.user = c, tape.runs = &run, tape.n_runs = 1;
+    ex->tape = &tape, ex->compute = R1I_COMPUTE_BF16;
+    k->arena.used = 0;
+    const r1i_mat in = take(ex, HALF_ROWS, HALF_IN);
+    memcpy(in.p, input, sizeof(float) * HALF_ROWS * HALF_IN);
+    ok(r1i_scale(ex, in, 1.0f)); /* the input is of no layer */
+    ok(r1i_tape_begin_layer(ex));
+    const r1i_mat gate = block(ex, HALF_ROWS, HALF_INNER), up = block(ex, HALF_ROWS, HALF_INNER);
+    ok(r1i_act_make(ex, &x, in, R1I_ACT_BF16));
+    ok(r1i_linear(ex, (const r1i_linear_job[]){{.y = gate, .x = &x, .w = &c->w[0]}, {.y = up, .x = &x, .w = &c->w[1]}}, 2));
+    const r1i_mat m = block(ex, HALF_ROWS, HALF_INNER);
+    ok(r1i_act_silu_mul(ex, &mid, m, gate, up, R1I_ACT_BF16, !reader));
+    if (reader) {
+        ok(r1i_gather(ex, block(ex, HALF_ROWS, HALF_INNER), gate, same));
+        ok(r1i_gather(ex, block(ex, HALF_ROWS, HALF_INNER), up, same));
+    }
+    const r1i_mat out = block(ex, HALF_ROWS, HALF_OUT);
+    ok(r1i_linear(ex, &(r1i_linear_job){.y = out, .x = &mid, .w = &c->w[2]}, 1));
+    ok(r1i_tape_end_layer(ex));
+    const r1i_mat last = take(ex, HALF_ROWS, HALF_OUT);
+    ok(r1i_gather(ex, last, out, same));
+    ok(r1i_tape_zero(&tape, k->pool, &k->err));
+    for (int64_t i = 0; i < HALF_ROWS * HALF_OUT; i++) r1i_tape_grad(&tape, last.p)[i] = (float)((i * 7) % 11 - 5) * 0.1f;
+    ok(r1i_tape_backward(ex, &tape));
+    memcpy(c->dx, r1i_tape_grad(&tape, in.p), sizeof(float) * HALF_ROWS * HALF_IN);
+    c->bf16 = tape.block[0].halves > 0;
+    ex->tape = NULL;
+    r1i_tape_destroy(&tape);
+}
+
+/* Where only products read a gradient, it is rounded by who gives it; that moves no bit. */
+static void test_gradients_as_bf16(void **state)
+{
+    (void)state;
+    for (int a = 0; a < KIT_ISAS + 1; a++) {
+        static const int64_t outputs[HALF_WEIGHTS] = {HALF_INNER, HALF_INNER, HALF_OUT}, inputs[HALF_WEIGHTS] = {HALF_IN, HALF_IN, HALF_INNER};
+        kit k;
+        r1i_rng rng = {.seed = SEED + 10};
+        halves_case as[2];
+        float *data[HALF_WEIGHTS];
+        if (!kit_open(&k, a < KIT_ISAS ? kit_isa[a] : "auto", 2)) continue;
+        float *const input = kit_random(&rng, HALF_ROWS * HALF_IN, 1.0);
+        for (int i = 0; i < HALF_WEIGHTS; i++) {
+            uint64_t bytes;
+            assert_true(r1i_panel_bytes(R1_DTYPE_BF16, outputs[i], inputs[i], &bytes));
+            const int64_t n = (outputs[i] + 15) / 16 * 16 * inputs[i];
+            data[i] = kit_floats((int64_t)(bytes / 4));
+            memset(data[i], 0, (size_t)bytes);
+            for (int64_t j = 0; j < (int64_t)(bytes / 2); j++) ((uint16_t *)(void *)data[i])[j] = (uint16_t)(0x3c00 + r1i_rng_below(&rng, 256) + (r1i_rng_below(&rng, 2) << 15));
+            for (int v = 0; v < 2; v++) {
+                as[v].w[i] = (r1i_weight){.type = R1_DTYPE_BF16, .layout = R1I_LAYOUT_PANEL, .rows = outputs[i], .cols = inputs[i], .data = (const uint8_t *)data[i]};
+                as[v].grad[i] = kit_floats(n);
+                as[v].bytes[i] = (uint64_t)n * sizeof(float);
+                memset(as[v].grad[i], 0, (size_t)as[v].bytes[i]);
+            }
+        }
+        for (int v = 0; v < 2; v++) {
+            as[v].dx = kit_floats(HALF_ROWS * HALF_IN);
+            run_halves(&k, input, &as[v], v == 1);
+            assert_true(as[v].bf16 == (v == 0));
+        }
+        for (int i = 0; i < HALF_WEIGHTS; i++) assert_memory_equal(as[0].grad[i], as[1].grad[i], (size_t)as[0].bytes[i]);
+        assert_memory_equal(as[0].dx, as[1].dx, sizeof(float) * HALF_ROWS * HALF_IN);
+        assert_true(isfinite(as[0].dx[0]) && as[0].dx[0] != 0.0f);
+        for (int i = 0; i < HALF_WEIGHTS; i++) kit_free(data[i]), kit_free(as[0].grad[i]), kit_free(as[1].grad[i]);
+        kit_free(as[0].dx), kit_free(as[1].dx), kit_free(input);
+        kit_close(&k);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_differences), cmocka_unit_test(test_cross_entropy), cmocka_unit_test(test_balance),
-                                       cmocka_unit_test(test_attention_bf16)};
+                                       cmocka_unit_test(test_attention_bf16), cmocka_unit_test(test_gradients_as_bf16)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

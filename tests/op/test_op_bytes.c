@@ -253,7 +253,7 @@ static void rows_back(kit *k, digests *d)
     const r1i_mat dwm = r1i_mat_of(dw, N, M);
     float *const work = kit_floats((int64_t)r1i_grad_linear_work(&xm));
     const r1i_run run = {.n = N};
-    const r1i_grad_product product = {.g = w, .dy = dwm, .x = xm};
+    const r1i_grad_product product = {.g = w, .dy = {.x = dwm}, .x = {.x = xm}};
     r1i_checksum_begin(&c);
     assert_int_equal(ops->linear_weight(&k->ex, &product, 1, &run, 1, work), R1_OK);
     for (int64_t r = 0; r < M; r++)
@@ -261,7 +261,7 @@ static void rows_back(kit *k, digests *d)
     assert_int_equal(ops->rmsnorm(&k->ex, dxm, dym, xm, gain, 1e-6f, dg, false, rms), R1_OK);
     feed(&c, dx, N * C);
     feed(&c, dg, C);
-    assert_int_equal(ops->silu_mul(&k->ex, dgm, dxm, dym, xm, um, false, false), R1_OK);
+    assert_int_equal(ops->silu_mul(&k->ex, &(r1i_grad_to){.m = dgm}, &(r1i_grad_to){.m = dxm}, dym, xm, um), R1_OK);
     feed(&c, dx, N * C);
     feed(&c, dg, N * C);
     assert_int_equal(r1i_logsumexp(&k->ex, xm, C - 7, 0.9f, lse), R1_OK);

@@ -163,24 +163,31 @@ static int64_t pass_steps(const packed_input *in, int64_t step0) { return in->st
 static int64_t pack_blocks(const r1i_mat *x) { return (x->cols + PACK_COLS - 1) / PACK_COLS; }
 static int64_t pack_items(const r1i_mat *x) { return R1I_GRAD_STEPS / PACK_STEPS * pack_blocks(x); }
 
-static void pack_step(float *tile, const float *x, int64_t n, bool round)
+static void pack_step(float *tile, const float *x, int64_t n)
 {
     for (int64_t c = 0; c < n; c += R1I_GRAD_COLS, tile += R1I_GRAD_TILE) {
         if (n - c >= R1I_GRAD_COLS) memcpy(tile, x + c, R1I_GRAD_COLS * sizeof *tile);
         else memcpy(tile, x + c, (size_t)(n - c) * sizeof *tile);
-        for (int64_t i = 0; round && i < min64(n - c, R1I_GRAD_COLS); i++) tile[i] = r1i_bf16_to_f32(r1i_bf16_from_f32(tile[i]));
     }
 }
 
 /* Columns in runs of whole cache lines, and of each run as many steps as fill lines of its tiles. */
-static void pack_rows(float *tile, const float *x, int64_t stride, int64_t steps, int64_t n, bool round)
+static void pack_rows(float *tile, const float *x, int64_t stride, int64_t steps, int64_t n)
 {
     for (int64_t s0 = 0; s0 < steps; s0 += R1I_GRAD_LINES)
         for (int64_t c = 0; c < n; c += 48)
             for (int64_t s = s0; s < min64(steps, s0 + R1I_GRAD_LINES); s++) {
                 r1i_grad_ahead(x + (s + R1I_GRAD_LINES) * stride + c, min64(n - c, 48));
-                pack_step(tile + c / R1I_GRAD_COLS * R1I_GRAD_TILE + s * R1I_GRAD_COLS, x + s * stride + c, min64(n - c, 48), round);
+                pack_step(tile + c / R1I_GRAD_COLS * R1I_GRAD_TILE + s * R1I_GRAD_COLS, x + s * stride + c, min64(n - c, 48));
             }
+}
+
+/* bf16 where no dot product takes pairs of it. */
+static void pack_halves(float *tile, const uint16_t *x, int64_t stride, int64_t steps, int64_t n)
+{
+    for (int64_t s = 0; s < steps; s++)
+        for (int64_t c = 0; c < n; c++)
+            tile[c / R1I_GRAD_COLS * R1I_GRAD_TILE + s * R1I_GRAD_COLS + c % R1I_GRAD_COLS] = r1i_bf16_to_f32(x[s * stride + c]);
 }
 
 /* Some steps of some columns of one input. */
@@ -189,21 +196,23 @@ static void pack_item(void *ctx, int64_t i, int thread)
     (void)thread;
     const weights *const w = ctx;
     int64_t k = 0;
-    for (; w->first[k] != k || i >= pack_items(&w->p[k].x); k++)
-        if (w->first[k] == k) i -= pack_items(&w->p[k].x);
-    const r1i_mat x = w->p[k].x;
+    for (; w->first[k] != k || i >= pack_items(&w->p[k].x.x); k++)
+        if (w->first[k] == k) i -= pack_items(&w->p[k].x.x);
+    const r1i_act *const act = &w->p[k].x;
+    const r1i_mat x = act->x;
     const packed_input *const in = &w->in[k];
     const int64_t s0 = i / pack_blocks(&x) * PACK_STEPS, end = min64(s0 + PACK_STEPS, pass_steps(in, w->step0));
     const int64_t c0 = i % pack_blocks(&x) * PACK_COLS, nc = min64(x.cols - c0, PACK_COLS);
     float *const to = in->x + c0 / R1I_GRAD_COLS * R1I_GRAD_TILE + s0 * R1I_GRAD_COLS;
     if (end <= s0) return;
-    if (in->start) w->k->pairs->pack(to, x.p + c0, x.stride, in->start + w->step0 + s0, end - s0, nc);
-    else pack_rows(to, row_of(x, w->step0 + s0) + c0, x.stride, end - s0, nc, w->p[k].bf16);
+    if (in->start) w->k->pairs->pack(to, act->bf16 + c0, act->bf16_stride, in->start + w->step0 + s0, end - s0, nc);
+    else if (w->p[k].bf16) pack_halves(to, act->bf16 + (w->step0 + s0) * act->bf16_stride + c0, act->bf16_stride, end - s0, nc);
+    else pack_rows(to, row_of(x, w->step0 + s0) + c0, x.stride, end - s0, nc);
 }
 
 /* Items of a product: runs of tiles, and for each of them groups of panels. Both are as even as possible. */
-static int64_t groups_of(const r1i_grad_product *p) { return (panels_of(p->dy.cols) + R1I_GRAD_PANELS - 1) / R1I_GRAD_PANELS; }
-static int64_t parts_of(const r1i_grad_product *p) { return (tiles_of(&p->x) + ITEM_TILES - 1) / ITEM_TILES; }
+static int64_t groups_of(const r1i_grad_product *p) { return (panels_of(p->dy.x.cols) + R1I_GRAD_PANELS - 1) / R1I_GRAD_PANELS; }
+static int64_t parts_of(const r1i_grad_product *p) { return (tiles_of(&p->x.x) + ITEM_TILES - 1) / ITEM_TILES; }
 static int64_t weight_items(const r1i_grad_product *p) { return groups_of(p) * parts_of(p); }
 
 /* Item i; false: no steps are left, or no such item. */
@@ -214,20 +223,21 @@ static bool weight_at(const weights *w, int64_t i, r1i_grad_weight *a)
     if (k == w->n) return false;
     const r1i_grad_product *const p = &w->p[k];
     const packed_input *const in = &w->in[k];
-    const int64_t groups = groups_of(p), parts = parts_of(p), group = i % groups, part = i / groups, panels = panels_of(p->dy.cols);
-    const int64_t p0 = panels * group / groups, t0 = tiles_of(&p->x) * part / parts, c0 = t0 * R1I_GRAD_COLS;
+    const r1i_mat x = p->x.x, dy = p->dy.x;
+    const int64_t groups = groups_of(p), parts = parts_of(p), group = i % groups, part = i / groups, panels = panels_of(dy.cols);
+    const int64_t p0 = panels * group / groups, t0 = tiles_of(&x) * part / parts, c0 = t0 * R1I_GRAD_COLS, row0 = in->start ? 0 : w->step0;
     *a = (r1i_grad_weight){
-        .g = p->g + (p0 * p->x.cols + c0) * 16,
-        .panel_stride = p->x.cols * 16,
+        .g = p->g + (p0 * x.cols + c0) * 16,
+        .panel_stride = x.cols * 16,
         .np = panels * (group + 1) / groups - p0,
-        .nc = min64(tiles_of(&p->x) * (part + 1) / parts * R1I_GRAD_COLS, p->x.cols) - c0,
+        .nc = min64(tiles_of(&x) * (part + 1) / parts * R1I_GRAD_COLS, x.cols) - c0,
         .steps = pass_steps(in, w->step0),
-        .dy = (in->start ? p->dy.p : row_of(p->dy, w->step0)) + p0 * 16,
-        .dy_stride = p->dy.stride,
-        .dy_cols = p->dy.cols - p0 * 16,
+        .dy = p->bf16 ? NULL : row_of(dy, row0) + p0 * 16,
+        .dy16 = p->bf16 ? p->dy.bf16 + row0 * p->dy.bf16_stride + p0 * 16 : NULL,
+        .dy_stride = p->bf16 ? p->dy.bf16_stride : dy.stride,
+        .dy_cols = dy.cols - p0 * 16,
         .start = in->start ? in->start + w->step0 : NULL,
         .x = in->x + t0 * R1I_GRAD_TILE,
-        .round = p->bf16,
     };
     return a->steps > 0;
 }
@@ -240,7 +250,9 @@ static void weight_item(void *ctx, int64_t i, int thread)
     if (!weight_at(w, i, &a)) return;
     if (weight_at(w, i + w->threads, &next)) {
         const int64_t first = next.start ? next.start[0] : 0, end = next.start ? next.start[next.steps] : next.steps;
-        a.next = (r1i_mat){(float *)next.dy + first * next.dy_stride, end - first, min64(16 * next.np, next.dy_cols), next.dy_stride};
+        const int64_t elem = next.dy16 ? sizeof *next.dy16 : sizeof *next.dy;
+        const uint8_t *const dy = next.dy16 ? (const uint8_t *)next.dy16 : (const uint8_t *)next.dy;
+        a.next = (r1i_grad_next){dy + first * next.dy_stride * elem, end - first, min64(16 * next.np, next.dy_cols) * elem, next.dy_stride * elem};
     }
     (a.start ? w->k->pairs->weight : w->k->grad->weight)(&a);
 }
@@ -248,9 +260,9 @@ static void weight_item(void *ctx, int64_t i, int thread)
 /* The product with the same input that comes first. */
 static int64_t first_with(const r1i_grad_product *p, int64_t i)
 {
-    const r1i_mat *const x = &p[i].x;
+    const r1i_mat *const x = &p[i].x.x;
     for (int64_t k = i; k-- > 0 && k >= i - 2;) /* q, k, v or gate, up stand together */
-        if (p[k].x.p == x->p && p[k].x.cols == x->cols && p[k].x.rows == x->rows && p[k].x.stride == x->stride && p[k].bf16 == p[i].bf16) i = k;
+        if (p[k].x.x.p == x->p && p[k].x.x.cols == x->cols && p[k].x.x.rows == x->rows && p[k].x.x.stride == x->stride && p[k].bf16 == p[i].bf16) i = k;
     return i;
 }
 
@@ -261,8 +273,8 @@ size_t r1i_grad_linear_work(const r1i_mat *x) { return (size_t)(tiles_of(x) * R1
 static int64_t pair_rows(const r1i_grad_product *p, const r1i_run *runs, int64_t n_runs, int32_t *start)
 {
     int64_t n = 0, run = 0, held = 0; /* held: rows of the last pair; 2: full */
-    for (int64_t i = 0; i < p->x.rows; i++) {
-        const int64_t row = p->row ? p->row[i] : p->row0 + i, before = run;
+    for (int64_t i = 0; i < p->x.x.rows; i++) {
+        const int64_t row = p->x.row ? p->x.row[i] : p->row0 + i, before = run;
         while (run + 1 < n_runs && row >= runs[run].first + runs[run].n) run++;
         if (i == 0 || held == 2 || run != before) {
             start[n++] = (int32_t)i;
@@ -270,7 +282,7 @@ static int64_t pair_rows(const r1i_grad_product *p, const r1i_run *runs, int64_t
         }
         held++;
     }
-    start[n] = (int32_t)p->x.rows;
+    start[n] = (int32_t)p->x.x.rows;
     return n;
 }
 
@@ -285,10 +297,10 @@ static r1_status some_weights(r1i_exec *ex, const r1i_grad_product *p, int64_t n
             in[i] = in[first[i]];
         } else {
             const bool pairs = p[i].bf16 && w.k->pairs;
-            in[i] = (packed_input){.x = work, .start = pairs ? (int32_t *)(void *)(work + tiles_of(&p[i].x) * R1I_GRAD_TILE) : NULL};
-            in[i].steps = pairs ? pair_rows(&p[i], runs, n_runs, in[i].start) : p[i].x.rows;
-            work += r1i_grad_linear_work(&p[i].x);
-            packs += pack_items(&p[i].x);
+            in[i] = (packed_input){.x = work, .start = pairs ? (int32_t *)(void *)(work + tiles_of(&p[i].x.x) * R1I_GRAD_TILE) : NULL};
+            in[i].steps = pairs ? pair_rows(&p[i], runs, n_runs, in[i].start) : p[i].x.x.rows;
+            work += r1i_grad_linear_work(&p[i].x.x);
+            packs += pack_items(&p[i].x.x);
         }
         items += weight_items(&p[i]);
         if (in[i].steps > steps) steps = in[i].steps;
@@ -314,14 +326,16 @@ static r1_status linear_weight(r1i_exec *ex, const r1i_grad_product *p, int64_t 
 /* Arguments of the simple ops; each uses its own few. */
 typedef struct grad_args {
     const r1i_grad_kernels *k;
-    r1i_mat dx, du, dy, x, u;
+    void (*rounded)(uint16_t *y, const float *x, int64_t n); /* to bf16 */
+    const r1i_grad_to *to, *to_up;
+    r1i_mat dx, dy, x, u;
     const float *g;
     float *out, *rms;
     const double *lse;
     const int32_t *index;
     int64_t n;
     float scalar;
-    bool assign, assign_up;
+    bool assign;
     void (*item)(const struct grad_args *a, int64_t i0, int64_t i1);
     int64_t all, block;
 } grad_args;
@@ -336,6 +350,7 @@ static void grad_block(void *ctx, int64_t i, int thread)
 static r1_status run(r1i_exec *ex, grad_args *a, int64_t all, int64_t block, void (*item)(const grad_args *, int64_t, int64_t))
 {
     a->k = kernels(ex);
+    a->rounded = ((const r1i_cpu_kernels *)ex->backend)->bf16_row;
     a->item = item;
     a->all = all;
     a->block = block;
@@ -384,14 +399,33 @@ static r1_status rmsnorm(r1i_exec *ex, r1i_mat dx, r1i_mat dy, r1i_mat x, const 
     return run(ex, &a, x.rows, row_block(ex, x.rows), rmsnorm_inputs);
 }
 
+/* Columns of a row that are formed as f32 in a near cache before they are rounded to where they go. */
+enum { NEAR = 512 };
+static float *near_or(const r1i_grad_to *to, float *near, int64_t r, int64_t c) { return to->bf16 ? near : row_of(to->m, r) + c; }
+static void round_to(const grad_args *a, const r1i_grad_to *to, const float *near, int64_t r, int64_t c, int64_t n)
+{
+    if (!to->bf16) return;
+    uint16_t *const y = to->bf16 + r * to->bf16_stride;
+    a->rounded(y + c, near, n);
+    if (c + n == to->m.cols) memset(y + c + n, 0, sizeof *y * (size_t)(to->bf16_stride - c - n));
+}
+
 static void silu_rows(const grad_args *a, int64_t r0, int64_t r1)
 {
+    float gate[NEAR], up[NEAR];
+    const r1i_grad_to *const dg = a->to, *const du = a->to_up;
     for (int64_t r = r0; r < r1; r++)
-        a->k->silu_mul_row(row_of(a->dx, r), row_of(a->du, r), row_of(a->dy, r), row_of(a->x, r), row_of(a->u, r), a->x.cols, a->assign, a->assign_up);
+        for (int64_t c = 0, n; c < a->x.cols; c += n) {
+            n = min64(a->x.cols - c, NEAR);
+            a->k->silu_mul_row(near_or(dg, gate, r, c), near_or(du, up, r, c), row_of(a->dy, r) + c, row_of(a->x, r) + c, row_of(a->u, r) + c, n,
+                               dg->assign || dg->bf16, du->assign || du->bf16);
+            round_to(a, dg, gate, r, c, n);
+            round_to(a, du, up, r, c, n);
+        }
 }
-static r1_status silu_mul(r1i_exec *ex, r1i_mat dg, r1i_mat du, r1i_mat dy, r1i_mat g, r1i_mat u, bool assign, bool assign_up)
+static r1_status silu_mul(r1i_exec *ex, const r1i_grad_to *dg, const r1i_grad_to *du, r1i_mat dy, r1i_mat g, r1i_mat u)
 {
-    grad_args a = {.dx = dg, .du = du, .dy = dy, .x = g, .u = u, .assign = assign, .assign_up = assign_up};
+    grad_args a = {.to = dg, .to_up = du, .dy = dy, .x = g, .u = u};
     return run(ex, &a, g.rows, row_block(ex, g.rows), silu_rows);
 }
 
@@ -450,20 +484,25 @@ static r1_status scatter(r1i_exec *ex, r1i_mat dx, r1i_mat dy, const int32_t *in
 
 static void combine_rows(const grad_args *a, int64_t r0, int64_t r1)
 {
+    float near[NEAR];
     for (int64_t r = r0; r < r1; r++) {
         const float *const dy = row_of(a->dy, r);
         for (int64_t j = 0; j < a->n; j++) {
             const int64_t at = r * a->n + j, slot = a->index[at];
-            float *const d = row_of(a->dx, slot);
             a->out[at] = a->k->dot(dy, row_of(a->x, slot), a->dy.cols);
-            for (int64_t c = 0; c < a->dy.cols; c++) d[c] = a->g[at] * dy[c];
+            for (int64_t c0 = 0, n; c0 < a->dy.cols; c0 += n) {
+                n = min64(a->dy.cols - c0, NEAR);
+                float *const d = near_or(a->to, near, slot, c0);
+                for (int64_t c = 0; c < n; c++) d[c] = a->g[at] * dy[c0 + c];
+                round_to(a, a->to, near, slot, c0, n);
+            }
         }
     }
 }
-static r1_status moe_combine(r1i_exec *ex, r1i_mat dout, float *dweight, r1i_mat dy, r1i_mat out, const int32_t *slot, const float *weight,
+static r1_status moe_combine(r1i_exec *ex, const r1i_grad_to *dout, float *dweight, r1i_mat dy, r1i_mat out, const int32_t *slot, const float *weight,
                              int64_t topk)
 {
-    grad_args a = {.dx = dout, .out = dweight, .dy = dy, .x = out, .index = slot, .g = weight, .n = topk};
+    grad_args a = {.to = dout, .out = dweight, .dy = dy, .x = out, .index = slot, .g = weight, .n = topk};
     return run(ex, &a, dy.rows, row_block(ex, dy.rows), combine_rows);
 }
 

@@ -110,6 +110,26 @@ static r1_status silu_mul(r1i_exec *ex, r1i_mat y, r1i_mat g, r1i_mat u)
     return run_rows(ex, &a, silu_mul_row, y.rows, 2 * y.cols);
 }
 
+/* By pieces of a row, which stay in a near cache as f32. */
+static void silu_mul_rounded_row(const row_args *a, int64_t r)
+{
+    enum { NEAR = 512 };
+    float near[NEAR];
+    const int64_t cols = a->a.cols;
+    uint16_t *const y = a->act->bf16 + r * a->act->bf16_stride;
+    for (int64_t c = 0, n; c < cols; c += n) {
+        n = cols - c < NEAR ? cols - c : NEAR;
+        a->k->silu_mul_row(near, row_of(a->a, r) + c, row_of(a->b, r) + c, n);
+        a->k->bf16_row(y + c, near, n);
+    }
+    memset(y + cols, 0, sizeof *y * (size_t)(a->act->bf16_stride - cols));
+}
+static r1_status silu_mul_rounded(r1i_exec *ex, const r1i_act *act, r1i_mat g, r1i_mat u)
+{
+    row_args a = {.act = act, .a = g, .b = u};
+    return run_rows(ex, &a, silu_mul_rounded_row, g.rows, 2 * g.cols);
+}
+
 static void scale_row(const row_args *a, int64_t r)
 {
     float *const x = row_of(a->y, r);
@@ -168,6 +188,7 @@ static const r1i_ops ops = {
     .kv_write = r1i_cpu_kv_write,
     .attention = r1i_cpu_attention,
     .silu_mul = silu_mul,
+    .silu_mul_rounded = silu_mul_rounded,
     .router = r1i_cpu_router,
     .scale = scale,
     .gather = gather,

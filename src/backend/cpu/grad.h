@@ -16,16 +16,22 @@ enum {
     R1I_GRAD_APART = 16    /* floats between rows of its scores: a column of them must not share few sets of the first-level cache */
 };
 
+/* Rows that will be read: their bytes, and those from a row to the next. */
+typedef struct r1i_grad_next {
+    const uint8_t *p;
+    int64_t rows, bytes, stride;
+} r1i_grad_next;
+
 /* Columns [c0, c0 + nc) of panels [p0, p0 + np), np <= R1I_GRAD_PANELS, over the steps of one pass: rows, or with `start` pairs of rows. */
 typedef struct r1i_grad_weight {
     float *g;             /* column c0 of panel p0 of the gradient; panels panel_stride floats apart */
     int64_t panel_stride, np, nc, steps;
     const float *dy;      /* [rows, dy_cols] from the first output of panel p0; dy_stride apart; from the pass's first row, or row 0 */
+    const uint16_t *dy16; /* the same as bf16 in place of dy, or NULL; x holds bf16 values too */
     int64_t dy_stride, dy_cols;
     const int32_t *start; /* [steps + 1] first row of each pair; a pair is one row or two. NULL: rows */
     const float *x;       /* tiles of [R1I_GRAD_STEPS][R1I_GRAD_COLS], R1I_GRAD_TILE apart, from column c0 */
-    bool round;           /* dy to bf16, x is so already */
-    r1i_mat next;         /* dy of the item that comes next, asked for during the products; no rows: none */
+    r1i_grad_next next;   /* dy of the item that comes next, asked for during the products; no rows: none */
 } r1i_grad_weight;
 
 /* One head of one run. Matrices are views of that head, [n, dim]. */
@@ -43,7 +49,7 @@ typedef struct r1i_grad_attn {
 /* Products under compute bf16 with the processor's dot product: packed elements are pairs of bf16. */
 typedef struct r1i_pair_kernels {
     /* n columns of the rows of `steps` pairs, pair s being rows start[s] to start[s + 1]; zeros where that is one row */
-    void (*pack)(float *tile, const float *x, int64_t stride, const int32_t *start, int64_t steps, int64_t n);
+    void (*pack)(float *tile, const uint16_t *x, int64_t stride, const int32_t *start, int64_t steps, int64_t n);
     void (*weight)(const r1i_grad_weight *a);
     void (*attention)(const r1i_grad_attn *a);
 } r1i_pair_kernels;
@@ -66,11 +72,16 @@ static inline void r1i_grad_ahead(const float *p, int64_t n)
     for (int64_t i = 0; i < n; i += 16) __builtin_prefetch(p + i);
 }
 
-/* Before tile `i` of `n`: its part of the next item's dy, into the second-level cache. */
-static inline void r1i_grad_next(const r1i_grad_weight *a, int64_t i, int64_t n)
+static inline void r1i_grad_ahead_halves(const uint16_t *p, int64_t n)
 {
-    for (int64_t r = a->next.rows * i / n; r < a->next.rows * (i + 1) / n; r++)
-        for (int64_t c = 0; c < a->next.cols; c += 16) __builtin_prefetch(a->next.p + r * a->next.stride + c, 0, 2);
+    for (int64_t i = 0; i < n; i += 32) __builtin_prefetch(p + i);
+}
+
+/* Before tile `i` of `n`: its part of the next item's dy, into the second-level cache. */
+static inline void r1i_grad_ask(const r1i_grad_next *next, int64_t i, int64_t n)
+{
+    for (int64_t r = next->rows * i / n; r < next->rows * (i + 1) / n; r++)
+        for (int64_t c = 0; c < next->bytes; c += 64) __builtin_prefetch(next->p + r * next->stride + c, 0, 2);
 }
 
 static inline int64_t r1i_round16(int64_t n) { return (n + 15) / 16 * 16; }

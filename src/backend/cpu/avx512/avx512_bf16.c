@@ -91,13 +91,12 @@ static void linear_bf16(const r1i_linear_job *job, int64_t p0, int64_t p1)
 /* ---- gradients of weights ---------------------------------------------------------------------------------------------- */
 
 /* 48 columns are eight tiles. Absent columns become zeros, or are left out where a whole tile is absent. */
-R1I_INLINE void pack_step(float *tile, const float *first, const float *second, int64_t n)
+R1I_INLINE void pack_step(float *tile, const uint16_t *first, const uint16_t *second, int64_t n)
 {
     __m512i v[3], t[8];
     R1I_UNROLL for (int i = 0; i < 3; i++) {
-        const __mmask16 some = n - 16 * i > 0 ? first_lanes(n - 16 * i) : 0;
-        const __m512 b = second ? _mm512_maskz_loadu_ps(some, second + 16 * i) : _mm512_setzero_ps();
-        v[i] = pair_of(_mm512_maskz_loadu_ps(some, first + 16 * i), b);
+        const int64_t left = n > 16 * i ? n - 16 * i : 0;
+        v[i] = pair_of_halves(halves_or_zero(first + 16 * i, left), halves_or_zero(second ? second + 16 * i : NULL, left));
     }
     t[0] = v[0];
     t[1] = _mm512_alignr_epi32(v[1], v[0], 6);
@@ -111,7 +110,7 @@ R1I_INLINE void pack_step(float *tile, const float *first, const float *second, 
         if (6 * i < n) _mm256_mask_storeu_epi32(tile + i * R1I_GRAD_TILE, 0x3f, _mm512_castsi512_si256(t[i]));
 }
 
-static void pack_pairs(float *tile, const float *x, int64_t stride, const int32_t *start, int64_t steps, int64_t n)
+static void pack_pairs(float *tile, const uint16_t *x, int64_t stride, const int32_t *start, int64_t steps, int64_t n)
 {
     for (int64_t s0 = 0; s0 < steps; s0 += R1I_GRAD_LINES) {
         const int64_t end = steps - s0 < R1I_GRAD_LINES ? steps : s0 + R1I_GRAD_LINES;
@@ -119,9 +118,9 @@ static void pack_pairs(float *tile, const float *x, int64_t stride, const int32_
         for (int64_t c = 0; c < n; c += 48, to += 8 * R1I_GRAD_TILE) {
             const int64_t left = n - c < 48 ? n - c : 48;
             for (int64_t s = s0; s < end; s++) {
-                const float *const first = x + start[s] * stride + c, *const second = start[s + 1] - start[s] == 2 ? first + stride : NULL;
-                r1i_grad_ahead(first + 2 * R1I_GRAD_LINES * stride, left);
-                r1i_grad_ahead(first + (2 * R1I_GRAD_LINES + 1) * stride, left);
+                const uint16_t *const first = x + start[s] * stride + c, *const second = start[s + 1] - start[s] == 2 ? first + stride : NULL;
+                r1i_grad_ahead_halves(first + 2 * R1I_GRAD_LINES * stride, left);
+                r1i_grad_ahead_halves(first + (2 * R1I_GRAD_LINES + 1) * stride, left);
                 pack_step(to + (s - s0) * R1I_GRAD_COLS, first, second, left);
             }
         }
@@ -166,19 +165,19 @@ static void weight_pairs(const r1i_grad_weight *a)
 {
     _Alignas(64) float packed[R1I_GRAD_STEPS * R1I_GRAD_PANELS * 16];
     for (int64_t k = 0; k < a->steps; k++) {
-        const float *const first = a->dy + a->start[k] * a->dy_stride;
-        const float *const second = a->start[k + 1] - a->start[k] == 2 ? first + a->dy_stride : NULL;
-        r1i_grad_ahead(first + 2 * R1I_GRAD_AHEAD * a->dy_stride, 16 * a->np);
-        r1i_grad_ahead(first + (2 * R1I_GRAD_AHEAD + 1) * a->dy_stride, 16 * a->np);
+        const uint16_t *const first = a->dy16 + a->start[k] * a->dy_stride;
+        const uint16_t *const second = a->start[k + 1] - a->start[k] == 2 ? first + a->dy_stride : NULL;
+        r1i_grad_ahead_halves(first + 2 * R1I_GRAD_AHEAD * a->dy_stride, 16 * a->np);
+        r1i_grad_ahead_halves(first + (2 * R1I_GRAD_AHEAD + 1) * a->dy_stride, 16 * a->np);
         for (int64_t p = 0; p < a->np; p++) {
-            const __mmask16 some = first_lanes(a->dy_cols - 16 * p);
-            const __m512 b = second ? _mm512_maskz_loadu_ps(some, second + 16 * p) : _mm512_setzero_ps();
-            _mm512_store_si512(packed + (k * R1I_GRAD_PANELS + p) * 16, pair_of(_mm512_maskz_loadu_ps(some, first + 16 * p), b));
+            const int64_t n = a->dy_cols - 16 * p;
+            _mm512_store_si512(packed + (k * R1I_GRAD_PANELS + p) * 16,
+                               pair_of_halves(halves_or_zero(first + 16 * p, n), halves_or_zero(second ? second + 16 * p : NULL, n)));
         }
     }
     const int64_t tiles = (a->nc + R1I_GRAD_COLS - 1) / R1I_GRAD_COLS;
     for (int64_t i = 0; i < tiles; i++) {
-        r1i_grad_next(a, i, tiles);
+        r1i_grad_ask(&a->next, i, tiles);
         outer_tile(a, a->x + i * R1I_GRAD_TILE, packed, a->g + i * R1I_GRAD_COLS * 16, i + 1 < tiles ? R1I_GRAD_COLS : a->nc - i * R1I_GRAD_COLS);
     }
 }

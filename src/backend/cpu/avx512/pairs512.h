@@ -14,6 +14,16 @@ R1I_INLINE __m512i pair_of(__m512 first, __m512 second)
     return _mm512_permutexvar_epi16(lanes, (__m512i)_mm512_cvtne2ps_pbh(second, first));
 }
 
+/* The same of values that are bf16 already. */
+R1I_INLINE __m512i pair_of_halves(__m256i first, __m256i second)
+{
+    return _mm512_or_si512(_mm512_cvtepu16_epi32(first), _mm512_slli_epi32(_mm512_cvtepu16_epi32(second), 16));
+}
+R1I_INLINE __m256i halves_or_zero(const uint16_t *p, int64_t n)
+{
+    return p ? _mm256_maskz_loadu_epi16(first_lanes(n), p) : _mm256_setzero_si256();
+}
+
 /* Sixteen values rounded to nearest, ties to even; subnormals become zero. */
 R1I_INLINE __m256i bf16_of(__m512 v) { return (__m256i)_mm512_cvtneps_pbh(v); }
 

@@ -79,16 +79,17 @@ static void grad_weight(const r1i_grad_weight *a)
 {
     _Alignas(64) float packed[R1I_GRAD_STEPS * R1I_GRAD_PANELS * 16];
     const int64_t row = R1I_GRAD_PANELS * 16;
-    for (int64_t r = 0; r < a->steps; r++) {
+    for (int64_t r = 0; r < a->steps && !a->dy16; r++) {
         r1i_grad_ahead(a->dy + (r + 2 * R1I_GRAD_AHEAD) * a->dy_stride, 16 * a->np);
         for (int64_t p = 0; p < a->np; p++) v16_store(packed + r * row + p * 16, some(a->dy + r * a->dy_stride + p * 16, a->dy_cols - p * 16));
     }
-    for (int64_t i = 0; a->round && i < a->steps * row; i++) packed[i] = r1i_bf16_to_f32(r1i_bf16_from_f32(packed[i]));
+    for (int64_t r = 0; r < a->steps && a->dy16; r++)
+        for (int64_t c = 0; c < 16 * a->np; c++) packed[r * row + c] = c < a->dy_cols ? r1i_bf16_to_f32(a->dy16[r * a->dy_stride + c]) : 0.0f;
     const int64_t tiles = (a->nc + R1I_GRAD_COLS - 1) / R1I_GRAD_COLS;
     for (int64_t i = 0; i < tiles; i++) {
         const outer_args t = {.x = a->x + i * R1I_GRAD_TILE, .w = packed, .g = a->g + i * R1I_GRAD_COLS * 16, .steps = a->steps,
                               .xs = R1I_GRAD_COLS, .ws = row, .gs = 16, .gv = a->panel_stride};
-        r1i_grad_next(a, i, tiles);
+        r1i_grad_ask(&a->next, i, tiles);
         outer_all(&t, i + 1 < tiles ? R1I_GRAD_COLS : a->nc - i * R1I_GRAD_COLS, a->np);
     }
 }
