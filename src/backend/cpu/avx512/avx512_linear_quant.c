@@ -174,7 +174,7 @@ static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant
     return size == 3 ? 6 : (int64_t)1 << size;
 }
 
-/* ---- few rows: weights go from the panel to the products in registers ---- */
+/* ---- two to four rows: weights go from the panel to the products in registers ---- */
 
 /* A row's fine terms of this span: found where their weights are in registers, added when all groups are done. */
 typedef struct late_terms {
@@ -277,13 +277,13 @@ R1I_INLINE void few_codebook(const int R, const r1_dtype type, const uint8_t *b,
 
 typedef void (*few_fn)(const uint8_t *b, const q8_rows *in, acc_row *acc);
 #define FEW_SPAN(R, type) static void few_##type##_##R(const uint8_t *b, const q8_rows *in, acc_row *acc) { few_span(R, R1_DTYPE_##type, b, in, acc); }
-#define FEW(type) FEW_SPAN(1, type) FEW_SPAN(2, type) FEW_SPAN(3, type) FEW_SPAN(4, type)
+#define FEW(type) FEW_SPAN(2, type) FEW_SPAN(3, type) FEW_SPAN(4, type)
 GROUP_TYPES(FEW)
 #define FEW_CODEBOOK(type)                                                                                                            \
     static void few_##type##_1(const uint8_t *b, const q8_rows *in, acc_row *acc) { few_codebook(1, R1_DTYPE_##type, b, in, acc); } \
     static void few_##type##_2(const uint8_t *b, const q8_rows *in, acc_row *acc) { few_codebook(2, R1_DTYPE_##type, b, in, acc); }
 CODEBOOK_TYPES(FEW_CODEBOOK)
-#define ROW(type) [R1_DTYPE_##type] = {few_##type##_1, few_##type##_2, few_##type##_3, few_##type##_4},
+#define ROW(type) [R1_DTYPE_##type] = {NULL, few_##type##_2, few_##type##_3, few_##type##_4}, /* one: one_row512.h */
 static const few_fn few[R1_DTYPE_COUNT][FEW_ROWS] = {
     GROUP_TYPES(ROW)
 #undef ROW
@@ -300,11 +300,12 @@ static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_
     return n;
 }
 
-#include "backend/cpu/avx512/some_rows512.h"
+#include "backend/cpu/avx512/one_row512.h"
 
 static bool some_panels(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_t m0, int64_t rows)
 {
-    if (rows > SOME_ROWS || !some_type(job->w->type)) return false;
+    if (rows == 1 && driver_one(job, p0, p1, m0)) return true;
+    if (rows <= FEW_ROWS || rows > SOME_ROWS || !some_type(job->w->type)) return false;
     const int64_t step = rows <= 16 ? SOME_PANELS : SOME_PANELS / 2;
     for (int64_t p = p0; p < p1; p += step) driver_some(job, p, (int)(p1 - p < step ? p1 - p : step), m0, rows);
     return true;

@@ -139,12 +139,12 @@ static void driver_linear(const r1i_linear_job *job, int64_t p0, int64_t p1)
     const int64_t all = job->y.rows, blocks = (all + DRIVER_ROWS - 1) / DRIVER_ROWS;
     for (int64_t i = 0; i < blocks; i++) { /* of equal size, so that none unpacks for a few rows */
         const int64_t m = all * i / blocks, rows = all * (i + 1) / blocks - m;
+        if (some_panels(job, p0, p1, m, rows)) continue;
         if (rows <= FEW_ROWS) {
             int64_t p = p0;
             while (p < p1 && driver_few(job, p, m, rows)) p++;
             if (p == p1) continue;
         }
-        if (some_panels(job, p0, p1, m, rows)) continue;
         const int64_t step = rows <= DRIVER_ROWS_ALONE ? 1 : TILE_PANELS;
         for (int64_t p = p0; p < p1; p += step) driver_block(job, p, (int)(p1 - p < step ? p1 - p : step), m, rows, kind);
     }
