@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "backend/cpu/shares.h"
 #include "tensor/codec.h"
 
 typedef struct result {
@@ -29,6 +30,9 @@ typedef struct attn {
     int64_t wave, first_span, most_queries; /* spans of a block under way; queries of the largest block */
     result *running, *partial;            /* [blocks], [blocks * wave] */
     float *packed;                        /* [blocks][BLOCK * key_dim] */
+    _Atomic int64_t *merged;              /* [blocks]: spans that `running` has */
+    r1i_share share[R1I_SHARES];
+    int shares;
 } attn;
 
 /* A block: rows [row, row + rows) of a run, heads [head, head + heads) of the group of one kv head. */
@@ -71,11 +75,11 @@ static void pack_queries(const attn *a, const block *b, float *dst)
                a->q.p + (b->run->first + b->row + r) * a->q.stride + first_head(a, b) * a->s->key_dim, row_bytes);
 }
 
-static void run_span(const attn *a, const block *b, const float *q, int64_t span, const result *out, int thread)
+static void run_span(const attn *a, const block *b, const float *q, int64_t span, const result *out, const uint8_t *after, int thread)
 {
     const r1i_attn_span call = {
         .shape = a->s, .kv = a->kv, .pages = b->run->pages, .kv_head = b->kv_head, .q = q, .rows = b->rows, .heads = b->heads,
-        .pos0 = first_pos(b), .start = span * R1I_SPAN, .m = out->m, .l = out->l, .acc = out->acc,
+        .pos0 = first_pos(b), .start = span * R1I_SPAN, .after = after, .m = out->m, .l = out->l, .acc = out->acc,
         .scores = a->scores + (int64_t)thread * R1I_ATTN_BLOCK * R1I_PAGE,
         .keys = a->keys + (int64_t)thread * R1I_PAGE * a->s->key_dim,
         .turned = a->turned ? a->turned + (int64_t)thread * R1I_ATTN_BLOCK * a->s->key_dim : NULL,
@@ -84,22 +88,12 @@ static void run_span(const attn *a, const block *b, const float *q, int64_t span
     a->kernels->span(&call);
 }
 
-/* Fold one span's results into the running ones, for queries [q0, q1) of the block that reach the span. */
+/* Fold one span's results into the running ones, for queries [q0, q1) of the block; rows before the span have none. */
 static void merge_span(const attn *a, const block *b, const result *run, const result *part, int64_t span, int64_t q0, int64_t q1)
 {
-    const int64_t dim = a->s->value_dim;
-    for (int64_t i = q0; i < q1; i++) {
-        if (first_pos(b) + i / b->heads < span * R1I_SPAN) continue;
-        float *const acc = run->acc + i * dim;
-        const float *const add = part->acc + i * dim;
-        if (span > 0) {
-            a->kernels->merge(&run->m[i], &run->l[i], acc, part->m[i], part->l[i], add, dim);
-        } else {
-            run->m[i] = part->m[i];
-            run->l[i] = part->l[i];
-            memcpy(acc, add, sizeof(float) * (size_t)dim);
-        }
-    }
+    const int64_t dim = a->s->value_dim, row = span * R1I_SPAN - first_pos(b), from = row > 0 && row * b->heads > q0 ? row * b->heads : q0;
+    if (from >= q1) return;
+    a->kernels->merge(run->m + from, run->l + from, run->acc + from * dim, part->m + from, part->l + from, part->acc + from * dim, q1 - from, dim);
 }
 
 static void store_block(const attn *a, const block *b, const result *run)
@@ -118,22 +112,36 @@ static void whole_item(void *ctx, int64_t i, int thread)
     float *const q = a->queries + (int64_t)thread * R1I_ATTN_BLOCK * a->s->key_dim;
     const result *const own = a->own + 2 * thread;
     pack_queries(a, &b, q);
-    run_span(a, &b, q, 0, &own[0], thread);
+    run_span(a, &b, q, 0, &own[0], NULL, thread);
     for (int64_t s = 1; s < spans_of(&b); s++) {
-        run_span(a, &b, q, s, &own[1], thread);
+        run_span(a, &b, q, s, &own[1], NULL, thread);
         merge_span(a, &b, &own[0], &own[1], s, 0, b.rows * b.heads);
     }
     store_block(a, &b, &own[0]);
 }
 
-static void span_item(void *ctx, int64_t i, int thread)
+/* One span of a block; merged at once, while it is near, where all before it are: so it is for most, as a thread's share is contiguous. */
+static void span_item(attn *a, int64_t i, int thread)
 {
-    const attn *const a = ctx;
     const int64_t ib = i / a->wave, span = a->first_span + i % a->wave;
-    const block b = block_at(a, ib);
-    if (span < spans_of(&b)) run_span(a, &b, a->packed + ib * R1I_ATTN_BLOCK * a->s->key_dim, span, &a->partial[i], thread);
+    const block b = block_at(a, ib), next = ib + 1 < a->blocks ? block_at(a, ib + 1) : b;
+    if (span >= spans_of(&b)) return;
+    const int32_t page = next.run->pages[a->first_span < spans_of(&next) ? a->first_span * (R1I_SPAN / R1I_PAGE) : 0];
+    const uint8_t *const after = r1i_kv_head_at(a->s, a->kv, page, next.kv_head).keys;
+    const result *const out = span == 0 ? &a->running[ib] : &a->partial[i];
+    run_span(a, &b, a->packed + ib * R1I_ATTN_BLOCK * a->s->key_dim, span, out, after, thread);
+    if (atomic_load_explicit(&a->merged[ib], memory_order_acquire) != span) return;
+    if (span > 0) merge_span(a, &b, &a->running[ib], out, span, 0, b.rows * b.heads);
+    atomic_store_explicit(&a->merged[ib], span + 1, memory_order_release);
+}
+static void span_share(void *ctx, int64_t i, int thread)
+{
+    attn *const a = ctx;
+    (void)i;
+    for (int64_t item; (item = r1i_shares_take(a->share, a->shares, thread % a->shares)) >= 0;) span_item(a, item, thread);
 }
 
+/* What is left to merge of a wave, by parts of a block's queries. */
 enum { MERGE_PARTS = 4 };
 static void merge_item(void *ctx, int64_t i, int thread)
 {
@@ -141,10 +149,26 @@ static void merge_item(void *ctx, int64_t i, int thread)
     const attn *const a = ctx;
     const int64_t ib = i / MERGE_PARTS, part = i % MERGE_PARTS;
     const block b = block_at(a, ib);
-    const int64_t n = b.rows * b.heads;
-    for (int64_t w = 0; w < a->wave && a->first_span + w < spans_of(&b); w++)
-        merge_span(a, &b, &a->running[ib], &a->partial[ib * a->wave + w], a->first_span + w, n * part / MERGE_PARTS,
-                   n * (part + 1) / MERGE_PARTS);
+    const int64_t n = b.rows * b.heads, end = min64(a->first_span + a->wave, spans_of(&b));
+    for (int64_t s = atomic_load_explicit(&a->merged[ib], memory_order_relaxed); s < end; s++)
+        merge_span(a, &b, &a->running[ib], &a->partial[ib * a->wave + s - a->first_span], s, n * part / MERGE_PARTS, n * (part + 1) / MERGE_PARTS);
+}
+
+/* Waking others costs more than a few spans. */
+enum { MERGE_INLINE = 16 * 1024 };
+static void run_wave(r1i_exec *ex, attn *a)
+{
+    a->shares = r1i_shares_of(r1i_pool_threads(ex->pool), a->blocks * a->wave);
+    r1i_shares_cut(a->share, a->shares, a->blocks * a->wave);
+    r1i_pool_run(ex->pool, a->shares, span_share, a);
+    int64_t left = 0;
+    for (int64_t i = 0; i < a->blocks; i++) {
+        const block b = block_at(a, i);
+        const int64_t end = min64(a->first_span + a->wave, spans_of(&b)), merged = atomic_load_explicit(&a->merged[i], memory_order_relaxed);
+        if (merged < end) left += (end - merged) * b.rows * b.heads * a->s->value_dim;
+    }
+    if (left > 0) r1i_pool_run(left > MERGE_INLINE ? ex->pool : NULL, a->blocks * MERGE_PARTS, merge_item, a);
+    for (int64_t i = 0; i < a->blocks; i++) atomic_store_explicit(&a->merged[i], a->first_span + a->wave, memory_order_relaxed);
 }
 
 static float *take_floats(r1i_exec *ex, int64_t n) { return r1i_arena_take(ex->scratch, sizeof(float) * (size_t)n, ex->err); }
@@ -168,17 +192,16 @@ static r1_status run_waves(r1i_exec *ex, attn *a, int64_t max_spans)
     a->running = r1i_arena_take(ex->scratch, sizeof(result) * (size_t)a->blocks, ex->err);
     a->partial = a->running ? r1i_arena_take(ex->scratch, sizeof(result) * (size_t)(a->blocks * a->wave), ex->err) : NULL;
     a->packed = a->partial ? take_floats(ex, a->blocks * key_block) : NULL;
-    if (!a->packed || !take_results(ex, a, a->running, a->blocks, a->most_queries) ||
+    a->merged = a->packed ? r1i_arena_take(ex->scratch, sizeof *a->merged * (size_t)a->blocks, ex->err) : NULL;
+    if (!a->merged || !take_results(ex, a, a->running, a->blocks, a->most_queries) ||
         !take_results(ex, a, a->partial, a->blocks * a->wave, a->most_queries))
         return R1_ERR_NOMEM;
     for (int64_t i = 0; i < a->blocks; i++) {
         const block b = block_at(a, i);
         pack_queries(a, &b, a->packed + i * key_block);
+        atomic_init(&a->merged[i], 0);
     }
-    for (a->first_span = 0; a->first_span < max_spans; a->first_span += a->wave) {
-        r1i_pool_run(ex->pool, a->blocks * a->wave, span_item, a);
-        r1i_pool_run(ex->pool, a->blocks * MERGE_PARTS, merge_item, a);
-    }
+    for (a->first_span = 0; a->first_span < max_spans; a->first_span += a->wave) run_wave(ex, a);
     for (int64_t i = 0; i < a->blocks; i++) {
         const block b = block_at(a, i);
         store_block(a, &b, &a->running[i]);

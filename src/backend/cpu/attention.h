@@ -14,6 +14,7 @@ typedef struct r1i_attn_span {
     const float *q;         /* [nq, key_dim], packed */
     int64_t rows, heads, pos0;
     int64_t start;          /* first position of the span, a multiple of R1I_SPAN */
+    const uint8_t *after;   /* nullable: what this thread most likely reads after the span, where the sequence ends in it */
     float *m, *l;           /* [nq] out: maximum, sum; rows with a position below `start` are left alone */
     float *acc;             /* [nq, value_dim] out */
     float *scores;          /* scratch [nq, R1I_PAGE] */
@@ -24,8 +25,8 @@ typedef struct r1i_attn_span {
 
 typedef struct r1i_attn_kernels {
     void (*span)(const r1i_attn_span *a);
-    /* (l1, acc1) = acc1 * a + acc2 * b by the contract's merge, for one query; *m1 becomes the common maximum. */
-    void (*merge)(float *m1, float *l1, float *acc1, float m2, float l2, const float *acc2, int64_t n);
+    /* (m1, l1, acc1) = both merged by the contract's rule, for each query; acc [queries, dim]. */
+    void (*merge)(float *m1, float *l1, float *acc1, const float *m2, const float *l2, const float *acc2, int64_t queries, int64_t dim);
     /* o = acc * (1 / l) */
     void (*finish)(float *o, const float *acc, float l, int64_t n);
 } r1i_attn_kernels;

@@ -1,8 +1,7 @@
 /* Cuts products into work items: ranges of panels, and blocks of rows where there are few panels. An output element is
  * always one kernel call's own chain over all of K, so the cut decides about speed alone. */
 #include "backend/cpu/cpu_ops.h"
-
-#include <stdatomic.h>
+#include "backend/cpu/shares.h"
 
 enum {
     ITEMS_A_THREAD = 8,        /* enough that the last items of a region end together */
@@ -24,42 +23,16 @@ typedef struct cut {
     int64_t across, items;
 } cut;
 
-/* Items [begin, end) that are left of a thread's share, in one word: its owner takes from the front, others, when their own are gone, from
- * the back. So a thread reads its share of the weights as one stream, as the prefetchers like it, and still waits for nobody. */
-typedef struct share {
-    _Alignas(64) _Atomic uint64_t left; /* begin << 32 | end */
-} share;
-enum { SHARES = 64 }; /* more threads than that have one together */
-
 typedef struct region {
     const r1i_linear_job *jobs;
     int64_t n;
     int shares;
     cut cuts[JOBS_A_REGION];
     r1i_linear_kernel kernel[JOBS_A_REGION], up[JOBS_A_REGION];
-    share share[SHARES];
+    r1i_share share[R1I_SHARES];
     const r1i_cpu_kernels *kernels;
     int threads;
 } region;
-
-/* One item of a share, from its front or its back; -1: none is left. */
-static int64_t take(share *s, bool front)
-{
-    uint64_t left = atomic_load_explicit(&s->left, memory_order_relaxed);
-    for (;;) {
-        const uint64_t begin = left >> 32, end = left & UINT32_MAX;
-        if (begin >= end) return -1;
-        if (atomic_compare_exchange_weak_explicit(&s->left, &left, front ? left + (UINT64_C(1) << 32) : left - 1, memory_order_relaxed, memory_order_relaxed))
-            return (int64_t)(front ? begin : end - 1);
-    }
-}
-
-static int64_t take_any(region *g, int own)
-{
-    int64_t i = take(&g->share[own], true);
-    for (int k = 1; i < 0 && k < g->shares; k++) i = take(&g->share[(own + k) % g->shares], false);
-    return i;
-}
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -162,7 +135,7 @@ static void linear_share(void *ctx, int64_t i, int thread)
     region *const g = ctx;
     const int own = thread % g->shares;
     (void)i;
-    for (int64_t item = take_any(g, own); item >= 0; item = take_any(g, own)) {
+    for (int64_t item; (item = r1i_shares_take(g->share, g->shares, own)) >= 0;) {
         const uint64_t left = atomic_load_explicit(&g->share[own].left, memory_order_relaxed);
         if (left >> 32 < (left & UINT32_MAX)) ask_for(g, (int64_t)(left >> 32)); /* most likely ours */
         linear_item(g, item, thread);
@@ -179,19 +152,10 @@ static r1_status choose(const r1i_exec *ex, const r1i_act *x, r1_dtype type, r1i
     return r1i_fail(ex->err, R1_ERR_UNSUPPORTED, "linear: no kernel for weights of type %s", r1_dtype_name(type));
 }
 
-static int shares_of(int threads, int64_t items)
-{
-    const int most = threads < SHARES ? threads : SHARES;
-    return most > items ? (int)max64(items, 1) : most;
-}
-
 static void run_shares(r1i_exec *ex, region *g, int64_t items, int threads)
 {
-    g->shares = shares_of(threads, items);
-    for (int s = 0; s < g->shares; s++) {
-        const uint64_t begin = (uint64_t)(items * s / g->shares), end = (uint64_t)(items * (s + 1) / g->shares);
-        atomic_init(&g->share[s].left, begin << 32 | end);
-    }
+    g->shares = r1i_shares_of(threads, items);
+    r1i_shares_cut(g->share, g->shares, items);
     r1i_pool_run(threads > 1 ? ex->pool : NULL, g->shares, linear_share, g);
 }
 
@@ -266,7 +230,7 @@ void r1i_cpu_ahead(r1i_exec *ex, int64_t rows, const r1i_weights *list, int64_t 
             const r1i_linear_job j = coming(&list[k].w[i]);
             items += cut_job(&j, want).items;
         }
-    const int shares = total < INLINE ? 0 : shares_of(threads, items);
+    const int shares = total < INLINE ? 0 : r1i_shares_of(threads, items);
     for (int t = 0; t < threads; t++) {
         if (t >= shares) {
             r1i_pool_ahead(ex->pool, t, NULL, 0);

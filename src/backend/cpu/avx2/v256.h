@@ -203,6 +203,8 @@ static inline __m256 eight_exp(__m256 x)
     return _mm256_blendv_ps(y, x, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
 }
 static inline v16 v16_exp(v16 x) { return v16_of(eight_exp(x.lo), eight_exp(x.hi)); }
+/* Of x that are at most 0, or NaN. */
+static inline v16 v16_exp_down(v16 x) { return v16_exp(x); }
 
 #include "backend/cpu/lanes/x86_eights.h"
 

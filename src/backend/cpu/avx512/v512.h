@@ -32,10 +32,13 @@ static inline v16 v16_neg(v16 a) { return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f)
 static inline __m256 v16_lo(v16 v) { return _mm512_castps512_ps256(v); }
 static inline __m256 v16_hi(v16 v) { return _mm512_extractf32x8_ps(v, 1); }
 
-/* 16 bf16 values. */
+/* 16 bf16 values: moved to the upper halves of words by one shuffle, which leaves the ports of the products alone. */
 static inline v16 v16_bf16(const uint16_t *p)
 {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p)), 16));
+    const __m512i from = _mm512_set_epi32(0xf0000, 0xe0000, 0xd0000, 0xc0000, 0xb0000, 0xa0000, 0x90000, 0x80000, 0x70000, 0x60000, 0x50000, 0x40000,
+                                          0x30000, 0x20000, 0x10000, 0);
+    const __m512i h = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)p));
+    return _mm512_castsi512_ps(_mm512_maskz_permutexvar_epi16(0xaaaaaaaau, from, h));
 }
 
 /* 16 signed bytes. */
@@ -109,8 +112,8 @@ static inline void v16_quad_f8(const uint8_t *p, v16 out[4])
     out[3] = _mm512_castsi512_ps(_mm512_and_si512(odd, high));
 }
 
-/* r1i_expf, operation by operation. */
-static inline v16 v16_exp(v16 x)
+/* r1i_expf, operation by operation, but for what it says of small, large and no numbers. */
+static inline v16 exp_within(v16 x)
 {
     const __m512 t = _mm512_fmadd_ps(x, _mm512_set1_ps(R1I_EXP_LOG2E), _mm512_set1_ps(R1I_EXP_MAGIC));
     const __m512 n = _mm512_sub_ps(t, _mm512_set1_ps(R1I_EXP_MAGIC));
@@ -123,11 +126,20 @@ static inline v16 v16_exp(v16 x)
     p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(R1I_EXP_C2));
     p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
     p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
-    const __m512i bits = _mm512_add_epi32(_mm512_castps_si512(p), _mm512_slli_epi32(_mm512_castps_si512(t), 23));
-    __m512 y = _mm512_castsi512_ps(bits);
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), _mm512_slli_epi32(_mm512_castps_si512(t), 23)));
+}
+static inline v16 v16_exp(v16 x)
+{
+    __m512 y = exp_within(x);
     y = _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, _mm512_set1_ps(R1I_EXP_LOWEST), _CMP_LT_OQ), _mm512_setzero_ps());
     y = _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, _mm512_set1_ps(R1I_EXP_HIGHEST), _CMP_GT_OQ), _mm512_set1_ps(INFINITY));
     return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
+}
+/* Of x that are at most 0, or NaN: one comparison in place of three, which share their ports with the products. The maximum's second
+ * operand wins where one is NaN. */
+static inline v16 v16_exp_down(v16 x)
+{
+    return _mm512_mask_max_ps(exp_within(x), _mm512_cmp_ps_mask(x, _mm512_set1_ps(R1I_EXP_LOWEST), _CMP_NGE_UQ), _mm512_setzero_ps(), x);
 }
 
 #include "backend/cpu/lanes/x86_eights.h"

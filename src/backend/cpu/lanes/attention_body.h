@@ -81,31 +81,62 @@ static int64_t seen(const r1i_attn_span *a, int64_t iq, int64_t t)
     return n < 0 ? 0 : n < R1I_PAGE ? n : R1I_PAGE;
 }
 
-/* Scores of one query become weights: scaled, maximum, exp, sum; the sums so far are scaled down to the new maximum.
- * Lanes at and past n may hold anything: they never reach maximum or sum, and become 0. */
-static void soften(const r1i_attn_span *a, int64_t iq, int64_t n)
+/* Scores of `count` queries from iq on, at most 8, become weights: scaled, maximum, exp, sum; alpha[i] is what query i's sums so far have to be multiplied
+ * by. Queries together, since the way from 64 scores to their maximum, from there to a factor and from weights to their sum is a chain each, of
+ * which one query alone waits for most. Lanes at and past what a query sees may hold anything: they never reach maximum or sum, and become 0. */
+R1I_INLINE void soften_some(const r1i_attn_span *a, int64_t iq, const int count, const bool whole, int64_t t, float *alpha)
 {
     float *const s = a->scores + iq * R1I_PAGE;
     const v16 scale = v16_set1(a->shape->scale), lowest = v16_set1(-INFINITY);
-    v16 p[4], most = lowest, sum = v16_zero();
-    for (int64_t c = 0; c < 4; c++) {
-        const int64_t left = n - 16 * c < 0 ? 0 : n - 16 * c;
-        p[c] = v16_first(v16_mul(scale, v16_load(s + 16 * c)), left, lowest);
-        most = v16_max(p[c], most);
+    v16 fold[8];
+    float top[16] = {0}, change[16] = {0}, sum[8];
+    for (int i = 0; i < count; i++) {
+        v16 most = lowest;
+        for (int c = 0; c < 4; c++) {
+            v16 p = v16_mul(scale, v16_load(s + i * R1I_PAGE + 16 * c));
+            if (!whole) {
+                const int64_t n = seen(a, iq + i, t);
+                p = v16_first(p, n - 16 * c < 0 ? 0 : n - 16 * c, lowest);
+                v16_store(s + i * R1I_PAGE + 16 * c, p);
+            }
+            most = v16_max(p, most);
+        }
+        fold[i] = most;
     }
-    const float m = lane_max(most, a->m[iq]);
-    const float alpha = r1i_expf(a->m[iq] - m);
-    const v16 top = v16_set1(m);
-    for (int64_t c = 0; c < 4; c++) {
-        p[c] = v16_exp(v16_sub(p[c], top)); /* absent: exp(-inf) = 0 */
-        v16_store(s + 16 * c, p[c]);
-        sum = v16_add(sum, p[c]);
+    for (int i = count; i < 8; i++) fold[i] = lowest;
+    fold8_max(top, fold);
+    for (int i = 0; i < count; i++) {
+        top[i] = top[i] > a->m[iq + i] ? top[i] : a->m[iq + i];
+        change[i] = a->m[iq + i] - top[i];
+        a->m[iq + i] = top[i];
     }
-    a->m[iq] = m;
-    a->l[iq] = fmaf(a->l[iq], alpha, lane_sum(sum));
-    if (alpha == 1.0f) return;
-    float *const acc = a->acc + iq * a->shape->value_dim;
-    for (int64_t d = 0; d < a->shape->value_dim; d++) acc[d] = acc[d] * alpha;
+    v16_store(change, v16_exp_down(v16_load(change)));
+    for (int i = 0; i < count; i++) {
+        const v16 m = v16_set1(top[i]);
+        v16 p[4];
+        for (int c = 0; c < 4; c++) {
+            v16 x = v16_load(s + i * R1I_PAGE + 16 * c);
+            if (whole) x = v16_mul(scale, x);
+            p[c] = v16_exp_down(v16_sub(x, m)); /* absent: exp(-inf) = 0 */
+            v16_store(s + i * R1I_PAGE + 16 * c, p[c]);
+        }
+        fold[i] = v16_add(v16_add(v16_add(p[0], p[1]), p[2]), p[3]);
+    }
+    fold8_sum(sum, fold);
+    for (int i = 0; i < count; i++) {
+        a->l[iq + i] = fmaf(a->l[iq + i], change[i], sum[i]);
+        alpha[i] = change[i];
+    }
+}
+static void soften(const r1i_attn_span *a, int64_t q0, int64_t nq, int64_t t, float *alpha)
+{
+    for (int64_t q = q0; q < nq; q += 8) {
+        const int count = nq - q < 8 ? (int)(nq - q) : 8;
+        if (seen(a, q, t) < R1I_PAGE) soften_some(a, q, count, false, t, alpha + q);
+        else if (count == 8) soften_some(a, q, 8, true, t, alpha + q);
+        else if (count == 7) soften_some(a, q, 7, true, t, alpha + q);
+        else soften_some(a, q, count, true, t, alpha + q);
+    }
 }
 
 static float page_element(const page_view *v, int64_t i)
@@ -120,17 +151,18 @@ static float page_element(const page_view *v, int64_t i)
     return f;
 }
 
-/* acc[q] += positions [j0, j1) of the page, for queries [q0, q1) that all see them. */
-static void add_values(const r1i_attn_span *a, const page_view *v, int64_t q0, int64_t q1, int64_t j0, int64_t j1)
+/* acc[q] = acc[q] * alpha[q] (alpha nullable; first: 0) + positions [j0, j1) of the page, for queries [q0, q1) that all see them. */
+static void add_values(const r1i_attn_span *a, const page_view *v, int64_t q0, int64_t q1, int64_t j0, int64_t j1, bool first,
+                       const float *alpha)
 {
-    const int64_t dim = a->shape->value_dim, whole = dim / 16, first = j0 * v->value_stride;
-    const attn_tile_args t = {.x = a->scores + q0 * R1I_PAGE + j0, .xs = R1I_PAGE, .w = v->values + first * attn_tile_elem(v->value_kind), .ldw = v->value_stride,
-                              .wps = 16, .k = j1 - j0, .acc = a->acc + q0 * dim, .as = dim, .ahead = v->next_keys + first * v->elem, .ahead_elem = v->elem,
+    const int64_t dim = a->shape->value_dim, whole = dim / 16, from = j0 * v->value_stride;
+    const attn_tile_args t = {.x = a->scores + q0 * R1I_PAGE + j0, .xs = R1I_PAGE, .w = v->values + from * attn_tile_elem(v->value_kind), .ldw = v->value_stride,
+                              .wps = 16, .k = j1 - j0, .acc = a->acc + q0 * dim, .as = dim, .alpha = alpha ? alpha + q0 : NULL, .fresh = first, .ahead = v->next_keys + from * v->elem, .ahead_elem = v->elem,
                               .scale = v->value_scales ? v->value_scales + j0 * v->value_groups : NULL, .scale_step = v->value_groups};
-    attn_tile_all(t, q1 - q0, whole, v->value_kind);
+    attn_tile_all(&t, q1 - q0, whole, v->value_kind);
     for (int64_t d = whole * 16; d < dim; d++) {
         for (int64_t q = q0; q < q1; q++) {
-            float c = a->acc[q * dim + d];
+            float c = first ? 0.0f : alpha ? a->acc[q * dim + d] * alpha[q] : a->acc[q * dim + d];
             for (int64_t j = j0; j < j1; j++) c = fmaf(a->scores[q * R1I_PAGE + j], page_element(v, j * v->value_stride + d), c);
             a->acc[q * dim + d] = c;
         }
@@ -139,18 +171,20 @@ static void add_values(const r1i_attn_span *a, const page_view *v, int64_t q0, i
 
 /* Queries see different numbers of positions near the diagonal: a group takes what its first row sees together, and each
  * later row adds its few more alone. Ascending j all the same. */
-static void weigh_values(const r1i_attn_span *a, const page_view *v, int64_t q0, int64_t nq, int64_t t)
+static void weigh_values(const r1i_attn_span *a, const page_view *v, int64_t q0, int64_t nq, int64_t t, const float *alpha)
 {
     if (seen(a, q0, t) == R1I_PAGE) {
-        add_values(a, v, q0, nq, 0, R1I_PAGE);
+        add_values(a, v, q0, nq, 0, R1I_PAGE, t == a->start, alpha);
         return;
     }
+    for (int64_t q = q0; t > a->start && q < nq; q++)
+        for (int64_t d = 0; d < a->shape->value_dim; d++) a->acc[q * a->shape->value_dim + d] *= alpha[q];
     const int64_t rows = ATTN_ROWS / a->heads > 1 ? ATTN_ROWS / a->heads : 1;
     for (int64_t q = q0; q < nq; q += rows * a->heads) {
         const int64_t end = q + rows * a->heads < nq ? q + rows * a->heads : nq, common = seen(a, q, t);
-        add_values(a, v, q, end, 0, common);
+        add_values(a, v, q, end, 0, common, t == a->start, NULL);
         for (int64_t r = q + a->heads; r < end; r += a->heads)
-            if (seen(a, r, t) > common) add_values(a, v, r, r + a->heads, common, seen(a, r, t));
+            if (seen(a, r, t) > common) add_values(a, v, r, r + a->heads, common, seen(a, r, t), false, NULL);
     }
 }
 
@@ -158,20 +192,18 @@ static void weigh_values(const r1i_attn_span *a, const page_view *v, int64_t q0,
 static void score_gqa(const r1i_attn_span *a, const page_view *v, int64_t q0, int64_t nq, int64_t n)
 {
     const int64_t dim = a->shape->key_dim;
-    memset(a->scores + q0 * R1I_PAGE, 0, sizeof(float) * (size_t)((nq - q0) * R1I_PAGE));
     const attn_tile_args args = {.x = a->q + q0 * dim, .xs = dim, .w = v->keys, .ldw = 16, .wps = dim * 16, .k = dim,
-                                 .acc = a->scores + q0 * R1I_PAGE, .as = R1I_PAGE, .ahead = v->next_values, .ahead_elem = v->elem,
+                                 .acc = a->scores + q0 * R1I_PAGE, .as = R1I_PAGE, .fresh = true, .ahead = v->next_values, .ahead_elem = v->elem,
                                  .scale = v->key_scales, .scale_step = r1i_cache_groups(dim) * 16};
-    attn_tile_all(args, nq - q0, (n + 15) / 16, v->key_kind);
+    attn_tile_all(&args, nq - q0, (n + 15) / 16, v->key_kind);
 }
 /* All queries, the positions' rows as the tile's rows; then the scores are turned back. */
 static void score_mla(const r1i_attn_span *a, const page_view *v, int64_t nq, int64_t n)
 {
     const int64_t dim = a->shape->key_dim, lanes = round_up(nq, 16);
-    memset(a->turned_scores, 0, sizeof(float) * (size_t)(n * lanes));
     const attn_tile_args args = {.x = (const float *)(const void *)v->keys, .xs = dim, .w = (const uint8_t *)a->turned, .ldw = lanes, .wps = 16,
-                                 .k = dim, .acc = a->turned_scores, .as = lanes, .ahead = (const uint8_t *)a->turned, .ahead_elem = 0};
-    attn_tile_all(args, n, lanes / 16, ATTN_F32);
+                                 .k = dim, .acc = a->turned_scores, .as = lanes, .fresh = true, .ahead = (const uint8_t *)a->turned, .ahead_elem = 0};
+    attn_tile_all(&args, n, lanes / 16, ATTN_F32);
     for (int64_t j = 0; j < n; j += 8)
         for (int64_t q = 0; q < nq; q += 8) turn8(a->scores + q * R1I_PAGE + j, R1I_PAGE, a->turned_scores + j * lanes + q, lanes);
 }
@@ -180,11 +212,18 @@ static page_view view_page(const r1i_attn_span *a, const r1i_kv_head *page, int6
 {
     const r1i_attn_shape *const s = a->shape;
     const bool more = t + R1I_PAGE <= a->pos0 + a->rows - 1;
-    const r1i_kv_head next = more ? r1i_kv_page(a, t + R1I_PAGE) : *page;
+    const uint8_t *const next = more ? r1i_kv_page(a, t + R1I_PAGE).keys : a->after ? a->after : page->keys;
     const attn_tile_kind kind = !s->mla && a->kv->type == R1I_CACHE_BF16 ? ATTN_BF16 : ATTN_F32;
     return (page_view){.keys = page->keys, .values = page->values, .key_kind = kind, .value_kind = kind, .value_groups = r1i_cache_groups(s->value_dim),
-                       .value_stride = s->mla ? s->key_dim : s->value_dim, .next_keys = next.keys, .next_values = page->values,
+                       .value_stride = s->mla ? s->key_dim : s->value_dim, .next_keys = next, .next_values = page->values,
                        .elem = a->kv->type == R1I_CACHE_F32 ? 4 : a->kv->type == R1I_CACHE_BF16 ? 2 : 1};
+}
+
+/* The next page's factors (q8), which lie behind what the tiles ask for. */
+static void ask_factors(const r1i_attn_shape *s, const uint8_t *next)
+{
+    const int64_t elems = R1I_PAGE * (s->key_dim + s->value_dim), bytes = R1I_PAGE * r1i_cache_head_bytes(s, R1I_CACHE_Q8);
+    for (int64_t i = elems; i < bytes; i += 64) __builtin_prefetch(next + i, 0, 2);
 }
 
 static void attn_page(const r1i_attn_span *a, int64_t t)
@@ -208,6 +247,7 @@ static void attn_page(const r1i_attn_span *a, int64_t t)
             v.value_kind = ATTN_Q8_VALUES;
             v.key_scales = page.key_scales;
             v.value_scales = page.value_scales;
+            ask_factors(s, v.next_keys);
         } else if (type == R1I_CACHE_Q8) {
             widen_keys(a, &page, n);
             v.keys = v.values = (const uint8_t *)a->keys;
@@ -215,30 +255,40 @@ static void attn_page(const r1i_attn_span *a, int64_t t)
         score_gqa(a, &v, q0, nq, n);
         if (type == R1I_CACHE_Q8 && !in_place) widen_rows(a, page.values, page.value_scales, n, s->value_dim, s->value_dim);
     }
-    for (int64_t q = q0; q < nq; q++) soften(a, q, seen(a, q, t));
-    weigh_values(a, &v, q0, nq, t);
+    float alpha[R1I_ATTN_BLOCK];
+    soften(a, q0, nq, t, alpha);
+    weigh_values(a, &v, q0, nq, t, alpha);
 }
 
 static void attn_span(const r1i_attn_span *a)
 {
-    const int64_t nq = a->rows * a->heads, last = a->pos0 + a->rows - 1, dim = a->shape->value_dim;
+    const int64_t nq = a->rows * a->heads, last = a->pos0 + a->rows - 1;
     for (int64_t q = 0; q < nq; q++) {
         if (a->pos0 + q / a->heads < a->start) continue;
         a->m[q] = -INFINITY;
         a->l[q] = 0.0f;
-        memset(a->acc + q * dim, 0, sizeof(float) * (size_t)dim);
     }
     if (a->shape->mla) turn_queries(a, nq);
     for (int64_t t = a->start; t < a->start + R1I_SPAN && t <= last; t += R1I_PAGE) attn_page(a, t);
 }
 
-static void attn_merge(float *m1, float *l1, float *acc1, float m2, float l2, const float *acc2, int64_t n)
+static void attn_merge(float *m1, float *l1, float *acc1, const float *m2, const float *l2, const float *acc2, int64_t queries, int64_t dim)
 {
-    const float m = m2 > *m1 ? m2 : *m1;
-    const float a = r1i_expf(*m1 - m), b = r1i_expf(m2 - m);
-    *l1 = fmaf(*l1, a, l2 * b);
-    for (int64_t i = 0; i < n; i++) acc1[i] = fmaf(acc1[i], a, acc2[i] * b);
-    *m1 = m;
+    float a[16], b[16];
+    for (int64_t q = 0; q < queries; q += 16) {
+        const int64_t n = queries - q < 16 ? queries - q : 16;
+        const v16 one = v16_load_n(m1 + q, n), two = v16_load_n(m2 + q, n), m = v16_max(two, one);
+        const v16 by_one = v16_exp_down(v16_sub(one, m)), by_two = v16_exp_down(v16_sub(two, m));
+        v16_store_n(m1 + q, m, n);
+        v16_store_n(l1 + q, v16_fma(v16_load_n(l1 + q, n), by_one, v16_mul(v16_load_n(l2 + q, n), by_two)), n);
+        v16_store(a, by_one);
+        v16_store(b, by_two);
+        for (int64_t i = 0; i < n; i++) {
+            float *const to = acc1 + (q + i) * dim;
+            const float *const from = acc2 + (q + i) * dim;
+            for (int64_t d = 0; d < dim; d++) to[d] = fmaf(to[d], a[i], from[d] * b[i]);
+        }
+    }
 }
 
 static void attn_finish(float *o, const float *acc, float l, int64_t n)

@@ -114,6 +114,16 @@ static inline float lane_sum(v16 v)
     return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
 }
 
+/* out[i] = the lanes of v[i] folded. */
+static inline void fold8_max(float out[8], const v16 v[8])
+{
+    for (int i = 0; i < 8; i++) out[i] = lane_max(v[i], -INFINITY);
+}
+static inline void fold8_sum(float out[8], const v16 v[8])
+{
+    for (int i = 0; i < 8; i++) out[i] = lane_sum(v[i]);
+}
+
 /* Sixteen double lanes. */
 typedef struct d16 {
     float64x2_t lane[8];
@@ -284,5 +294,7 @@ static inline float32x4_t four_exp(float32x4_t x)
     return vbslq_f32(vceqq_f32(x, x), y, x);
 }
 static inline v16 v16_exp(v16 x) { return v16_of(four_exp(x.a), four_exp(x.b), four_exp(x.c), four_exp(x.d)); }
+/* Of x that are at most 0, or NaN. */
+static inline v16 v16_exp_down(v16 x) { return v16_exp(x); }
 
 #endif

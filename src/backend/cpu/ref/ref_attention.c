@@ -85,13 +85,15 @@ static void span(const r1i_attn_span *a)
     }
 }
 
-static void merge(float *m1, float *l1, float *acc1, float m2, float l2, const float *acc2, int64_t n)
+static void merge(float *m1, float *l1, float *acc1, const float *m2, const float *l2, const float *acc2, int64_t queries, int64_t dim)
 {
-    const float m = m2 > *m1 ? m2 : *m1;
-    const float a = r1i_expf(*m1 - m), b = r1i_expf(m2 - m);
-    *l1 = fmaf(*l1, a, l2 * b);
-    for (int64_t i = 0; i < n; i++) acc1[i] = fmaf(acc1[i], a, acc2[i] * b);
-    *m1 = m;
+    for (int64_t q = 0; q < queries; q++) {
+        const float m = m2[q] > m1[q] ? m2[q] : m1[q];
+        const float a = r1i_expf(m1[q] - m), b = r1i_expf(m2[q] - m);
+        l1[q] = fmaf(l1[q], a, l2[q] * b);
+        for (int64_t i = q * dim; i < (q + 1) * dim; i++) acc1[i] = fmaf(acc1[i], a, acc2[i] * b);
+        m1[q] = m;
+    }
 }
 
 static void finish(float *o, const float *acc, float l, int64_t n)
