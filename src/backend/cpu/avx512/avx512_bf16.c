@@ -161,20 +161,27 @@ static void outer_tile(const r1i_grad_weight *a, const float *x, const float *w,
     }
 }
 
-static void weight_pairs(const r1i_grad_weight *a)
+/* dy of all steps, panels side by side. */
+static void pack_slice(float *packed, const r1i_grad_weight *a)
 {
-    _Alignas(64) float packed[R1I_GRAD_STEPS * R1I_GRAD_PANELS * 16];
-    for (int64_t k = 0; k < a->steps; k++) {
-        const uint16_t *const first = a->dy16 + a->start[k] * a->dy_stride;
-        const uint16_t *const second = a->start[k + 1] - a->start[k] == 2 ? first + a->dy_stride : NULL;
+    __mmask16 some[R1I_GRAD_PANELS];
+    for (int64_t p = 0; p < a->np; p++) some[p] = first_lanes(a->dy_cols - 16 * p);
+    for (int64_t k = 0; k < a->steps; k++, packed += R1I_GRAD_PANELS * 16) {
+        const uint16_t *const first = a->dy16 + a->start[k] * a->dy_stride, *const second = first + a->dy_stride;
+        const __mmask16 two = a->start[k + 1] - a->start[k] == 2 ? 0xffff : 0;
         r1i_grad_ahead_halves(first + 2 * R1I_GRAD_AHEAD * a->dy_stride, 16 * a->np);
         r1i_grad_ahead_halves(first + (2 * R1I_GRAD_AHEAD + 1) * a->dy_stride, 16 * a->np);
         for (int64_t p = 0; p < a->np; p++) {
-            const int64_t n = a->dy_cols - 16 * p;
-            _mm512_store_si512(packed + (k * R1I_GRAD_PANELS + p) * 16,
-                               pair_of_halves(halves_or_zero(first + 16 * p, n), halves_or_zero(second ? second + 16 * p : NULL, n)));
+            const __m256i x = _mm256_maskz_loadu_epi16(some[p], first + 16 * p), y = _mm256_maskz_loadu_epi16(some[p] & two, second + 16 * p);
+            _mm512_store_si512(packed + p * 16, pair_of_halves(x, y));
         }
     }
+}
+
+static void weight_pairs(const r1i_grad_weight *a)
+{
+    _Alignas(64) float packed[R1I_GRAD_STEPS * R1I_GRAD_PANELS * 16];
+    pack_slice(packed, a);
     const int64_t tiles = (a->nc + R1I_GRAD_COLS - 1) / R1I_GRAD_COLS;
     for (int64_t i = 0; i < tiles; i++) {
         r1i_grad_ask(&a->next, i, tiles);
