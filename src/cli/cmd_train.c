@@ -203,10 +203,23 @@ const cli_command cli_train = {
              "layout that transformers loads.\n\n"
              "Ctrl-C ends a run after its step, with a checkpoint and exit status 5. A run can be killed at any moment, too: --resume goes on from its newest "
              "checkpoint and ends in the same bytes as a run that was never interrupted. Threads, micro-batches and instruction sets move no bit either.",
-    .examples = "# a few steps on your own examples\n"
+    .examples = "# a recipe, at the least; docs/training.md has every key and its default\n"
+                "cat > recipe.yaml << END\n"
+                "model: models/DeepSeek-R1-Distill-Qwen-1.5B\n"
+                "data: {files: [rows.jsonl]}\n"
+                "sequence_length: 2048\n"
+                "batch_size: 16\n"
+                "epochs: 2\n"
+                "optimizer: {lr: 1e-5, warmup_steps: 20}\n"
+                "checkpoint: {every: 100}\n"
+                "END\n"
+                "# a few steps on your own examples\n"
                 "r1 train recipe.yaml --out runs/first --set steps=20\n"
                 "# go on after an interruption\n"
-                "r1 train recipe.yaml --out runs/first --resume",
+                "r1 train recipe.yaml --out runs/first --resume\n"
+                "# its curves, and the model it made\n"
+                "r1 report runs/first --html curves.html\n"
+                "r1 run runs/first/ckpt/step-100 \"Why is the sky blue?\"",
     .params_bytes = sizeof(params),
     .options = options,
     .run = run,

@@ -227,6 +227,7 @@ char *r1i_panel_file_default_path(const r1i_store *store)
     const char *const folder = r1i_store_folder(store), *const first = shards ? "model.safetensors" : r1i_store_file_name(store, 0);
     const size_t n = strlen(folder) + strlen(first) + sizeof "/.r1panels";
     char *const path = malloc(n);
-    if (path) snprintf(path, n, "%s/%s.r1panels", folder, first);
+    const bool here = strcmp(folder, ".") == 0; /* then as the user wrote the checkpoint's name */
+    if (path) snprintf(path, n, "%s%s%s.r1panels", here ? "" : folder, here ? "" : "/", first);
     return path;
 }
