@@ -212,6 +212,17 @@ void r1i_training_data_stats(const r1i_training_data *t, r1i_training_stats *out
     memcpy(out->hash, t->d.hash, sizeof out->hash);
 }
 
+int64_t r1i_training_data_pages(const r1i_training_data *t, int64_t page)
+{
+    int64_t most = 0;
+    for (int64_t c = 0; c < t->chunks; c++) {
+        int64_t pages = 0;
+        for (int64_t i = t->begin[c]; i < t->begin[c + 1]; i++) pages += (length_of(&t->d, t->order[i]) + page - 1) / page;
+        if (pages > most) most = pages;
+    }
+    return most;
+}
+
 r1_status r1i_training_data_chunk(r1i_training_data *t, int64_t epoch, int64_t index, r1i_document *out, int64_t room, int64_t *n, r1_error *err)
 {
     const r1_status st = pack(t, epoch, err);

@@ -38,6 +38,10 @@ typedef struct r1i_training_stats {
 } r1i_training_stats;
 void r1i_training_data_stats(const r1i_training_data *d, r1i_training_stats *out);
 
+/* Pages of `page` tokens that the documents of one chunk take at most, each beginning a page of its own; the same in every epoch, because
+ * packing goes by lengths alone. */
+int64_t r1i_training_data_pages(const r1i_training_data *d, int64_t page);
+
 /* One packed document. */
 typedef struct r1i_document {
     const int32_t *ids;            /* [n] borrowed until close */

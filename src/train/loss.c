@@ -48,7 +48,15 @@ static size_t head_bytes(const r1_model *m, const r1i_stepper_params *p)
 }
 
 /* Pages of every sequence apart: at worst each token is one. */
-static int64_t pages_of(const r1i_stepper_params *p) { return p->max_rows; }
+static int64_t pages_of(const r1i_stepper_params *p) { return p->max_pages > 0 ? p->max_pages : p->max_rows; }
+
+/* Of the pages that are touched: where nobody knows how many, about those of full sequences. */
+static uint64_t cache_bytes(const r1_model *m, const r1i_stepper_params *p)
+{
+    const int64_t full = p->max_rows + (p->max_rows + p->max_positions - 1) / p->max_positions * R1I_PAGE, layers = m->config.num_hidden_layers;
+    const uint64_t bytes = r1i_kv_bytes(m, p->cache_type, p->max_pages > 0 ? p->max_pages * R1I_PAGE : full);
+    return bytes / (uint64_t)layers * (uint64_t)(layers + (m->mtp ? m->config.num_nextn_predict_layers : 0));
+}
 
 /* Of a pass: at worst each row is a sequence. */
 static size_t runs_bytes(int64_t rows) { return r1i_align_up((size_t)rows * sizeof(r1i_run), R1I_ALIGN); }
@@ -57,8 +65,7 @@ uint64_t r1i_stepper_bytes(const r1_model *model, const r1i_stepper_params *p, i
 {
     r1i_tape_bytes tape;
     r1i_forward_tape_bytes(model, pass_of(model, p), p->max_positions, threads, p->recompute, &tape);
-    const int64_t documents = (p->max_rows + p->max_positions - 1) / p->max_positions; /* touched pages: about those of full sequences */
-    return tape.act + tape.shadow + runs_bytes(pass_of(model, p)) + head_bytes(model, p) + r1i_kv_bytes(model, p->cache_type, p->max_rows + documents * R1I_PAGE);
+    return tape.act + tape.shadow + runs_bytes(pass_of(model, p)) + head_bytes(model, p) + cache_bytes(model, p);
 }
 
 static r1_status create(r1i_stepper *s, const r1i_stepper_params *p, r1_error *err)

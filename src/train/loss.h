@@ -35,6 +35,7 @@ typedef struct r1i_stepper {
 typedef struct r1i_stepper_params {
     int64_t max_rows;         /* tokens of a micro-batch */
     int64_t max_positions;    /* of the longest sequence */
+    int64_t max_pages;        /* of keys and values: page indices stay below it; 0: a page a token */
     int64_t pass_rows;        /* tokens of a pass, or one sequence; 0: what suits the caches */
     int64_t n_defined;        /* ids that the tokenizer defines; 0: all */
     float temperature;        /* of the log-softmax; 0: 1 */

@@ -21,7 +21,10 @@ static const char *const tokenizer_files[] = {"tokenizer.json", "tokenizer_confi
 
 static r1_status copy_tokenizer(const char *from, const char *folder, r1_error *err)
 {
-    r1_status st = R1_OK;
+    char *const needed = r1i_path_join(from, tokenizer_files[0]);
+    if (!needed) return r1i_fail(err, R1_ERR_NOMEM, "%s", from);
+    r1_status st = r1i_file_exists(needed) ? R1_OK : r1i_fail_errno(err, ENOENT, "init.tokenizer: %s", needed);
+    free(needed);
     for (size_t i = 0; i < sizeof tokenizer_files / sizeof *tokenizer_files && st == R1_OK; i++) {
         char *const path = r1i_path_join(from, tokenizer_files[i]);
         if (!path) return r1i_fail(err, R1_ERR_NOMEM, "%s", from);
@@ -167,6 +170,7 @@ static r1i_stepper_params stepper_params(const r1i_trainer *t)
     const r1i_recipe *const r = &t->recipe;
     const int64_t vocab = t->model->config.vocab_size;
     return (r1i_stepper_params){.max_rows = t->max_rows, .max_positions = r->sequence_length, .temperature = (float)r->temperature,
+                                .max_pages = r->micro_batch * r1i_training_data_pages(t->data, R1I_PAGE),
                                 .n_defined = t->tokenizer && r1_tokenizer_size(t->tokenizer) < vocab ? r1_tokenizer_size(t->tokenizer) : 0,
                                 .mtp_weight = (float)r->mtp_weight, .mtp_detach = r->mtp_detach, .cache_type = r->cache, .recompute = r->recompute};
 }

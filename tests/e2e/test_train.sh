@@ -116,6 +116,13 @@ recipe f32 >plain.yaml
 check 'memory limit' 4 '; 1.0 are available' "$r1" train plain.yaml --out never --memory-limit 0.001
 [ -e never ] && { echo 'memory limit: something is left'; ls -A never; failed=1; }
 
+# ---- short documents take more pages of keys and values than long ones: they are planned for
+for i in $(seq 200); do echo '{"input_ids": [1, 2]}'; done >two.jsonl
+echo "{\"input_ids\": [$(seq -s, 1 200)]}" >long.jsonl
+planned() { "$r1" train plain.yaml --out "plan-$1" --json --set steps=1 --set sequence_length=200 --set "data.files=[$1.jsonl]" 2>/dev/null | sed -n 's/.*"total_bytes":\([0-9]*\).*/\1/p'; }
+two=$(planned two) long=$(planned long)
+[ $((two - long)) -gt $((90 * 64 * 1000)) ] || { echo "pages: the plan of short documents is $two bytes, of a long one $long"; failed=1; }
+
 # ---- going on: another program and another recipe are told, other data is refused by the file's name
 "$r1" train plain.yaml --out changed --max-steps 2 --quiet >/dev/null || { echo "changed: status $?"; failed=1; }
 cp "$r1" ./other-r1 && printf x >>other-r1
@@ -165,6 +172,7 @@ row 'messages[0]: a role expected' '{"messages": ["x"]}'
 : >bad.jsonl
 check 'an empty file beside others' 0 'bad.jsonl has no rows' "$r1" train new.yaml --out new-empty --set steps=1
 check 'an empty file' 3 'no document in the data (bad.jsonl)' "$r1" train new.yaml --out new --set 'data.files=[bad.jsonl]'
+check 'no tokenizer' 3 'init.tokenizer: there/tokenizer.json: No such file' "$r1" train new.yaml --out new --set init.tokenizer=there
 check 'a folder' 3 'there: Is a directory' "$r1" train new.yaml --out new --set 'data.files=[there]'
 
 # ---- masters are where they were saved, whatever the recipe says of the next checkpoint

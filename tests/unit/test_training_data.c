@@ -106,6 +106,22 @@ static void test_packing(void **state)
     assert_memory_equal(a, b, (size_t)n * sizeof *a);
     assert_int_equal(list(v, 3, b), n);
     assert_memory_not_equal(a, b, (size_t)n * sizeof *a);
+    for (int64_t page = 1; page <= LENGTH; page *= 4) { /* t and v are in epoch 3, w in 0 */
+        r1i_training_data *const w = open_data(NULL, false, 7);
+        int64_t most = 0;
+        for (int64_t c = 0; c < s.chunks; c++) {
+            r1i_document d[R1I_CHUNK_DOCUMENTS];
+            r1_error err;
+            int64_t k, pages = 0;
+            assert_int_equal(r1i_training_data_chunk(t, 3, c, d, R1I_CHUNK_DOCUMENTS, &k, &err), R1_OK);
+            for (int64_t i = 0; i < k; i++) pages += (d[i].n + page - 1) / page;
+            if (pages > most) most = pages;
+        }
+        assert_int_equal(r1i_training_data_pages(t, page), most);
+        assert_int_equal(r1i_training_data_pages(v, page), most);
+        assert_int_equal(r1i_training_data_pages(w, page), most);
+        r1i_training_data_close(w);
+    }
     r1i_training_data_close(t), r1i_training_data_close(u), r1i_training_data_close(v);
 }
 
