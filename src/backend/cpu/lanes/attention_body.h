@@ -219,8 +219,8 @@ static page_view view_page(const r1i_attn_span *a, const r1i_kv_head *page, int6
                        .elem = a->kv->type == R1I_CACHE_F32 ? 4 : a->kv->type == R1I_CACHE_BF16 ? 2 : 1};
 }
 
-/* The next page's factors (q8), which lie behind what the tiles ask for. */
-static void ask_factors(const r1i_attn_shape *s, const uint8_t *next)
+/* The next page's factors (q8), which lie behind what the tiles ask for. Inlined, as a call that only asks seems to have no effect and is left out. */
+R1I_INLINE void ask_factors(const r1i_attn_shape *s, const uint8_t *next)
 {
     const int64_t elems = R1I_PAGE * (s->key_dim + s->value_dim), bytes = R1I_PAGE * r1i_cache_head_bytes(s, R1I_CACHE_Q8);
     for (int64_t i = elems; i < bytes; i += 64) __builtin_prefetch(next + i, 0, 2);
