@@ -37,6 +37,15 @@ static r1i_weight turned_head(const r1_model *m, const uint8_t *data)
     return (r1i_weight){.type = r1i_transposed_type(&m->head), .layout = R1I_LAYOUT_PANEL, .rows = m->head.cols, .cols = m->head.rows, .data = data};
 }
 
+/* While the loss is walked back: the head turned, and the scratch of its gradient. */
+static size_t turned_bytes(const r1_model *m, int64_t slice)
+{
+    const r1i_mat rows = {NULL, slice, m->config.hidden_size, m->config.hidden_size};
+    uint64_t bytes = 0;
+    (void)r1i_panel_bytes(r1i_transposed_type(&m->head), m->head.cols, m->head.rows, &bytes);
+    return (size_t)bytes + r1i_grad_linear_work(&rows) * sizeof(float) + 4 * R1I_ALIGN;
+}
+
 static size_t head_bytes(const r1_model *m, const r1i_stepper_params *p)
 {
     const size_t slice = (size_t)slice_of(p);
@@ -65,7 +74,7 @@ uint64_t r1i_stepper_bytes(const r1_model *model, const r1i_stepper_params *p, i
 {
     r1i_tape_bytes tape;
     r1i_forward_tape_bytes(model, pass_of(model, p), p->max_positions, threads, p->recompute, &tape);
-    return tape.act + tape.shadow + runs_bytes(pass_of(model, p)) + head_bytes(model, p) + cache_bytes(model, p);
+    return tape.act + tape.shadow + runs_bytes(pass_of(model, p)) + head_bytes(model, p) + cache_bytes(model, p) + turned_bytes(model, slice_of(p));
 }
 
 static r1_status create(r1i_stepper *s, const r1i_stepper_params *p, r1_error *err)
@@ -168,7 +177,7 @@ static r1_status open_head(r1i_stepper *s, r1i_mat x, head_work *h)
     uint64_t bytes = 0;
     (void)r1i_panel_bytes(r1i_transposed_type(head), head->cols, head->rows, &bytes);
     const size_t work = r1i_grad_linear_work(&slice) * sizeof(float);
-    r1_status st = r1i_arena_create(&h->arena, "head", &s->env, (size_t)bytes + work + 4 * R1I_ALIGN, s->ex.err);
+    r1_status st = r1i_arena_create(&h->arena, "head", &s->env, turned_bytes(s->model, s->logits.rows), s->ex.err);
     if (st != R1_OK) return st;
     uint8_t *const out = r1i_arena_take(&h->arena, (size_t)bytes, s->ex.err);
     h->work = r1i_arena_take(&h->arena, work, s->ex.err);

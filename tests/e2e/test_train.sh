@@ -123,6 +123,14 @@ planned() { "$r1" train plain.yaml --out "plan-$1" --json --set steps=1 --set se
 two=$(planned two) long=$(planned long)
 [ $((two - long)) -gt $((90 * 64 * 1000)) ] || { echo "pages: the plan of short documents is $two bytes, of a long one $long"; failed=1; }
 
+# ---- the plan holds what a large vocabulary takes: the process, 10 MiB without a model, stays within it
+mkdir wide && sed 's/"vocab_size": *[0-9]*/"vocab_size": 100000/' "$small/config.json" >wide/config.json
+sed 's|^model:.*|init: {config: wide/config.json, std: 0.02}|' plain.yaml >wide.yaml
+"$r1" train wide.yaml --out wide-run --json --threads 1  --set steps=1 --set sequence_length=16 --set batch_size=1 \
+    --set 'data.files=[two.jsonl]' >wide.txt 2>/dev/null
+number() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" wide.txt; }
+[ $(($(number peak_bytes) - $(number total_bytes))) -lt $((24 << 20)) ] || { echo "plan: $(number total_bytes) bytes, at most held $(number peak_bytes)"; failed=1; }
+
 # ---- going on: another program and another recipe are told, other data is refused by the file's name
 "$r1" train plain.yaml --out changed --max-steps 2 --quiet >/dev/null || { echo "changed: status $?"; failed=1; }
 cp "$r1" ./other-r1 && printf x >>other-r1
