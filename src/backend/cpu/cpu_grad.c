@@ -185,9 +185,11 @@ static void pack_rows(float *tile, const float *x, int64_t stride, int64_t steps
 /* bf16 where no dot product takes pairs of it. */
 static void pack_halves(float *tile, const uint16_t *x, int64_t stride, int64_t steps, int64_t n)
 {
-    for (int64_t s = 0; s < steps; s++)
-        for (int64_t c = 0; c < n; c++)
-            tile[c / R1I_GRAD_COLS * R1I_GRAD_TILE + s * R1I_GRAD_COLS + c % R1I_GRAD_COLS] = r1i_bf16_to_f32(x[s * stride + c]);
+    for (int64_t c = 0; c < n; c += R1I_GRAD_COLS, tile += R1I_GRAD_TILE) {
+        const int64_t cols = min64(n - c, R1I_GRAD_COLS);
+        for (int64_t s = 0; s < steps; s++)
+            for (int64_t i = 0; i < cols; i++) tile[s * R1I_GRAD_COLS + i] = r1i_bf16_to_f32(x[s * stride + c + i]);
+    }
 }
 
 /* Some steps of some columns of one input. */

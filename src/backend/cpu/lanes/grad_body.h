@@ -83,8 +83,12 @@ static void grad_weight(const r1i_grad_weight *a)
         r1i_grad_ahead(a->dy + (r + 2 * R1I_GRAD_AHEAD) * a->dy_stride, 16 * a->np);
         for (int64_t p = 0; p < a->np; p++) v16_store(packed + r * row + p * 16, some(a->dy + r * a->dy_stride + p * 16, a->dy_cols - p * 16));
     }
-    for (int64_t r = 0; r < a->steps && a->dy16; r++)
-        for (int64_t c = 0; c < 16 * a->np; c++) packed[r * row + c] = c < a->dy_cols ? r1i_bf16_to_f32(a->dy16[r * a->dy_stride + c]) : 0.0f;
+    for (int64_t r = 0; r < a->steps && a->dy16; r++) {
+        const uint16_t *const dy = a->dy16 + r * a->dy_stride;
+        const int64_t whole = a->dy_cols / 16 < a->np ? a->dy_cols / 16 : a->np;
+        for (int64_t p = 0; p < whole; p++) v16_store(packed + r * row + p * 16, v16_bf16(dy + p * 16));
+        for (int64_t c = 16 * whole; c < 16 * a->np; c++) packed[r * row + c] = c < a->dy_cols ? r1i_bf16_to_f32(dy[c]) : 0.0f;
+    }
     const int64_t tiles = (a->nc + R1I_GRAD_COLS - 1) / R1I_GRAD_COLS;
     for (int64_t i = 0; i < tiles; i++) {
         const outer_args t = {.x = a->x + i * R1I_GRAD_TILE, .w = packed, .g = a->g + i * R1I_GRAD_COLS * 16, .steps = a->steps,
