@@ -28,8 +28,12 @@ static void norm_item(void *ctx, int64_t i, int thread)
     const int64_t item = i;
     const r1i_trained *const t = locate(w->g, &i);
     const int64_t end = (i + 1) * ITEM < t->floats ? (i + 1) * ITEM : t->floats;
+    const float *const g = t->grad;
+    int64_t k = i * ITEM;
     double lane[16] = {0};
-    for (int64_t k = i * ITEM; k < end; k++) lane[k % 16] += (double)t->grad[k] * (double)t->grad[k];
+    for (; k + 16 <= end; k += 16)
+        for (int l = 0; l < 16; l++) lane[l] += (double)g[k + l] * (double)g[k + l]; /* whole lanes: the compiler makes vectors of them */
+    for (; k < end; k++) lane[k % 16] += (double)g[k] * (double)g[k];
     double sum = 0.0;
     for (int l = 0; l < 16; l++) sum += lane[l];
     w->sum[item] = sum;

@@ -115,19 +115,23 @@ static void turn_pairs(uint32_t *out, int64_t width, r1i_mat m)
 
 /* ---- softmax ------------------------------------------------------------------------------------------------------------- */
 
-/* One query's scores: e ^ (score - maximum) in place, zero past what it sees; 1 / their sum. */
-static float exponentials(float *s, int64_t seen, int64_t width, float scale)
+/* One query's scores, `whole` positions (a multiple of 16) that all of a step see and one vector more: e ^ (scale * score - maximum) in place, zero past
+ * what it sees; 1 / their sum. */
+static float exponentials(float *s, int64_t whole, int64_t seen, float scale)
 {
     const v16 by = v16_set1(scale), lowest = v16_set1(-INFINITY);
-    v16 most = lowest, sum = v16_zero();
-    for (int64_t j = 0; j < width; j += 16) most = v16_max(v16_first(v16_mul(v16_load(s + j), by), max_lanes(seen - j), lowest), most);
+    const v16 last = v16_first(v16_mul(v16_load(s + whole), by), seen - whole, lowest);
+    v16 most = v16_max(last, lowest), sum = v16_zero();
+    for (int64_t j = 0; j < whole; j += 16) most = v16_max(v16_mul(v16_load(s + j), by), most);
     const v16 top = v16_set1(_mm512_reduce_max_ps(most));
-    for (int64_t j = 0; j < width; j += 16) {
-        const v16 e = v16_exp(v16_sub(v16_first(v16_mul(v16_load(s + j), by), max_lanes(seen - j), lowest), top));
+    for (int64_t j = 0; j < whole; j += 16) {
+        const v16 e = v16_exp(v16_sub(v16_mul(v16_load(s + j), by), top));
         v16_store(s + j, e);
         sum = v16_add(sum, e);
     }
-    return 1.0f / fold(sum);
+    const v16 e = v16_exp(v16_sub(last, top));
+    v16_store(s + whole, e);
+    return 1.0f / fold(v16_add(sum, e));
 }
 
 typedef struct query {
@@ -137,28 +141,32 @@ typedef struct query {
 } query;
 
 R1I_INLINE v16 weight_of(const query *q, int64_t j) { return v16_mul(v16_load(q->s + j), v16_set1(q->inv)); }
-R1I_INLINE v16 slope_of(const query *q, int64_t j, v16 p, v16 scale)
+R1I_INLINE v16 slope_of(const query *q, int64_t j, v16 p, v16 scale, const bool last)
 {
     const v16 ds = v16_mul(v16_mul(p, v16_sub(v16_load(q->dp + j), v16_set1(q->delta))), scale);
-    return v16_first(ds, max_lanes(q->seen - j), v16_zero());
+    return last ? v16_first(ds, q->seen - j, v16_zero()) : ds;
 }
 
 /* P and dS of two queries: dS as rows, both as pairs of queries. */
-static void weigh_two(const query *a, const query *b, int64_t width, float scale, uint32_t *rows, int64_t rows_stride, uint32_t *ds_pairs, uint32_t *p_pairs)
+typedef struct pairs_out {
+    uint32_t *rows, *ds, *p;
+    int64_t stride; /* of the rows */
+} pairs_out;
+
+R1I_INLINE void weigh(const query *a, const query *b, int64_t j, v16 scale, const pairs_out *to, const bool last)
+{
+    const v16 p0 = weight_of(a, j), p1 = weight_of(b, j), d0 = slope_of(a, j, p0, scale, last), d1 = slope_of(b, j, p1, scale, last);
+    _mm256_storeu_si256((__m256i *)(void *)(to->rows + j / 2), bf16_of(d0));
+    _mm256_storeu_si256((__m256i *)(void *)(to->rows + to->stride + j / 2), bf16_of(d1));
+    _mm512_storeu_si512(to->ds + j, pair_of(d0, d1));
+    _mm512_storeu_si512(to->p + j, pair_of(p0, p1));
+}
+
+static void weigh_two(const query *a, const query *b, int64_t whole, float scale, const pairs_out *to)
 {
     const v16 by = v16_set1(scale);
-    for (int64_t j = 0; j < width; j += 16) {
-        const v16 p0 = weight_of(a, j), d0 = slope_of(a, j, p0, by);
-        v16 p1 = v16_zero(), d1 = v16_zero();
-        _mm256_storeu_si256((__m256i *)(void *)(rows + j / 2), bf16_of(d0));
-        if (b) {
-            p1 = weight_of(b, j);
-            d1 = slope_of(b, j, p1, by);
-            _mm256_storeu_si256((__m256i *)(void *)(rows + rows_stride + j / 2), bf16_of(d1));
-        }
-        _mm512_storeu_si512(ds_pairs + j, pair_of(d0, d1));
-        _mm512_storeu_si512(p_pairs + j, pair_of(p0, p1));
-    }
+    for (int64_t j = 0; j < whole; j += 16) weigh(a, b, j, by, to, false);
+    weigh(a, b, whole, by, to, true);
 }
 
 /* ---- a head -------------------------------------------------------------------------------------------------------------- */
@@ -203,15 +211,18 @@ static void queries(const r1i_grad_attn *a, const buffers *m, int64_t i0, int64_
     tile_all(scores, n, width / 16, sizeof(float), tile_f32);
     multiply(&(product){.x = m->do_rows + at * m->half, .xr = m->half, .xk = 1, .w = m->values_turned, .wk = 16, .wv = m->half * 16, .steps = m->half,
                         .y = m->dp, .ys = m->t, .yv = 16, .fresh = true}, n, width / 16);
-    query q[STEP];
+    query q[STEP + 1];
     for (int64_t r = 0; r < n; r++) {
         q[r] = (query){.s = m->s + r * m->t, .dp = m->dp + r * m->t, .seen = i + r + 1};
         q[r].delta = grad_dot(a->d_o.p + (i + r) * a->d_o.stride, a->o.p + (i + r) * a->o.stride, dv);
-        q[r].inv = exponentials(m->s + r * m->t, i + r + 1, width, a->shape->scale);
+        q[r].inv = exponentials(m->s + r * m->t, width - 16, i + r + 1, a->shape->scale);
     }
-    for (int64_t r = 0; r < n; r += 2)
-        weigh_two(&q[r], r + 1 < n ? &q[r + 1] : NULL, width, a->shape->scale, m->ds_rows + r * m->t / 2, m->t / 2, m->ds_pairs + (at + r) / 2 * m->t,
-                  m->p_pairs + (at + r) / 2 * m->t);
+    q[n] = q[n - 1]; /* an odd last query has a partner of weight zero */
+    q[n].inv = 0.0f;
+    for (int64_t r = 0; r < n; r += 2) {
+        const int64_t pair = (at + r) / 2 * m->t;
+        weigh_two(&q[r], &q[r + 1], width - 16, a->shape->scale, &(pairs_out){m->ds_rows + r * m->t / 2, m->ds_pairs + pair, m->p_pairs + pair, m->t / 2});
+    }
     product dq = {.x = m->ds_rows, .xr = m->t / 2, .xk = 1, .w = m->key_pairs, .wk = m->pk, .wv = 16, .steps = (i + n + 1) / 2, .y = m->dq, .ys = m->pk, .yv = 16, .fresh = true};
     if (dk == m->pk) dq.y = to, dq.ys = a->dq.stride, dq.fresh = a->assign, dq.late = !a->assign;
     multiply(&dq, n, m->pk / 16);
