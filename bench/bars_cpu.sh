@@ -34,8 +34,13 @@ for name in smollm2-135m-q4_1 qwen2.5-coder-0.5b-q4_k_m qwen2.5-coder-1.5b-q4_k_
   [ -z "$peer" ] || "$peer" bench/vs_llama_cpp.py --r1 build/r1 --peer-python "$peer" --pairs "$pairs" --sequences 16 "$model" | tail -1
   bench -p 512 -n 128 -b 1,16 "$model"
   memory "$model"
-  case $name in *0.5b*) for type in f32 bf16; do bench -p 0 -n 32 -d 4096,16384 --cache-type $type "$model"; done ;; esac
+  case $name in *0.5b*) for type in f32 bf16 q8; do bench -p 0 -n 32 -d 0,4096,16384,32704 --cache-type $type "$model"; done ;; esac
 done
+# Attention alone, a layer of it: the shapes of the 0.5B, SmolLM2, the 1.5B and MLA.
+build/bench_attention at=4096,16384,32768 repeat="$repeat"
+build/bench_attention heads=9 kv=3 at=16384 repeat="$repeat"
+build/bench_attention heads=12 dim=128 layers=8 at=16384 repeat="$repeat"
+build/bench_attention heads=16 kv=1 dim=576 value=512 layers=4 at=8192 repeat="$repeat"
 [ -d "$work/r1-fp8" ] || build/make_random_r1 "$work/r1-fp8" >/dev/null
 [ -d "$work/r1-q4" ] || build/make_random_r1 "$work/r1-q4" Q4_K >/dev/null
 bench -p 512 -n 64 -b 1,16 "$work/r1-fp8"
