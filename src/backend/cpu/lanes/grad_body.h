@@ -164,32 +164,37 @@ static void pad_rows(float *out, int64_t width, r1i_mat m)
     }
 }
 
-/* Scores of one query become P in place, its dP becomes dS; both are zero past what it sees. */
-static void soften_back(float *s, float *dp, int64_t seen, int64_t width, float scale, float delta)
+/* One vector of what follows; only the last one of a step holds positions that the query does not see. */
+R1I_INLINE void soften_vector(float *s, float *dp, v16 inv, v16 d, v16 by)
+{
+    const v16 p = v16_mul(v16_load(s), inv);
+    v16_store(s, p);
+    v16_store(dp, v16_mul(v16_mul(p, v16_sub(v16_load(dp), d)), by));
+}
+
+/* Scores of one query become P in place, its dP becomes dS; both are zero past what it sees, which is `whole` positions (a multiple of 16) and some of the
+ * vector behind them. */
+static void soften_back(float *s, float *dp, int64_t seen, int64_t whole, float scale, float delta)
 {
     const v16 by = v16_set1(scale), lowest = v16_set1(-INFINITY);
+    const v16 last = v16_first(v16_mul(v16_load(s + whole), by), seen - whole, lowest);
     v16 most = lowest, sum = v16_zero();
-    for (int64_t j = 0; j < width; j += 16) {
-        const v16 x = v16_first(v16_mul(v16_load(s + j), by), seen - j < 0 ? 0 : seen - j, lowest);
-        v16_store(s + j, x);
-        most = v16_max(x, most);
-    }
+    for (int64_t j = 0; j < whole; j += 16) most = v16_max(v16_mul(v16_load(s + j), by), most);
+    most = v16_max(last, most);
     float lane[16], max = -INFINITY;
     v16_store(lane, most);
     for (int i = 0; i < 16; i++) max = lane[i] > max ? lane[i] : max;
     const v16 top = v16_set1(max);
-    for (int64_t j = 0; j < width; j += 16) {
-        const v16 e = v16_exp(v16_sub(v16_load(s + j), top));
+    for (int64_t j = 0; j < whole; j += 16) {
+        const v16 e = v16_exp(v16_sub(v16_mul(v16_load(s + j), by), top));
         v16_store(s + j, e);
         sum = v16_add(sum, e);
     }
-    const v16 inv = v16_set1(1.0f / fold(sum)), d = v16_set1(delta);
-    for (int64_t j = 0; j < width; j += 16) {
-        const v16 p = v16_mul(v16_load(s + j), inv);
-        v16_store(s + j, p);
-        const v16 ds = v16_mul(v16_mul(p, v16_sub(v16_load(dp + j), d)), by);
-        v16_store(dp + j, v16_first(ds, seen - j < 0 ? 0 : seen - j, v16_zero()));
-    }
+    const v16 e = v16_exp(v16_sub(last, top));
+    v16_store(s + whole, e);
+    const v16 inv = v16_set1(1.0f / fold(v16_add(sum, e))), d = v16_set1(delta);
+    for (int64_t j = 0; j <= whole; j += 16) soften_vector(s + j, dp + j, inv, d, by);
+    v16_store(dp + whole, v16_first(v16_load(dp + whole), seen - whole, v16_zero()));
 }
 
 typedef struct attn_buffers {
@@ -226,7 +231,7 @@ static void attention_queries(const r1i_grad_attn *a, const attn_buffers *m, int
     tile_all(weights, n, width / 16, sizeof(float), tile_f32);
     for (int64_t r = 0; r < n; r++) {
         const float delta = grad_dot(a->d_o.p + (i + r) * a->d_o.stride, a->o.p + (i + r) * a->o.stride, dv);
-        soften_back(s + r * m->t, dp + r * m->t, i + r + 1, width, a->shape->scale, delta);
+        soften_back(s + r * m->t, dp + r * m->t, i + r + 1, width - 16, a->shape->scale, delta);
     }
     tile_args dq = {.x = dp, .xs = m->t, .w = m->kr, .ldw = m->pk, .wps = 16, .k = seen, .acc = m->dq, .as = m->pk, .fresh = true};
     if (dk == m->pk) dq.y = to, dq.ys = a->dq.stride, dq.add = !a->assign;
