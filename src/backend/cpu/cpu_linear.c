@@ -9,6 +9,7 @@ enum {
     FEW_ROWS = 16,
     INLINE = 128 * 1024,       /* multiply-adds: below, the calling thread is done before another has begun */
     MIN_ITEM = 64 * 1024,      /* below, handing out an item costs more than it balances: 2 to 4 us of one row's weights */
+    LEAST_BYTES = 128 * 1024,  /* so much of one row's weights is never one thread's alone */
     PANEL_STEP = 8,            /* panels that a vector kernel walks side by side for one row */
     ROW_STEP = 24,             /* rows: a multiple of what the register tiles hold */
     AHEAD_BYTES = 256 * 1024,  /* of the next region, while a thread waits: 10 us of one thread's reading, a quarter of a second-level cache */
@@ -56,6 +57,10 @@ static cut cut_job(const r1i_linear_job *j, int64_t want)
         c.panels = min64(all, by_cost >= PANEL_STEP ? by_cost / PANEL_STEP * PANEL_STEP : round_up(by_cost, 4));
         if (by_cost < 4 && rows > 2 * ROW_STEP)
             c.rows = min64(rows, max64(2 * ROW_STEP, round_up(want / (panel_cost(j) * c.panels), ROW_STEP)));
+    }
+    if (rows == 1 && want > 0 && c.panels == all) { /* wide elements: a router of 64 experts is half a megabyte */
+        const int64_t pieces = all * (int64_t)r1i_panel_stride(j->w->type, j->w->cols) / LEAST_BYTES;
+        if (pieces > 1) c.panels = (all + pieces - 1) / pieces;
     }
     if (j->up) {
         const int64_t blocks = (c.rows + PAIR_ROWS - 1) / PAIR_ROWS; /* of equal size */

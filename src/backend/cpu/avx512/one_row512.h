@@ -103,6 +103,9 @@ R1I_INLINE void one_ask(const r1_dtype type, const uint8_t *ahead, int g)
 }
 
 enum { ONE_LONG_PANELS = 4, ONE_LONG = 4096 };
+/* Where Q6_K is asked for, measured with tokens of a model of 1.5 B in turns, us a region of 11 MB: 8 KB ahead 317, 12 KB 343, 16 KB 321, 24 and 32 KB
+ * 346. The other types read no faster or (Q3_K) a tenth slower. */
+enum { ONE_LEAD_Q6_K = 8192 };
 
 /* Group g, or Q4_K's g and g + 1, of n panels that lie `stride` bytes apart. ahead: NULL, or the first one's span to ask for. */
 R1I_INLINE void one_step(const int n, const r1_dtype type, const weights *w, const uint8_t *ahead, int64_t stride, const q8_rows *in, const int32_t *start,
@@ -164,7 +167,8 @@ R1I_INLINE int64_t one_panels(const int n, const r1_dtype type, const r1i_linear
             } else if (group_in_order(type)) {
                 page_ahead(b, (uint64_t)step);
             } else if (group_of_k(type)) {
-                ahead = end - b > QUANT_LEAD ? b + QUANT_LEAD : b;
+                const int64_t lead = type == R1_DTYPE_Q6_K ? ONE_LEAD_Q6_K : QUANT_LEAD;
+                ahead = end - b > lead ? b + lead : b;
             }
             one_span(n, type, b, ahead, stride, &in, start, dsum, sum);
             if ((k += TILE_K) < w->cols) q8_rows_step(job->x, k, &in);
