@@ -47,7 +47,8 @@ static int64_t wanted(int threads, int64_t total, int64_t rows)
     return threads > 1 ? max64(MIN_ITEM, total / (threads * (rows <= FEW_ROWS ? ITEMS_FEW_ROWS : ITEMS_A_THREAD))) : 0;
 }
 
-static cut cut_job(const r1i_linear_job *j, int64_t want)
+/* alone: the region has no other job. */
+static cut cut_job(const r1i_linear_job *j, int64_t want, bool alone)
 {
     const int64_t all = panels_of(j), rows = j->x->x.rows;
     cut c = {.panels = all, .rows = rows, .across = 1, .items = rows > 0 ? 1 : 0};
@@ -58,7 +59,7 @@ static cut cut_job(const r1i_linear_job *j, int64_t want)
         if (by_cost < 4 && rows > 2 * ROW_STEP)
             c.rows = min64(rows, max64(2 * ROW_STEP, round_up(want / (panel_cost(j) * c.panels), ROW_STEP)));
     }
-    if (rows == 1 && want > 0 && c.panels == all) { /* wide elements: a router of 64 experts is half a megabyte */
+    if (alone && rows == 1 && want > 0 && c.panels == all) { /* wide elements: a router of 64 experts is half a megabyte */
         const int64_t pieces = all * (int64_t)r1i_panel_stride(j->w->type, j->w->cols) / LEAST_BYTES;
         if (pieces > 1) c.panels = (all + pieces - 1) / pieces;
     }
@@ -182,7 +183,7 @@ static r1_status run_region(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
         r1_status st = choose(ex, jobs[i].x, jobs[i].w->type, &g.kernel[i]);
         if (st == R1_OK && jobs[i].up) st = choose(ex, jobs[i].x, jobs[i].up->type, &g.up[i]);
         if (st != R1_OK) return st;
-        g.cuts[i] = cut_job(&jobs[i], want);
+        g.cuts[i] = cut_job(&jobs[i], want, n == 1);
         items += g.cuts[i].items;
     }
     run_shares(ex, &g, items, total < INLINE ? 1 : threads);
@@ -205,12 +206,12 @@ static const r1i_act one_row = {.x = {.rows = 1}};
 static r1i_linear_job coming(const r1i_weight *w) { return (r1i_linear_job){.x = &one_row, .w = w}; }
 
 /* The panel where an item of the region begins, and of which weight. */
-static int64_t item_begins(const r1i_weights *list, int64_t want, int64_t item, const r1i_weight **w)
+static int64_t item_begins(const r1i_weights *list, int64_t want, bool alone, int64_t item, const r1i_weight **w)
 {
     for (;; list++)
         for (int64_t i = 0; i < list->n; i++) {
             const r1i_linear_job j = coming(&list->w[i]);
-            const cut c = cut_job(&j, want);
+            const cut c = cut_job(&j, want, alone);
             *w = &list->w[i];
             if (item < c.items) return item * c.panels;
             item -= c.items;
@@ -230,10 +231,11 @@ void r1i_cpu_ahead(r1i_exec *ex, int64_t rows, const r1i_weights *list, int64_t 
             total += panels_of(&j) * panel_cost(&j);
         }
     const int64_t want = wanted(threads, total, 1);
+    const bool alone = n == 1 && list[0].n == 1;
     for (int64_t k = 0; k < n; k++)
         for (int64_t i = 0; i < list[k].n; i++) {
             const r1i_linear_job j = coming(&list[k].w[i]);
-            items += cut_job(&j, want).items;
+            items += cut_job(&j, want, alone).items;
         }
     const int shares = total < INLINE ? 0 : r1i_shares_of(threads, items);
     for (int t = 0; t < threads; t++) {
@@ -242,7 +244,7 @@ void r1i_cpu_ahead(r1i_exec *ex, int64_t rows, const r1i_weights *list, int64_t 
             continue;
         }
         const r1i_weight *w = NULL;
-        const int64_t panel = item_begins(list, want, items * t / shares, &w), stride = (int64_t)r1i_panel_stride(w->type, w->cols);
+        const int64_t panel = item_begins(list, want, alone, items * t / shares, &w), stride = (int64_t)r1i_panel_stride(w->type, w->cols);
         const r1i_linear_job j = coming(w);
         const int64_t bytes = min64(AHEAD_BYTES, (panels_of(&j) - panel) * stride);
         r1i_pool_ahead(ex->pool, t, w->data + panel * stride, (size_t)bytes);
