@@ -4,7 +4,7 @@
 #include "backend/cpu/shares.h"
 
 enum {
-    ITEMS_A_THREAD = 8,        /* enough that the last items of a region end together */
+    ITEMS_A_THREAD = 16,       /* enough that the last items of a region end together */
     ITEMS_FEW_ROWS = 32,       /* the same where an item is a piece of a stream: cutting it finer costs nothing */
     FEW_ROWS = 16,
     INLINE = 128 * 1024,       /* multiply-adds: below, the calling thread is done before another has begun */
