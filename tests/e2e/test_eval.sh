@@ -129,7 +129,7 @@ bad() { # name, text, yaml
 }
 bad 'yaml' "bad.yaml: line 2 column 6: did not find expected" $'name: [x\nabout: y\n'
 bad 'unknown key' "bad.yaml: line 3 column 1: unknown key 'promt'; expected one of name, about" $'name: x\nabout: y\npromt: z\n'
-bad 'missing key' "bad.yaml: the key 'prompt' is missing" $'name: x\nabout: y\ngrader: exact\nsamples: 1\n'
+bad 'missing key' "bad.yaml: line 1 column 1: the key 'prompt' is missing" $'name: x\nabout: y\ngrader: exact\nsamples: 1\n'
 bad 'template' "bad.yaml: line 3 column 1: prompt, line 1 of the template" $'name: x\nabout: y\nprompt: "{{ question"\ngrader: exact\nsamples: 1\n'
 bad 'k' 'samples: 0 is not from 1' $'name: x\nabout: y\nprompt: q\ngrader: exact\nsamples: 0\n'
 sed 's/exact/guess/' "$tmp/short.yaml" >"$tmp/guess.yaml"

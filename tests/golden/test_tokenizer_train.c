@@ -141,7 +141,7 @@ static void test_refused(void **state)
     refused(files, 2, 600, 0, "x", R1_ERR_USAGE, "'x': 2 to 4096 bytes expected");
     refused(files, 2, 600, 0, "Ġ", R1_ERR_USAGE, "is spelled as the vocabulary spells token");
     refused(files, 0, 600, 0, NULL, R1_ERR_USAGE, "no file");
-    refused(bad_row, 1, 600, 0, NULL, R1_ERR_FORMAT, "row.jsonl, line 2: text: a text expected");
+    refused(bad_row, 1, 600, 0, NULL, R1_ERR_FORMAT, "row.jsonl line 2: text: a text expected");
     refused(no_text, 1, 600, 0, NULL, R1_ERR_FORMAT, "no text");
     refused(missing, 1, 600, 0, NULL, R1_ERR_IO, "nothing.txt");
 }

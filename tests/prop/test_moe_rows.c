@@ -59,7 +59,7 @@ static int prepared(const recorder *r, int at)
     return at;
 }
 
-/* One row has its gates and ups apart, and SwiGLU after all of them. */
+/* One row has its gates and ups apart, and SwiGLU after all of them, the routed experts' first. */
 static int gate_and_up(const recorder *r, int at, int64_t n)
 {
     at = next(r, next(r, at, "linear", n), "linear", n);
@@ -80,7 +80,7 @@ static void check_layer(const recorder *r, int64_t layer, int64_t experts)
     }
     assert_int_equal(sum, all);
     at = gate_and_up(r, at, r->rows); /* the shared expert */
-    if (r->rows == 1) at = next(r, next(r, at, "silu_mul", all), "silu_mul", r->rows);
+    if (r->rows == 1) at = next(r, prepared(r, next(r, at, "silu_mul", all)), "silu_mul", r->rows);
     at = prepared(r, at);
     for (int64_t e = 0; e < experts; e++)
         if (r->count[layer][e] > 0) at = next(r, at, "linear", r->count[layer][e]);
