@@ -133,15 +133,12 @@ static r1i_exec head_exec(r1i_stepper *s)
     return ex;
 }
 
-/* logits = head x by the engine's own product, and the log-sum-exp over the defined ids. */
-static r1_status head_forward(r1i_stepper *s, r1i_mat x, r1i_mat logits)
+/* logits = head x by the engine's own product, and the log-sum-exp over the defined ids. act: what x was prepared as, in the head's scratch. */
+static r1_status head_forward(r1i_stepper *s, r1i_mat x, r1i_mat logits, r1i_act *act)
 {
     r1i_exec ex = head_exec(s);
-    r1i_act act;
-    const size_t mark = r1i_arena_mark(ex.scratch);
-    r1_status st = r1i_act_make(&ex, &act, x, r1i_act_kind(&ex, &s->model->head));
-    if (st == R1_OK) st = r1i_linear(&ex, &(r1i_linear_job){.y = logits, .x = &act, .w = &s->model->head}, 1);
-    r1i_arena_reset(ex.scratch, mark);
+    r1_status st = r1i_act_make(&ex, act, x, r1i_act_kind(&ex, &s->model->head));
+    if (st == R1_OK) st = r1i_linear(&ex, &(r1i_linear_job){.y = logits, .x = act, .w = &s->model->head}, 1);
     return st == R1_OK ? r1i_logsumexp(&ex, logits, s->n_defined, 1.0f / s->temperature, s->lse) : st;
 }
 
@@ -151,23 +148,18 @@ typedef struct head_work {
     r1i_arena arena;
 } head_work;
 
-/* dlogits are in place of the logits: dx = dlogits W, dW += dlogits^T x. r0: x's first row in the batch. */
-static r1_status head_backward(r1i_stepper *s, r1i_mat dlogits, r1i_mat x, int64_t r0, const head_work *h, float *sum)
+/* dlogits are in place of the logits, x is as head_forward prepared it: dx = dlogits W, dW += dlogits^T x. r0: x's first row in the batch. */
+static r1_status head_backward(r1i_stepper *s, r1i_mat dlogits, const r1i_act *x, int64_t r0, const head_work *h, float *sum)
 {
     r1i_exec ex = head_exec(s);
-    r1i_act dy, in;
-    const size_t mark = r1i_arena_mark(ex.scratch);
+    r1i_act dy;
     const unsigned kind = r1i_act_kind(&ex, &h->transposed);
     r1_status st = r1i_act_make(&ex, &dy, dlogits, kind);
-    const r1i_linear_job job = {.y = r1i_tape_grad_mat(&s->tape, x), .x = &dy, .w = &h->transposed, .add = true};
+    const r1i_linear_job job = {.y = r1i_tape_grad_mat(&s->tape, x->x), .x = &dy, .w = &h->transposed, .add = true};
     if (st == R1_OK) st = ex.ops->linear(&ex, &job, 1);
-    if (st == R1_OK && sum) st = r1i_act_make(&ex, &in, x, kind);
-    if (st == R1_OK && sum) {
-        const r1i_grad_product product = {.g = sum, .dy = dy, .x = in, .row0 = r0, .bf16 = kind & R1I_ACT_BF16};
-        st = ex.ops->grad->linear_weight(&ex, &product, 1, s->tape.runs, s->tape.n_runs, h->work);
-    }
-    r1i_arena_reset(ex.scratch, mark);
-    return st;
+    if (st != R1_OK || !sum) return st;
+    const r1i_grad_product product = {.g = sum, .dy = dy, .x = *x, .row0 = r0, .bf16 = kind & R1I_ACT_BF16};
+    return ex.ops->grad->linear_weight(&ex, &product, 1, s->tape.runs, s->tape.n_runs, h->work);
 }
 
 static r1_status open_head(r1i_stepper *s, r1i_mat x, head_work *h)
@@ -201,12 +193,15 @@ static int64_t slice_rows(const r1i_stepper *s, const r1i_batch *batch, int64_t 
 static r1_status cross_entropy(r1i_stepper *s, const r1i_batch *batch, r1i_mat x, const int32_t *target, const float *weight, float by, float *sum, double *loss,
                                float *logprob)
 {
+    const size_t mark = r1i_arena_mark(&s->head);
     head_work h = {0};
+    r1i_act act;
     r1_status st = s->gradients ? open_head(s, x, &h) : R1_OK;
     for (int64_t r0 = 0, n; r0 < x.rows && st == R1_OK; r0 += n) {
+        r1i_arena_reset(&s->head, mark);
         n = slice_rows(s, batch, r0);
         const r1i_mat part = rows_of(x, r0, n), logits = rows_of(s->logits, 0, n);
-        if ((st = head_forward(s, part, logits)) != R1_OK) break;
+        if ((st = head_forward(s, part, logits, &act)) != R1_OK) break;
         for (int64_t i = 0; i < n; i++) {
             const double z = (double)(logits.p[i * logits.stride + target[r0 + i]] * (1.0f / s->temperature));
             *loss += (double)(weight[r0 + i] * by) * (s->lse[i] - z);
@@ -215,8 +210,9 @@ static r1_status cross_entropy(r1i_stepper *s, const r1i_batch *batch, r1i_mat x
         }
         if (!s->gradients) continue;
         st = s->ex.ops->grad->cross_entropy(&s->ex, logits, target + r0, s->lse, s->coef, s->n_defined, 1.0f / s->temperature);
-        if (st == R1_OK) st = head_backward(s, logits, part, r0, &h, sum);
+        if (st == R1_OK) st = head_backward(s, logits, &act, r0, &h, sum);
     }
+    r1i_arena_reset(&s->head, mark);
     r1i_arena_destroy(&h.arena);
     return st;
 }

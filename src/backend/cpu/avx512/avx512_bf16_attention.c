@@ -115,25 +115,6 @@ static void turn_pairs(uint32_t *out, int64_t width, r1i_mat m)
 
 /* ---- softmax ------------------------------------------------------------------------------------------------------------- */
 
-/* One query's scores, `whole` positions (a multiple of 16) that all of a step see and one vector more: e ^ (scale * score - maximum) in place, zero past
- * what it sees; 1 / their sum. */
-static float exponentials(float *s, int64_t whole, int64_t seen, float scale)
-{
-    const v16 by = v16_set1(scale), lowest = v16_set1(-INFINITY);
-    const v16 last = v16_first(v16_mul(v16_load(s + whole), by), seen - whole, lowest);
-    v16 most = v16_max(last, lowest), sum = v16_zero();
-    for (int64_t j = 0; j < whole; j += 16) most = v16_max(v16_mul(v16_load(s + j), by), most);
-    const v16 top = v16_set1(_mm512_reduce_max_ps(most));
-    for (int64_t j = 0; j < whole; j += 16) {
-        const v16 e = v16_exp(v16_sub(v16_mul(v16_load(s + j), by), top));
-        v16_store(s + j, e);
-        sum = v16_add(sum, e);
-    }
-    const v16 e = v16_exp(v16_sub(last, top));
-    v16_store(s + whole, e);
-    return 1.0f / fold(v16_add(sum, e));
-}
-
 typedef struct query {
     const float *s, *dp;
     float inv, delta;
@@ -215,7 +196,7 @@ static void queries(const r1i_grad_attn *a, const buffers *m, int64_t i0, int64_
     for (int64_t r = 0; r < n; r++) {
         q[r] = (query){.s = m->s + r * m->t, .dp = m->dp + r * m->t, .seen = i + r + 1};
         q[r].delta = grad_dot(a->d_o.p + (i + r) * a->d_o.stride, a->o.p + (i + r) * a->o.stride, dv);
-        q[r].inv = exponentials(m->s + r * m->t, width - 16, i + r + 1, a->shape->scale);
+        q[r].inv = exponentials(m->s + r * m->t, i + r + 1, width - 16, a->shape->scale);
     }
     q[n] = q[n - 1]; /* an odd last query has a partner of weight zero */
     q[n].inv = 0.0f;

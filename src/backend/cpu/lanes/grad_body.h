@@ -164,36 +164,16 @@ static void pad_rows(float *out, int64_t width, r1i_mat m)
     }
 }
 
-/* One vector of what follows; only the last one of a step holds positions that the query does not see. */
-R1I_INLINE void soften_vector(float *s, float *dp, v16 inv, v16 d, v16 by)
-{
-    const v16 p = v16_mul(v16_load(s), inv);
-    v16_store(s, p);
-    v16_store(dp, v16_mul(v16_mul(p, v16_sub(v16_load(dp), d)), by));
-}
-
 /* Scores of one query become P in place, its dP becomes dS; both are zero past what it sees, which is `whole` positions (a multiple of 16) and some of the
  * vector behind them. */
 static void soften_back(float *s, float *dp, int64_t seen, int64_t whole, float scale, float delta)
 {
-    const v16 by = v16_set1(scale), lowest = v16_set1(-INFINITY);
-    const v16 last = v16_first(v16_mul(v16_load(s + whole), by), seen - whole, lowest);
-    v16 most = lowest, sum = v16_zero();
-    for (int64_t j = 0; j < whole; j += 16) most = v16_max(v16_mul(v16_load(s + j), by), most);
-    most = v16_max(last, most);
-    float lane[16], max = -INFINITY;
-    v16_store(lane, most);
-    for (int i = 0; i < 16; i++) max = lane[i] > max ? lane[i] : max;
-    const v16 top = v16_set1(max);
-    for (int64_t j = 0; j < whole; j += 16) {
-        const v16 e = v16_exp(v16_sub(v16_mul(v16_load(s + j), by), top));
-        v16_store(s + j, e);
-        sum = v16_add(sum, e);
+    const v16 inv = v16_set1(exponentials(s, seen, whole, scale)), d = v16_set1(delta), by = v16_set1(scale);
+    for (int64_t j = 0; j <= whole; j += 16) {
+        const v16 p = v16_mul(v16_load(s + j), inv);
+        v16_store(s + j, p);
+        v16_store(dp + j, v16_mul(v16_mul(p, v16_sub(v16_load(dp + j), d)), by));
     }
-    const v16 e = v16_exp(v16_sub(last, top));
-    v16_store(s + whole, e);
-    const v16 inv = v16_set1(1.0f / fold(v16_add(sum, e))), d = v16_set1(delta);
-    for (int64_t j = 0; j <= whole; j += 16) soften_vector(s + j, dp + j, inv, d, by);
     v16_store(dp + whole, v16_first(v16_load(dp + whole), seen - whole, v16_zero()));
 }
 

@@ -1,30 +1,40 @@
-/* What the backward kernels share: pieces of rows as lanes, their sums, and a head's rows in the layouts that attention's backward reads. */
+/* What the backward kernels share: sums of rows, the softmax of attention's backward, and a head's rows in the layouts that it reads. */
 #ifndef R1I_GRAD_ROWS_H
 #define R1I_GRAD_ROWS_H
 
 #include <string.h>
 
 #include "backend/cpu/grad.h"
+#include "backend/cpu/lanes/row_pieces.h"
 #include "tensor/codec.h"
-
-static inline float fold(v16 v)
-{
-    float lane[16];
-    v16_store(lane, v);
-    return r1i_fold16(lane);
-}
-static inline v16 some(const float *p, int64_t left) { return left >= 16 ? v16_load(p) : v16_load_n(p, left); }
-static inline void put(float *p, v16 v, int64_t left)
-{
-    if (left >= 16) v16_store(p, v);
-    else v16_store_n(p, v, left);
-}
 
 static inline float grad_dot(const float *a, const float *b, int64_t n)
 {
     v16 sum = v16_zero();
     for (int64_t i = 0; i < n; i += 16) sum = v16_fma(some(a + i, n - i), some(b + i, n - i), sum);
     return fold(sum);
+}
+
+/* One query's scores, `whole` positions (a multiple of 16) that it sees and some of the vector behind them: e ^ (scale * score - maximum) in place, zero
+ * past what it sees; 1 / their sum. */
+static inline float exponentials(float *s, int64_t seen, int64_t whole, float scale)
+{
+    const v16 by = v16_set1(scale), lowest = v16_set1(-INFINITY);
+    const v16 last = v16_first(v16_mul(v16_load(s + whole), by), seen - whole, lowest);
+    v16 most = lowest, sum = v16_zero();
+    for (int64_t j = 0; j < whole; j += 16) most = v16_max(v16_mul(v16_load(s + j), by), most);
+    float lane[16], max = -INFINITY;
+    v16_store(lane, v16_max(last, most));
+    for (int i = 0; i < 16; i++) max = lane[i] > max ? lane[i] : max;
+    const v16 top = v16_set1(max);
+    for (int64_t j = 0; j < whole; j += 16) {
+        const v16 e = v16_exp(v16_sub(v16_mul(v16_load(s + j), by), top));
+        v16_store(s + j, e);
+        sum = v16_add(sum, e);
+    }
+    const v16 e = v16_exp(v16_sub(last, top));
+    v16_store(s + whole, e);
+    return 1.0f / fold(v16_add(sum, e));
 }
 
 static inline r1i_mat rows_of(r1i_mat m, int64_t r0, int64_t n) { return (r1i_mat){m.p + r0 * m.stride, n, m.cols, m.stride}; }

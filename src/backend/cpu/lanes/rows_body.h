@@ -3,42 +3,28 @@
 #define R1I_ROWS_BODY_H
 
 #include "backend/cpu/lanes/plain_rows.h"
-
-static inline float v16_sum(v16 v)
-{
-    float lane[16];
-    v16_store(lane, v);
-    return r1i_fold16(lane);
-}
-
-/* n > 0 columns from c: whole vectors by plain loads. */
-static inline v16 take(const float *p, int64_t left) { return left >= 16 ? v16_load(p) : v16_load_n(p, left); }
-static inline void give(float *p, v16 v, int64_t left)
-{
-    if (left >= 16) v16_store(p, v);
-    else v16_store_n(p, v, left);
-}
+#include "backend/cpu/lanes/row_pieces.h"
 
 /* Sums stay one vector, as the contract has 16 lanes: absent columns add 0 * 0 to a sum that is never -0. */
 static void rmsnorm_row(float *y, const float *x, const float *g, int64_t n, float eps)
 {
     v16 sum = v16_zero();
     for (int64_t i = 0; i < n; i += 16) {
-        const v16 v = take(x + i, n - i);
+        const v16 v = some(x + i, n - i);
         sum = v16_fma(v, v, sum);
     }
-    const float mean = v16_sum(sum) / (float)n;
+    const float mean = fold(sum) / (float)n;
     const v16 s = v16_set1(1.0f / sqrtf(mean + eps));
-    for (int64_t i = 0; i < n; i += 16) give(y + i, v16_mul(take(g + i, n - i), v16_mul(take(x + i, n - i), s)), n - i);
+    for (int64_t i = 0; i < n; i += 16) put(y + i, v16_mul(some(g + i, n - i), v16_mul(some(x + i, n - i), s)), n - i);
 }
 
 static void silu_mul_row(float *y, const float *g, const float *u, int64_t n)
 {
     const v16 one = v16_set1(1.0f);
     for (int64_t i = 0; i < n; i += 16) {
-        const v16 z = take(g + i, n - i);
+        const v16 z = some(g + i, n - i);
         const v16 silu = v16_div(z, v16_add(one, v16_exp(v16_neg(z))));
-        give(y + i, v16_mul(silu, take(u + i, n - i)), n - i);
+        put(y + i, v16_mul(silu, some(u + i, n - i)), n - i);
     }
 }
 
@@ -46,7 +32,7 @@ static float row_max(const float *x, int64_t n, float scale)
 {
     const v16 s = v16_set1(scale), lowest = v16_set1(-INFINITY);
     v16 m = lowest;
-    for (int64_t i = 0; i < n; i += 16) m = v16_max(v16_first(v16_mul(take(x + i, n - i), s), n - i, lowest), m);
+    for (int64_t i = 0; i < n; i += 16) m = v16_max(v16_first(v16_mul(some(x + i, n - i), s), n - i, lowest), m);
     float lane[16], max = -INFINITY;
     v16_store(lane, m);
     for (int i = 0; i < 16; i++) max = lane[i] > max ? lane[i] : max;
@@ -74,7 +60,7 @@ static void row_sum_exp(const float *x, int64_t n, float scale, float max, doubl
     const v16 s = v16_set1(scale), m = v16_set1(max);
     d16 sum = d16_zero();
     for (int64_t i = 0; i < n; i += 16)
-        sum = d16_add(sum, v16_first(v16_exp(v16_sub(v16_mul(take(x + i, n - i), s), m)), n - i, v16_zero()));
+        sum = d16_add(sum, v16_first(v16_exp(v16_sub(v16_mul(some(x + i, n - i), s), m)), n - i, v16_zero()));
     d16_store(lane, sum);
 }
 
