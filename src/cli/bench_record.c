@@ -289,8 +289,9 @@ static void put_roof_text(cli *app, json_t *record)
 {
     const char *key;
     json_t *value;
-    fprintf(app->out, "%s, %lld threads, r1 %s %s\nroof: read %.1f GB/s", json_string_value(json_object_get(record, "device")),
-            (long long)json_integer_value(json_object_get(record, "threads")), json_string_value(json_object_get(record, "version")),
+    const long long threads = json_integer_value(json_object_get(record, "threads"));
+    fprintf(app->out, "%s, %lld thread%s, r1 %s %s\nroof: read %.1f GB/s", json_string_value(json_object_get(record, "device")), threads,
+            threads == 1 ? "" : "s", json_string_value(json_object_get(record, "version")),
             json_string_value(json_object_get(record, "commit")), 1e-9 * json_real_value(json_object_get(record, "roof_read")));
     json_object_foreach(record, key, value)
         if (strncmp(key, "roof_", 5) == 0 && strcmp(key, "roof_read") != 0) {

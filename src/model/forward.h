@@ -46,5 +46,7 @@ typedef struct r1i_tape_bytes {
     size_t act, shadow, layer;
 } r1i_tape_bytes;
 void r1i_forward_tape_bytes(const r1_model *m, int64_t rows, int64_t max_positions, int threads, bool recompute, r1i_tape_bytes *out);
+/* Temporaries of the walk back over that tape: about those of its largest record. */
+size_t r1i_backward_bytes(const r1_model *m, int64_t rows, int64_t max_positions, int threads);
 
 #endif

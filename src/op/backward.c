@@ -36,16 +36,18 @@ static int64_t round_of(const r1i_record *r, int64_t i)
     return round;
 }
 
+size_t r1i_tape_product_bytes(const r1i_weight *w, const r1i_mat *x, bool bf16)
+{
+    uint64_t bytes = 0;
+    (void)r1i_panel_bytes(r1i_transposed_type(w), w->cols, w->rows, &bytes);
+    const size_t turned = r1i_align_up((size_t)bytes, R1I_ALIGN) + r1i_align_up(r1i_grad_linear_work(x) * sizeof(float), R1I_ALIGN);
+    return turned + (bf16 ? r1i_act_bytes(x->rows, w->rows, R1I_ACT_BF16) : 0);
+}
+
 static size_t linear_bytes(const r1i_record *r)
 {
     size_t sum = 10 * r1i_align_up((size_t)r->n * sizeof(r1i_act), R1I_ALIGN); /* the lists */
-    for (int64_t i = 0; i < r->n; i++) {
-        const r1i_tape_job *const j = &r->job[i];
-        uint64_t bytes = 0;
-        (void)r1i_panel_bytes(r1i_transposed_type(j->w), j->w->cols, j->w->rows, &bytes);
-        sum += r1i_align_up((size_t)bytes, R1I_ALIGN) + r1i_align_up(r1i_grad_linear_work(&j->x.x) * sizeof(float), R1I_ALIGN);
-        if (j->bf16) sum += r1i_act_bytes(j->y.rows, j->y.cols, R1I_ACT_BF16);
-    }
+    for (int64_t i = 0; i < r->n; i++) sum += r1i_tape_product_bytes(r->job[i].w, &r->job[i].x.x, r->job[i].bf16);
     return sum;
 }
 

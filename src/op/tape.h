@@ -132,6 +132,9 @@ r1_status r1i_tape_copy(r1i_exec *ex, r1i_mat m, r1i_mat *out);
 
 /* Zero the gradients of all shared regions; afterwards the caller writes those of the outputs. R1_ERR_NOMEM. */
 r1_status r1i_tape_zero(r1i_tape *t, r1i_pool *pool, r1_error *err);
+/* Temporaries of the walk back for one product with w of the rows x, of which rows and columns alone matter: w turned, its
+ * gradient's scratch, and dy as bf16 where the product rounds. Those of one call add up. */
+size_t r1i_tape_product_bytes(const r1i_weight *w, const r1i_mat *x, bool bf16);
 /* Walk the records from the last to the first. ex is the forward's exec (its scratch is t->act). */
 r1_status r1i_tape_backward(r1i_exec *ex, r1i_tape *t);
 

@@ -73,8 +73,10 @@ static size_t runs_bytes(int64_t rows) { return r1i_align_up((size_t)rows * size
 uint64_t r1i_stepper_bytes(const r1_model *model, const r1i_stepper_params *p, int threads)
 {
     r1i_tape_bytes tape;
-    r1i_forward_tape_bytes(model, pass_of(model, p), p->max_positions, threads, p->recompute, &tape);
-    return tape.act + tape.shadow + runs_bytes(pass_of(model, p)) + head_bytes(model, p) + cache_bytes(model, p) + turned_bytes(model, slice_of(p));
+    const int64_t rows = pass_of(model, p);
+    r1i_forward_tape_bytes(model, rows, p->max_positions, threads, p->recompute, &tape);
+    return tape.act + tape.shadow + r1i_backward_bytes(model, rows, p->max_positions, threads) + runs_bytes(rows) + head_bytes(model, p) +
+           cache_bytes(model, p) + turned_bytes(model, slice_of(p));
 }
 
 static r1_status create(r1i_stepper *s, const r1i_stepper_params *p, r1_error *err)

@@ -247,15 +247,24 @@ static r1_status apply_preset(const r1i_yaml *y, json_t *root, json_t **publishe
     return r1i_yaml_fail(y, root, "preset", 0, err, "no preset is called '%.64s'; there are %s", name, names);
 }
 
+/* A known key whose value is null (`init:` with nothing behind it, `--set init=null`) is as if it were not there. */
+static void drop_nulls(json_t *map, const r1i_field *fields)
+{
+    for (const r1i_field *f = fields; json_is_object(map) && f->name; f++)
+        if (json_is_null(json_object_get(map, f->name))) json_object_del(map, f->name);
+}
+
 static r1_status resolve(r1i_yaml *y, const char *const *set, size_t n_set, r1i_recipe *out, r1_error *err)
 {
     json_t *const root = r1i_yaml_root(y); /* changed in place: the places of its values stay known */
     r1_status st = R1_OK;
     if (!json_is_object(root)) return r1i_yaml_fail(y, NULL, NULL, 0, err, "a mapping of keys to values was expected");
     for (size_t i = 0; i < n_set && st == R1_OK; i++) st = apply_setting(y, set[i], err);
+    drop_nulls(root, top_fields);
     if (st == R1_OK) st = r1i_yaml_check(y, root, top_fields, err);
     for (size_t i = 0; i < sizeof sections / sizeof *sections && st == R1_OK; i++) {
-        const json_t *const map = json_object_get(root, sections[i].key);
+        json_t *const map = json_object_get(root, sections[i].key);
+        drop_nulls(map, sections[i].fields);
         if (map) st = r1i_yaml_check(y, map, sections[i].fields, err);
     }
     json_t *const said = json_deep_copy(root), *published = NULL;

@@ -57,6 +57,13 @@ static double run(trainee *t, const golden *e, int from, int to, const r1i_probe
     return loss;
 }
 
+/* The plan of a run counts on it: the temporaries that were made are at most the ones foretold, and most of them. */
+static void check_temporaries(const trainee *t)
+{
+    const size_t made = t->s.tape.work.size, told = r1i_backward_bytes(t->m, ROWS, 256, r1i_pool_threads(t->pool));
+    if (made > told + (64 << 10) || made < told / 2) fail_msg("the walk back took %zu bytes, %zu were foretold", made, told);
+}
+
 /* The published tensor's gradient, all its parts. */
 static float *whole(const trainee *t, int64_t *i, int64_t *n)
 {
@@ -121,6 +128,7 @@ static void check_folder(const char *folder, const char *isa, const double *othe
     assert_non_null(e);
     open_trainee(&t, path, isa, 2, R1_COMPUTE_F32);
     const double want = (double)golden_f32(e, "loss", dim)[0], loss = run(&t, e, 0, 2, NULL);
+    check_temporaries(&t);
     r1i_gradients_finish(&t.g, t.pool);
     printf("%-12s %-6s loss %.7f, expected %.7f\n", folder, isa, loss, want);
     assert_true(fabs(loss - want) <= 1e-5 * want);
@@ -211,6 +219,7 @@ static void check_bf16(const char *folder, const char *isa)
     assert_non_null(c);
     const r1i_probe probe = {.router = on_choice, .user = c};
     const double want = (double)golden_f32(e, "loss", dim)[0], loss = run(&t, e, 0, 2, NULL);
+    check_temporaries(&t);
     r1i_gradients_zero(&t.g, t.pool);
     (void)run(&f32, e, 0, 2, &probe);
     c->replay = true;
