@@ -219,6 +219,22 @@ static bool in_file(r1i_binder *b, const r1i_panel_key *key, uint64_t bytes, r1i
     return true;
 }
 
+/* The block scales of rows [row0, row0 + rows) of an fp8 source, which its panels keep: a part of the source's own, or turned. */
+static r1_status panel_scales(r1i_binder *b, const matrix_source *src, int64_t row0, int64_t rows, bool transpose, const float **out)
+{
+    const int64_t down = (rows + 127) / 128, across = (src->w.cols + 127) / 128;
+    float *turned = NULL;
+    if (transpose) {
+        const r1_status st = take_array(b, down * across, sizeof *turned, &turned);
+        if (st != R1_OK) return st;
+    }
+    if (!b->build) return R1_OK;
+    const float *const from = src->w.scale + row0 / 128 * across;
+    for (int64_t i = 0; turned && i < down * across; i++) turned[i] = from[i % down * across + i / down];
+    *out = turned ? turned : from;
+    return R1_OK;
+}
+
 /* Rows [row0, row0 + rows) of src as panels of `type`; dst is NULL in the first pass's arrays. */
 static r1_status panels(r1i_binder *b, matrix_source *src, int64_t row0, int64_t rows, r1_dtype type, bool transpose, r1i_weight *dst)
 {
@@ -231,12 +247,12 @@ static r1_status panels(r1i_binder *b, matrix_source *src, int64_t row0, int64_t
     if (in_file(b, &key, bytes, dst)) return R1_OK;
     if ((st = need_scales(b, src)) != R1_OK) return st;
     r1i_pack_job job = {.entry = src->e, .src = src->w, .row0 = row0, .rows = rows, .type = type};
+    if (type == R1_DTYPE_F8_E4M3 && (st = panel_scales(b, src, row0, rows, transpose, &job.scale)) != R1_OK) return st;
     if ((st = take_panels(b, bytes, &job.out)) != R1_OK) return st;
     job.kind = transpose ? R1I_PACK_TRANSPOSE : type == src->w.type ? R1I_PACK_COPY : R1I_PACK_CONVERT;
-    if (b->build) {
-        *dst = (r1i_weight){.type = type, .layout = R1I_LAYOUT_PANEL, .rows = out_rows, .cols = out_cols, .data = job.out};
-        if (type == R1_DTYPE_F8_E4M3) dst->scale = src->w.scale + row0 / 128 * ((cols + 127) / 128);
-    }
+    if (b->build)
+        *dst = (r1i_weight){.type = type, .layout = R1I_LAYOUT_PANEL, .rows = out_rows, .cols = out_cols, .data = job.out,
+                            .scale = job.scale};
     return add_job(b, &job);
 }
 
@@ -286,6 +302,16 @@ static r1_status bind_gqa(r1i_binder *b, int64_t i, r1i_layer *l)
     return matrix(b, i, R1I_SLOT_O, d, q, &l->o);
 }
 
+/* Whether each part of `heads` heads' rows begins at a block of scales (128 rows of fp8) or lies within one. */
+static bool parts_keep_scales(int64_t heads, int64_t step, int64_t from, int64_t rows)
+{
+    for (int64_t h = 0; h < heads; h++) {
+        const int64_t first = h * step + from;
+        if (first % 128 != 0 && first / 128 != (first + rows - 1) / 128) return false;
+    }
+    return true;
+}
+
 /* A stack of `heads` matrices [rows, cols]: 3-D, or 2-D with the heads' rows one after the other (one fork's files). */
 static r1_status head_stack(r1i_binder *b, const r1i_entry *e, int64_t rows, int64_t cols, r1i_weight *dst)
 {
@@ -295,7 +321,7 @@ static r1_status head_stack(r1i_binder *b, const r1i_entry *e, int64_t rows, int
     r1_status st;
     if (!dims_are(e, 2, two) && (st = check_dims(b, e, 3, three)) != R1_OK) return st;
     if ((st = source(b, e, heads * rows, cols, &src)) != R1_OK) return st;
-    const bool splits = e->type != R1_DTYPE_F8_E4M3 || rows % 128 == 0; /* block scales belong to 128 rows */
+    const bool splits = e->type != R1_DTYPE_F8_E4M3 || parts_keep_scales(heads, rows, 0, rows);
     const r1_dtype type = panel_type(b, splits ? e->type : R1_DTYPE_F32, false);
     for (int64_t h = 0; h < heads && st == R1_OK; h++)
         st = panels(b, &src, h * rows, rows, type, false, dst ? &dst[h] : NULL);
@@ -303,8 +329,8 @@ static r1_status head_stack(r1i_binder *b, const r1i_entry *e, int64_t rows, int
 }
 
 /* kv_b holds a key part [nope, rank] and a value part [v, rank] per head. The value part is what the absorbed form multiplies
- * with; the key part is needed transposed. Float types keep their type; the others become f32 on the way, because their
- * scales run along the other direction. */
+ * with; the key part is needed transposed. Float types keep their type, and so does fp8 where every head's part begins at a block of
+ * scales or lies within one; the others become f32 on the way, because their scales run along the other direction. */
 static r1_status split_kv_b(r1i_binder *b, const r1i_entry *e, r1i_layer *l)
 {
     const r1i_config *const c = &b->m->config;
@@ -313,9 +339,11 @@ static r1_status split_kv_b(r1i_binder *b, const r1i_entry *e, r1i_layer *l)
     matrix_source src;
     r1_status st;
     if ((st = check_dims(b, e, 2, want)) != R1_OK || (st = source(b, e, want[0], rank, &src)) != R1_OK) return st;
+    const bool fp8 = e->type == R1_DTYPE_F8_E4M3;
     const bool flat = e->type == R1_DTYPE_F32 || e->type == R1_DTYPE_F16 || e->type == R1_DTYPE_BF16;
-    const bool splits = e->type != R1_DTYPE_F8_E4M3 || (nope % 128 == 0 && vd % 128 == 0);
-    const r1_dtype k_type = panel_type(b, flat ? e->type : R1_DTYPE_F32, false);
+    const bool turns = flat || (fp8 && parts_keep_scales(heads, nope + vd, 0, nope));
+    const bool splits = !fp8 || parts_keep_scales(heads, nope + vd, nope, vd);
+    const r1_dtype k_type = panel_type(b, turns ? e->type : R1_DTYPE_F32, false);
     const r1_dtype v_type = panel_type(b, splits ? e->type : R1_DTYPE_F32, false);
     for (int64_t h = 0; h < heads; h++) {
         const int64_t row = h * (nope + vd);

@@ -12,7 +12,7 @@ typedef enum r1i_pack_kind {
     R1I_PACK_CHECK,     /* stays where it is: only looked through for NaN and infinity */
     R1I_PACK_COPY,      /* regrouped into panels of the same type */
     R1I_PACK_CONVERT,   /* through f32 into panels of `type` */
-    R1I_PACK_TRANSPOSE  /* as CONVERT, columns become rows */
+    R1I_PACK_TRANSPOSE  /* as CONVERT, columns become rows; fp8 that stays fp8 keeps its codes */
 } r1i_pack_kind;
 
 /* Source rows [row0, row0 + rows) of `src` (row-major, as in the file) into the panels at `out`. */
@@ -22,6 +22,7 @@ typedef struct r1i_pack_job {
     int64_t row0, rows;
     r1i_pack_kind kind;
     r1_dtype type;          /* of the panels */
+    const float *scale;     /* F8_E4M3: [ceil(panel rows / 128), ceil(panel cols / 128)] of the panels, else NULL */
     uint8_t *out;           /* NULL for CHECK, and where a sink takes the panels */
 } r1i_pack_job;
 

@@ -133,6 +133,11 @@ static bool transpose(const r1i_pack_job *j, uint8_t *out, uint8_t *scratch)
     float *const row = (float *)(void *)scratch;
     uint8_t *const made = scratch + r1i_align_up((size_t)cols * 4, R1I_ALIGN);
     for (int64_t r = 0; r < n; r++) {
+        if (j->type == R1_DTYPE_F8_E4M3) { /* its source is fp8 too: codes are moved, their scales were turned when bound */
+            const uint8_t *const code = j->src.data + (j->row0 + r) * cols;
+            for (int64_t k = 0; k < cols; k++) made[k * n + r] = code[k];
+            continue;
+        }
         r1i_weight_row(&j->src, j->row0 + r, row);
         for (int64_t k = 0; k < cols; k++) store(j->type, made, k * n + r, row[k]);
     }

@@ -52,8 +52,8 @@ static r1_status put(void *ctx, const r1i_pack_job *j, const uint8_t *panels, ui
     if (st != R1_OK || c->done < job_panel_bytes(j)) return st;
     c->done = 0;
     if (j->type != R1_DTYPE_F8_E4M3) return R1_OK;
-    const int64_t across = (j->src.cols + 127) / 128;
-    return r1i_panel_writer_add(c->writer, j->src.scale + j->row0 / 128 * across, (uint64_t)((j->rows + 127) / 128 * across) * sizeof(float), err);
+    const int64_t blocks = ((j->rows + 127) / 128) * ((j->src.cols + 127) / 128); /* as many when turned */
+    return r1i_panel_writer_add(c->writer, j->scale, (uint64_t)blocks * sizeof(float), err);
 }
 
 /* Binding as for loading, but no panels get memory. */

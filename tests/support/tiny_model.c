@@ -121,7 +121,7 @@ static void set_shape(maker *m)
     m->head_dim = m->d / m->heads;
     m->q_rank = m->t->no_q_lora ? 0 : wide ? 256 : 96;
     m->rank = wide ? 256 : 128;
-    m->nope = wide ? 64 : 32;
+    m->nope = m->t->nope ? m->t->nope : wide ? 64 : 32;
     m->rope = 16;
     m->v = wide ? 64 : 32;
     m->experts = 8;

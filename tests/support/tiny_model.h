@@ -16,6 +16,7 @@ typedef struct tiny_model {
     bool no_q_lora;     /* deepseek_v3: one q_proj */
     bool mid;           /* deepseek_v3: R1's proportions at about a billion weights, for benchmarks */
     int64_t vocab;      /* 0: 320 */
+    int64_t nope;       /* deepseek_v3: qk_nope_head_dim, 0: 32 or 64; of fp8, 48 puts a head's keys across two blocks of scales */
     const char *tokenizer; /* nullable: folder whose tokenizer.json and tokenizer_config.json are copied beside safetensors */
     uint64_t seed;
 } tiny_model;

@@ -74,9 +74,11 @@ static r1_model *open_tiny(const tiny_model *t, const r1_model_params *params)
 static void test_absorbed_matrices(void **state)
 {
     (void)state;
-    static const r1_dtype types[] = {R1_DTYPE_F32, R1_DTYPE_F16, R1_DTYPE_BF16, R1_DTYPE_F8_E4M3, R1_DTYPE_Q8_0};
-    for (size_t k = 0; k < sizeof types / sizeof *types; k++) {
-        const tiny_model t = {.arch = R1I_DEEPSEEK_V3, .type = types[k], .old_mla = true, .seed = 5};
+    static const struct { r1_dtype type; int64_t nope; bool kept; } cases[] = {
+        {R1_DTYPE_F32, 0, true}, {R1_DTYPE_F16, 0, true}, {R1_DTYPE_BF16, 0, true}, {R1_DTYPE_Q8_0, 0, false},
+        {R1_DTYPE_F8_E4M3, 0, true}, {R1_DTYPE_F8_E4M3, 224, true}, {R1_DTYPE_F8_E4M3, 48, false}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        const tiny_model t = {.arch = R1I_DEEPSEEK_V3, .type = cases[k].type, .old_mla = true, .nope = cases[k].nope, .seed = 5};
         r1_model *const m = open_tiny(&t, NULL);
         const r1i_config *const c = &m->config;
         r1i_store *store;
@@ -90,10 +92,9 @@ static void test_absorbed_matrices(void **state)
         if (scale) memcpy(scales, scale->data, scale->bytes);
         const r1i_weight source = {.type = e->type, .layout = R1I_LAYOUT_ROWS, .rows = e->dim[0], .cols = e->dim[1], .data = e->data, .scale = scales};
         const r1i_layer *const l = &m->layer[1];
-        const bool flat = e->type == R1_DTYPE_F32 || e->type == R1_DTYPE_F16 || e->type == R1_DTYPE_BF16;
         for (int64_t h = 0; h < c->num_attention_heads; h++) {
             const int64_t first = h * (c->qk_nope_head_dim + c->v_head_dim);
-            assert_int_equal(l->k_absorb[h].type, flat ? e->type : R1_DTYPE_F32);
+            assert_int_equal(l->k_absorb[h].type, cases[k].kept ? e->type : R1_DTYPE_F32);
             assert_int_equal(l->k_absorb[h].rows, c->kv_lora_rank);
             for (int64_t n = 0; n < c->qk_nope_head_dim; n++) {
                 r1i_weight_row(&source, first + n, want);
