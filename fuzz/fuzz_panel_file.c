@@ -1,5 +1,5 @@
 /* Files of panels: what is accepted has every extent inside the file, and finds each of them again. The table's checksum is put
- * right first, or nothing but the checksum would be tried. */
+ * right first, or nothing but the checksum would be tried, and so is the number of an older layout. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +28,14 @@ static void check_extents(const r1i_panel_file *f, const uint8_t *data, size_t s
     }
 }
 
+static void put_layout_right(uint8_t *data)
+{
+    r1i_panel_header h;
+    memcpy(&h, data, sizeof h);
+    if (h.layout < R1I_PANEL_LAYOUT_VERSION) h.layout = R1I_PANEL_LAYOUT_VERSION;
+    memcpy(data, &h, sizeof h);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     r1i_panel_file *f;
@@ -36,6 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!copy) return 0;
     memcpy(copy, data, size);
     for (int righted = 0; righted < 2; righted++) {
+        if (righted && size >= sizeof(r1i_panel_header)) put_layout_right(copy);
         const uint64_t sum = r1i_panel_file_table_checksum(copy, size);
         if (righted && size >= sizeof(r1i_panel_header)) memcpy(copy + R1I_PANEL_FILE_CHECKSUM_AT, &sum, sizeof sum);
         if (r1i_panel_file_parse(copy, size, &f, &err) != R1_OK) {

@@ -16,7 +16,7 @@
  *   Q3_K          d[16] half | scales 3 vectors | hmask 8 vectors | qs 16 vectors
  *   Q4_K          d[16] half | dmin[16] half | scales 3 vectors | qs 32 vectors
  *   Q5_K          d[16] half | dmin[16] half | scales 3 vectors | qh 8 vectors | qs 32 vectors
- *   Q6_K          d[16] half | scales 4 vectors | ql 32 vectors | qh 16 vectors
+ *   Q6_K          in the order in which kernels read, its bits moved: panel_q6.h
  *   IQ4_XS        d[16] half | scales_h[16] u16 | scales_l 1 vector | qs 32 vectors
  *
  * with "vector" = 64 bytes, lane n byte t = byte 4i + t of row n's field: after a shift and a mask, four consecutive k of
@@ -29,6 +29,8 @@
 
 #include "base/env.h"
 #include "tensor/block.h"
+#include "tensor/panel_q6.h"
+#include "tensor/panel_words.h"
 
 /* A field of the source block: offset, bytes, unit. Listed in panel order, ended by bytes = 0. */
 typedef struct field { uint8_t offset, bytes, unit; } field;
@@ -46,7 +48,6 @@ static const field fields[R1_DTYPE_COUNT][FIELDS] = {
     [R1_DTYPE_Q3_K] = {{108, 2, 2}, {96, 12, 4}, {0, 32, 4}, {32, 64, 4}},
     [R1_DTYPE_Q4_K] = {{0, 2, 2}, {2, 2, 2}, {4, 12, 4}, {16, 128, 4}},
     [R1_DTYPE_Q5_K] = {{0, 2, 2}, {2, 2, 2}, {4, 12, 4}, {16, 32, 4}, {48, 128, 4}},
-    [R1_DTYPE_Q6_K] = {{208, 2, 2}, {192, 16, 4}, {0, 128, 4}, {128, 64, 4}},
     [R1_DTYPE_IQ4_XS] = {{0, 2, 2}, {2, 2, 2}, {4, 4, 4}, {8, 128, 4}},
 };
 
@@ -64,6 +65,7 @@ uint64_t r1i_panel_stride(r1_dtype type, int64_t cols)
 {
     const r1i_dtype_info *info = r1i_dtype(type);
     const uint64_t bytes = (uint64_t)(cols / info->block_elems) * (uint64_t)info->block_bytes;
+    if (type == R1_DTYPE_Q6_K) return r1i_align_up(bytes * R1I_PANEL_ROWS, R1I_ALIGN);
     return (is_scalar(type) ? r1i_align_up(bytes, 4) : bytes) * R1I_PANEL_ROWS;
 }
 
@@ -79,26 +81,14 @@ bool r1i_panel_bytes(r1_dtype type, int64_t rows, int64_t cols, uint64_t *out)
 /* ---- packing: a run of blocks of a few rows after the other, so that the source is read in order and the run of panel
  * blocks being written stays in the first-level cache. Four rows go together: four words of each are turned in registers. ---- */
 
-typedef uint32_t words4 __attribute__((vector_size(16)));
-
-static words4 load_words(const uint8_t *p)
-{
-    words4 v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
 /* `count` (4, or 1 at the edge of the matrix) rows from `lane` on, `step` bytes apart. */
 static inline __attribute__((always_inline)) void put_words(uint8_t *dst, const uint8_t *src, size_t step, int count, size_t bytes, int lane)
 {
     size_t i = 0;
     dst += 4 * lane;
     for (; count == 4 && i + 16 <= bytes; i += 16, dst += 16 * R1I_PANEL_ROWS) {
-        const words4 a = load_words(src + i), b = load_words(src + step + i), c = load_words(src + 2 * step + i), d = load_words(src + 3 * step + i);
-        const words4 ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), AB = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-        const words4 cd = __builtin_shufflevector(c, d, 0, 4, 1, 5), CD = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-        const words4 out[4] = {__builtin_shufflevector(ab, cd, 0, 1, 4, 5), __builtin_shufflevector(ab, cd, 2, 3, 6, 7),
-                               __builtin_shufflevector(AB, CD, 0, 1, 4, 5), __builtin_shufflevector(AB, CD, 2, 3, 6, 7)};
+        r1i_words4 out[4];
+        r1i_words4_turned(src + i, step, out);
         for (int w = 0; w < 4; w++) memcpy(dst + 4 * R1I_PANEL_ROWS * w, &out[w], 16);
     }
     for (; i < bytes; i += 4, dst += 4 * R1I_PANEL_ROWS)
@@ -137,7 +127,10 @@ static void pack_scalar(const r1i_weight *src, int64_t first, int64_t rows, uint
 static inline __attribute__((always_inline)) void put_run(r1_dtype type, uint8_t *dst, const uint8_t *row, size_t row_bytes, size_t block, int count, int lane,
                                                           size_t i, size_t end)
 {
-    for (; i < end; i++) put_block(fields[type], dst + i * block * R1I_PANEL_ROWS, row + i * block, row_bytes, count, lane);
+    if (type == R1_DTYPE_Q6_K)
+        for (; i < end; i++) r1i_panel_q6_put(dst + i * block * R1I_PANEL_ROWS, row + i * block, row_bytes, count, lane);
+    else
+        for (; i < end; i++) put_block(fields[type], dst + i * block * R1I_PANEL_ROWS, row + i * block, row_bytes, count, lane);
 }
 
 static void pack_blocks(const r1i_weight *src, int64_t first, int64_t rows, uint8_t *dst)
@@ -145,6 +138,7 @@ static void pack_blocks(const r1i_weight *src, int64_t first, int64_t rows, uint
     const r1i_dtype_info *info = r1i_dtype(src->type);
     const size_t block = (size_t)info->block_bytes, blocks = (size_t)(src->cols / info->block_elems), row_bytes = blocks * block;
     const size_t run = 512 / block + 1;
+    if (src->type == R1_DTYPE_Q6_K && blocks % 2) memset(dst + (blocks - 1) * block * R1I_PANEL_ROWS + 32, 0, 32); /* no second d */
     for (size_t i = 0; i < blocks; i += run)
         for (int64_t n = 0; n < rows;) {
             const uint8_t *row = src->data + (size_t)(first + n) * row_bytes;
@@ -172,7 +166,7 @@ void r1i_panel_pack(const r1i_weight *src, int64_t panel, uint8_t *dst)
     const int64_t rows = left < R1I_PANEL_ROWS ? left : R1I_PANEL_ROWS;
     if (rows < R1I_PANEL_ROWS) memset(dst, 0, r1i_panel_stride(src->type, src->cols));
     if (is_scalar(src->type)) pack_scalar(src, first, rows, dst);
-    else if (fields[src->type][0].bytes) pack_blocks(src, first, rows, dst);
+    else if (src->type == R1_DTYPE_Q6_K || fields[src->type][0].bytes) pack_blocks(src, first, rows, dst);
     else pack_whole_blocks(src, first, rows, dst);
 }
 
@@ -181,6 +175,10 @@ void r1i_panel_pack(const r1i_weight *src, int64_t panel, uint8_t *dst)
 void r1i_panel_block_row(r1_dtype type, const uint8_t *panel_block, int lane, uint8_t *block)
 {
     const field *f = fields[type];
+    if (type == R1_DTYPE_Q6_K) {
+        r1i_panel_q6_row(panel_block, lane, block);
+        return;
+    }
     if (!f->bytes) {
         const size_t bytes = (size_t)r1i_dtype(type)->block_bytes;
         memcpy(block, panel_block + (size_t)lane * bytes, bytes);

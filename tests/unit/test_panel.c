@@ -1,4 +1,4 @@
-/* Panels: a permutation of the source's bytes, out of which every row comes back unchanged. */
+/* Panels: a permutation of the source's bytes (Q6_K: of its bits), out of which every row comes back unchanged. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -42,7 +42,33 @@ static void drop(matrix *m)
     r1i_release(NULL, m->packed, (size_t)m->packed_bytes + 64);
 }
 
-/* Both layouts give the same floats; with rows = 16 the panel holds exactly the source's bytes in another order. */
+/* Both layouts give the same floats, and the panel holds exactly the source's bytes in another order. */
+static void check_bytes(const matrix *m, uint64_t row_bytes)
+{
+    int64_t count[256] = {0};
+    for (uint64_t i = 0; i < m->packed_bytes; i++) count[m->packed[i]]++;
+    for (uint64_t i = 0; i < row_bytes * (uint64_t)m->rows.rows; i++) count[m->rows.data[i]]--;
+    for (int i = 1; i < 256; i++) assert_int_equal(count[i], 0); /* what is over is zero padding */
+}
+
+/* Or its bits: each block comes back, and there are as many ones. */
+static void check_bits(const matrix *m, uint64_t row_bytes)
+{
+    const r1i_dtype_info *const info = r1i_dtype(m->rows.type);
+    const uint64_t block = (uint64_t)info->block_bytes, stride = r1i_panel_stride(m->rows.type, m->rows.cols);
+    int64_t ones = 0;
+    for (uint64_t i = 0; i < m->packed_bytes; i++) ones += __builtin_popcount(m->packed[i]);
+    for (uint64_t r = 0; r < (uint64_t)m->rows.rows; r++)
+        for (uint64_t at = 0; at < row_bytes; at += block) {
+            uint8_t back[R1I_BLOCK_BYTES_MAX];
+            const uint8_t *const source = m->rows.data + r * row_bytes + at;
+            r1i_panel_block_row(m->rows.type, m->packed + r / 16 * stride + at * 16, (int)(r % 16), back);
+            assert_memory_equal(back, source, block);
+            for (uint64_t i = 0; i < block; i++) ones -= __builtin_popcount(source[i]);
+        }
+    assert_int_equal(ones, 0);
+}
+
 static void check(r1i_rng *rng, r1_dtype type, int64_t rows, int64_t cols)
 {
     const float scale[6] = {0.5f, 3.0f, 0.1f, 7.0f, 0.3f, 11.0f};
@@ -53,12 +79,10 @@ static void check(r1i_rng *rng, r1_dtype type, int64_t rows, int64_t cols)
         r1i_weight_row(&m.panel, r, b);
         if (memcmp(a, b, (size_t)cols * sizeof *a) != 0) fail_msg("%s [%d, %d] row %d", r1_dtype_name(type), (int)rows, (int)cols, (int)r);
     }
-    int64_t count[256] = {0};
-    for (uint64_t i = 0; i < m.packed_bytes; i++) count[m.packed[i]]++;
     uint64_t row_bytes;
     assert_true(r1i_dtype_row_bytes(type, (uint64_t)cols, &row_bytes));
-    for (uint64_t i = 0; i < row_bytes * (uint64_t)rows; i++) count[m.rows.data[i]]--;
-    for (int i = 1; i < 256; i++) assert_int_equal(count[i], 0); /* what is over is zero padding */
+    if (type == R1_DTYPE_Q6_K) check_bits(&m, row_bytes);
+    else check_bytes(&m, row_bytes);
     free(a);
     free(b);
     drop(&m);
@@ -101,6 +125,32 @@ static void test_layout_as_documented(void **state)
         assert_memory_equal(block + 32 + 2 * n, source + 2, 2);
         for (int i = 0; i < 4; i++) assert_memory_equal(block + 64 + 64 * i + 4 * n, source + 4 + 4 * i, 4);
     }
+    drop(&m);
+}
+
+/* 16 columns are three whole lines, two spans share a line of d, and what is missing of an odd number of spans is zero. */
+static void test_q6_k_as_documented(void **state)
+{
+    (void)state;
+    r1i_rng rng = {10, 0};
+    matrix m = make(&rng, R1_DTYPE_Q6_K, 16, 3 * 256, NULL);
+    assert_int_equal(m.packed_bytes, 2 * 3360 + 64 + 52 * 64);
+    for (int b = 0; b < 3; b++) {
+        const uint8_t *const lines = m.packed + (b < 2 ? 64 + 3328 * b : 2 * 3360 + 64), *const d = m.packed + (b < 2 ? 32 * b : 2 * 3360);
+        for (int n = 0; n < 16; n++) {
+            const uint8_t *const source = m.source + 1 + (n * 3 + b) * 210;
+            assert_memory_equal(d + 2 * n, source + 208, 2);
+            for (int i = 0; i < 16; i++) assert_int_equal(lines[64 * (i / 4) + 4 * n + i % 4], source[192 + i]);
+            for (int k = 0; k < 256; k++) { /* the file's: halves of 128, of four quarters that share bytes */
+                const int h = k / 128, q = k / 32 % 4, l = k % 32, i = k / 4 % 4, t = k % 4;
+                const int low = source[64 * h + 32 * (q % 2) + l] >> 4 * (q / 2) & 15, high = source[128 + 32 * h + l] >> 2 * q & 3;
+                const uint8_t *const p = lines + 256 + 192 * (k / 16) + 4 * n + t;
+                const int value = i < 3 ? p[64 * i] & 63 : p[0] >> 6 | p[64] >> 6 << 2 | p[128] >> 6 << 4;
+                assert_int_equal(value, low | high << 4);
+            }
+        }
+    }
+    for (int i = 0; i < 32; i++) assert_int_equal(m.packed[2 * 3360 + 32 + i], 0);
     drop(&m);
 }
 
@@ -166,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_type),
         cmocka_unit_test(test_layout_as_documented),
+        cmocka_unit_test(test_q6_k_as_documented),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_nonfinite),
     };

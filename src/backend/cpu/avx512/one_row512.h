@@ -103,9 +103,6 @@ R1I_INLINE void one_ask(const r1_dtype type, const uint8_t *ahead, int g)
 }
 
 enum { ONE_LONG_PANELS = 4, ONE_LONG = 4096 };
-/* Where Q6_K is asked for, measured with tokens of a model of 1.5 B in turns, us a region of 11 MB: 8 KB ahead 317, 12 KB 343, 16 KB 321, 24 and 32 KB
- * 346. The other types read no faster or (Q3_K) a tenth slower. */
-enum { ONE_LEAD_Q6_K = 8192 };
 
 /* Group g, or Q4_K's g and g + 1, of n panels that lie `stride` bytes apart. ahead: NULL, or the first one's span to ask for. */
 R1I_INLINE void one_step(const int n, const r1_dtype type, const weights *w, const uint8_t *ahead, int64_t stride, const q8_rows *in, const int32_t *start,
@@ -145,11 +142,11 @@ R1I_INLINE void one_span(const int n, const r1_dtype type, const uint8_t *b, con
 
 /* Panels p to p1, n of them at a time, as far as that goes; returns the first one left. One panel's bytes are one stream, which suits the
  * prefetchers; but where a row is long, its activations leave the first-level cache before the next panel wants them, and four panels read them
- * once: 5632 columns of Q4_K 26 GB/s of one core's 31, one panel at a time 21. Q6_K, which jumps about in its span, loses a third by it. */
+ * once: 5632 columns of Q4_K 26 GB/s of one core's 31, one panel at a time 21. */
 R1I_INLINE int64_t one_panels(const int n, const r1_dtype type, const r1i_linear_job *job, int64_t p, int64_t p1, int64_t m0, const one_sums *sums)
 {
     const r1i_weight *const w = job->w;
-    const int64_t stride = (int64_t)r1i_panel_stride(type, w->cols), step = (int64_t)r1i_panel_stride(type, TILE_K);
+    const int64_t stride = (int64_t)r1i_panel_stride(type, w->cols), step = span_step(type);
     const int64_t parts = TILE_GROUPS * kind_parts(tile_kind_of(type));
     const uint8_t *const end = w->data + (w->rows + LANES - 1) / LANES * stride;
     const q8_rows first = q8_rows_at(job->x, m0, 0);
@@ -167,8 +164,7 @@ R1I_INLINE int64_t one_panels(const int n, const r1_dtype type, const r1i_linear
             } else if (group_in_order(type)) {
                 page_ahead(b, (uint64_t)step);
             } else if (group_of_k(type)) {
-                const int64_t lead = type == R1_DTYPE_Q6_K ? ONE_LEAD_Q6_K : QUANT_LEAD;
-                ahead = end - b > lead ? b + lead : b;
+                ahead = end - b > QUANT_LEAD ? b + QUANT_LEAD : b;
             }
             one_span(n, type, b, ahead, stride, &in, start, dsum, sum);
             if ((k += TILE_K) < w->cols) q8_rows_step(job->x, k, &in);

@@ -212,7 +212,7 @@ static void driver_some(const r1i_linear_job *job, int64_t p, int panels, int64_
 {
     const r1i_weight *const w = job->w;
     const tile_kind kind = tile_kind_of(w->type);
-    const int64_t stride = (int64_t)r1i_panel_stride(w->type, w->cols), step = (int64_t)r1i_panel_stride(w->type, TILE_K);
+    const int64_t stride = (int64_t)r1i_panel_stride(w->type, w->cols), step = span_step(w->type);
     const uint8_t *b = w->data + p * stride, *const end = w->data + (w->rows + LANES - 1) / LANES * stride;
     _Alignas(64) float acc[SOME_PANELS][SOME_ROWS][LANES];
     _Alignas(64) some_span s;

@@ -61,13 +61,20 @@ static inline q8_rows fine_step(const q8_rows *in, int64_t r, int g)
     return (q8_rows){.q = in->fine_q + 32 * at, .d = in->fine_d + at, .sum16 = in->fine_sum16 + 2 * at, .cols = 32, .groups = 1, .first = g, .ahead = in->ahead};
 }
 
+/* Bytes from one span of a panel to the next. (A panel may be longer than its spans.) */
+static inline int64_t span_step(r1_dtype type)
+{
+    const r1i_dtype_info *info = r1i_dtype(type);
+    return TILE_K / info->block_elems * info->block_bytes * LANES;
+}
+
 /* Up to FEW_ROWS rows [m0, m0 + rows) against panel p, nothing stored between; false: not for this type. */
 static inline bool driver_few(const r1i_linear_job *job, int64_t p, int64_t m0, int64_t rows)
 {
     const r1i_weight *w = job->w;
     const uint64_t stride = r1i_panel_stride(w->type, w->cols);
     const uint8_t *b = w->data + (uint64_t)p * stride, *const end = w->data + (uint64_t)((w->rows + LANES - 1) / LANES) * stride;
-    const uint64_t step = r1i_panel_stride(w->type, TILE_K);
+    const uint64_t step = (uint64_t)span_step(w->type);
     _Alignas(64) acc_row acc[FEW_ROWS];
     memset(acc, 0, (size_t)rows * sizeof acc[0]);
     q8_rows in = q8_rows_at(job->x, m0, 0);

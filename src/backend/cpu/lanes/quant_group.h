@@ -10,6 +10,7 @@
 #include "tensor/codebook.h"
 #include "tensor/codec.h"
 #include "tensor/panel.h"
+#include "tensor/panel_q6.h"
 
 enum { LANES = R1I_PANEL_ROWS, TILE_K = 256, TILE_GROUPS = 8 };
 
@@ -86,7 +87,7 @@ enum { QUANT_LEAD = 12288 };
  * Asked for the first lines of the next page, and for nothing else, two cores read 3 to 6 % more where memory gives 31 GB/s, and as much
  * where it gives 55. */
 enum { QUANT_PAGE = 4096, QUANT_PAGE_LINES = 8 };
-R1I_INLINE bool group_in_order(const r1_dtype type) { return type == R1_DTYPE_Q4_K; }
+R1I_INLINE bool group_in_order(const r1_dtype type) { return type == R1_DTYPE_Q4_K || type == R1_DTYPE_Q6_K; }
 static inline void page_ahead(const uint8_t *span, uint64_t bytes)
 {
     const uintptr_t from = (uintptr_t)span + QUANT_PAGE, page = (from + bytes - 1) / QUANT_PAGE * QUANT_PAGE;
@@ -117,6 +118,13 @@ R1I_INLINE w16 bits_at(const uint8_t *p, int from, int to, uint32_t mask)
     return w16_and(from > to ? w16_shr(v, from - to) : from < to ? w16_shl(v, to - from) : v, w16_set1(mask));
 }
 
+/* Of three lines, each a vector of six bits a byte; in the upper two bits of all three lies a fourth one. */
+R1I_INLINE w16 sixth_bits(const uint8_t *p, int i)
+{
+    if (i < 3) return w16_and(w16_load(p + 64 * i), w16_set1(0x3f3f3f3fu));
+    return w16_or(w16_or(bits_at(p, 6, 0, 0x03030303u), bits_at(p + 64, 6, 2, 0x0c0c0c0cu)), bits_at(p + 128, 6, 4, 0x30303030u));
+}
+
 /* Vector i of group g of the span at b: lane n byte t is column 32 g + 4 i + t of output n, plus the type's offset (tile_offset). */
 R1I_INLINE w16 group_vector(const r1_dtype type, const uint8_t *b, int g, int i)
 {
@@ -136,8 +144,7 @@ R1I_INLINE w16 group_vector(const r1_dtype type, const uint8_t *b, int g, int i)
     case R1_DTYPE_Q5_K:
         return w16_or(bits_at(b + 768 + 512 * (g >> 1) + 64 * i, 4 * (g & 1), 0, 0x0f0f0f0fu), bits_at(b + 256 + 64 * i, g, 4, 0x10101010u));
     case R1_DTYPE_Q6_K:
-        return w16_or(bits_at(b + 288 + 1024 * (g >> 2) + 512 * (g & 1) + 64 * i, 2 * (g & 2), 0, 0x0f0f0f0fu),
-                      bits_at(b + 2336 + 512 * (g >> 2) + 64 * i, 2 * (g & 3), 4, 0x30303030u));
+        return sixth_bits(r1i_q6_lines(b) + R1I_Q6_SCALES + R1I_Q6_HALF * (2 * g + (i >> 2)), i & 3);
     default: return nibbles_at(block + 32, i); /* Q4_0 */
     }
 }
@@ -176,8 +183,9 @@ R1I_INLINE void head_read(const r1_dtype type, const uint8_t *b, span_head *h)
         break;
     }
     case R1_DTYPE_Q6_K:
-        R1I_UNROLL for (int w = 0; w < 4; w++) h->scale[w] = w16_load(b + 32 + 64 * w);
-        break;
+        R1I_UNROLL for (int w = 0; w < 4; w++) h->scale[w] = w16_load(r1i_q6_lines(b) + 64 * w);
+        h->d = v16_halves(r1i_q6_d(b));
+        return;
     case R1_DTYPE_IQ4_XS:
         h->scale[0] = w16_load(b + 64);
         h->scale[1] = w16_u16(b + 32);
