@@ -7,11 +7,11 @@
 
 #include "backend/cpu/lanes/unroll.h"
 
-/* x[row * xs + k]; vector v of step k at w + k * ldw + v * wps (elements); acc[row * as + 16 v]. What w is in elements, `ahead` is in units
- * of ahead_elem bytes: each load of w asks for the same place there. */
+/* x[row * xs + k]; vector v of step k at w + k * ldw + v * wps (elements); acc[row * as + 16 v]. Of the k * 16 * vecs * ahead_elem
+ * bytes at `ahead` each step asks for the next ones: evenly, in the order of their addresses. */
 typedef struct attn_tile_args {
     const float *x;
-    int64_t xs;
+    int64_t xs;          /* q8: R1I_PAGE for values, which lie vector after vector, as keys lie step after step */
     const uint8_t *w;
     int64_t ldw, wps, k;
     float *acc;
@@ -45,6 +45,12 @@ R1I_INLINE v16 attn_tile_fma(const float *x, v16 b, v16 c)
     __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(c) : "v"(b), "m"(*x));
     return c;
 }
+R1I_INLINE v16 attn_tile_mul(const float *x, v16 b)
+{
+    v16 c;
+    __asm__("vmulps %2%{1to16%}, %1, %0" : "=v"(c) : "v"(b), "m"(*x));
+    return c;
+}
 #else
 R1I_INLINE bool attn_tile_from_memory(int row, const attn_tile_kind kind)
 {
@@ -53,68 +59,87 @@ R1I_INLINE bool attn_tile_from_memory(int row, const attn_tile_kind kind)
     return false;
 }
 R1I_INLINE v16 attn_tile_fma(const float *x, v16 b, v16 c) { return v16_fma(v16_set1(*x), b, c); }
+R1I_INLINE v16 attn_tile_mul(const float *x, v16 b) { return v16_mul(v16_set1(*x), b); }
 #endif
 
-R1I_INLINE v16 attn_tile_load(const void *p, v16 scale, const attn_tile_kind kind)
+/* Without its factor, where there is one. */
+R1I_INLINE v16 attn_tile_load(const void *p, const attn_tile_kind kind)
 {
     if (kind == ATTN_F32) return v16_load((const float *)p);
     if (kind == ATTN_BF16) return v16_bf16((const uint16_t *)p);
-    return v16_mul(v16_i8((const int8_t *)p), scale);
+    return v16_i8((const int8_t *)p);
 }
 
-/* Where in all that a tile lies. Passed by value: a changed copy of the whole struct would be read back before its writes are through. */
+/* Where in all that a tile lies. */
 typedef struct attn_tile_place {
     const float *x, *alpha, *scale;
     const uint8_t *w, *ahead;
     float *acc;
 } attn_tile_place;
 
-/* With ATTN_TRIOS rows lie by threes at a base and an index: a pointer each would leave no registers for the others. The compiler makes pointers of them all
- * the same where it knows that the index stays. Six rows are faster without. */
+/* Where there are registers for the sums of seven rows, those for pointers are what is short: a pointer each for rows, vectors and the
+ * places of sums lived in vector registers, and the way back from there waits behind the products of the tile before. So rows lie
+ * by threes and vectors by twos at a base and an index, and the sums' places are counted. The compiler makes pointers of them all
+ * the same unless it is kept from seeing what they are. */
 enum { TRIOS = (ATTN_ROWS + 2) / 3 };
-#define HIDE(index) __asm__("" : "+r"(index))
+#define HIDE(index) \
+    if (ATTN_TRIOS) __asm__("" : "+r"(index))
+
+R1I_INLINE void attn_tile_start(const attn_tile_args *t, const attn_tile_place at, const int rows, const int vecs, v16 c[ATTN_ROWS][4])
+{
+    if (t->fresh) {
+        R1I_UNROLL for (int r = 0; r < rows; r++)
+            R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = v16_zero();
+        return;
+    }
+    const float *acc = at.acc;
+    R1I_UNROLL for (int r = 0; r < rows; r++) {
+        const v16 by = v16_set1(at.alpha ? at.alpha[r] : 1.0f); /* times 1 is exact */
+        R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = v16_mul(v16_load(acc + 16 * v), by);
+        acc += t->as;
+        HIDE(acc);
+    }
+}
 
 R1I_INLINE void attn_tile_body(const attn_tile_args *t, const attn_tile_place at, const int rows, const int vecs, const attn_tile_kind kind)
 {
     v16 c[ATTN_ROWS][4], scale[4];
-    const uint8_t *w[4], *ahead[4], *x[TRIOS];
-    const int64_t as = t->as, step = t->ldw * attn_tile_elem(kind), ahead_step = t->ldw * t->ahead_elem, n = t->k;
-    const int unroll = kind == ATTN_Q8_KEYS ? 4 : 1; /* a line of these holds four steps, and their dims are multiples of 16 */
-    const int64_t factors = t->scale_step;
+    const bool keys = kind == ATTN_Q8_KEYS, values = kind == ATTN_Q8_VALUES;
+    const int unroll = keys ? 4 : 1; /* a line of these holds four steps, and their dims are multiples of 16 */
+    const int64_t elem = attn_tile_elem(kind), step = keys ? 16 : t->ldw * elem, factors = t->scale_step;
+    const int64_t line = 64 / elem, read = vecs * 16 * unroll, asks = read > line ? read / line : 1;
+    const int64_t ahead_line = line * t->ahead_elem, ahead_step = read * t->ahead_elem;
+    int64_t xs = values ? R1I_PAGE * 4 : t->xs * 4, wps = values ? 16 : t->wps * elem;
+    const uint8_t *w[2], *x[TRIOS], *ahead = at.ahead;
     const float *factor = at.scale;
-    int64_t xs = t->xs * 4;
-    float *const acc = at.acc;
+    float *acc = at.acc;
+    if (!values) {
+        HIDE(xs);
+        HIDE(wps);
+    }
     R1I_UNROLL for (int i = 0; i < (rows + 2) / 3; i++) x[i] = (const uint8_t *)at.x + 3 * i * xs;
-    R1I_UNROLL for (int v = 0; v < vecs; v++) {
-        w[v] = at.w + v * t->wps * attn_tile_elem(kind);
-        scale[v] = v16_zero();
-        ahead[v] = at.ahead + v * t->wps * t->ahead_elem;
-    }
-    if (t->fresh) {
-        R1I_UNROLL for (int r = 0; r < rows; r++)
-            R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = v16_zero();
-    } else {
-        R1I_UNROLL for (int r = 0; r < rows; r++) {
-            const v16 by = v16_set1(at.alpha ? at.alpha[r] : 1.0f); /* times 1 is exact */
-            R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = v16_mul(v16_load(acc + r * as + 16 * v), by);
+    R1I_UNROLL for (int i = 0; i < (vecs + 1) / 2; i++) w[i] = at.w + 2 * i * wps;
+    attn_tile_start(t, at, rows, vecs, c);
+    for (int64_t left = t->k; left > 0;) {
+        int64_t some = left;
+        if (keys) {
+            R1I_UNROLL for (int v = 0; v < vecs; v++) scale[v] = v16_load(factor + v * factors);
+            factor += 16;
+            if (some > R1I_Q8_GROUP) some = R1I_Q8_GROUP;
         }
-    }
-    for (int64_t k = 0; k < n;) {
-        if (kind == ATTN_Q8_KEYS)
-            R1I_UNROLL for (int v = 0; v < vecs; v++) scale[v] = v16_load(at.scale + k / R1I_Q8_GROUP * 16 + v * t->scale_step);
-        const int64_t end = kind == ATTN_Q8_KEYS && n - k > R1I_Q8_GROUP ? k + R1I_Q8_GROUP : n;
-        for (; k < end; k += unroll) {
-            R1I_UNROLL for (int v = 0; v < vecs; v++)
-                if (kind != ATTN_Q8_VALUES || v == 0) __builtin_prefetch(ahead[v] + k * ahead_step, 0, 2);
+        left -= some;
+        for (; some > 0; some -= unroll) {
+            R1I_UNROLL for (int i = 0; i < asks; i++) __builtin_prefetch(ahead + i * ahead_line, 0, 2);
+            ahead += ahead_step;
             R1I_UNROLL for (int u = 0; u < unroll; u++) {
                 v16 b[4];
-                if (ATTN_TRIOS) HIDE(xs);
                 R1I_UNROLL for (int v = 0; v < vecs; v++) {
-                    if (kind == ATTN_Q8_VALUES && v % 2 == 0) scale[v] = v16_set1(factor[v / 2]);
-                    b[v] = attn_tile_load(w[v] + (k + u) * step, kind == ATTN_Q8_VALUES ? scale[v / 2 * 2] : scale[v], kind);
+                    b[v] = attn_tile_load(w[v / 2] + v % 2 * wps + u * step, kind);
+                    if (keys) b[v] = v16_mul(b[v], scale[v]);
+                    if (values) b[v] = attn_tile_mul(factor + v / 2, b[v]);
                 }
                 R1I_UNROLL for (int r = 0; r < rows; r++) {
-                    const float *const q = ATTN_TRIOS ? (const float *)(const void *)(x[r / 3] + r % 3 * xs) : at.x + r * t->xs + k + u;
+                    const float *const q = (const float *)(const void *)(x[r / 3] + r % 3 * xs + 4 * u);
                     if (attn_tile_from_memory(r, kind)) {
                         R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = attn_tile_fma(q, b[v], c[r][v]);
                     } else {
@@ -122,17 +147,22 @@ R1I_INLINE void attn_tile_body(const attn_tile_args *t, const attn_tile_place at
                         R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = v16_fma(a, b[v], c[r][v]);
                     }
                 }
-                R1I_UNROLL for (int i = 0; i < (rows + 2) / 3; i++) x[i] += 4;
-                if (kind == ATTN_Q8_VALUES) factor += factors;
             }
+            if (values) factor += factors;
+            R1I_UNROLL for (int i = 0; i < (rows + 2) / 3; i++) x[i] += 4 * unroll;
+            R1I_UNROLL for (int i = 0; i < (vecs + 1) / 2; i++) w[i] += step * unroll;
         }
     }
-    R1I_UNROLL for (int r = 0; r < rows; r++)
-        R1I_UNROLL for (int v = 0; v < vecs; v++) v16_store(acc + r * as + 16 * v, c[r][v]);
+    HIDE(acc);
+    R1I_UNROLL for (int r = 0; r < rows; r++) {
+        R1I_UNROLL for (int v = 0; v < vecs; v++) v16_store(acc + 16 * v, c[r][v]);
+        acc += t->as;
+        HIDE(acc);
+    }
 }
 
 #define ATTN_TILE(r, v) \
-    case (r) * 8 + (v): attn_tile_body(t, at, r, v, kind); return;
+    case (r) * 8 + (v): attn_tile_body(t, at, r, v, kind); break;
 
 /* Any shape that attn_tile_vecs() allows. */
 R1I_INLINE void attn_tile_switch(const attn_tile_args *t, attn_tile_place at, int rows, int vecs, const attn_tile_kind kind)
@@ -144,20 +174,7 @@ R1I_INLINE void attn_tile_switch(const attn_tile_args *t, attn_tile_place at, in
         ATTN_TILE(7, 1) ATTN_TILE(8, 1) ATTN_TILE(4, 2) ATTN_TILE(5, 2) ATTN_TILE(6, 2) ATTN_TILE(7, 2) ATTN_TILE(8, 2)
         ATTN_TILE(2, 4) ATTN_TILE(3, 4) ATTN_TILE(4, 4) ATTN_TILE(5, 4) ATTN_TILE(6, 4)
 #endif
-    default: return;
-    }
-}
-static void attn_tile_f32(const attn_tile_args *t, attn_tile_place at, int rows, int vecs) { attn_tile_switch(t, at, rows, vecs, ATTN_F32); }
-static void attn_tile_bf16(const attn_tile_args *t, attn_tile_place at, int rows, int vecs) { attn_tile_switch(t, at, rows, vecs, ATTN_BF16); }
-static void attn_tile_q8_keys(const attn_tile_args *t, attn_tile_place at, int rows, int vecs) { attn_tile_switch(t, at, rows, vecs, ATTN_Q8_KEYS); }
-static void attn_tile_q8_values(const attn_tile_args *t, attn_tile_place at, int rows, int vecs) { attn_tile_switch(t, at, rows, vecs, ATTN_Q8_VALUES); }
-static void attn_tile_any(const attn_tile_args *t, attn_tile_place at, int rows, int vecs, attn_tile_kind kind)
-{
-    switch (kind) {
-    case ATTN_F32: attn_tile_f32(t, at, rows, vecs); return;
-    case ATTN_BF16: attn_tile_bf16(t, at, rows, vecs); return;
-    case ATTN_Q8_KEYS: attn_tile_q8_keys(t, at, rows, vecs); return;
-    case ATTN_Q8_VALUES: attn_tile_q8_values(t, at, rows, vecs); return;
+    default: break;
     }
 }
 
@@ -174,24 +191,38 @@ static inline int attn_tile_vecs(int rows, int64_t left)
     return left >= 4 && most == 4 ? 4 : left >= 2 && most >= 2 ? 2 : 1;
 }
 
-/* All of rows x vecs: vectors outside, so that one slice of w is read from near caches by all rows. */
-static inline void attn_tile_all(const attn_tile_args *t, int64_t rows, int64_t vecs, attn_tile_kind kind)
+/* All of rows x vecs: vectors outside, so that one slice of w is read from near caches by all rows. One function a kind, in which a
+ * tile's places are registers: handed on in a struct, they were read back from memory behind the last tile's sums. */
+R1I_INLINE void attn_tiles(const attn_tile_args *t, int64_t rows, int64_t vecs, const attn_tile_kind kind)
 {
     const int64_t tiles = rows <= ATTN_ROWS ? 1 : (rows + 5) / 6; /* as even as possible, so that 14 becomes 5 + 5 + 4; the first is the largest */
     const int64_t largest = tiles == 1 ? rows : (rows + tiles - 1) / tiles;
     for (int64_t v = 0; v < vecs;) {
         const int nv = attn_tile_vecs((int)largest, vecs - v);
-        attn_tile_place at = {.w = t->w + v * t->wps * attn_tile_elem(kind), .ahead = t->ahead + v * t->wps * t->ahead_elem};
+        attn_tile_place at = {.w = t->w + v * t->wps * attn_tile_elem(kind), .ahead = t->ahead + v * 16 * t->k * t->ahead_elem};
         if (t->scale) at.scale = t->scale + (kind == ATTN_Q8_KEYS ? v * t->scale_step : v / 2);
         for (int64_t r = 0, left = tiles; r < rows; left--) {
             const int nr = (int)(left == 1 ? rows - r : (rows - r + left - 1) / left);
             at.x = t->x + r * t->xs;
             at.alpha = t->alpha ? t->alpha + r : NULL;
             at.acc = t->acc + r * t->as + 16 * v;
-            attn_tile_any(t, at, nr, nv, kind);
+            attn_tile_switch(t, at, nr, nv, kind);
             r += nr;
         }
         v += nv;
+    }
+}
+static void attn_tiles_f32(const attn_tile_args *t, int64_t rows, int64_t vecs) { attn_tiles(t, rows, vecs, ATTN_F32); }
+static void attn_tiles_bf16(const attn_tile_args *t, int64_t rows, int64_t vecs) { attn_tiles(t, rows, vecs, ATTN_BF16); }
+static void attn_tiles_q8_keys(const attn_tile_args *t, int64_t rows, int64_t vecs) { attn_tiles(t, rows, vecs, ATTN_Q8_KEYS); }
+static void attn_tiles_q8_values(const attn_tile_args *t, int64_t rows, int64_t vecs) { attn_tiles(t, rows, vecs, ATTN_Q8_VALUES); }
+static inline void attn_tile_all(const attn_tile_args *t, int64_t rows, int64_t vecs, attn_tile_kind kind)
+{
+    switch (kind) {
+    case ATTN_F32: attn_tiles_f32(t, rows, vecs); return;
+    case ATTN_BF16: attn_tiles_bf16(t, rows, vecs); return;
+    case ATTN_Q8_KEYS: attn_tiles_q8_keys(t, rows, vecs); return;
+    case ATTN_Q8_VALUES: attn_tiles_q8_values(t, rows, vecs); return;
     }
 }
 
