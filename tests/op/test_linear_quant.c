@@ -323,18 +323,37 @@ static void test_another_order_is_caught(void **state)
 
 /* ---- activations ---- */
 
-static void expect_same_rounding(const r1i_cpu_kernels *rows, int n_rows, const float *x, int64_t n)
+enum { MOST_COLS = 1280, ROWS_APART = 3 };
+
+/* A row's activations with all that an instruction set writes, row 1 of ROWS_APART. */
+typedef struct rounded {
+    int8_t q[2 * MOST_COLS], fine_q[ROWS_APART * MOST_COLS];
+    float d[2 * MOST_COLS / 32], fine_d[ROWS_APART * MOST_COLS / 32];
+    int32_t sum[2 * MOST_COLS / 16], fine_sum[ROWS_APART * MOST_COLS / 16];
+    uint8_t fine[ROWS_APART * MOST_COLS / 256];
+} rounded;
+
+static void round_row(const r1i_cpu_kernels *k, float *x, int64_t n, rounded *to)
 {
-    int8_t q[2][512];
-    float d[2][16];
-    int32_t sum[2][32];
-    rows[0].quantise_row(x, n, q[0], d[0], sum[0]);
+    memset(to, 0x55, sizeof *to);
+    k->quantise_row(x, n, to->q + n, to->d + n / 32, to->sum + n / 16);
+    const r1i_act act = {.x = {x - n, 2, n, n}, .kinds = R1I_ACT_Q8, .q = to->q, .d = to->d, .sum16 = to->sum, .fine = to->fine, .fine_stride = ROWS_APART,
+                         .fine_q = to->fine_q, .fine_d = to->fine_d, .fine_sum16 = to->fine_sum};
+    k->fine_row(&act, 1);
+}
+
+/* Returns how many groups have a fine term. */
+static int expect_same_rounding(const r1i_cpu_kernels *rows, int n_rows, float *x, int64_t n)
+{
+    static rounded want, got;
+    int fine = 0;
+    round_row(&rows[0], x, n, &want);
     for (int k = 1; k < n_rows; k++) {
-        rows[k].quantise_row(x, n, q[1], d[1], sum[1]);
-        assert_memory_equal(q[0], q[1], (size_t)n);
-        assert_memory_equal(d[0], d[1], (size_t)n / 8);
-        assert_memory_equal(sum[0], sum[1], (size_t)n / 4);
+        round_row(&rows[k], x, n, &got);
+        assert_memory_equal(&want, &got, sizeof got);
     }
+    for (int64_t s = 0; s < r1i_act_spans(n); s++) fine += __builtin_popcount(want.fine[s * ROWS_APART + 1]);
+    return fine;
 }
 
 static void test_activations(void **state)
@@ -343,14 +362,19 @@ static void test_activations(void **state)
     r1i_cpu_kernels rows[3];
     const int n = rows_of_table(rows);
     r1i_rng rng = {SEED + 4, 0};
-    float x[512];
-    for (int round = 0; round < 300; round++) {
+    float room[2 * MOST_COLS], *const x = room + MOST_COLS; /* a row 0 lies before it */
+    int fine = 0;
+    for (int round = 0; round < 600; round++) {
+        const int64_t cols = 32 + 32 * (int64_t)r1i_rng_below(&rng, MOST_COLS / 32);
         const double size = ldexp(1.0, (int)r1i_rng_below(&rng, 250) - 130);
-        for (int i = 0; i < 512; i++) x[i] = (float)(r1i_rng_normal(&rng) * size);
-        if (round % 3 == 0)
-            for (int i = 0; i < 512; i++) x[i] = r1i_f32_from_bits((uint32_t)r1i_rng_u64(&rng)); /* NaN, infinities, all sizes */
-        expect_same_rounding(rows, n, x, 512);
+        for (int i = 0; i < cols; i++) x[i] = (float)(r1i_rng_normal(&rng) * size * (round % 2 == 0 && i / 32 % 11 == round / 2 % 11 ? 8.0 : 1.0));
+        if (round % 6 == 0)
+            for (int i = 0; i < cols; i++) x[i] = r1i_f32_from_bits((uint32_t)r1i_rng_u64(&rng)); /* NaN, infinities, all sizes */
+        if (round % 6 == 1) x[r1i_rng_below(&rng, (uint64_t)cols)] = round % 12 == 1 ? NAN : INFINITY; /* one group alone goes another way */
+        if (round % 6 == 3) memset(x + cols - 32, 0, 32 * sizeof *x);
+        fine += expect_same_rounding(rows, n, x, cols);
     }
+    assert_true(fine > 300);
     int8_t q[32];
     float d;
     int32_t sum[2];
@@ -364,7 +388,7 @@ static void test_activations(void **state)
         total[i / 16] += q[i];
     }
     assert_true(sum[0] == total[0] && sum[1] == total[1]);
-    memset(x, 0, sizeof x);
+    memset(x, 0, 32 * sizeof *x);
     r1i_ref_quantise_row(x, 32, q, &d, sum);
     assert_true(d == 0.0f && q[3] == 0 && sum[0] == 0);
     x[9] = 0x1p-130f; /* 127 / amax overflows: a zero block */

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "backend/cpu/claim.h"
 #include "backend/cpu/shares.h"
 #include "tensor/codec.h"
 
@@ -52,7 +53,7 @@ static block block_at(const attn *a, int64_t i)
 {
     const r1i_run *run = a->runs;
     for (; i >= blocks_of(a, run); run++) i -= blocks_of(a, run);
-    i = blocks_of(a, run) - 1 - i;
+    if (run->n > 1) i = blocks_of(a, run) - 1 - i;
     block b = {.run = run};
     b.head = i % a->head_blocks * a->head_block;
     i /= a->head_blocks;
@@ -109,15 +110,31 @@ static void whole_item(void *ctx, int64_t i, int thread)
 {
     const attn *const a = ctx;
     const block b = block_at(a, i);
-    float *const q = a->queries + (int64_t)thread * R1I_ATTN_BLOCK * a->s->key_dim;
+    float *const packed = a->queries + (int64_t)thread * R1I_ATTN_BLOCK * a->s->key_dim;
     const result *const own = a->own + 2 * thread;
-    pack_queries(a, &b, q);
-    run_span(a, &b, q, 0, &own[0], NULL, thread);
+    const float *q = packed;
+    result all = own[0];
+    if (b.rows == 1) { /* already packed, and so are the results: a decoded row's way through memory is as long as its arithmetic */
+        q = a->q.p + (b.run->first + b.row) * a->q.stride + first_head(a, &b) * a->s->key_dim;
+        all.acc = a->o.p + (b.run->first + b.row) * a->o.stride + first_head(a, &b) * a->s->value_dim;
+        r1i_claim(all.acc, sizeof(float) * (size_t)(b.heads * a->s->value_dim));
+    } else {
+        pack_queries(a, &b, packed);
+    }
+    run_span(a, &b, q, 0, &all, NULL, thread);
     for (int64_t s = 1; s < spans_of(&b); s++) {
         run_span(a, &b, q, s, &own[1], NULL, thread);
-        merge_span(a, &b, &own[0], &own[1], s, 0, b.rows * b.heads);
+        merge_span(a, &b, &all, &own[1], s, 0, b.rows * b.heads);
     }
-    store_block(a, &b, &own[0]);
+    store_block(a, &b, &all);
+}
+
+/* Decoded rows: the first threads take the first heads, whose queries they most likely have near, and leave the results to themselves. */
+static void whole_share(void *ctx, int64_t i, int thread)
+{
+    attn *const a = ctx;
+    (void)i;
+    for (int64_t item; (item = r1i_shares_take(a->share, a->shares, thread % a->shares)) >= 0;) whole_item(a, item, thread);
 }
 
 /* One span of a block; merged at once, while it is near, where all before it are: so it is for most, as a thread's share is contiguous. */
@@ -214,15 +231,23 @@ static r1_status run_blocks(r1i_exec *ex, attn *a, int threads)
     a->own = r1i_arena_take(ex->scratch, sizeof(result) * 2 * (size_t)threads, ex->err);
     a->queries = a->own ? take_floats(ex, threads * R1I_ATTN_BLOCK * a->s->key_dim) : NULL;
     if (!a->queries || !take_results(ex, a, a->own, 2 * threads, R1I_ATTN_BLOCK)) return R1_ERR_NOMEM;
-    r1i_pool_run(ex->pool, a->blocks, whole_item, a);
+    if (a->q.rows > a->n_runs) {
+        r1i_pool_run(ex->pool, a->blocks, whole_item, a);
+        return R1_OK;
+    }
+    a->shares = r1i_shares_of(threads, a->blocks);
+    r1i_shares_cut(a->share, a->shares, a->blocks);
+    r1i_pool_run(ex->pool, a->shares, whole_share, a);
     return R1_OK;
 }
 
 /* Large blocks share loaded keys among most queries; smaller ones when there would be less than one for each thread, down
- * to where walking (MLA: transposing) the keys again costs more than the thread gains. */
-enum { SMALLEST_BLOCK = 16 };
-static void cut_blocks(attn *a, int threads)
+ * to where walking (MLA: transposing) the keys again costs more than the thread gains. MLA's sixteen heads are one block, and where spans cannot be
+ * shared out either, two halves. */
+enum { SMALLEST_BLOCK = 16, SMALLEST_MLA = 8 };
+static void cut_blocks(attn *a, int threads, int64_t max_spans)
 {
+    const int64_t smallest = a->s->mla && max_spans < threads ? SMALLEST_MLA : SMALLEST_BLOCK;
     a->group = a->s->heads / a->s->kv_heads;
     for (int64_t size = R1I_ATTN_BLOCK;; size /= 2) {
         a->head_block = min64(a->group, size);
@@ -230,7 +255,7 @@ static void cut_blocks(attn *a, int threads)
         a->row_block = size / a->head_block;
         a->blocks = 0;
         for (int64_t i = 0; i < a->n_runs; i++) a->blocks += blocks_of(a, &a->runs[i]);
-        if (a->blocks >= threads || size <= SMALLEST_BLOCK) return;
+        if (a->blocks >= threads || size <= smallest) return;
     }
 }
 
@@ -257,11 +282,11 @@ static r1_status run_all(r1i_exec *ex, attn *a)
 {
     const int threads = r1i_pool_threads(ex->pool);
     int64_t max_spans = 0;
-    cut_blocks(a, threads);
     for (int64_t i = 0; i < a->n_runs; i++) {
         const int64_t last = a->runs[i].pos0 + a->runs[i].n - 1;
         if (a->runs[i].n > 0 && last / R1I_SPAN + 1 > max_spans) max_spans = last / R1I_SPAN + 1;
     }
+    cut_blocks(a, threads, max_spans);
     if (a->blocks == 0) return R1_OK;
     a->scores = take_floats(ex, threads * R1I_ATTN_BLOCK * R1I_PAGE);
     a->keys = a->scores ? take_floats(ex, threads * R1I_PAGE * a->s->key_dim) : NULL;

@@ -68,7 +68,7 @@ static void prepare_row(const row_args *a, int64_t r)
     const int64_t cols = t->x.cols;
     if (t->kinds & R1I_ACT_Q8) {
         a->k->quantise_row(row_of(t->x, r), cols, t->q + r * cols, t->d + r * (cols / 32), t->sum16 + r * (cols / 16));
-        r1i_cpu_fine_row(t, r);
+        a->k->fine_row(t, r);
     }
     if (t->kinds & R1I_ACT_BF16) {
         uint16_t *const y = t->bf16 + r * t->bf16_stride;

@@ -15,6 +15,7 @@ typedef struct r1i_cpu_kernels {
     r1i_linear_kernel linear_q8[R1_DTYPE_COUNT];   /* block types, Q8 activations */
     r1i_linear_kernel linear_bf16;                 /* BF16 panels, bf16 activations (compute bf16) */
     void (*quantise_row)(const float *x, int64_t n, int8_t *q, float *d, int32_t *sum16);
+    void (*fine_row)(const r1i_act *act, int64_t r); /* row r's fine terms, after quantise_row */
     void (*rmsnorm_row)(float *y, const float *x, const float *g, int64_t n, float eps);
     void (*silu_mul_row)(float *y, const float *g, const float *u, int64_t n);
     /* One row each; elementwise, so the rows share a source (lanes/plain_rows.h) and differ in how it is compiled. */
@@ -33,7 +34,7 @@ typedef struct r1i_cpu_kernels {
 } r1i_cpu_kernels;
 
 enum { R1I_CPU_AVX2 = 1, R1I_CPU_AVX512 = 2, R1I_CPU_AVX512_BF16 = 4, R1I_CPU_NEON = 8, R1I_CPU_DOTPROD = 16 };
-/* Row r's fine terms, after quantise_row; the same code for every instruction set, since few groups have one. */
+/* The fine terms in plain C: the specification, and fast enough for most rows of the table, since few groups have one. */
 void r1i_cpu_fine_row(const r1i_act *act, int64_t r);
 
 /* What this processor and system offer (own CPUID and XGETBV code): AVX2 means AVX2 + FMA + F16C; AVX512 means F, BW, VL, DQ, VNNI, VBMI;

@@ -311,38 +311,13 @@ static bool some_panels(const r1i_linear_job *job, int64_t p0, int64_t p1, int64
     return true;
 }
 
-/* ---- activations to 8 bits ---- */
-
-static void quantise_row(const float *x, int64_t n, int8_t *q, float *d, int32_t *sum16)
-{
-    const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
-    for (int64_t k = 0; k < n; k += 32) {
-        const __m512 a = _mm512_loadu_ps(x + k), b = _mm512_loadu_ps(x + k + 16);
-        /* Magnitudes as integers: NaN counts above infinity. */
-        const __m512i m = _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(a), magnitude),
-                                           _mm512_and_si512(_mm512_castps_si512(b), magnitude));
-        const uint32_t bits = _mm512_reduce_max_epu32(m);
-        const float amax = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128((int)bits)));
-        if (bits >= 0x7f800000u || amax < R1I_Q8_AMAX_MIN) {
-            d[k / 32] = bits >= 0x7f800000u ? __builtin_nanf("") : 0.0f;
-            memset(q + k, 0, 32);
-            sum16[k / 16] = sum16[k / 16 + 1] = 0;
-            continue;
-        }
-        d[k / 32] = amax / 127.0f;
-        const __m512 id = _mm512_set1_ps(127.0f / amax);
-        const __m512i qa = _mm512_cvtps_epi32(_mm512_mul_ps(a, id)), qb = _mm512_cvtps_epi32(_mm512_mul_ps(b, id));
-        _mm_storeu_si128((__m128i *)(q + k), _mm512_cvtepi32_epi8(qa));
-        _mm_storeu_si128((__m128i *)(q + k + 16), _mm512_cvtepi32_epi8(qb));
-        sum16[k / 16] = _mm512_reduce_add_epi32(qa);
-        sum16[k / 16 + 1] = _mm512_reduce_add_epi32(qb);
-    }
-}
+#include "backend/cpu/avx512/quantise512.h"
 
 bool r1i_cpu_avx512_quant_kernels(r1i_cpu_kernels *k)
 {
     quant_kernels(k);
     k->quantise_row = quantise_row;
+    k->fine_row = fine_row;
     return true;
 }
 #else

@@ -23,10 +23,19 @@ typedef struct page_view {
 
 static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-/* MLA: the block's queries, [nq, key_dim], as [key_dim][nq up to 16]; lanes of absent queries become zero. */
+/* MLA's queries side by side: by sixteen, or where half as many are one sequence's share of a thread, by eight. */
+static int64_t query_lanes(int64_t nq)
+{
+#ifdef R1I_HAS_EIGHTS
+    if (nq <= 8) return 8;
+#endif
+    return round_up(nq, 16);
+}
+
+/* MLA: the block's queries, [nq, key_dim], as [key_dim][query_lanes(nq)]; lanes of absent queries become zero. */
 static void turn_queries(const r1i_attn_span *a, int64_t nq)
 {
-    const int64_t dim = a->shape->key_dim, lanes = round_up(nq, 16), whole = nq / 8 * 8, wide = dim / 8 * 8;
+    const int64_t dim = a->shape->key_dim, lanes = query_lanes(nq), whole = nq / 8 * 8, wide = dim / 8 * 8;
     for (int64_t q = 0; q < whole; q += 8)
         for (int64_t d = 0; d < wide; d += 8) turn8(a->turned + d * lanes + q, lanes, a->q + q * dim + d, dim);
     for (int64_t d = 0; d < dim; d++)
@@ -200,10 +209,15 @@ static void score_gqa(const r1i_attn_span *a, const page_view *v, int64_t q0, in
 /* All queries, the positions' rows as the tile's rows; then the scores are turned back. */
 static void score_mla(const r1i_attn_span *a, const page_view *v, int64_t nq, int64_t n)
 {
-    const int64_t dim = a->shape->key_dim, lanes = round_up(nq, 16);
+    const int64_t dim = a->shape->key_dim, lanes = query_lanes(nq);
     const attn_tile_args args = {.x = (const float *)(const void *)v->keys, .xs = dim, .w = (const uint8_t *)a->turned, .ldw = lanes, .wps = 16,
                                  .k = dim, .acc = a->turned_scores, .as = lanes, .fresh = true, .ahead = (const uint8_t *)a->turned, .ahead_elem = 0};
+#ifdef R1I_HAS_EIGHTS
+    if (lanes == 8) eights(args.x, dim, n, a->turned, dim, a->turned_scores);
+    else attn_tile_all(&args, n, lanes / 16, ATTN_F32);
+#else
     attn_tile_all(&args, n, lanes / 16, ATTN_F32);
+#endif
     for (int64_t j = 0; j < n; j += 8)
         for (int64_t q = 0; q < nq; q += 8) turn8(a->scores + q * R1I_PAGE + j, R1I_PAGE, a->turned_scores + j * lanes + q, lanes);
 }

@@ -9,6 +9,7 @@
 static void rmsnorm_row(float *y, const float *x, const float *g, int64_t n, float eps)
 {
     v16 sum = v16_zero();
+    claim_row(y, n);
     for (int64_t i = 0; i < n; i += 16) {
         const v16 v = some(x + i, n - i);
         sum = v16_fma(v, v, sum);
@@ -21,6 +22,7 @@ static void rmsnorm_row(float *y, const float *x, const float *g, int64_t n, flo
 static void silu_mul_row(float *y, const float *g, const float *u, int64_t n)
 {
     const v16 one = v16_set1(1.0f);
+    claim_row(y, n);
     for (int64_t i = 0; i < n; i += 16) {
         const v16 z = some(g + i, n - i);
         const v16 silu = v16_div(z, v16_add(one, v16_exp(v16_neg(z))));
@@ -50,7 +52,23 @@ static void rope_table_row(float *cos, float *sin, int64_t pos, const double *in
 static void moe_combine_row(float *y, const float *out, int64_t out_stride, const int32_t *slot, const float *weight, int64_t topk,
                             const float *shared, int64_t n)
 {
-    plain_moe_combine_row(y, out, out_stride, slot, weight, topk, shared, n);
+    enum { VECS = 4 };
+    claim_row(y, n);
+    for (; n >= 16 * VECS; n -= 16 * VECS, y += 16 * VECS, out += 16 * VECS) {
+        v16 acc[VECS];
+        for (int v = 0; v < VECS; v++) acc[v] = v16_zero();
+        for (int64_t j = 0; j < topk; j++) {
+            const float *const o = out + (int64_t)slot[j] * out_stride;
+            const v16 w = v16_set1(weight[j]);
+            for (int v = 0; v < VECS; v++) acc[v] = v16_fma(w, v16_load(o + 16 * v), acc[v]);
+        }
+        for (int v = 0; v < VECS; v++) {
+            if (shared) acc[v] = v16_add(acc[v], v16_load(shared + 16 * v));
+            v16_store(y + 16 * v, v16_add(v16_load(y + 16 * v), acc[v]));
+        }
+        if (shared) shared += 16 * VECS;
+    }
+    if (n > 0) plain_moe_combine_row(y, out, out_stride, slot, weight, topk, shared, n);
 }
 static void bf16_row(uint16_t *y, const float *x, int64_t n) { plain_bf16_row(y, x, n); }
 

@@ -2,6 +2,8 @@
 #ifndef R1I_X86_EIGHTS_H
 #define R1I_X86_EIGHTS_H
 
+#include "backend/cpu/lanes/unroll.h"
+
 /* dst[c * ds + r] = src[r * ss + c], 8 x 8. */
 static inline void turn8(float *dst, int64_t ds, const float *src, int64_t ss)
 {
@@ -21,6 +23,29 @@ static inline void turn8(float *dst, int64_t ds, const float *src, int64_t ss)
         _mm256_storeu_ps(dst + i * ds, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
         _mm256_storeu_ps(dst + (i + 4) * ds, _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
     }
+}
+
+/* out[8 r + q] = the chain over k of x[r * xs + k] * w[8 k + q], r < rows, at most 8: a tile for eight columns, which half a 512-bit register holds. */
+#define R1I_HAS_EIGHTS 1
+R1I_INLINE void eights_tile(const int rows, const float *x, int64_t xs, const float *w, int64_t n, float *out)
+{
+    __m256 c[8];
+    R1I_UNROLL for (int r = 0; r < rows; r++) c[r] = _mm256_setzero_ps();
+    for (int64_t k = 0; k < n; k++) {
+        const __m256 b = _mm256_loadu_ps(w + 8 * k);
+        R1I_UNROLL for (int r = 0; r < rows; r++) c[r] = _mm256_fmadd_ps(_mm256_broadcast_ss(x + r * xs + k), b, c[r]);
+    }
+    R1I_UNROLL for (int r = 0; r < rows; r++) _mm256_storeu_ps(out + 8 * r, c[r]);
+}
+static inline void eights(const float *x, int64_t xs, int64_t rows, const float *w, int64_t n, float *out)
+{
+    int64_t r = 0;
+    for (; r + 8 <= rows; r += 8) eights_tile(8, x + r * xs, xs, w, n, out + 8 * r);
+    if (r + 4 <= rows) {
+        eights_tile(4, x + r * xs, xs, w, n, out + 8 * r);
+        r += 4;
+    }
+    for (; r < rows; r++) eights_tile(1, x + r * xs, xs, w, n, out + 8 * r);
 }
 
 /* max(m, all lanes); no lane is NaN. */

@@ -113,4 +113,5 @@ void r1i_cpu_ref_quant_kernels(r1i_cpu_kernels *k)
         k->linear_f32[t] = r1i_ref_linear_exact;
     }
     k->quantise_row = r1i_ref_quantise_row;
+    k->fine_row = r1i_cpu_fine_row;
 }
