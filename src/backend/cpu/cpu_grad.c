@@ -138,7 +138,7 @@ static r1_status round_acts(r1i_exec *ex, const r1i_act *act, int64_t n)
 
 /* One input, shared by the products that have it: packed by tiles for each pass. */
 typedef struct packed_input {
-    float *x;
+    float *x;               /* NULL: not packed */
     int32_t *start;         /* pairs: [steps + 1]; NULL: a step is a row */
     int64_t steps;
 } packed_input;
@@ -192,14 +192,17 @@ static void pack_halves(float *tile, const uint16_t *x, int64_t stride, int64_t 
     }
 }
 
+/* Whether product k's input is packed and no earlier product's. */
+static bool packs(const weights *w, int64_t k) { return w->first[k] == k && w->in[k].x; }
+
 /* Some steps of some columns of one input. */
 static void pack_item(void *ctx, int64_t i, int thread)
 {
     (void)thread;
     const weights *const w = ctx;
     int64_t k = 0;
-    for (; w->first[k] != k || i >= pack_items(&w->p[k].x.x); k++)
-        if (w->first[k] == k) i -= pack_items(&w->p[k].x.x);
+    for (; !packs(w, k) || i >= pack_items(&w->p[k].x.x); k++)
+        if (packs(w, k)) i -= pack_items(&w->p[k].x.x);
     const r1i_act *const act = &w->p[k].x;
     const r1i_mat x = act->x;
     const packed_input *const in = &w->in[k];
@@ -239,7 +242,8 @@ static bool weight_at(const weights *w, int64_t i, r1i_grad_weight *a)
         .dy_stride = p->bf16 ? p->dy.bf16_stride : dy.stride,
         .dy_cols = dy.cols - p0 * 16,
         .start = in->start ? in->start + w->step0 : NULL,
-        .x = in->x + t0 * R1I_GRAD_TILE,
+        .x = in->x ? in->x + t0 * R1I_GRAD_TILE : row_of(x, w->step0) + c0,
+        .x_stride = in->x ? 0 : x.stride,
     };
     return a->steps > 0;
 }
@@ -254,6 +258,7 @@ static void weight_item(void *ctx, int64_t i, int thread)
         const int64_t first = next.start ? next.start[0] : 0, end = next.start ? next.start[next.steps] : next.steps;
         const int64_t elem = next.dy16 ? sizeof *next.dy16 : sizeof *next.dy;
         const uint8_t *const dy = next.dy16 ? (const uint8_t *)next.dy16 : (const uint8_t *)next.dy;
+        a.next_x = next.x_stride == a.x_stride ? next.x : NULL;
         a.next = (r1i_grad_next){dy + first * next.dy_stride * elem, end - first, min64(16 * next.np, next.dy_cols) * elem, next.dy_stride * elem};
     }
     (a.start ? w->k->pairs->weight : w->k->grad->weight)(&a);
@@ -297,6 +302,8 @@ static r1_status some_weights(r1i_exec *ex, const r1i_grad_product *p, int64_t n
         first[i] = first_with(p, i);
         if (first[i] < i) {
             in[i] = in[first[i]];
+        } else if (!p[i].bf16 && w.k->grad->in_place && p[i].x.x.stride <= R1I_GRAD_NEAR) {
+            in[i] = (packed_input){.steps = p[i].x.x.rows};
         } else {
             const bool pairs = p[i].bf16 && w.k->pairs;
             in[i] = (packed_input){.x = work, .start = pairs ? (int32_t *)(void *)(work + tiles_of(&p[i].x.x) * R1I_GRAD_TILE) : NULL};

@@ -11,6 +11,7 @@ enum {
     R1I_GRAD_TILE = R1I_GRAD_STEPS * R1I_GRAD_COLS + 16, /* floats from a tile to the next: a step of all tiles must not share few cache sets */
     R1I_GRAD_LINES = 8,   /* steps of a tile that fill whole cache lines */
     R1I_GRAD_PANELS = 4,
+    R1I_GRAD_NEAR = 768,  /* floats between rows of x that need not be packed: a pass of them stays in a second-level cache */
     R1I_GRAD_AHEAD = 8,    /* steps of dy and x that are asked for before they are packed: pieces of rows, which no prefetcher foresees */
     R1I_GRAD_QUERIES = 64, /* queries of one block of attention's backward */
     R1I_GRAD_APART = 16    /* floats between rows of its scores: a column of them must not share few sets of the first-level cache */
@@ -30,8 +31,10 @@ typedef struct r1i_grad_weight {
     const uint16_t *dy16; /* the same as bf16 in place of dy, or NULL; x holds bf16 values too */
     int64_t dy_stride, dy_cols;
     const int32_t *start; /* [steps + 1] first row of each pair; a pair is one row or two. NULL: rows */
-    const float *x;       /* tiles of [R1I_GRAD_STEPS][R1I_GRAD_COLS], R1I_GRAD_TILE apart, from column c0 */
+    const float *x;       /* tiles of [R1I_GRAD_STEPS][R1I_GRAD_COLS], R1I_GRAD_TILE apart, from column c0; */
+    int64_t x_stride;     /* or, if not 0, rows where they lie, so far apart */
     r1i_grad_next next;   /* dy of the item that comes next, asked for during the products; no rows: none */
+    const float *next_x;  /* and its x, as far apart; nullable */
 } r1i_grad_weight;
 
 /* One head of one run. Matrices are views of that head, [n, dim]. */
@@ -56,6 +59,7 @@ typedef struct r1i_pair_kernels {
 
 typedef struct r1i_grad_kernels {
     void (*weight)(const r1i_grad_weight *a);
+    bool in_place;        /* weight reads rows of up to R1I_GRAD_NEAR floats as fast where they lie */
     float (*rms)(const float *x, int64_t n, float eps); /* 1 / sqrt(mean of squares + eps), as the forward's */
     void (*rmsnorm_row)(float *dx, const float *dy, const float *x, const float *g, int64_t n, float s, bool assign);
     /* dg[c] = fmaf(dy[r, c], x[r, c] * rms[r], dg[c]), rows ascending */

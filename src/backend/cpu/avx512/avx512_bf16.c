@@ -35,23 +35,32 @@ R1I_INLINE void finish(const r1i_linear_job *job, int64_t row, int64_t panel, v1
 R1I_INLINE void tile(const r1i_linear_job *job, int64_t r0, int64_t p0, const int rows, const int panels)
 {
     const r1i_weight *const w = job->w;
-    const int64_t pairs = (w->cols + 1) / 2, stride = (int64_t)r1i_panel_stride(R1_DTYPE_BF16, w->cols), xs = job->x->bf16_stride;
-    const uint16_t *const x = job->x->bf16 + r0 * xs;
-    const uint8_t *const data = w->data + p0 * stride;
+    const int64_t pairs = (w->cols + 1) / 2, stride = (int64_t)r1i_panel_stride(R1_DTYPE_BF16, w->cols), xs = job->x->bf16_stride, ys = job->y.stride;
+    const uint16_t *x = job->x->bf16 + r0 * xs;
+    const uint8_t *data = w->data + p0 * stride;
     __m512 c[6][8];
     R1I_UNROLL for (int r = 0; r < rows; r++)
         R1I_UNROLL for (int p = 0; p < panels; p++) c[r][p] = _mm512_setzero_ps();
-    R1I_UNROLL for (int r = 0; r < rows; r++) /* outputs often come from memory: ask for them now */
-        R1I_UNROLL for (int p = 0; p < panels; p++)
-            _mm_prefetch((const char *)(job->y.p + (r0 + r) * job->y.stride + (p0 + p) * 16), _MM_HINT_T0);
-    for (int64_t k = 0; k < pairs; k++) {
-        __m512i b[8];
-        R1I_UNROLL for (int p = 0; p < panels; p++) b[p] = _mm512_loadu_si512(data + p * stride + k * 64);
-        R1I_UNROLL for (int r = 0; r < rows; r++) {
-            int pair;
-            memcpy(&pair, x + r * xs + 2 * k, sizeof pair);
-            const __m512i a = _mm512_set1_epi32(pair);
-            R1I_UNROLL for (int p = 0; p < panels; p++) c[r][p] = _mm512_dpbf16_ps(c[r][p], as_bf16(b[p]), as_bf16(a));
+    const float *y = job->y.p + r0 * ys + p0 * 16; /* asked for as tile.h does it, and the next rows of x */
+    for (int64_t r = (pairs + 15) / 16; r < rows; r++)
+        R1I_UNROLL for (int p = 0; p < panels; p++) __builtin_prefetch(y + r * ys + 16 * p, 1);
+    for (int64_t left = pairs, row = 0; left > 0; left -= 16, row++) {
+        const uint16_t *const next = x + rows * xs, *const end = x + 2 * (left < 16 ? left : 16);
+        if (rows > 1)
+            R1I_UNROLL for (int r = 0; r < rows; r++) __builtin_prefetch(next + r * xs);
+        if (row < rows) {
+            R1I_UNROLL for (int p = 0; p < panels; p++) __builtin_prefetch(y + 16 * p, 1);
+            y += ys;
+        }
+        for (; x != end; x += 2, data += 64) {
+            __m512i b[8];
+            R1I_UNROLL for (int p = 0; p < panels; p++) b[p] = _mm512_loadu_si512(data + p * stride);
+            R1I_UNROLL for (int r = 0; r < rows; r++) {
+                int pair;
+                memcpy(&pair, x + r * xs, sizeof pair);
+                const __m512i a = _mm512_set1_epi32(pair);
+                R1I_UNROLL for (int p = 0; p < panels; p++) c[r][p] = _mm512_dpbf16_ps(c[r][p], as_bf16(b[p]), as_bf16(a));
+            }
         }
     }
     R1I_UNROLL for (int r = 0; r < rows; r++)

@@ -16,8 +16,12 @@ typedef struct outer_args {
     const float *x, *w;   /* step k: x[k * xs + column], vector v of w at k * ws + 16 v */
     float *g;             /* column r, vector v at r * gs + v * gv */
     int64_t steps, xs, ws, gs, gv;
+    const float *ahead;   /* nullable: step k asks for ahead[k * xs], */
+    r1i_grad_next next;   /* and for some of these rows */
 } outer_args;
 
+/* What is asked for is spread over the steps: the next columns' sums, which come from memory, a column each sixteen
+ * steps; all at once would hold up the lines of w. */
 R1I_INLINE void outer_body(const outer_args *t, const int rows, const int vecs)
 {
     v16 c[6][4];
@@ -26,14 +30,27 @@ R1I_INLINE void outer_body(const outer_args *t, const int rows, const int vecs)
     float *const g = t->g;
     R1I_UNROLL for (int r = 0; r < rows; r++)
         R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = v16_load(g + r * gs + v * gv);
-    R1I_UNROLL for (int r = 0; r < rows; r++) /* the next columns' sums come from memory: ask for them now */
-        R1I_UNROLL for (int v = 0; v < vecs; v++) __builtin_prefetch(g + (rows + r) * gs + v * gv, 1);
-    for (int64_t k = 0; k < n; k++, x += xs, w += ws) {
-        v16 b[4];
-        R1I_UNROLL for (int v = 0; v < vecs; v++) b[v] = v16_load(w + 16 * v);
-        R1I_UNROLL for (int r = 0; r < rows; r++) {
-            const v16 a = v16_set1(x[r]);
-            R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = v16_fma(a, b[v], c[r][v]);
+    const int64_t blocks = (n + 15) / 16, some_rows = t->next.rows > 0 ? (t->next.rows + blocks - 1) / blocks : 0;
+    const float *next = g + rows * gs, *ahead = t->ahead ? t->ahead : x;
+    r1i_grad_next later = t->next;
+    for (int64_t r = blocks; r < rows; r++)
+        R1I_UNROLL for (int v = 0; v < vecs; v++) __builtin_prefetch(next + r * gs + v * gv, 1);
+    for (int64_t left = n, row = 0; left > 0; left -= 16, row++) {
+        const float *const end = x + (left < 16 ? left : 16) * xs;
+        if (row < rows) {
+            R1I_UNROLL for (int v = 0; v < vecs; v++) __builtin_prefetch(next + v * gv, 1);
+            next += gs;
+        }
+        for (int64_t rest = later.rows - some_rows; later.rows > 0 && later.rows > rest; later.rows--, later.p += later.stride)
+            for (int64_t i = 0; i < later.bytes; i += 64) __builtin_prefetch(later.p + i, 0, 2);
+        for (; x != end; x += xs, w += ws, ahead += xs) {
+            v16 b[4];
+            __builtin_prefetch(ahead);
+            R1I_UNROLL for (int v = 0; v < vecs; v++) b[v] = v16_load(w + 16 * v);
+            R1I_UNROLL for (int r = 0; r < rows; r++) {
+                const v16 a = v16_set1(x[r]);
+                R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = v16_fma(a, b[v], c[r][v]);
+            }
         }
     }
     R1I_UNROLL for (int r = 0; r < rows; r++)
@@ -42,6 +59,13 @@ R1I_INLINE void outer_body(const outer_args *t, const int rows, const int vecs)
 
 #define OUTER_CASE(r, v) \
     case (r) * 8 + (v): outer_body(t, r, v); return;
+/* In place a step of x is a line of its own: four vectors of w make up for it, one (AVX2) does not. 13 panels are 4, 3,
+ * 3 and 3. */
+#if defined(__AVX512F__)
+enum { OUTER_IN_PLACE = true, OUTER_THREE = true };
+#else
+enum { OUTER_IN_PLACE = false, OUTER_THREE = false };
+#endif
 
 static void outer(const outer_args *t, int rows, int vecs)
 {
@@ -50,6 +74,7 @@ static void outer(const outer_args *t, int rows, int vecs)
         OUTER_CASE(1, 2) OUTER_CASE(2, 2) OUTER_CASE(3, 2) OUTER_CASE(1, 4)
 #if defined(__AVX512F__)
         OUTER_CASE(4, 2) OUTER_CASE(5, 2) OUTER_CASE(6, 2)
+        OUTER_CASE(1, 3) OUTER_CASE(2, 3) OUTER_CASE(3, 3) OUTER_CASE(4, 3) OUTER_CASE(5, 3) OUTER_CASE(6, 3)
         OUTER_CASE(2, 4) OUTER_CASE(3, 4) OUTER_CASE(4, 4) OUTER_CASE(5, 4) OUTER_CASE(6, 4)
 #endif
     default: return;
@@ -61,10 +86,11 @@ static void outer_all(const outer_args *base, int64_t cols, int64_t vecs)
 {
     const int step = tile_rows(cols);
     for (int64_t v = 0; v < vecs;) {
-        const int nv = tile_vecs(step, vecs - v);
+        const int nv = OUTER_THREE && vecs - v == 3 ? 3 : tile_vecs(step, vecs - v);
         for (int64_t r = 0; r < cols;) {
             const int nr = tile_rows(cols - r);
             outer_args t = *base;
+            if (v > 0) t.next.rows = 0;
             t.x += r;
             t.w += 16 * v;
             t.g += r * base->gs + v * base->gv;
@@ -79,7 +105,8 @@ static void grad_weight(const r1i_grad_weight *a)
 {
     _Alignas(64) float packed[R1I_GRAD_STEPS * R1I_GRAD_PANELS * 16];
     const int64_t row = R1I_GRAD_PANELS * 16;
-    for (int64_t r = 0; r < a->steps && !a->dy16; r++) {
+    const bool in_place = a->x_stride && a->dy_cols >= 16 * a->np;
+    for (int64_t r = 0; r < a->steps && !a->dy16 && !in_place; r++) {
         r1i_grad_ahead(a->dy + (r + 2 * R1I_GRAD_AHEAD) * a->dy_stride, 16 * a->np);
         for (int64_t p = 0; p < a->np; p++) v16_store(packed + r * row + p * 16, some(a->dy + r * a->dy_stride + p * 16, a->dy_cols - p * 16));
     }
@@ -89,11 +116,15 @@ static void grad_weight(const r1i_grad_weight *a)
         for (int64_t p = 0; p < whole; p++) v16_store(packed + r * row + p * 16, v16_bf16(dy + p * 16));
         for (int64_t c = 16 * whole; c < 16 * a->np; c++) packed[r * row + c] = c < a->dy_cols ? r1i_bf16_to_f32(dy[c]) : 0.0f;
     }
-    const int64_t tiles = (a->nc + R1I_GRAD_COLS - 1) / R1I_GRAD_COLS;
+    const int64_t tiles = (a->nc + R1I_GRAD_COLS - 1) / R1I_GRAD_COLS, apart = a->x_stride ? R1I_GRAD_COLS : R1I_GRAD_TILE;
     for (int64_t i = 0; i < tiles; i++) {
-        const outer_args t = {.x = a->x + i * R1I_GRAD_TILE, .w = packed, .g = a->g + i * R1I_GRAD_COLS * 16, .steps = a->steps,
-                              .xs = R1I_GRAD_COLS, .ws = row, .gs = 16, .gv = a->panel_stride};
-        r1i_grad_ask(&a->next, i, tiles);
+        outer_args t = {.x = a->x + i * apart, .w = in_place ? a->dy : packed, .g = a->g + i * R1I_GRAD_COLS * 16, .steps = a->steps,
+                        .xs = a->x_stride ? a->x_stride : R1I_GRAD_COLS, .ws = in_place ? a->dy_stride : row, .gs = 16, .gv = a->panel_stride, .next = a->next};
+        /* x where it lies: the last column of the third tile from here, over into the next item's */
+        const int64_t ask = (i + 3) * R1I_GRAD_COLS + R1I_GRAD_COLS - 1, r = a->next.rows * i / tiles;
+        if (a->x_stride) t.ahead = ask < a->nc ? a->x + ask : a->next_x ? a->next_x + (ask - a->nc) : NULL;
+        t.next.p += r * a->next.stride;
+        t.next.rows = a->next.rows * (i + 1) / tiles - r;
         outer_all(&t, i + 1 < tiles ? R1I_GRAD_COLS : a->nc - i * R1I_GRAD_COLS, a->np);
     }
 }
@@ -260,7 +291,8 @@ static void grad_attention(const r1i_grad_attn *a)
 }
 
 #define R1I_GRAD_KERNELS                                                                                                     \
-    {.weight = grad_weight, .rms = grad_rms, .rmsnorm_row = grad_rmsnorm_row, .gain = grad_gain, .silu_mul_row = grad_silu_mul_row, \
+    {.weight = grad_weight, .in_place = OUTER_IN_PLACE, .rms = grad_rms, .rmsnorm_row = grad_rmsnorm_row, .gain = grad_gain, \
+     .silu_mul_row = grad_silu_mul_row, \
      .attention = grad_attention, .cross_entropy_row = grad_cross_entropy_row, .dot = grad_dot}
 
 #endif

@@ -20,8 +20,8 @@ enum { TILE_ROWS = 6, TILE_VECS = 4, AHEAD = 0 };
 enum { TILE_ROWS = 6, TILE_VECS = 4, AHEAD = 2048 };
 #endif
 
-/* x[row * xs + k]; vector v of step k at w + k * ldw + v * wps (elements); acc[row * as + 16 v]. With `y` the sums end there instead, after the
- * bias, in place of what y holds or added to it: outputs often come from memory, and are asked for before the products begin. */
+/* x[row * xs + k]; vector v of step k at w + k * ldw + v * wps (elements); acc[row * as + 16 v]. With `y` the sums end
+ * there instead, after the bias, in place of what y holds or added to it. */
 typedef struct tile_args {
     const float *x;
     int64_t xs;
@@ -55,23 +55,36 @@ R1I_INLINE void tile_finish(const tile_args *t, const int rows, const int vecs, 
     }
 }
 
+/* x and y come from memory where rows are many. Six rows are streams too short for the processor's own prefetching,
+ * and asking for all of y at once holds up the lines of w, which come from the second-level cache: so each sixteen
+ * steps ask for their columns of the rows that the next tile takes, and for one row of y. 8192 rows, 256 inputs, 208
+ * outputs: 0.99 of the roof in place of 0.88. */
 R1I_INLINE void tile_body(const tile_args *t, const int rows, const int vecs, const bool bf16)
 {
     v16 c[6][4];
     const int64_t xs = t->xs, ldw = t->ldw, wps = t->wps, n = t->k;
-    const float *const x = t->x;
-    const void *const w = t->w;
     R1I_UNROLL for (int r = 0; r < rows; r++)
         R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = t->fresh ? v16_zero() : v16_load(t->acc + r * t->as + 16 * v);
-    if (t->y)
-        R1I_UNROLL for (int r = 0; r < rows; r++)
-            R1I_UNROLL for (int v = 0; v < vecs; v++) __builtin_prefetch(t->y + r * t->ys + 16 * v, 1);
-    for (int64_t k = 0; k < n; k++) {
-        v16 b[4];
-        R1I_UNROLL for (int v = 0; v < vecs; v++) b[v] = tile_weight(w, k * ldw + v * wps, bf16);
-        R1I_UNROLL for (int r = 0; r < rows; r++) {
-            const v16 a = v16_set1(x[r * xs + k]);
-            R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = v16_fma(a, b[v], c[r][v]);
+    const float *x = t->x, *y = t->y ? t->y : x; /* no branch: asking for what is near does no harm */
+    const int64_t ys = t->y ? t->ys : 0, step = ldw * (bf16 ? 2 : 4);
+    const uint8_t *w = t->w;
+    for (int64_t r = (n + 15) / 16; r < rows; r++)
+        R1I_UNROLL for (int v = 0; v < vecs; v++) __builtin_prefetch(y + r * ys + 16 * v, 1);
+    for (int64_t left = n, row = 0; left > 0; left -= 16, row++) {
+        const float *const next = x + rows * xs, *const end = x + (left < 16 ? left : 16);
+        if (rows > 1)
+            R1I_UNROLL for (int r = 0; r < rows; r++) __builtin_prefetch(next + r * xs);
+        if (row < rows) {
+            R1I_UNROLL for (int v = 0; v < vecs; v++) __builtin_prefetch(y + 16 * v, 1);
+            y += ys;
+        }
+        for (; x != end; x++, w += step) {
+            v16 b[4];
+            R1I_UNROLL for (int v = 0; v < vecs; v++) b[v] = tile_weight(w, v * wps, bf16);
+            R1I_UNROLL for (int r = 0; r < rows; r++) {
+                const v16 a = v16_set1(x[r * xs]);
+                R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = v16_fma(a, b[v], c[r][v]);
+            }
         }
     }
     if (t->y) {
