@@ -6,9 +6,11 @@
 enum {
     ITEMS_A_THREAD = 16,       /* enough that the last items of a region end together */
     ITEMS_FEW_ROWS = 32,       /* the same where an item is a piece of a stream: cutting it finer costs nothing */
+    ITEMS_ONE_ROW = 128,       /* one row's are taken several at a time, the last ones alone */
     FEW_ROWS = 16,
     INLINE = 128 * 1024,       /* multiply-adds: below, the calling thread is done before another has begun */
     MIN_ITEM = 64 * 1024,      /* below, handing out an item costs more than it balances: 2 to 4 us of one row's weights */
+    LONG_ROW = 4096,           /* columns from which Q4_K's kernel of one row walks four panels side by side */
     LEAST_BYTES = 128 * 1024,  /* so much of one row's weights is never one thread's alone */
     PANEL_STEP = 8,            /* panels that a vector kernel walks side by side for one row */
     ROW_STEP = 24,             /* rows: a multiple of what the register tiles hold */
@@ -27,6 +29,7 @@ typedef struct cut {
 typedef struct region {
     const r1i_linear_job *jobs;
     int64_t n;
+    bool one_row;
     int shares;
     cut cuts[JOBS_A_REGION];
     r1i_linear_kernel kernel[JOBS_A_REGION], up[JOBS_A_REGION];
@@ -44,7 +47,15 @@ static int64_t panel_cost(const r1i_linear_job *j) { return (j->up ? 2 : 1) * R1
 /* Multiply-adds of an item, in a region of `total` whose jobs have at most `rows` rows; 0: one thread, one item. */
 static int64_t wanted(int threads, int64_t total, int64_t rows)
 {
-    return threads > 1 ? max64(MIN_ITEM, total / (threads * (rows <= FEW_ROWS ? ITEMS_FEW_ROWS : ITEMS_A_THREAD))) : 0;
+    if (threads <= 1) return 0;
+    return max64(MIN_ITEM, total / (threads * (rows <= 1 ? ITEMS_ONE_ROW : rows <= FEW_ROWS ? ITEMS_FEW_ROWS : ITEMS_A_THREAD)));
+}
+
+/* Panels of the smallest item: of one row they are the ones for which the others wait at the end. */
+static int64_t least_panels(const r1i_weight *w, int64_t rows)
+{
+    if (rows > 1 || (w->type == R1_DTYPE_Q4_K && w->cols >= LONG_ROW)) return 4;
+    return r1i_dtype(w->type)->block_elems > 1 ? 1 : 2; /* a vector kernel walks several panels of scalar types at once, as far as there are */
 }
 
 /* alone: the region has no other job. */
@@ -55,7 +66,7 @@ static cut cut_job(const r1i_linear_job *j, int64_t want, bool alone)
     if (rows == 0 || (want == 0 && !j->up)) return c;
     if (want > 0) {
         const int64_t by_cost = want / (panel_cost(j) * rows) + 1;
-        c.panels = min64(all, by_cost >= PANEL_STEP ? by_cost / PANEL_STEP * PANEL_STEP : round_up(by_cost, 4));
+        c.panels = min64(all, by_cost >= PANEL_STEP ? by_cost / PANEL_STEP * PANEL_STEP : round_up(by_cost, least_panels(j->w, rows)));
         if (by_cost < 4 && rows > 2 * ROW_STEP)
             c.rows = min64(rows, max64(2 * ROW_STEP, round_up(want / (panel_cost(j) * c.panels), ROW_STEP)));
     }
@@ -136,15 +147,34 @@ static void linear_item(const region *g, int64_t i, int thread)
     if (job.up) pair_item(g, k, &job, r0, p0, p1, thread);
 }
 
+/* Items of one row, matrix by matrix: those of one matrix are one piece of it. */
+static void linear_stretch(const region *g, r1i_items items, int thread)
+{
+    while (items.n > 0) {
+        int64_t i = items.first;
+        const int64_t k = job_of(g, &i), n = g->jobs[k].up ? 1 : min64(items.n, g->cuts[k].items - i), step = g->cuts[k].panels;
+        if (n < items.n) ask_for(g, items.first + n);
+        if (g->jobs[k].up) linear_item(g, items.first, thread);
+        else g->kernel[k](&g->jobs[k], i * step, min64((i + n) * step, panels_of(&g->jobs[k])));
+        items.first += n;
+        items.n -= n;
+    }
+}
+
 static void linear_share(void *ctx, int64_t i, int thread)
 {
     region *const g = ctx;
     const int own = thread % g->shares;
     (void)i;
-    for (int64_t item; (item = r1i_shares_take(g->share, g->shares, own)) >= 0;) {
+    for (;;) {
+        r1i_items items = {0, 1};
+        if (g->one_row) items = r1i_shares_take_some(g->share, g->shares, own);
+        else items.first = r1i_shares_take(g->share, g->shares, own);
+        if (items.n == 0 || items.first < 0) return;
         const uint64_t left = atomic_load_explicit(&g->share[own].left, memory_order_relaxed);
         if (left >> 32 < (left & UINT32_MAX)) ask_for(g, (int64_t)(left >> 32)); /* most likely ours */
-        linear_item(g, item, thread);
+        if (g->one_row) linear_stretch(g, items, thread);
+        else linear_item(g, items.first, thread);
     }
 }
 
@@ -179,6 +209,7 @@ static r1_status run_region(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
         rows = max64(rows, jobs[i].x->x.rows);
     }
     const int64_t want = wanted(threads, total, rows);
+    g.one_row = rows == 1;
     for (int64_t i = 0; i < n; i++) {
         r1_status st = choose(ex, jobs[i].x, jobs[i].w->type, &g.kernel[i]);
         if (st == R1_OK && jobs[i].up) st = choose(ex, jobs[i].x, jobs[i].up->type, &g.up[i]);
