@@ -11,6 +11,7 @@ typedef struct v16 {
 } v16;
 
 static inline v16 v16_of(__m256 lo, __m256 hi) { return (v16){lo, hi}; }
+static inline v16 v16_eight(__m256 lo) { return v16_of(lo, _mm256_setzero_ps()); } /* zero behind */
 static inline v16 v16_load(const float *p) { return v16_of(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)); }
 static inline void v16_store(float *p, v16 v)
 {

@@ -31,6 +31,7 @@ static inline v16 v16_neg(v16 a) { return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f)
 /* Lower and upper eight lanes. */
 static inline __m256 v16_lo(v16 v) { return _mm512_castps512_ps256(v); }
 static inline __m256 v16_hi(v16 v) { return _mm512_extractf32x8_ps(v, 1); }
+static inline v16 v16_eight(__m256 lo) { return _mm512_zextps256_ps512(lo); } /* zero behind */
 
 /* 16 bf16 values: moved to the upper halves of words by one shuffle, which leaves the ports of the products alone. */
 static inline v16 v16_bf16(const uint16_t *p)

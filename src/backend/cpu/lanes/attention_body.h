@@ -90,22 +90,23 @@ static int64_t seen(const r1i_attn_span *a, int64_t iq, int64_t t)
     return n < 0 ? 0 : n < R1I_PAGE ? n : R1I_PAGE;
 }
 
-/* Scores of `count` queries from iq on, at most 8, become weights: scaled, maximum, exp, sum; alpha[i] is what query i's sums so far have to be multiplied
- * by. Queries together, since the way from 64 scores to their maximum, from there to a factor and from weights to their sum is a chain each, of
- * which one query alone waits for most. Lanes at and past what a query sees may hold anything: they never reach maximum or sum, and become 0. */
+/* Scores of `count` queries from iq on, at most 8, become weights: scaled, maximum, exp, sum; alpha[i] is what query i's sums so far have to
+ * be multiplied by. Queries together, since the way from 64 scores to their maximum, from there to a factor and from weights to their sum is
+ * a chain each, of which one query alone waits for most. Lanes at and past what a query sees may hold anything: they never reach maximum
+ * or sum, and become 0. `whole`: all see all, and the scale is above 0, so the greatest score scaled is the greatest of the scaled ones. */
 R1I_INLINE void soften_some(const r1i_attn_span *a, int64_t iq, const int count, const bool whole, int64_t t, float *alpha)
 {
     float *const s = a->scores + iq * R1I_PAGE;
     const v16 scale = v16_set1(a->shape->scale), lowest = v16_set1(-INFINITY);
     v16 fold[8];
-    float top[16] = {0}, change[16] = {0}, sum[8];
+    float top[16];
     for (int i = 0; i < count; i++) {
         v16 most = lowest;
         for (int c = 0; c < 4; c++) {
-            v16 p = v16_mul(scale, v16_load(s + i * R1I_PAGE + 16 * c));
+            v16 p = v16_load(s + i * R1I_PAGE + 16 * c);
             if (!whole) {
                 const int64_t n = seen(a, iq + i, t);
-                p = v16_first(p, n - 16 * c < 0 ? 0 : n - 16 * c, lowest);
+                p = v16_first(v16_mul(scale, p), n - 16 * c < 0 ? 0 : n - 16 * c, lowest);
                 v16_store(s + i * R1I_PAGE + 16 * c, p);
             }
             most = v16_max(p, most);
@@ -113,13 +114,11 @@ R1I_INLINE void soften_some(const r1i_attn_span *a, int64_t iq, const int count,
         fold[i] = most;
     }
     for (int i = count; i < 8; i++) fold[i] = lowest;
-    fold8_max(top, fold);
-    for (int i = 0; i < count; i++) {
-        top[i] = top[i] > a->m[iq + i] ? top[i] : a->m[iq + i];
-        change[i] = a->m[iq + i] - top[i];
-        a->m[iq + i] = top[i];
-    }
-    v16_store(change, v16_exp_down(v16_load(change)));
+    const v16 tile = fold8_max(fold), before = v16_load_n(a->m + iq, count), most = v16_max(whole ? v16_mul(scale, tile) : tile, before);
+    const v16 change = v16_exp_down(v16_sub(before, most));
+    v16_store(top, most);
+    v16_store_n(a->m + iq, most, count);
+    v16_store_n(alpha, change, count);
     for (int i = 0; i < count; i++) {
         const v16 m = v16_set1(top[i]);
         v16 p[4];
@@ -131,17 +130,13 @@ R1I_INLINE void soften_some(const r1i_attn_span *a, int64_t iq, const int count,
         }
         fold[i] = v16_add(v16_add(v16_add(p[0], p[1]), p[2]), p[3]);
     }
-    fold8_sum(sum, fold);
-    for (int i = 0; i < count; i++) {
-        a->l[iq + i] = fmaf(a->l[iq + i], change[i], sum[i]);
-        alpha[i] = change[i];
-    }
+    v16_store_n(a->l + iq, v16_fma(v16_load_n(a->l + iq, count), change, fold8_sum(fold)), count);
 }
 static void soften(const r1i_attn_span *a, int64_t q0, int64_t nq, int64_t t, float *alpha)
 {
     for (int64_t q = q0; q < nq; q += 8) {
         const int count = nq - q < 8 ? (int)(nq - q) : 8;
-        if (seen(a, q, t) < R1I_PAGE) soften_some(a, q, count, false, t, alpha + q);
+        if (seen(a, q, t) < R1I_PAGE || !(a->shape->scale > 0.0f)) soften_some(a, q, count, false, t, alpha + q);
         else if (count == 8) soften_some(a, q, 8, true, t, alpha + q);
         else if (count == 7) soften_some(a, q, 7, true, t, alpha + q);
         else soften_some(a, q, count, true, t, alpha + q);

@@ -66,10 +66,10 @@ static inline float lane_sum(v16 v)
     return _mm_cvtss_f32(_mm_add_ss(t, _mm_movehdup_ps(t)));
 }
 
-/* out[i] = the lanes of v[i] folded by the tree of lane_max and lane_sum: eight trees side by side, a quarter of the shuffles and one chain. Halves
+/* Lane i: the lanes of v[i] folded by the tree of lane_max and lane_sum: eight trees side by side, a quarter of the shuffles and one chain. Halves
  * meet in an order of their own (0 4 1 5 2 6 3 7), so that the results come out in place. */
 #define R1I_FOLD8(name, op)                                                                                                      \
-    static inline void name(float out[8], const v16 v[8])                                                                       \
+    static inline v16 name(const v16 v[8])                                                                                      \
     {                                                                                                                            \
         static const int pair[4][2] = {{0, 4}, {1, 5}, {2, 6}, {3, 7}};                                                         \
         __m256 t[4], u[2];                                                                                                      \
@@ -79,7 +79,7 @@ static inline float lane_sum(v16 v)
         }                                                                                                                        \
         for (int i = 0; i < 2; i++)                                                                                             \
             u[i] = op(_mm256_shuffle_ps(t[2 * i], t[2 * i + 1], 0x44), _mm256_shuffle_ps(t[2 * i], t[2 * i + 1], 0xee));        \
-        _mm256_storeu_ps(out, op(_mm256_shuffle_ps(u[0], u[1], 0x88), _mm256_shuffle_ps(u[0], u[1], 0xdd)));                    \
+        return v16_eight(op(_mm256_shuffle_ps(u[0], u[1], 0x88), _mm256_shuffle_ps(u[0], u[1], 0xdd)));                             \
     }
 R1I_FOLD8(fold8_max, _mm256_max_ps)
 R1I_FOLD8(fold8_sum, _mm256_add_ps)

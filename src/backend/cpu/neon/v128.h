@@ -114,14 +114,18 @@ static inline float lane_sum(v16 v)
     return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
 }
 
-/* out[i] = the lanes of v[i] folded. */
-static inline void fold8_max(float out[8], const v16 v[8])
+/* Lane i: the lanes of v[i] folded; zero behind. */
+static inline v16 fold8_max(const v16 v[8])
 {
+    float out[16] = {0};
     for (int i = 0; i < 8; i++) out[i] = lane_max(v[i], -INFINITY);
+    return v16_load(out);
 }
-static inline void fold8_sum(float out[8], const v16 v[8])
+static inline v16 fold8_sum(const v16 v[8])
 {
+    float out[16] = {0};
     for (int i = 0; i < 8; i++) out[i] = lane_sum(v[i]);
+    return v16_load(out);
 }
 
 /* Sixteen double lanes. */
