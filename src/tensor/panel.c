@@ -13,11 +13,9 @@
  *   Q8_0          d[16] half | qs 8 vectors
  *   MXFP4         e[16] byte | qs 4 vectors
  *   Q2_K          d[16] half | dmin[16] half | scales 4 vectors | qs 16 vectors
- *   Q3_K          d[16] half | scales 3 vectors | hmask 8 vectors | qs 16 vectors
  *   Q4_K          d[16] half | dmin[16] half | scales 3 vectors | qs 32 vectors
- *   Q5_K          d[16] half | dmin[16] half | scales 3 vectors | qh 8 vectors | qs 32 vectors
- *   Q6_K          in the order in which kernels read, its bits moved: panel_q6.h
  *   IQ4_XS        d[16] half | scales_h[16] u16 | scales_l 1 vector | qs 32 vectors
+ *   Q3_K, Q5_K, Q6_K  in the order in which kernels read, bits moved: panel_order.h
  *
  * with "vector" = 64 bytes, lane n byte t = byte 4i + t of row n's field: after a shift and a mask, four consecutive k of
  * 16 outputs, which is what an 8-bit dot product instruction takes against one 4-byte broadcast of the activations.
@@ -29,7 +27,7 @@
 
 #include "base/env.h"
 #include "tensor/block.h"
-#include "tensor/panel_q6.h"
+#include "tensor/panel_order.h"
 #include "tensor/panel_words.h"
 
 /* A field of the source block: offset, bytes, unit. Listed in panel order, ended by bytes = 0. */
@@ -45,9 +43,7 @@ static const field fields[R1_DTYPE_COUNT][FIELDS] = {
     [R1_DTYPE_Q8_0] = {{0, 2, 2}, {2, 32, 4}},
     [R1_DTYPE_MXFP4] = {{0, 1, 1}, {1, 16, 4}},
     [R1_DTYPE_Q2_K] = {{80, 2, 2}, {82, 2, 2}, {0, 16, 4}, {16, 64, 4}},
-    [R1_DTYPE_Q3_K] = {{108, 2, 2}, {96, 12, 4}, {0, 32, 4}, {32, 64, 4}},
     [R1_DTYPE_Q4_K] = {{0, 2, 2}, {2, 2, 2}, {4, 12, 4}, {16, 128, 4}},
-    [R1_DTYPE_Q5_K] = {{0, 2, 2}, {2, 2, 2}, {4, 12, 4}, {16, 32, 4}, {48, 128, 4}},
     [R1_DTYPE_IQ4_XS] = {{0, 2, 2}, {2, 2, 2}, {4, 4, 4}, {8, 128, 4}},
 };
 
@@ -65,7 +61,7 @@ uint64_t r1i_panel_stride(r1_dtype type, int64_t cols)
 {
     const r1i_dtype_info *info = r1i_dtype(type);
     const uint64_t bytes = (uint64_t)(cols / info->block_elems) * (uint64_t)info->block_bytes;
-    if (type == R1_DTYPE_Q6_K) return r1i_align_up(bytes * R1I_PANEL_ROWS, R1I_ALIGN);
+    if (r1i_panel_paired(type)) return r1i_align_up(bytes * R1I_PANEL_ROWS, R1I_ALIGN);
     return (is_scalar(type) ? r1i_align_up(bytes, 4) : bytes) * R1I_PANEL_ROWS;
 }
 
@@ -127,8 +123,8 @@ static void pack_scalar(const r1i_weight *src, int64_t first, int64_t rows, uint
 static inline __attribute__((always_inline)) void put_run(r1_dtype type, uint8_t *dst, const uint8_t *row, size_t row_bytes, size_t block, int count, int lane,
                                                           size_t i, size_t end)
 {
-    if (type == R1_DTYPE_Q6_K)
-        for (; i < end; i++) r1i_panel_q6_put(dst + i * block * R1I_PANEL_ROWS, row + i * block, row_bytes, count, lane);
+    if (r1i_panel_in_order(type))
+        for (; i < end; i++) r1i_panel_order_put(type, dst + i * block * R1I_PANEL_ROWS, row + i * block, row_bytes, count, lane);
     else
         for (; i < end; i++) put_block(fields[type], dst + i * block * R1I_PANEL_ROWS, row + i * block, row_bytes, count, lane);
 }
@@ -138,7 +134,7 @@ static void pack_blocks(const r1i_weight *src, int64_t first, int64_t rows, uint
     const r1i_dtype_info *info = r1i_dtype(src->type);
     const size_t block = (size_t)info->block_bytes, blocks = (size_t)(src->cols / info->block_elems), row_bytes = blocks * block;
     const size_t run = 512 / block + 1;
-    if (src->type == R1_DTYPE_Q6_K && blocks % 2) memset(dst + (blocks - 1) * block * R1I_PANEL_ROWS + 32, 0, 32); /* no second d */
+    if (r1i_panel_paired(src->type) && blocks % 2) memset(dst + (blocks - 1) * block * R1I_PANEL_ROWS + 32, 0, 32); /* no second d */
     for (size_t i = 0; i < blocks; i += run)
         for (int64_t n = 0; n < rows;) {
             const uint8_t *row = src->data + (size_t)(first + n) * row_bytes;
@@ -166,7 +162,7 @@ void r1i_panel_pack(const r1i_weight *src, int64_t panel, uint8_t *dst)
     const int64_t rows = left < R1I_PANEL_ROWS ? left : R1I_PANEL_ROWS;
     if (rows < R1I_PANEL_ROWS) memset(dst, 0, r1i_panel_stride(src->type, src->cols));
     if (is_scalar(src->type)) pack_scalar(src, first, rows, dst);
-    else if (src->type == R1_DTYPE_Q6_K || fields[src->type][0].bytes) pack_blocks(src, first, rows, dst);
+    else if (r1i_panel_in_order(src->type) || fields[src->type][0].bytes) pack_blocks(src, first, rows, dst);
     else pack_whole_blocks(src, first, rows, dst);
 }
 
@@ -175,8 +171,8 @@ void r1i_panel_pack(const r1i_weight *src, int64_t panel, uint8_t *dst)
 void r1i_panel_block_row(r1_dtype type, const uint8_t *panel_block, int lane, uint8_t *block)
 {
     const field *f = fields[type];
-    if (type == R1_DTYPE_Q6_K) {
-        r1i_panel_q6_row(panel_block, lane, block);
+    if (r1i_panel_in_order(type)) {
+        r1i_panel_order_row(type, panel_block, lane, block);
         return;
     }
     if (!f->bytes) {

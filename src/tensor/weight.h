@@ -1,11 +1,11 @@
 /* A weight matrix as the kernels see it: [rows = out, cols = in], row-major as in the file, or in panels of 16 outputs.
- * A panel layout is a permutation of the source's bytes (Q6_K: of its bits) plus zero rows up to 16, so it costs what the file costs.
+ * A panel layout is a permutation of the source's bytes (Q3_K, Q5_K, Q6_K: of its bits) plus zero rows up to 16, so it costs what the file costs.
  *
  * PANEL layouts, P = 16 outputs a panel, [ceil(rows/16)] panels one after the other:
  *   F32            [cols][16]                 f32, one vector of 16 outputs per k
  *   F16, BF16      [ceil(cols/2)][16][2]      pairs of k side by side, as the bf16 dot instruction wants them
  *   F8_E4M3        [ceil(cols/4)][16][4]      scale[ceil(rows/128)][ceil(cols/128)] f32 apart, one for all 16 outputs
- *   block types    [cols/block][one panel block: 16 source blocks, their fields regrouped by type (panel.c)]; Q6_K: up to a multiple of 64
+ *   block types    [cols/block][one panel block: 16 source blocks, their fields regrouped by type (panel.c)]; Q3_K and Q6_K: up to a multiple of 64
  * Where cols is no multiple of 2 or 4 the rest of the group is zero and is never computed with. */
 #ifndef R1I_WEIGHT_H
 #define R1I_WEIGHT_H
@@ -16,7 +16,7 @@ enum {
     R1I_PANEL_ROWS = 16,
     /* Files of panels carry this number and are refused under another one. Raise it whenever any layout's bytes move:
      * test_panel_layout holds a checksum of each and fails until both are renewed. */
-    R1I_PANEL_LAYOUT_VERSION = 2
+    R1I_PANEL_LAYOUT_VERSION = 3
 };
 
 typedef enum r1i_layout { R1I_LAYOUT_ROWS, R1I_LAYOUT_PANEL } r1i_layout;

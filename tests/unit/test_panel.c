@@ -1,4 +1,4 @@
-/* Panels: a permutation of the source's bytes (Q6_K: of its bits), out of which every row comes back unchanged. */
+/* Panels: a permutation of the source's bytes (Q3_K, Q5_K, Q6_K: of its bits), out of which every row comes back unchanged. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -81,7 +81,7 @@ static void check(r1i_rng *rng, r1_dtype type, int64_t rows, int64_t cols)
     }
     uint64_t row_bytes;
     assert_true(r1i_dtype_row_bytes(type, (uint64_t)cols, &row_bytes));
-    if (type == R1_DTYPE_Q6_K) check_bits(&m, row_bytes);
+    if (type == R1_DTYPE_Q3_K || type == R1_DTYPE_Q5_K || type == R1_DTYPE_Q6_K) check_bits(&m, row_bytes);
     else check_bytes(&m, row_bytes);
     free(a);
     free(b);
@@ -128,30 +128,61 @@ static void test_layout_as_documented(void **state)
     drop(&m);
 }
 
-/* 16 columns are three whole lines, two spans share a line of d, and what is missing of an odd number of spans is zero. */
-static void test_q6_k_as_documented(void **state)
+/* Element k of a block, without its offset: the file's fields. */
+static int element(r1_dtype type, const uint8_t *b, int k)
+{
+    const int g = k / 32, l = k % 32;
+    switch (type) {
+    case R1_DTYPE_Q3_K: return (b[32 + 32 * (g / 4) + l] >> 2 * (g % 4) & 3) | (b[l] >> g & 1) << 2;
+    case R1_DTYPE_Q5_K: return (b[48 + 32 * (g / 2) + l] >> 4 * (g % 2) & 15) | (b[16 + l] >> g & 1) << 4;
+    default: return (b[64 * (g / 4) + 32 * (g % 2) + l] >> 4 * (g / 2 % 2) & 15) | (b[128 + 32 * (g / 4) + l] >> 2 * (g % 4) & 3) << 4;
+    }
+}
+
+/* The same out of byte t of a group's lines: quad i. */
+static int quad(r1_dtype type, const uint8_t *p, int i)
+{
+    if (type == R1_DTYPE_Q5_K) {
+        if (i < 5) return p[64 * i] & 31;
+        if (i == 7) return p[256] >> 5 << 2 | (p[64] >> 7) << 1 | p[192] >> 7;
+        return p[128 * (i - 5)] >> 5 << 2 | (p[128 * (i - 5) + 64] >> 5 & 3);
+    }
+    if (type == R1_DTYPE_Q6_K) p += 192 * (i / 4);
+    const int six = p[0] >> 6 | p[64] >> 6 << 2 | p[128] >> 6 << 4;
+    if (type == R1_DTYPE_Q6_K) return i % 4 < 3 ? p[64 * (i % 4)] & 63 : six;
+    return (i % 4 < 3 ? p[64 * (i % 4)] : six) >> 3 * (i / 4) & 7;
+}
+
+/* In reading order: a group is whole lines, two spans share a line of d, and what is missing of an odd number of spans is zero. */
+static void test_order_as_documented(void **state)
 {
     (void)state;
+    static const struct { r1_dtype type; int block, d, scales, words, lines; } types[] = {
+        {R1_DTYPE_Q3_K, 110, 108, 96, 3, 3}, {R1_DTYPE_Q5_K, 176, 0, 4, 3, 5}, {R1_DTYPE_Q6_K, 210, 208, 192, 4, 6}};
     r1i_rng rng = {10, 0};
-    matrix m = make(&rng, R1_DTYPE_Q6_K, 16, 3 * 256, NULL);
-    assert_int_equal(m.packed_bytes, 2 * 3360 + 64 + 52 * 64);
-    for (int b = 0; b < 3; b++) {
-        const uint8_t *const lines = m.packed + (b < 2 ? 64 + 3328 * b : 2 * 3360 + 64), *const d = m.packed + (b < 2 ? 32 * b : 2 * 3360);
-        for (int n = 0; n < 16; n++) {
-            const uint8_t *const source = m.source + 1 + (n * 3 + b) * 210;
-            assert_memory_equal(d + 2 * n, source + 208, 2);
-            for (int i = 0; i < 16; i++) assert_int_equal(lines[64 * (i / 4) + 4 * n + i % 4], source[192 + i]);
-            for (int k = 0; k < 256; k++) { /* the file's: halves of 128, of four quarters that share bytes */
-                const int h = k / 128, q = k / 32 % 4, l = k % 32, i = k / 4 % 4, t = k % 4;
-                const int low = source[64 * h + 32 * (q % 2) + l] >> 4 * (q / 2) & 15, high = source[128 + 32 * h + l] >> 2 * q & 3;
-                const uint8_t *const p = lines + 256 + 192 * (k / 16) + 4 * n + t;
-                const int value = i < 3 ? p[64 * i] & 63 : p[0] >> 6 | p[64] >> 6 << 2 | p[128] >> 6 << 4;
-                assert_int_equal(value, low | high << 4);
+    for (size_t c = 0; c < sizeof types / sizeof *types; c++) {
+        const r1_dtype type = types[c].type;
+        const int span = 64 * (types[c].words + 8 * types[c].lines), pair = 64 + 2 * span;
+        const bool paired = type != R1_DTYPE_Q5_K;
+        matrix m = make(&rng, type, 16, 3 * 256, NULL);
+        assert_int_equal(m.packed_bytes, paired ? pair + 64 + span : 3 * (64 + span));
+        for (int b = 0; b < 3; b++) {
+            const uint8_t *const first = paired ? m.packed + b / 2 * pair : m.packed + b * (64 + span);
+            const uint8_t *const lines = first + 64 + (paired ? b % 2 * span : 0), *const d = first + (paired ? 32 * (b % 2) : 0);
+            for (int n = 0; n < 16; n++) {
+                const uint8_t *const source = m.source + 1 + (n * 3 + b) * types[c].block;
+                assert_memory_equal(d + 2 * n, source + types[c].d, 2);
+                if (!paired) assert_memory_equal(d + 32 + 2 * n, source + 2, 2);
+                for (int i = 0; i < types[c].words; i++) assert_memory_equal(lines + 64 * i + 4 * n, source + types[c].scales + 4 * i, 4);
+                for (int k = 0; k < 256; k++) {
+                    const uint8_t *const group = lines + 64 * (types[c].words + types[c].lines * (k / 32)) + 4 * n + k % 4;
+                    assert_int_equal(quad(type, group, k % 32 / 4), element(type, source, k));
+                }
             }
         }
+        for (int i = 0; paired && i < 32; i++) assert_int_equal(m.packed[pair + 32 + i], 0);
+        drop(&m);
     }
-    for (int i = 0; i < 32; i++) assert_int_equal(m.packed[2 * 3360 + 32 + i], 0);
-    drop(&m);
 }
 
 static void test_sizes(void **state)
@@ -216,7 +247,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_type),
         cmocka_unit_test(test_layout_as_documented),
-        cmocka_unit_test(test_q6_k_as_documented),
+        cmocka_unit_test(test_order_as_documented),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_nonfinite),
     };

@@ -9,7 +9,7 @@
 #include "base/env.h"
 #include "tensor/panel.h"
 
-enum { VERSION = 2, ROWS = 19, COLS = 512 };
+enum { VERSION = 3, ROWS = 19, COLS = 512 };
 
 static const struct { r1_dtype type; uint64_t sum; } layouts[] = {
     {R1_DTYPE_F32, UINT64_C(0xe97828ba68b738ac)},
@@ -22,9 +22,9 @@ static const struct { r1_dtype type; uint64_t sum; } layouts[] = {
     {R1_DTYPE_Q5_1, UINT64_C(0x8c18f1c27ab98c9b)},
     {R1_DTYPE_Q8_0, UINT64_C(0xc189fa66462f12c0)},
     {R1_DTYPE_Q2_K, UINT64_C(0x1a1f054448d53819)},
-    {R1_DTYPE_Q3_K, UINT64_C(0x358f70a4a0f337fd)},
+    {R1_DTYPE_Q3_K, UINT64_C(0x0f8b958c55935370)},
     {R1_DTYPE_Q4_K, UINT64_C(0x3ff2e056e472fb3d)},
-    {R1_DTYPE_Q5_K, UINT64_C(0x9e1a88b817be8cb2)},
+    {R1_DTYPE_Q5_K, UINT64_C(0x061a452890a31eb5)},
     {R1_DTYPE_Q6_K, UINT64_C(0xff179fc6534beb6a)},
     {R1_DTYPE_IQ2_XXS, UINT64_C(0x64e7ea663f4a6d80)},
     {R1_DTYPE_IQ2_XS, UINT64_C(0xcce2b7f551d7a6de)},

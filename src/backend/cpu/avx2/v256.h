@@ -97,10 +97,11 @@ static inline w16 w16_sub(w16 a, w16 b) { return w16_of(_mm256_sub_epi32(a.lo, b
 /* Of each word; n may be known at run time only. */
 static inline w16 w16_shr(w16 v, int n) { return w16_of((__m256i)((words8)v.lo >> n), (__m256i)((words8)v.hi >> n)); }
 static inline w16 w16_shl(w16 v, int n) { return w16_of((__m256i)((words8)v.lo << n), (__m256i)((words8)v.hi << n)); }
-/* The lowest byte of each word with its sign. */
-static inline w16 w16_signed_byte(w16 v)
+/* Byte i of each word with its sign. */
+static inline w16 w16_signed_byte(w16 v, int i)
 {
-    return w16_of(_mm256_srai_epi32(_mm256_slli_epi32(v.lo, 24), 24), _mm256_srai_epi32(_mm256_slli_epi32(v.hi, 24), 24));
+    const w16 top = w16_shl(v, 24 - 8 * i);
+    return w16_of(_mm256_srai_epi32(top.lo, 24), _mm256_srai_epi32(top.hi, 24));
 }
 static inline w16 w16_u16(const void *p)
 {

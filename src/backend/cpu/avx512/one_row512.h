@@ -11,6 +11,36 @@
 R1I_INLINE __m512i low_in_place(__m512i v) { return _mm512_and_si512(v, _mm512_set1_epi8(0x0f)); }
 R1I_INLINE __m512i high_in_place(__m512i v) { return _mm512_and_si512(v, _mm512_set1_epi8((char)0xf0)); }
 
+/* Q5_K: three of a group's eight vectors are put together in the upper five bits, eight times too large. */
+R1I_INLINE __m512i one_dot_q5(const uint8_t *p, const int8_t *q, __m512i sum)
+{
+    const w16 l0 = w16_load(p), l1 = w16_load(p + 64), l2 = w16_load(p + 128), l3 = w16_load(p + 192), l4 = w16_load(p + 256);
+    const w16 low = w16_set1(0x1f1f1f1fu), high = w16_set1(0xe0e0e0e0u), two = w16_set1(0x18181818u);
+    const w16 v7 = w16_or(w16_and(w16_shr(l1, 3), w16_set1(0x10101010u)), w16_and(w16_shr(l3, 4), w16_set1(0x08080808u)));
+    __m512i upper = _mm512_setzero_si512();
+    sum = dot_of(sum, w16_and(l0, low), q);
+    upper = dot_of(upper, w16_or(w16_and(l0, high), w16_and(w16_shr(l1, 2), two)), q + 20);
+    sum = dot_of(sum, w16_and(l1, low), q + 4);
+    sum = dot_of(sum, w16_and(l2, low), q + 8);
+    upper = dot_of(upper, w16_or(w16_and(l2, high), w16_and(w16_shr(l3, 2), two)), q + 24);
+    sum = dot_of(sum, w16_and(l3, low), q + 12);
+    sum = dot_of(sum, w16_and(l4, low), q + 16);
+    upper = dot_of(upper, w16_or(w16_and(l4, high), v7), q + 28);
+    return _mm512_add_epi32(sum, _mm512_srai_epi32(upper, 3));
+}
+
+/* Q3_K's upper half of a group, likewise. */
+R1I_INLINE __m512i one_dot_q3_high(const uint8_t *p, const int8_t *q, __m512i start)
+{
+    const w16 mask = w16_set1(0x38383838u);
+    __m512i even = _mm512_setzero_si512(), odd = _mm512_setzero_si512();
+    even = dot_of(even, w16_and(w16_load(p), mask), q + 16);
+    odd = dot_of(odd, w16_and(w16_load(p + 64), mask), q + 20);
+    even = dot_of(even, w16_and(w16_load(p + 128), mask), q + 24);
+    odd = dot_of(odd, w16_or(bits_at(p + 64, 4, 0, 0x08080808u), bits_at(p + 128, 2, 0, 0x30303030u)), q + 28);
+    return _mm512_add_epi32(start, _mm512_srai_epi32(_mm512_add_epi32(even, odd), 3));
+}
+
 /* The integer sum of group g, or of its half h where it has two scales. q: the group's activations. */
 R1I_INLINE __m512i one_dot(const r1_dtype type, const uint8_t *b, int g, int h, const int8_t *q, __m512i start)
 {
@@ -25,6 +55,8 @@ R1I_INLINE __m512i one_dot(const r1_dtype type, const uint8_t *b, int g, int h, 
         }
         return _mm512_add_epi32(even, _mm512_srai_epi32(odd, 4));
     }
+    if (type == R1_DTYPE_Q5_K) return one_dot_q5(q5_group(b, g), q, start);
+    if (type == R1_DTYPE_Q3_K && h == 1) return one_dot_q3_high(q3_group(b, g), q, start);
     R1I_UNROLL for (int i = quads * h; i < quads * (h + 1); i += 2) {
         even = dot_of(even, group_vector(type, b, g, i), q + 4 * i);
         odd = dot_of(odd, group_vector(type, b, g, i + 1), q + 4 * i + 4);

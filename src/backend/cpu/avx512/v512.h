@@ -59,8 +59,8 @@ static inline w16 w16_sub(w16 a, w16 b) { return _mm512_sub_epi32(a, b); }
 /* Of each word; n may be known at run time only. */
 static inline w16 w16_shr(w16 v, int n) { return (w16)((words16)v >> n); }
 static inline w16 w16_shl(w16 v, int n) { return (w16)((words16)v << n); }
-/* The lowest byte of each word with its sign. */
-static inline w16 w16_signed_byte(w16 v) { return _mm512_srai_epi32(_mm512_slli_epi32(v, 24), 24); }
+/* Byte i of each word with its sign. */
+static inline w16 w16_signed_byte(w16 v, int i) { return _mm512_srai_epi32(w16_shl(v, 24 - 8 * i), 24); }
 static inline w16 w16_u16(const void *p) { return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)); }
 /* table[byte] + bias, for bytes below 16. */
 static inline w16 w16_table(w16 v, const int8_t table[16], int bias)

@@ -10,7 +10,7 @@
 #include "tensor/codebook.h"
 #include "tensor/codec.h"
 #include "tensor/panel.h"
-#include "tensor/panel_q6.h"
+#include "tensor/panel_order.h"
 
 enum { LANES = R1I_PANEL_ROWS, TILE_K = 256, TILE_GROUPS = 8 };
 
@@ -87,7 +87,7 @@ enum { QUANT_LEAD = 12288 };
  * Asked for the first lines of the next page, and for nothing else, two cores read 3 to 6 % more where memory gives 31 GB/s, and as much
  * where it gives 55. */
 enum { QUANT_PAGE = 4096, QUANT_PAGE_LINES = 8 };
-R1I_INLINE bool group_in_order(const r1_dtype type) { return type == R1_DTYPE_Q4_K || type == R1_DTYPE_Q6_K; }
+R1I_INLINE bool group_in_order(const r1_dtype type) { return type == R1_DTYPE_Q3_K || type == R1_DTYPE_Q4_K || type == R1_DTYPE_Q5_K || type == R1_DTYPE_Q6_K; }
 static inline void page_ahead(const uint8_t *span, uint64_t bytes)
 {
     const uintptr_t from = (uintptr_t)span + QUANT_PAGE, page = (from + bytes - 1) / QUANT_PAGE * QUANT_PAGE;
@@ -118,12 +118,29 @@ R1I_INLINE w16 bits_at(const uint8_t *p, int from, int to, uint32_t mask)
     return w16_and(from > to ? w16_shr(v, from - to) : from < to ? w16_shl(v, to - from) : v, w16_set1(mask));
 }
 
-/* Of three lines, each a vector of six bits a byte; in the upper two bits of all three lies a fourth one. */
-R1I_INLINE w16 sixth_bits(const uint8_t *p, int i)
+/* A group's lines of the types in reading order: what each bit means, see tensor/panel_order.h. */
+R1I_INLINE w16 q3_vector(const uint8_t *p, int i)
 {
-    if (i < 3) return w16_and(w16_load(p + 64 * i), w16_set1(0x3f3f3f3fu));
+    if (i == 3) return w16_or(bits_at(p, 6, 0, 0x03030303u), bits_at(p + 64, 6, 2, 0x04040404u));
+    if (i == 7) return w16_or(bits_at(p + 64, 7, 0, 0x01010101u), bits_at(p + 128, 6, 1, 0x06060606u));
+    return bits_at(p + 64 * (i & 3), 3 * (i >> 2), 0, 0x07070707u);
+}
+R1I_INLINE w16 q5_vector(const uint8_t *p, int i)
+{
+    if (i < 5) return bits_at(p + 64 * i, 0, 0, 0x1f1f1f1fu);
+    const w16 high = bits_at(p + (i < 7 ? 128 * (i - 5) : 256), 3, 0, 0x1c1c1c1cu);
+    if (i < 7) return w16_or(high, bits_at(p + 128 * (i - 5) + 64, 5, 0, 0x03030303u));
+    return w16_or(w16_or(high, bits_at(p + 64, 6, 0, 0x02020202u)), bits_at(p + 192, 7, 0, 0x01010101u));
+}
+R1I_INLINE w16 q6_vector(const uint8_t *p, int i)
+{
+    p += 192 * (i >> 2);
+    if ((i & 3) < 3) return bits_at(p + 64 * (i & 3), 0, 0, 0x3f3f3f3fu);
     return w16_or(w16_or(bits_at(p, 6, 0, 0x03030303u), bits_at(p + 64, 6, 2, 0x0c0c0c0cu)), bits_at(p + 128, 6, 4, 0x30303030u));
 }
+R1I_INLINE const uint8_t *q3_group(const uint8_t *b, int g) { return r1i_paired_lines(b) + R1I_Q3_HEAD + R1I_Q3_GROUP * g; }
+R1I_INLINE const uint8_t *q5_group(const uint8_t *b, int g) { return b + R1I_Q5_HEAD + R1I_Q5_GROUP * g; }
+R1I_INLINE const uint8_t *q6_group(const uint8_t *b, int g) { return r1i_paired_lines(b) + R1I_Q6_HEAD + R1I_Q6_GROUP * g; }
 
 /* Vector i of group g of the span at b: lane n byte t is column 32 g + 4 i + t of output n, plus the type's offset (tile_offset). */
 R1I_INLINE w16 group_vector(const r1_dtype type, const uint8_t *b, int g, int i)
@@ -138,13 +155,10 @@ R1I_INLINE w16 group_vector(const r1_dtype type, const uint8_t *b, int g, int i)
     case R1_DTYPE_MXFP4: return w16_table(nibbles_at(block + 16, i), r1i_mxfp4_values, 16);
     case R1_DTYPE_IQ4_XS: return w16_table(nibbles_at(b + 128 + 256 * g, i), r1i_iq4_values, TILE_WIDE_BIAS);
     case R1_DTYPE_Q2_K: return bits_at(b + 320 + 512 * (g >> 2) + 64 * i, 2 * (g & 3), 0, 0x03030303u);
-    case R1_DTYPE_Q3_K:
-        return w16_or(bits_at(b + 736 + 512 * (g >> 2) + 64 * i, 2 * (g & 3), 0, 0x03030303u), bits_at(b + 224 + 64 * i, g, 2, 0x04040404u));
+    case R1_DTYPE_Q3_K: return q3_vector(q3_group(b, g), i);
     case R1_DTYPE_Q4_K: return bits_at(b + 256 + 512 * (g >> 1) + 64 * i, 4 * (g & 1), 0, 0x0f0f0f0fu);
-    case R1_DTYPE_Q5_K:
-        return w16_or(bits_at(b + 768 + 512 * (g >> 1) + 64 * i, 4 * (g & 1), 0, 0x0f0f0f0fu), bits_at(b + 256 + 64 * i, g, 4, 0x10101010u));
-    case R1_DTYPE_Q6_K:
-        return sixth_bits(r1i_q6_lines(b) + R1I_Q6_SCALES + R1I_Q6_HALF * (2 * g + (i >> 2)), i & 3);
+    case R1_DTYPE_Q5_K: return q5_vector(q5_group(b, g), i);
+    case R1_DTYPE_Q6_K: return q6_vector(q6_group(b, g), i);
     default: return nibbles_at(block + 32, i); /* Q4_0 */
     }
 }
@@ -165,13 +179,15 @@ R1I_INLINE void head_read(const r1_dtype type, const uint8_t *b, span_head *h)
         R1I_UNROLL for (int w = 0; w < 4; w++) h->scale[w] = w16_load(b + 64 + 64 * w);
         break;
     case R1_DTYPE_Q3_K: {
-        const w16 a[3] = {w16_load(b + 32), w16_load(b + 96), w16_load(b + 160)}, sign = w16_set1(0x80808080u);
+        const uint8_t *const p = r1i_paired_lines(b);
+        const w16 a[3] = {w16_load(p), w16_load(p + 64), w16_load(p + 128)}, sign = w16_set1(0x80808080u);
         R1I_UNROLL for (int w = 0; w < 4; w++) {
             const w16 high = w16_and(w16_shr(a[2], 2 * w), w16_set1(0x03030303u));
             const w16 code = w16_or(low_nibbles(w16_shr(a[w & 1], 4 * (w >> 1))), w16_shl(high, 4));
             h->scale[w] = w16_xor(w16_sub(w16_or(code, sign), w16_set1(0x20202020u)), sign); /* bytewise - 32 */
         }
-        break;
+        h->d = v16_halves(r1i_q3_d(b));
+        return;
     }
     case R1_DTYPE_Q4_K: case R1_DTYPE_Q5_K: {
         const w16 a0 = w16_load(b + 64), a1 = w16_load(b + 128), a2 = w16_load(b + 192), six = w16_set1(0x3f3f3f3fu), top = w16_set1(0x30303030u);
@@ -183,7 +199,7 @@ R1I_INLINE void head_read(const r1_dtype type, const uint8_t *b, span_head *h)
         break;
     }
     case R1_DTYPE_Q6_K:
-        R1I_UNROLL for (int w = 0; w < 4; w++) h->scale[w] = w16_load(r1i_q6_lines(b) + 64 * w);
+        R1I_UNROLL for (int w = 0; w < 4; w++) h->scale[w] = w16_load(r1i_paired_lines(b) + 64 * w);
         h->d = v16_halves(r1i_q6_d(b));
         return;
     case R1_DTYPE_IQ4_XS:
@@ -210,7 +226,7 @@ R1I_INLINE v16 group_scale(const r1_dtype type, const span_head *h, const uint8_
 {
     switch (type) {
     case R1_DTYPE_Q2_K: return times(h->d, field(h->scale[at >> 2], 8 * (at & 3), 15));
-    case R1_DTYPE_Q3_K: case R1_DTYPE_Q6_K: return times(h->d, w16_signed_byte(w16_shr(h->scale[at >> 2], 8 * (at & 3))));
+    case R1_DTYPE_Q3_K: case R1_DTYPE_Q6_K: return times(h->d, w16_signed_byte(h->scale[at >> 2], at & 3));
     case R1_DTYPE_Q4_K: case R1_DTYPE_Q5_K: return times(h->d, field(h->scale[at >> 2], 8 * (at & 3), 255));
     case R1_DTYPE_IQ4_XS: {
         const w16 code = w16_or(field(h->scale[0], 4 * at, 15), w16_shl(field(h->scale[1], 2 * at, 3), 4));

@@ -187,14 +187,12 @@ W16_BINARY(w16_sub, vsubq_u32)
 /* Of each word; n may be known at run time only. */
 static inline w16 w16_shr(w16 v, int n) { return w16_of(v.a >> n, v.b >> n, v.c >> n, v.d >> n); }
 static inline w16 w16_shl(w16 v, int n) { return w16_of(v.a << n, v.b << n, v.c << n, v.d << n); }
-static inline uint32x4_t four_signed_bytes(uint32x4_t v)
+static inline uint32x4_t four_signed_bytes(uint32x4_t v) { return vreinterpretq_u32_s32(vshrq_n_s32(vreinterpretq_s32_u32(v), 24)); }
+/* Byte i of each word with its sign. */
+static inline w16 w16_signed_byte(w16 v, int i)
 {
-    return vreinterpretq_u32_s32(vshrq_n_s32(vreinterpretq_s32_u32(vshlq_n_u32(v, 24)), 24));
-}
-/* The lowest byte of each word with its sign. */
-static inline w16 w16_signed_byte(w16 v)
-{
-    return w16_of(four_signed_bytes(v.a), four_signed_bytes(v.b), four_signed_bytes(v.c), four_signed_bytes(v.d));
+    const w16 top = w16_shl(v, 24 - 8 * i);
+    return w16_of(four_signed_bytes(top.a), four_signed_bytes(top.b), four_signed_bytes(top.c), four_signed_bytes(top.d));
 }
 static inline w16 w16_u16(const void *p)
 {
