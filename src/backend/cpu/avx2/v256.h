@@ -128,6 +128,8 @@ static inline w16 w16_fifth(w16 bits, int i)
 }
 /* Words as signed integers, and 16 halves, to f32. */
 static inline v16 v16_of_words(w16 v) { return v16_of(_mm256_cvtepi32_ps(v.lo), _mm256_cvtepi32_ps(v.hi)); }
+/* The low four bits of each word. */
+static inline v16 v16_of_nibbles(w16 v) { return v16_of_words(w16_and(v, w16_set1(15))); }
 static inline v16 v16_halves(const void *p)
 {
     const __m128i *const h = p;

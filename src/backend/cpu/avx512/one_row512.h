@@ -55,6 +55,15 @@ R1I_INLINE __m512i one_dot(const r1_dtype type, const uint8_t *b, int g, int h, 
         }
         return _mm512_add_epi32(even, _mm512_srai_epi32(odd, 4));
     }
+    if (type == R1_DTYPE_Q2_K) { /* a pair of bits where it is, 4 to the power of its place too large */
+        const uint8_t *const qs = b + 320 + 512 * (g >> 2);
+        const __m512i pair = w16_set1(0x03030303u << 2 * (g & 3));
+        R1I_UNROLL for (int i = quads * h; i < quads * (h + 1); i += 2) {
+            even = dot_of(even, w16_and(w16_load(qs + 64 * i), pair), q + 4 * i);
+            odd = dot_of(odd, w16_and(w16_load(qs + 64 * i + 64), pair), q + 4 * i + 4);
+        }
+        return _mm512_srai_epi32(_mm512_add_epi32(even, odd), 2 * (unsigned)(g & 3));
+    }
     if (type == R1_DTYPE_Q5_K) return one_dot_q5(q5_group(b, g), q, start);
     if (type == R1_DTYPE_Q3_K && h == 1) return one_dot_q3_high(q3_group(b, g), q, start);
     R1I_UNROLL for (int i = quads * h; i < quads * (h + 1); i += 2) {

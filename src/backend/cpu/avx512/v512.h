@@ -76,6 +76,11 @@ static inline w16 w16_fifth(w16 bits, int i)
 }
 /* Words as signed integers, and 16 halves, to f32. */
 static inline v16 v16_of_words(w16 v) { return _mm512_cvtepi32_ps(v); }
+/* The low four bits of each word: a look-up takes them without a mask. */
+static inline v16 v16_of_nibbles(w16 v)
+{
+    return _mm512_permutexvar_ps(v, _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+}
 static inline v16 v16_halves(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
 
 /* Which of the n bytes at p have bit i; the first 64 of them are looked at. */

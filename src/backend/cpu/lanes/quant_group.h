@@ -225,7 +225,7 @@ static inline v16 mxfp4_scale(const uint8_t *e)
 R1I_INLINE v16 group_scale(const r1_dtype type, const span_head *h, const uint8_t *b, int at)
 {
     switch (type) {
-    case R1_DTYPE_Q2_K: return times(h->d, field(h->scale[at >> 2], 8 * (at & 3), 15));
+    case R1_DTYPE_Q2_K: return v16_mul(h->d, v16_of_nibbles(w16_shr(h->scale[at >> 2], 8 * (at & 3))));
     case R1_DTYPE_Q3_K: case R1_DTYPE_Q6_K: return times(h->d, w16_signed_byte(h->scale[at >> 2], at & 3));
     case R1_DTYPE_Q4_K: case R1_DTYPE_Q5_K: return times(h->d, field(h->scale[at >> 2], 8 * (at & 3), 255));
     case R1_DTYPE_IQ4_XS: {
@@ -241,7 +241,7 @@ R1I_INLINE v16 group_scale(const r1_dtype type, const span_head *h, const uint8_
 R1I_INLINE v16 group_min(const r1_dtype type, const span_head *h, const uint8_t *b, int at)
 {
     switch (type) {
-    case R1_DTYPE_Q2_K: return times(h->dmin, field(h->scale[at >> 2], 8 * (at & 3) + 4, 15));
+    case R1_DTYPE_Q2_K: return v16_mul(h->dmin, v16_of_nibbles(w16_shr(h->scale[at >> 2], 8 * (at & 3) + 4)));
     case R1_DTYPE_Q4_K: case R1_DTYPE_Q5_K: return times(h->dmin, field(h->min[at >> 2], 8 * (at & 3), 255));
     default: return v16_neg(v16_halves(b + group_bytes(type) * at + 32)); /* Q4_1, Q5_1 */
     }

@@ -222,6 +222,8 @@ static inline w16 w16_fifth(w16 bits, int i)
 static inline float32x4_t four_floats(uint32x4_t v) { return vcvtq_f32_s32(vreinterpretq_s32_u32(v)); }
 /* Words as signed integers, and 16 halves, to f32. */
 static inline v16 v16_of_words(w16 v) { return v16_of(four_floats(v.a), four_floats(v.b), four_floats(v.c), four_floats(v.d)); }
+/* The low four bits of each word. */
+static inline v16 v16_of_nibbles(w16 v) { return v16_of_words(w16_and(v, w16_set1(15))); }
 static inline float32x4_t four_halves(uint16x4_t h) { return vcvt_f32_f16(vreinterpret_f16_u16(h)); }
 static inline v16 v16_halves(const void *p)
 {
