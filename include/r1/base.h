@@ -48,7 +48,7 @@ typedef enum r1_log_level { R1_LOG_DEBUG, R1_LOG_INFO, R1_LOG_WARN, R1_LOG_ERROR
 /** What libraries would keep in globals: passed at creation, copied by the handle.
  * Callbacks may be called from any thread of the handle. */
 typedef struct r1_env {
-    int threads;                       /* 0: every processor this process may use */
+    int threads;                       /* 0: as many as r1_processors says */
     void *(*alloc)(void *user, size_t bytes, size_t align); /* NULL: the C library's */
     void (*release)(void *user, void *p, size_t bytes);
     void (*log)(void *user, r1_log_level level, const char *message); /* NULL: silent */
@@ -66,6 +66,9 @@ R1_API const char *r1_feature(int i, bool *present, const char **adds);
 R1_API const char *r1_status_name(r1_status status);
 /** The exit status of design: 0, 1 our fault, 2 usage, 3 input, 4 environment. */
 R1_API int r1_status_exit_code(r1_status status, const r1_error *err);
+/** Processors that this process may use: its affinity mask, and no more than its container's quota (control groups v1 and v2,
+ * rounded up). At least 1. */
+R1_API int r1_processors(void);
 /** Free a buffer that a function of this library returned as caller-owned. Takes NULL. */
 R1_API void r1_free(void *p);
 

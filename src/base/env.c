@@ -1,10 +1,11 @@
 #include "base/env.h"
 
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/processors.h"
 
 void *r1i_alloc(const r1_env *env, size_t bytes)
 {
@@ -48,8 +49,5 @@ void r1i_progress(const r1_env *env, const char *what, uint64_t done, uint64_t t
 int r1i_env_threads(const r1_env *env)
 {
     if (env && env->threads > 0) return env->threads;
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-    const int n = CPU_COUNT(&set);
-    return n > 0 ? n : 1;
+    return r1i_processors();
 }

@@ -17,6 +17,12 @@ enum { SPIN_ROUNDS = 4000 };
  * and chooses, and being woken took the next token's first products 50 to 400 us. */
 enum { YIELD_ROUNDS = 1500 };
 
+/* Whoever finds a job open may step inside it, and a job is over when it is closed and all who stepped inside have left: a
+ * worker that the system has put aside in the meantime is not waited for. */
+#define CLOSED (UINT64_C(1) << 31)
+static inline uint32_t number_of(uint64_t state) { return (uint32_t)(state >> 32); }
+static inline uint32_t inside_of(uint64_t state) { return (uint32_t)(state & (CLOSED - 1)); }
+
 /* What a thread reads while it waits. */
 typedef struct stretch {
     _Alignas(64) const uint8_t *at;
@@ -45,12 +51,11 @@ struct r1i_pool {
     stretch *said;             /* [threads] written by the owner between jobs, read when the next begins */
     uint64_t times_said;
     mind owner;
-    r1i_pool_fn fn;            /* the job; written before `epoch` is bumped, read after it is seen */
+    r1i_pool_fn fn;            /* the job; written while nobody is inside, read by those who are */
     void *ctx;
     int64_t n;
     _Atomic int64_t next;      /* next item to hand out */
-    _Atomic uint64_t epoch;    /* bumped once a job */
-    _Atomic int busy;          /* workers that have not finished the current job */
+    _Atomic uint64_t state;    /* the job's number << 32, CLOSED, and how many workers are inside it */
     _Atomic int sleepers;
     _Atomic bool stop;
     pthread_mutex_t lock;
@@ -96,38 +101,62 @@ static void work(r1i_pool *p, int thread)
     }
 }
 
-static bool wait_for_job(r1i_pool *p, uint64_t seen, stretch *ahead)
+/* Steps inside the job that is open, if it is another than `seen`. */
+static bool step_inside(r1i_pool *p, uint32_t *seen)
 {
-    for (int k = 0; k < SPIN_ROUNDS; k++) {
-        if (atomic_load_explicit(&p->epoch, memory_order_acquire) != seen) return true;
-        if (atomic_load_explicit(&p->stop, memory_order_relaxed)) return false;
-        wait_a_little(ahead);
+    uint64_t s = atomic_load_explicit(&p->state, memory_order_acquire);
+    while (number_of(s) != *seen) {
+        if (s & CLOSED) {
+            *seen = number_of(s); /* over already */
+            return false;
+        }
+        if (!atomic_compare_exchange_weak_explicit(&p->state, &s, s + 1, memory_order_acquire, memory_order_acquire)) continue;
+        *seen = number_of(s);
+        return true;
     }
-    for (int k = 0; k < YIELD_ROUNDS; k++) {
-        if (atomic_load_explicit(&p->epoch, memory_order_acquire) != seen) return true;
-        if (atomic_load_explicit(&p->stop, memory_order_relaxed)) return false;
-        sched_yield();
-    }
+    return false;
+}
+
+/* Until a job begins or the pool ends, which leaves it to the caller to find out: the worker sleeps. */
+static void sleep_until_told(r1i_pool *p, uint32_t seen)
+{
     pthread_mutex_lock(&p->lock);
     atomic_fetch_add(&p->sleepers, 1);
-    while (atomic_load(&p->epoch) == seen && !atomic_load(&p->stop)) pthread_cond_wait(&p->wake, &p->lock);
+    while (number_of(atomic_load(&p->state)) == seen && !atomic_load(&p->stop)) pthread_cond_wait(&p->wake, &p->lock);
     atomic_fetch_sub(&p->sleepers, 1);
     pthread_mutex_unlock(&p->lock);
-    return atomic_load(&p->epoch) != seen;
+}
+
+/* Returns inside a job; false: the pool is to end. */
+static bool wait_for_job(r1i_pool *p, uint32_t *seen, stretch *ahead)
+{
+    for (int k = 0;; k++) {
+        const uint32_t before = *seen;
+        if (step_inside(p, seen)) return true;
+        if (*seen != before) k = 0; /* jobs are coming: this one was missed */
+        if (atomic_load_explicit(&p->stop, memory_order_relaxed)) return false;
+        if (k < SPIN_ROUNDS) {
+            wait_a_little(ahead);
+        } else if (k < SPIN_ROUNDS + YIELD_ROUNDS) {
+            sched_yield();
+        } else {
+            sleep_until_told(p, *seen);
+            k = 0;
+        }
+    }
 }
 
 static void *worker_main(void *arg)
 {
     const worker *const w = arg;
     r1i_pool *const p = w->pool;
-    uint64_t seen = 0;
+    uint32_t seen = 0;
     mind mine = {0};
     r1i_numa_stay(p->numa, w->index, p->threads);
-    while (wait_for_job(p, seen, &mine.ahead)) {
-        seen++;
+    while (wait_for_job(p, &seen, &mine.ahead)) {
         listen(p, w->index, &mine);
         work(p, w->index);
-        atomic_fetch_sub_explicit(&p->busy, 1, memory_order_release);
+        atomic_fetch_sub_explicit(&p->state, 1, memory_order_release);
     }
     return NULL;
 }
@@ -139,6 +168,7 @@ r1_status r1i_pool_create(const r1_env *env, int threads, r1i_pool **out, r1_err
     if (!p) return r1i_fail(err, R1_ERR_NOMEM, "thread pool, %zu bytes", sizeof *p);
     if (env) p->env = *env;
     p->threads = threads > 0 ? threads : r1i_env_threads(env);
+    atomic_store(&p->state, CLOSED);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     p->workers_bytes = sizeof(worker) * (size_t)p->threads;
@@ -190,13 +220,13 @@ void r1i_pool_run(r1i_pool *p, int64_t n, r1i_pool_fn fn, void *ctx)
         for (int64_t i = 0; i < n; i++) fn(ctx, i, 0);
         return;
     }
-    assert(atomic_load(&p->busy) == 0);
+    const uint64_t before = atomic_load_explicit(&p->state, memory_order_relaxed);
+    assert((before & CLOSED) && inside_of(before) == 0);
     p->fn = fn;
     p->ctx = ctx;
     p->n = n;
     atomic_store_explicit(&p->next, 0, memory_order_relaxed);
-    atomic_store_explicit(&p->busy, p->threads - 1, memory_order_relaxed);
-    atomic_fetch_add(&p->epoch, 1); /* sequentially consistent: ordered against `sleepers` below */
+    atomic_store(&p->state, (uint64_t)(number_of(before) + 1) << 32); /* sequentially consistent: ordered against `sleepers` */
     if (atomic_load(&p->sleepers) > 0) {
         pthread_mutex_lock(&p->lock);
         pthread_cond_broadcast(&p->wake);
@@ -204,7 +234,8 @@ void r1i_pool_run(r1i_pool *p, int64_t n, r1i_pool_fn fn, void *ctx)
     }
     listen(p, 0, &p->owner);
     work(p, 0);
-    for (int k = 0; atomic_load_explicit(&p->busy, memory_order_acquire) > 0; k++) {
+    atomic_fetch_or_explicit(&p->state, CLOSED, memory_order_acquire);
+    for (int k = 0; inside_of(atomic_load_explicit(&p->state, memory_order_acquire)) > 0; k++) {
         wait_a_little(&p->owner.ahead);
         if (k >= SPIN_ROUNDS) sched_yield(); /* more threads than processors: let the last worker run */
     }

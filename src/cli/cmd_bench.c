@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bench_record.h"
 #include "setup.h"
@@ -39,7 +38,7 @@ static void options(opt_list *l, void *p)
     opt_string(l, 'n', "tg", "N,...", &a->decode, "tokens generated; 0: leave this out");
     opt_string(l, 'd', "depth", "N,...", &a->depth, "tokens in the cache before that, multiples of 64; they are read first, not timed");
     opt_string(l, 'b', "parallel", "N,...", &a->parallel, "sequences that generate together");
-    opt_string(l, 't', "threads", "N,...", &a->threads, "worker threads; 0: all processors this process may use");
+    opt_string(l, 't', "threads", "N,...", &a->threads, "worker threads; 0: all processors this process (or its container) may use");
     opt_int(l, 'r', "repeat", "N", &a->repeat, 1, R1_BENCH_REPEAT, "measurements of each; the median counts");
     opt_choice(l, 'o', "output", "md|csv|jsonl", &a->output, "form of the output");
     opt_flag(l, 'j', "json", &a->json, "the same as -o jsonl: one JSON object a line");
@@ -239,7 +238,7 @@ static int run(cli *app, void *p)
     if (!status) fill_about(a);
     for (int i = 0; i < a->thread_counts.n && !status; i++) {
         const int threads = (int)a->thread_counts.item[i];
-        a->about.threads = threads > 0 ? threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
+        a->about.threads = threads > 0 ? threads : r1_processors();
         if (!a->no_roof) status = put_roof(app, a, threads);
         if (!status) status = a->ops ? all_ops(app, a, threads) : all_tests(app, a, threads);
     }

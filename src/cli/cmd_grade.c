@@ -285,8 +285,7 @@ static int run(cli *app, void *p)
     work *const w = calloc(1, sizeof *w);
     if (!w) return cli_fail(app, CLI_ENVIRONMENT, "out of memory");
     *w = (work){.a = a, .rules = &r, .parts = a->reward != NULL};
-    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    int threads = a->answer ? 1 : app->env.threads > 0 ? app->env.threads : processors > 0 ? (int)processors : 1;
+    int threads = a->answer ? 1 : app->env.threads > 0 ? app->env.threads : r1_processors();
     if (threads > MAX_THREADS) threads = MAX_THREADS;
     int status = read_rules(app, a, &r);
     if (!status) status = open_graders(app, w, threads);

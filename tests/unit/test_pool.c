@@ -1,6 +1,9 @@
 /* The thread pool: every item once, whatever the number of threads; results visible to the caller afterwards. */
 #include "support/test.h"
 
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -83,6 +86,44 @@ static void test_create_and_destroy(void **state)
     r1i_pool_destroy(pool);
 }
 
+static atomic_int held, freed;
+static void hold(int signal)
+{
+    (void)signal;
+    atomic_store(&held, 1);
+    while (!atomic_load(&freed)) {
+        const struct timespec pause = {.tv_nsec = 1000000};
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* A worker that does not run (here a signal's handler holds it) costs its help and nothing else. */
+static void test_absent_worker(void **state)
+{
+    (void)state;
+    r1i_pool *pool;
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, SIGUSR1);
+    signal(SIGUSR1, hold);
+    assert_int_equal(r1i_pool_create(NULL, 2, &pool, NULL), R1_OK);
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, &one, NULL), 0); /* of this thread: the worker alone can take it */
+    assert_int_equal(kill(getpid(), SIGUSR1), 0);
+    for (int i = 0; i < 10000 && !atomic_load(&held); i++) {
+        const struct timespec pause = {.tv_nsec = 1000000};
+        nanosleep(&pause, NULL);
+    }
+    assert_true(atomic_load(&held));
+    alarm(60); /* a pool that waits for it would wait for ever */
+    run_rounds(pool, 100);
+    alarm(0);
+    atomic_store(&freed, 1);
+    run_rounds(pool, 100);
+    r1i_pool_destroy(pool);
+    assert_int_equal(pthread_sigmask(SIG_UNBLOCK, &one, NULL), 0);
+    signal(SIGUSR1, SIG_DFL);
+}
+
 /* What threads read while they wait ends where it was said to end, and nothing else comes of it. */
 static void test_ahead(void **state)
 {
@@ -110,6 +151,6 @@ static void test_ahead(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_thread_counts), cmocka_unit_test(test_sleeping_workers_wake),
-                                       cmocka_unit_test(test_create_and_destroy), cmocka_unit_test(test_ahead)};
+                                       cmocka_unit_test(test_create_and_destroy), cmocka_unit_test(test_absent_worker), cmocka_unit_test(test_ahead)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
