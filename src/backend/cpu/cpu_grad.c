@@ -140,13 +140,13 @@ static r1_status round_acts(r1i_exec *ex, const r1i_act *act, int64_t n)
 typedef struct packed_input {
     float *x;               /* NULL: not packed */
     int32_t *start;         /* pairs: [steps + 1]; NULL: a step is a row */
-    int64_t steps;
+    int64_t steps, each;    /* all, and of a pass */
 } packed_input;
 
 typedef struct weights {
     const r1i_cpu_kernels *k;
     const r1i_grad_product *p;
-    int64_t n, step0;       /* products; first step of this pass */
+    int64_t n, pass;        /* products; the how-manieth pass */
     int threads;
     const packed_input *in; /* [n], equal where the inputs are the same */
     const int64_t *first;   /* first product with that input */
@@ -154,11 +154,21 @@ typedef struct weights {
 
 enum {
     PACK_STEPS = 64, PACK_COLS = 384, /* of an item: pieces of rows long enough to be read at the memory's speed */
+    IN_PLACE = 128 * 1024,            /* floats of x: half a second-level cache */
     ITEM_TILES = 128                  /* of an item of products: packed, they stay in a second-level cache for all outputs */
 };
 
 static int64_t tiles_of(const r1i_mat *x) { return (x->cols + R1I_GRAD_COLS - 1) / R1I_GRAD_COLS; }
-static int64_t pass_steps(const packed_input *in, int64_t step0) { return in->steps > step0 ? min64(in->steps - step0, R1I_GRAD_STEPS) : 0; }
+static int64_t first_step(const packed_input *in, int64_t pass) { return min64(in->steps, pass * in->each); }
+static int64_t pass_steps(const packed_input *in, int64_t pass) { return first_step(in, pass + 1) - first_step(in, pass); }
+/* Steps of a pass over rows where they lie: x, read again for every four panels, is to stay in a second-level cache; each pass reads and writes all
+ * sums, so none is much shorter than another. A last panel in part is packed. */
+static int64_t steps_in_place(const r1i_grad_product *p)
+{
+    const int64_t fit = IN_PLACE / p->x.x.stride, most = fit < R1I_GRAD_STEPS || p->dy.x.cols % 16 != 0 ? R1I_GRAD_STEPS : fit;
+    const int64_t passes = (p->x.x.rows + most - 1) / most;
+    return passes > 0 ? (p->x.x.rows + passes - 1) / passes : 0;
+}
 
 static int64_t pack_blocks(const r1i_mat *x) { return (x->cols + PACK_COLS - 1) / PACK_COLS; }
 static int64_t pack_items(const r1i_mat *x) { return R1I_GRAD_STEPS / PACK_STEPS * pack_blocks(x); }
@@ -206,13 +216,13 @@ static void pack_item(void *ctx, int64_t i, int thread)
     const r1i_act *const act = &w->p[k].x;
     const r1i_mat x = act->x;
     const packed_input *const in = &w->in[k];
-    const int64_t s0 = i / pack_blocks(&x) * PACK_STEPS, end = min64(s0 + PACK_STEPS, pass_steps(in, w->step0));
+    const int64_t s0 = i / pack_blocks(&x) * PACK_STEPS, end = min64(s0 + PACK_STEPS, pass_steps(in, w->pass)), step0 = first_step(in, w->pass);
     const int64_t c0 = i % pack_blocks(&x) * PACK_COLS, nc = min64(x.cols - c0, PACK_COLS);
     float *const to = in->x + c0 / R1I_GRAD_COLS * R1I_GRAD_TILE + s0 * R1I_GRAD_COLS;
     if (end <= s0) return;
-    if (in->start) w->k->pairs->pack(to, act->bf16 + c0, act->bf16_stride, in->start + w->step0 + s0, end - s0, nc);
-    else if (w->p[k].bf16) pack_halves(to, act->bf16 + (w->step0 + s0) * act->bf16_stride + c0, act->bf16_stride, end - s0, nc);
-    else pack_rows(to, row_of(x, w->step0 + s0) + c0, x.stride, end - s0, nc);
+    if (in->start) w->k->pairs->pack(to, act->bf16 + c0, act->bf16_stride, in->start + step0 + s0, end - s0, nc);
+    else if (w->p[k].bf16) pack_halves(to, act->bf16 + (step0 + s0) * act->bf16_stride + c0, act->bf16_stride, end - s0, nc);
+    else pack_rows(to, row_of(x, step0 + s0) + c0, x.stride, end - s0, nc);
 }
 
 /* Items of a product: runs of tiles, and for each of them groups of panels. Both are as even as possible. */
@@ -230,19 +240,20 @@ static bool weight_at(const weights *w, int64_t i, r1i_grad_weight *a)
     const packed_input *const in = &w->in[k];
     const r1i_mat x = p->x.x, dy = p->dy.x;
     const int64_t groups = groups_of(p), parts = parts_of(p), group = i % groups, part = i / groups, panels = panels_of(dy.cols);
-    const int64_t p0 = panels * group / groups, t0 = tiles_of(&x) * part / parts, c0 = t0 * R1I_GRAD_COLS, row0 = in->start ? 0 : w->step0;
+    const int64_t p0 = panels * group / groups, t0 = tiles_of(&x) * part / parts, c0 = t0 * R1I_GRAD_COLS;
+    const int64_t step0 = first_step(in, w->pass), row0 = in->start ? 0 : step0;
     *a = (r1i_grad_weight){
         .g = p->g + (p0 * x.cols + c0) * 16,
         .panel_stride = x.cols * 16,
         .np = panels * (group + 1) / groups - p0,
         .nc = min64(tiles_of(&x) * (part + 1) / parts * R1I_GRAD_COLS, x.cols) - c0,
-        .steps = pass_steps(in, w->step0),
+        .steps = pass_steps(in, w->pass),
         .dy = p->bf16 ? NULL : row_of(dy, row0) + p0 * 16,
         .dy16 = p->bf16 ? p->dy.bf16 + row0 * p->dy.bf16_stride + p0 * 16 : NULL,
         .dy_stride = p->bf16 ? p->dy.bf16_stride : dy.stride,
         .dy_cols = dy.cols - p0 * 16,
-        .start = in->start ? in->start + w->step0 : NULL,
-        .x = in->x ? in->x + t0 * R1I_GRAD_TILE : row_of(x, w->step0) + c0,
+        .start = in->start ? in->start + step0 : NULL,
+        .x = in->x ? in->x + t0 * R1I_GRAD_TILE : row_of(x, step0) + c0,
         .x_stride = in->x ? 0 : x.stride,
     };
     return a->steps > 0;
@@ -296,26 +307,27 @@ static int64_t pair_rows(const r1i_grad_product *p, const r1i_run *runs, int64_t
 static r1_status some_weights(r1i_exec *ex, const r1i_grad_product *p, int64_t n, const r1i_run *runs, int64_t n_runs, float *work)
 {
     packed_input in[LINEAR_JOBS];
-    int64_t first[LINEAR_JOBS], packs = 0, items = 0, steps = 0;
+    int64_t first[LINEAR_JOBS], packed = 0, items = 0, passes = 0;
     weights w = {.k = ex->backend, .p = p, .n = n, .in = in, .first = first, .threads = r1i_pool_threads(ex->pool)};
     for (int64_t i = 0; i < n; i++) {
         first[i] = first_with(p, i);
         if (first[i] < i) {
             in[i] = in[first[i]];
+            if (!in[i].x) in[i].each = steps_in_place(&p[i]);
         } else if (!p[i].bf16 && w.k->grad->in_place && p[i].x.x.stride <= R1I_GRAD_NEAR) {
-            in[i] = (packed_input){.steps = p[i].x.x.rows};
+            in[i] = (packed_input){.steps = p[i].x.x.rows, .each = steps_in_place(&p[i])};
         } else {
             const bool pairs = p[i].bf16 && w.k->pairs;
-            in[i] = (packed_input){.x = work, .start = pairs ? (int32_t *)(void *)(work + tiles_of(&p[i].x.x) * R1I_GRAD_TILE) : NULL};
+            in[i] = (packed_input){.x = work, .each = R1I_GRAD_STEPS, .start = pairs ? (int32_t *)(void *)(work + tiles_of(&p[i].x.x) * R1I_GRAD_TILE) : NULL};
             in[i].steps = pairs ? pair_rows(&p[i], runs, n_runs, in[i].start) : p[i].x.x.rows;
             work += r1i_grad_linear_work(&p[i].x.x);
-            packs += pack_items(&p[i].x.x);
+            packed += pack_items(&p[i].x.x);
         }
         items += weight_items(&p[i]);
-        if (in[i].steps > steps) steps = in[i].steps;
+        while (pass_steps(&in[i], passes) > 0) passes++;
     }
-    for (w.step0 = 0; w.step0 < steps; w.step0 += R1I_GRAD_STEPS) {
-        r1i_pool_run(ex->pool, packs, pack_item, &w);
+    for (w.pass = 0; w.pass < passes; w.pass++) {
+        r1i_pool_run(ex->pool, packed, pack_item, &w);
         r1i_pool_run(ex->pool, items, weight_item, &w);
     }
     return R1_OK;

@@ -186,17 +186,20 @@ static buffers cut_scratch(const r1i_grad_attn *a)
 /* Queries [i, i + n) of the block that begins at i0: P, dS and what they give to their own dq. */
 static void queries(const r1i_grad_attn *a, const buffers *m, int64_t i0, int64_t i, int64_t n)
 {
-    const int64_t dk = a->shape->key_dim, dv = a->shape->value_dim, width = r1i_round16(i + n), at = i - i0;
+    const int64_t dk = a->shape->key_dim, width = r1i_round16(i + n), at = i - i0;
     float *const to = a->dq.p + i * a->dq.stride;
     const tile_args scores = {.x = a->q.p + i * a->q.stride, .xs = a->q.stride, .w = m->keys_turned, .ldw = 16, .wps = dk * 16, .k = dk, .acc = m->s, .as = m->t, .fresh = true};
     tile_all(scores, n, width / 16, sizeof(float), tile_f32);
     multiply(&(product){.x = m->do_rows + at * m->half, .xr = m->half, .xk = 1, .w = m->values_turned, .wk = 16, .wv = m->half * 16, .steps = m->half,
                         .y = m->dp, .ys = m->t, .yv = 16, .fresh = true}, n, width / 16);
     query q[STEP + 1];
-    for (int64_t r = 0; r < n; r++) {
-        q[r] = (query){.s = m->s + r * m->t, .dp = m->dp + r * m->t, .seen = i + r + 1};
-        q[r].delta = grad_dot(a->d_o.p + (i + r) * a->d_o.stride, a->o.p + (i + r) * a->o.stride, dv);
-        q[r].inv = exponentials(m->s + r * m->t, i + r + 1, width - 16, a->shape->scale);
+    for (int64_t r0 = 0; r0 < n; r0 += GRAD_EIGHT) {
+        const int64_t count = n - r0 < GRAD_EIGHT ? n - r0 : GRAD_EIGHT;
+        float inv[16], delta[16];
+        grad_dots(delta, rows_of(a->d_o, i + r0, count), rows_of(a->o, i + r0, count));
+        exponentials(inv, m->s + r0 * m->t, m->t, count, i + r0 + 1, width - 16, a->shape->scale);
+        for (int64_t r = r0; r < r0 + count; r++)
+            q[r] = (query){.s = m->s + r * m->t, .dp = m->dp + r * m->t, .seen = i + r + 1, .inv = inv[r - r0], .delta = delta[r - r0]};
     }
     q[n] = q[n - 1]; /* an odd last query has a partner of weight zero */
     q[n].inv = 0.0f;

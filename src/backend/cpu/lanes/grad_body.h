@@ -195,11 +195,10 @@ static void pad_rows(float *out, int64_t width, r1i_mat m)
     }
 }
 
-/* Scores of one query become P in place, its dP becomes dS; both are zero past what it sees, which is `whole` positions (a multiple of 16) and some of the
- * vector behind them. */
-static void soften_back(float *s, float *dp, int64_t seen, int64_t whole, float scale, float delta)
+/* What exponentials() left of one query's scores becomes P in place, its dP becomes dS; both are zero past what it sees. */
+static void soften_back(float *s, float *dp, int64_t seen, int64_t whole, float scale, float inv_sum, float delta)
 {
-    const v16 inv = v16_set1(exponentials(s, seen, whole, scale)), d = v16_set1(delta), by = v16_set1(scale);
+    const v16 inv = v16_set1(inv_sum), d = v16_set1(delta), by = v16_set1(scale);
     for (int64_t j = 0; j <= whole; j += 16) {
         const v16 p = v16_mul(v16_load(s + j), inv);
         v16_store(s + j, p);
@@ -240,9 +239,13 @@ static void attention_queries(const r1i_grad_attn *a, const attn_buffers *m, int
     const tile_args weights = {.x = m->d_o + at * m->pv, .xs = m->pv, .w = m->vt, .ldw = 16, .wps = dv * 16, .k = dv, .acc = dp, .as = m->t, .fresh = true};
     tile_all(scores, n, width / 16, sizeof(float), tile_f32);
     tile_all(weights, n, width / 16, sizeof(float), tile_f32);
-    for (int64_t r = 0; r < n; r++) {
-        const float delta = grad_dot(a->d_o.p + (i + r) * a->d_o.stride, a->o.p + (i + r) * a->o.stride, dv);
-        soften_back(s + r * m->t, dp + r * m->t, i + r + 1, width - 16, a->shape->scale, delta);
+    for (int64_t r0 = 0; r0 < n; r0 += GRAD_EIGHT) {
+        const int64_t count = n - r0 < GRAD_EIGHT ? n - r0 : GRAD_EIGHT;
+        float inv[16], delta[16];
+        grad_dots(delta, rows_of(a->d_o, i + r0, count), rows_of(a->o, i + r0, count));
+        exponentials(inv, s + r0 * m->t, m->t, count, i + r0 + 1, width - 16, a->shape->scale);
+        for (int64_t r = r0; r < r0 + count; r++)
+            soften_back(s + r * m->t, dp + r * m->t, i + r + 1, width - 16, a->shape->scale, inv[r - r0], delta[r - r0]);
     }
     tile_args dq = {.x = dp, .xs = m->t, .w = m->kr, .ldw = m->pk, .wps = 16, .k = seen, .acc = m->dq, .as = m->pk, .fresh = true};
     if (dk == m->pk) dq.y = to, dq.ys = a->dq.stride, dq.add = !a->assign;

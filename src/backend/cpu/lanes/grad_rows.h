@@ -15,26 +15,52 @@ static inline float grad_dot(const float *a, const float *b, int64_t n)
     return fold(sum);
 }
 
-/* One query's scores, `whole` positions (a multiple of 16) that it sees and some of the vector behind them: e ^ (scale * score - maximum) in place, zero
- * past what it sees; 1 / their sum. */
-static inline float exponentials(float *s, int64_t seen, int64_t whole, float scale)
+enum { GRAD_EIGHT = 8 }; /* queries whose folds go side by side: each alone is a chain that the next ones wait behind */
+
+/* out[i] = sum of a row i * b row i, as grad_dot, of up to eight rows; the others hold anything. */
+static inline void grad_dots(float out[16], r1i_mat a, r1i_mat b)
+{
+    v16 sum[GRAD_EIGHT];
+    for (int64_t r = 0; r < GRAD_EIGHT; r++) {
+        const float *const p = a.p + r * a.stride, *const q = b.p + r * b.stride;
+        sum[r] = v16_zero();
+        for (int64_t i = 0; r < a.rows && i < a.cols; i += 16) sum[r] = v16_fma(some(p + i, a.cols - i), some(q + i, a.cols - i), sum[r]);
+    }
+    v16_store(out, fold8_sum(sum));
+}
+
+/* Scores of n queries, `apart` floats from one to the next: the first sees `seen` positions, each one more than the one before it; `whole` (a multiple
+ * of 16) and some of the vector behind them. Each score becomes e ^ (scale * score - maximum) in place, zero past what its query sees; inv: 1 / their
+ * sums. */
+static inline void exponentials(float inv[16], float *scores, int64_t apart, int64_t n, int64_t seen, int64_t whole, float scale)
 {
     const v16 by = v16_set1(scale), lowest = v16_set1(-INFINITY);
-    const v16 last = v16_first(v16_mul(v16_load(s + whole), by), seen - whole, lowest);
-    v16 most = lowest, sum = v16_zero();
-    for (int64_t j = 0; j < whole; j += 16) most = v16_max(v16_mul(v16_load(s + j), by), most);
-    float lane[16], max = -INFINITY;
-    v16_store(lane, v16_max(last, most));
-    for (int i = 0; i < 16; i++) max = lane[i] > max ? lane[i] : max;
-    const v16 top = v16_set1(max);
-    for (int64_t j = 0; j < whole; j += 16) {
-        const v16 e = v16_exp(v16_sub(v16_mul(v16_load(s + j), by), top));
-        v16_store(s + j, e);
-        sum = v16_add(sum, e);
+    v16 fold[GRAD_EIGHT];
+    float top[16];
+    for (int64_t i = 0; i < GRAD_EIGHT; i++) {
+        float *const s = scores + i * apart;
+        fold[i] = lowest;
+        if (i >= n) continue;
+        const v16 last = v16_first(v16_mul(v16_load(s + whole), by), seen + i - whole, lowest);
+        for (int64_t j = 0; j < whole; j += 16) fold[i] = v16_max(v16_mul(v16_load(s + j), by), fold[i]);
+        fold[i] = v16_max(last, fold[i]);
     }
-    const v16 e = v16_exp(v16_sub(last, top));
-    v16_store(s + whole, e);
-    return 1.0f / fold(v16_add(sum, e));
+    v16_store(top, fold8_max(fold));
+    for (int64_t i = 0; i < GRAD_EIGHT; i++) {
+        float *const s = scores + i * apart;
+        const v16 most = v16_set1(top[i]);
+        fold[i] = v16_zero();
+        if (i >= n) continue;
+        for (int64_t j = 0; j < whole; j += 16) {
+            const v16 e = v16_exp_down(v16_sub(v16_mul(v16_load(s + j), by), most));
+            v16_store(s + j, e);
+            fold[i] = v16_add(fold[i], e);
+        }
+        const v16 last = v16_first(v16_mul(v16_load(s + whole), by), seen + i - whole, lowest), e = v16_exp_down(v16_sub(last, most));
+        v16_store(s + whole, e);
+        fold[i] = v16_add(fold[i], e);
+    }
+    v16_store(inv, v16_div(v16_set1(1.0f), fold8_sum(fold)));
 }
 
 static inline r1i_mat rows_of(r1i_mat m, int64_t r0, int64_t n) { return (r1i_mat){m.p + r0 * m.stride, n, m.cols, m.stride}; }

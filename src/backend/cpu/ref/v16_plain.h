@@ -75,6 +75,23 @@ static inline v16 v16_exp(v16 a)
     V16_EACH a.l[i] = r1i_expf(a.l[i]);
     return a;
 }
+static inline v16 v16_exp_down(v16 a) { return v16_exp(a); }
+/* Lane i: the lanes of v[i] folded; no lane is NaN. Lanes from 8 on are zero. */
+static inline v16 fold8_max(const v16 v[8])
+{
+    v16 out = v16_zero();
+    for (int k = 0; k < 8; k++) {
+        out.l[k] = -INFINITY;
+        V16_EACH out.l[k] = v[k].l[i] > out.l[k] ? v[k].l[i] : out.l[k];
+    }
+    return out;
+}
+static inline v16 fold8_sum(const v16 v[8])
+{
+    v16 out = v16_zero();
+    for (int k = 0; k < 8; k++) out.l[k] = r1i_fold16(v[k].l);
+    return out;
+}
 static inline v16 v16_bf16(const uint16_t *p)
 {
     v16 v;
