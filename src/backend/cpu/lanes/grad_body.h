@@ -59,12 +59,11 @@ R1I_INLINE void outer_body(const outer_args *t, const int rows, const int vecs)
 
 #define OUTER_CASE(r, v) \
     case (r) * 8 + (v): outer_body(t, r, v); return;
-/* In place a step of x is a line of its own: four vectors of w make up for it, one (AVX2) does not. 13 panels are 4, 3,
- * 3 and 3. */
+/* In place a step of x is a line of its own: four vectors of w make up for it, one (AVX2) does not. */
 #if defined(__AVX512F__)
-enum { OUTER_IN_PLACE = true, OUTER_THREE = true };
+enum { OUTER_IN_PLACE = true };
 #else
-enum { OUTER_IN_PLACE = false, OUTER_THREE = false };
+enum { OUTER_IN_PLACE = false };
 #endif
 
 static void outer(const outer_args *t, int rows, int vecs)
@@ -86,7 +85,7 @@ static void outer_all(const outer_args *base, int64_t cols, int64_t vecs)
 {
     const int step = tile_rows(cols);
     for (int64_t v = 0; v < vecs;) {
-        const int nv = OUTER_THREE && vecs - v == 3 ? 3 : tile_vecs(step, vecs - v);
+        const int nv = tile_vecs(step, vecs - v);
         for (int64_t r = 0; r < cols;) {
             const int nr = tile_rows(cols - r);
             outer_args t = *base;

@@ -274,8 +274,11 @@ static void many_rows(const r1i_linear_job *job, int64_t p0, int64_t p1, decode_
     const int64_t wide = panels * job->w->cols > FAR_PANELS && panels > rows ? GROUP : (p1 - p0 + GROUP - 1) / GROUP * GROUP;
     for (; p0 < p1; p0 += wide)
         for (int64_t r0 = 0; r0 < rows; r0 += CHUNK_ROWS)
-            for (int64_t p = p0; p < p1 && p < p0 + wide; p += GROUP)
-                chunk(job, p, p1 - p < GROUP ? p1 - p : GROUP, r0, rows - r0 < CHUNK_ROWS ? rows - r0 : CHUNK_ROWS, decode);
+            for (int64_t p = p0, end = p1 - p0 < wide ? p1 : p0 + wide, n; p < end; p += n) {
+                const int64_t groups = (end - p + GROUP - 1) / GROUP;
+                n = (end - p + groups - 1) / groups; /* as even as possible: 13 are 4, 3, 3, 3 */
+                chunk(job, p, n, r0, rows - r0 < CHUNK_ROWS ? rows - r0 : CHUNK_ROWS, decode);
+            }
 }
 
 /* ---- the kernels ------------------------------------------------------------------------------------------------------- */

@@ -106,6 +106,7 @@ R1I_INLINE void tile_switch(const tile_args *t, int rows, int vecs, const bool b
         TILE_CASE(1, 2) TILE_CASE(2, 2) TILE_CASE(3, 2) TILE_CASE(1, 4)
 #if defined(__AVX512F__)
         TILE_CASE(4, 2) TILE_CASE(5, 2) TILE_CASE(6, 2)
+        TILE_CASE(1, 3) TILE_CASE(2, 3) TILE_CASE(3, 3) TILE_CASE(4, 3) TILE_CASE(5, 3) TILE_CASE(6, 3)
         TILE_CASE(2, 4) TILE_CASE(3, 4) TILE_CASE(4, 4) TILE_CASE(5, 4) TILE_CASE(6, 4)
 #endif
     default: return;
@@ -117,14 +118,16 @@ static void tile_f32(const tile_args *t, int rows, int vecs) { tile_switch(t, ro
 static inline int tile_vecs(int rows, int64_t left)
 {
 #if defined(__AVX512F__)
-    const int most = 4;
     (void)rows;
-#elif defined(__aarch64__)
+    return left >= 4 ? 4 : (int)left;
+#else
+#if defined(__aarch64__)
     const int most = rows == 1 ? 4 : rows <= 2 ? 2 : 1;
 #else
     const int most = rows == 1 ? 4 : rows <= 3 ? 2 : 1;
 #endif
     return left >= 4 && most == 4 ? 4 : left >= 2 && most >= 2 ? 2 : 1;
+#endif
 }
 
 /* Rows to take of `left`: as even as possible, so that 7 becomes 4 + 3 and not 6 + 1. */
