@@ -1,5 +1,5 @@
-/* How often a 95 % interval holds the truth: clustered t, the bootstrap and the naive interval that takes samples as independent,
- * over sets of different size and spread. One JSON object a line; docs/statistics.md is made of them. */
+/* How often a 95 % interval holds the truth: clustered t, the bootstrap and the naive interval that takes samples as
+ * independent, over sets of different size and spread. One JSON object a line; docs/statistics.md is made of them. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,8 @@
 #include "base/rng.h"
 #include "eval/stats.h"
 
-/* Solve rates. beta: Beta(1/2, 1/2), mean 1/2. hard: its cube, most near 0. bimodal: 0.95 with chance 0.9, else 0.05. */
+/* Solve rates. beta: Beta(1/2, 1/2), mean 1/2. hard: its cube, most near 0. bimodal: 0.95 with chance 0.9, else
+ * 0.05. */
 static double solve_rate(int kind, r1i_rng *rng)
 {
     const double u = r1i_rng_double(rng), s = sin(1.57079632679489661923 * u), p = s * s;

@@ -1,5 +1,6 @@
 /* Time of single grades, one JSON object a file: rate, percentiles, the slowest row.
- * usage: bench_grade GRADER FILE.jsonl [repeat=5]     (rows {"gold", "answer"}; bench/vs_math_verify.py writes such files) */
+ * usage: bench_grade GRADER FILE.jsonl [repeat=5]     (rows {"gold", "answer"}; bench/vs_math_verify.py writes such
+ * files) */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,12 +54,13 @@ static int by_time(const void *a, const void *b)
 static double grade(r1_grader *g, const json_t *json, bool *correct)
 {
     const json_t *const gold = json_object_get(json, "gold"), *const answer = json_object_get(json, "answer");
-    const r1_sample s = {.gold = json_string_value(gold), .gold_bytes = json_string_length(gold), .completion = json_string_value(answer),
-                         .completion_bytes = json_string_length(answer)};
+    const r1_sample s = {.gold = json_string_value(gold), .gold_bytes = json_string_length(gold),
+                         .completion = json_string_value(answer), .completion_bytes = json_string_length(answer)};
     r1_verdict v;
     r1_error err = {0};
     const double start = now();
-    if (r1_grader_check_gold(g, s.gold, s.gold_bytes, &err) != R1_OK || r1_grader_grade(g, &s, &v, &err) != R1_OK) stop(&err);
+    if (r1_grader_check_gold(g, s.gold, s.gold_bytes, &err) != R1_OK || r1_grader_grade(g, &s, &v, &err) != R1_OK)
+        stop(&err);
     *correct = v.correct;
     return now() - start;
 }
@@ -93,7 +95,8 @@ int main(int argc, char **argv)
     const size_t calls = n * (size_t)repeat;
     qsort(all, calls, sizeof *all, by_time);
     printf("{\"grader\": \"%s\", \"rows\": %zu, \"correct\": %zu, \"repeat\": %d, \"per_second\": %.0f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, "
-           "\"max_us\": %.1f, \"slowest\": %zu}\n", argv[1], n, right, repeat, (double)calls / total, 1e6 * all[calls / 2], 1e6 * all[calls * 99 / 100],
+           "\"max_us\": %.1f, \"slowest\": %zu}\n", argv[1], n, right, repeat, (double)calls / total,
+           1e6 * all[calls / 2], 1e6 * all[calls * 99 / 100],
            1e6 * all[calls * 999 / 1000], 1e6 * slowest, worst + 1);
     for (size_t i = 0; i < n; i++) json_decref(rows[i].json);
     free(rows);

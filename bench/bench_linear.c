@@ -1,6 +1,7 @@
-/* Speed of the block-type products, one JSON object a line: type, isa, m, n, k, kernel, median of a few short repetitions in
- * Gop/s (2 m n k) and GB/s of weights. One thread, its own processor time. usage: bench_linear [isa=avx512] [types=Q4_K,Q8_0] [m=1,128] [n=2048]
- * [k=2048] [kernel=q8|f32] [fine=9] (every how many groups one has a fine term; 0: none) */
+/* Speed of the block-type products, one JSON object a line: type, isa, m, n, k, kernel, median of a few short
+ * repetitions in Gop/s (2 m n k) and GB/s of weights. One thread, its own processor time. usage: bench_linear
+ * [isa=avx512] [types=Q4_K,Q8_0] [m=1,128] [n=2048] [k=2048] [kernel=q8|f32] [fine=9] (every how many groups one has a
+ * fine term; 0: none) */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,9 @@ static bool row_of_table(const char *isa, r1i_cpu_kernels *k)
     r1i_cpu_ref_quant_kernels(k);
     if (strcmp(isa, "c") == 0) return true;
     if (strcmp(isa, "avx2") == 0) return r1i_cpu_avx2_quant_kernels(k);
-    if (strcmp(isa, "neon") == 0) return r1i_cpu_neon_quant_kernels(k) && (!(r1i_cpu_features() & R1I_CPU_DOTPROD) || r1i_cpu_neon_dot_kernels(k));
+    if (strcmp(isa, "neon") == 0)
+        return r1i_cpu_neon_quant_kernels(k) &&
+            (!(r1i_cpu_features() & R1I_CPU_DOTPROD) || r1i_cpu_neon_dot_kernels(k));
     return r1i_cpu_avx512_quant_kernels(k);
 }
 
@@ -39,7 +42,10 @@ static double thread_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int by_value(const void *a, const void *b) { return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b); }
+static int by_value(const void *a, const void *b)
+{
+    return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
+}
 
 static void bench(const options *o, const r1i_cpu_kernels *kernels, r1_dtype type, int64_t m)
 {
@@ -55,7 +61,8 @@ static void bench(const options *o, const r1i_cpu_kernels *kernels, r1_dtype typ
     int8_t *fine_q = r1i_alloc(NULL, (size_t)(m * o->k));
     float *fine_d = r1i_alloc(NULL, (size_t)(m * o->k / 32) * 4);
     int32_t *fine_sum16 = r1i_alloc(NULL, (size_t)(m * o->k / 16) * 4);
-    for (int r = 0; r < 16; r++) r1t_random_blocks(&rng, type, R1T_SCALES_USUAL, o->k, source + (uint64_t)r * row_bytes);
+    for (int r = 0; r < 16; r++)
+        r1t_random_blocks(&rng, type, R1T_SCALES_USUAL, o->k, source + (uint64_t)r * row_bytes);
     const r1i_weight rows = {type, R1I_LAYOUT_ROWS, 16, o->k, source, NULL, NULL};
     const r1i_weight w = {type, R1I_LAYOUT_PANEL, o->n, o->k, packed, NULL, NULL};
     const int64_t panels = (o->n + 15) / 16;
@@ -69,7 +76,8 @@ static void bench(const options *o, const r1i_cpu_kernels *kernels, r1_dtype typ
         r1i_cpu_fine_row(&act, r);
     }
     const r1i_linear_job job = {.y = r1i_mat_of(y, m, o->n), .x = &act, .w = &w};
-    const r1i_linear_kernel kernel = strcmp(o->kernel, "q8") == 0 ? kernels->linear_q8[type] : kernels->linear_f32[type];
+    const r1i_linear_kernel kernel = strcmp(o->kernel, "q8") == 0 ? kernels->linear_q8[type]
+        : kernels->linear_f32[type];
     double seconds[9];
     enum { REPEATS = sizeof seconds / sizeof seconds[0] };
     kernel(&job, 0, panels);
@@ -123,7 +131,8 @@ int main(int argc, char **argv)
     if (!row_of_table(o.isa, &kernels)) return 4;
     for (int t = 0; t < R1_DTYPE_COUNT; t++) {
         if (!r1i_dtype_is_quantised((r1_dtype)t) || !listed(o.types, r1_dtype_name((r1_dtype)t))) continue;
-        for (const char *p = o.m; *p; p += strcspn(p, ","), p += *p == ',') bench(&o, &kernels, (r1_dtype)t, strtoll(p, NULL, 10));
+        for (const char *p = o.m; *p; p += strcspn(p, ","), p += *p == ',')
+            bench(&o, &kernels, (r1_dtype)t, strtoll(p, NULL, 10));
     }
     return 0;
 }

@@ -1,5 +1,6 @@
-/* f32 and bf16 matrix products at the shapes of training, beside the arithmetic roof of the same moment: y = x W^T and the gradient of W, one
- * JSON object a line with the fraction of the roof. One thread and its processor time, slices of work and of roof in turns.
+/* f32 and bf16 matrix products at the shapes of training, beside the arithmetic roof of the same moment: y = x W^T and
+ * the gradient of W, one JSON object a line with the fraction of the roof. One thread and its processor time, slices of
+ * work and of roof in turns.
  * usage: bench_products [isa=auto] [m=256,1024] [n=OUTPUTS k=INPUTS] [what=PART_OF_A_NAME] [seconds=0.02] */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +13,10 @@
 #include "op/ops.h"
 
 /* Outputs and inputs of the matrices of SmolLM2-135M, Qwen2.5 0.5B and 1.5B, and squares between. */
-static const struct { int64_t n, k; } shapes[] = {{576, 576},   {1536, 576},  {576, 1536},  {896, 896},   {4864, 896}, {896, 4864},
-                                                   {1536, 1536}, {2048, 2048}, {4096, 4096}, {8960, 1536}, {1536, 8960}};
+static const struct { int64_t n, k; } shapes[] = {{576, 576},   {1536, 576},  {576, 1536},  {896, 896},   {4864, 896},
+                                                  {896, 4864},
+                                                   {1536, 1536}, {2048, 2048}, {4096, 4096}, {8960, 1536},
+                                                   {1536, 8960}};
 enum { SHAPES = sizeof shapes / sizeof *shapes, TURNS = 9, ROUNDS = 2000 };
 
 typedef enum kind { PRODUCT_F32, PRODUCT_BF16, GRADIENT_F32, GRADIENT_BF16, KINDS } kind;
@@ -89,7 +92,8 @@ static void measure(bench *b, kind what, int64_t m, int64_t n, int64_t k)
     const r1_spread r = r1i_spread_of(rate, TURNS), f = r1i_spread_of(fraction, TURNS), p = r1i_spread_of(peak, TURNS);
     printf("{\"bench\": \"products\", \"what\": \"%s\", \"isa\": \"%s\", \"rows\": %lld, \"outputs\": %lld, \"inputs\": %lld, \"gflops\": %.1f, \"roof\": %.1f, "
            "\"fraction\": %.3f, \"least\": %.3f, \"most\": %.3f}\n",
-           kind_name[what], b->kernels.name, (long long)m, (long long)n, (long long)k, r.median, p.median, f.median, f.least, f.most);
+           kind_name[what], b->kernels.name, (long long)m, (long long)n, (long long)k, r.median, p.median, f.median,
+           f.least, f.most);
     fflush(stdout);
 }
 
@@ -101,7 +105,8 @@ static void bench_shape(bench *b, kind what, int64_t m, int64_t n, int64_t k)
     float *const data = floats((int64_t)(bytes / sizeof *data)), *const x = floats(m * k), *const y = floats(m * n);
     if (type == R1_DTYPE_BF16)
         for (uint64_t i = 0; i < bytes / 2; i++) ((uint16_t *)(void *)data)[i] = (uint16_t)(0x3e00 + i * 37 % 256);
-    const r1i_weight w = {.type = type, .layout = R1I_LAYOUT_PANEL, .rows = n, .cols = k, .data = (const uint8_t *)data};
+    const r1i_weight w = {.type = type, .layout = R1I_LAYOUT_PANEL, .rows = n, .cols = k,
+                          .data = (const uint8_t *)data};
     const r1i_mat in = r1i_mat_of(x, m, k), out = r1i_mat_of(y, m, n);
     const size_t work = r1i_grad_linear_work(&in);
     b->run = (r1i_run){.n = m};
@@ -138,7 +143,8 @@ int main(int argc, char **argv)
     }
     r1_error err = {0};
     r1i_arena arena;
-    if (r1i_cpu_select(isa, &b.kernels, &err) != R1_OK || r1i_arena_create(&arena, "bench", NULL, (size_t)64 << 20, &err) != R1_OK) {
+    if (r1i_cpu_select(isa, &b.kernels, &err) != R1_OK ||
+        r1i_arena_create(&arena, "bench", NULL, (size_t)64 << 20, &err) != R1_OK) {
         fprintf(stderr, "%s\n", err.message);
         return 4;
     }
@@ -146,7 +152,9 @@ int main(int argc, char **argv)
     for (const char *p = rows; *p; p += strcspn(p, ","), p += *p == ',')
         for (int s = 0; s < (n > 0 && k > 0 ? 1 : SHAPES); s++)
             for (int what = 0; what < KINDS; what++)
-                if (strstr(kind_name[what], name)) bench_shape(&b, (kind)what, strtoll(p, NULL, 10), n > 0 && k > 0 ? n : shapes[s].n, n > 0 && k > 0 ? k : shapes[s].k);
+                if (strstr(kind_name[what], name))
+                    bench_shape(&b, (kind)what, strtoll(p, NULL, 10), n > 0 && k > 0 ? n : shapes[s].n,
+                                n > 0 && k > 0 ? k : shapes[s].k);
     r1i_arena_destroy(&arena);
     return 0;
 }

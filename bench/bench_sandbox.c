@@ -1,5 +1,6 @@
-/* What a sandbox costs: from nothing to the first instruction of a program, the same with one started ahead, whole judgements,
- * and how many a second several threads reach. One JSON object a line; by hand: bench_sandbox [repetitions]. */
+/* What a sandbox costs: from nothing to the first instruction of a program, the same with one started ahead, whole
+ * judgements, and how many a second several threads reach. One JSON object a line; by hand: bench_sandbox
+ * [repetitions]. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -30,10 +31,11 @@ static void print(const char *what, double *ms, int n)
 static bool run_true(const r1i_sandbox *s)
 {
     static const char args[] = "/usr/bin/true";
-    const r1i_jail_request q = {.op = R1I_JAIL_RUN, .bytes = sizeof args, .cpu_seconds = 5, .idle_seconds = 5, .memory_bytes = 1 << 28,
-                                .file_bytes = 1 << 20, .processes = 8, .use_landlock = 1};
+    const r1i_jail_request q = {.op = R1I_JAIL_RUN, .bytes = sizeof args, .cpu_seconds = 5, .idle_seconds = 5,
+                                .memory_bytes = 1 << 28, .file_bytes = 1 << 20, .processes = 8, .use_landlock = 1};
     r1i_jail_report report;
-    return r1i_sandbox_send(s, &q, args) && recv(s->control, &report, sizeof report, MSG_WAITALL) == (ssize_t)sizeof report && report.end == R1I_END_EXIT;
+    return r1i_sandbox_send(s, &q, args) &&
+        recv(s->control, &report, sizeof report, MSG_WAITALL) == (ssize_t)sizeof report && report.end == R1I_END_EXIT;
 }
 
 static void starts(const r1i_sandbox_kit *kit, int n)
@@ -63,7 +65,8 @@ static const char function[] = "def f(x): return x + 1", program[] = "print(int(
 
 static void grade(r1_grader *g, const char *gold, const char *code)
 {
-    const r1_sample s = {.completion = code, .completion_bytes = strlen(code), .gold = gold, .gold_bytes = strlen(gold)};
+    const r1_sample s = {.completion = code, .completion_bytes = strlen(code), .gold = gold,
+                         .gold_bytes = strlen(gold)};
     r1_verdict v;
     r1_error err = {0};
     if (r1_grader_grade(g, &s, &v, &err) != R1_OK || !v.correct) {
@@ -94,7 +97,8 @@ static void throughput(const char *what, const char *gold, const char *code, int
     const double start = r1i_seconds();
     for (int i = 0; i < threads; i++) pthread_create(&t[i], NULL, worker, &j);
     for (int i = 0; i < threads; i++) pthread_join(t[i], NULL);
-    printf("{\"what\": \"%s\", \"threads\": %d, \"n\": %d, \"per_second\": %.1f}\n", what, threads, n, n / (r1i_seconds() - start));
+    printf("{\"what\": \"%s\", \"threads\": %d, \"n\": %d, \"per_second\": %.1f}\n", what, threads, n,
+           n / (r1i_seconds() - start));
 }
 
 int main(int argc, char **argv)
@@ -123,7 +127,8 @@ int main(int argc, char **argv)
     print("judge a Python function by three assertions", a, n);
     print("judge a Python program by one test", b, n);
     r1_grader_destroy(g);
-    for (int threads = 1; threads <= 4; threads *= 2) throughput("Python function, three assertions", calls, function, threads, n);
+    for (int threads = 1; threads <= 4; threads *= 2)
+        throughput("Python function, three assertions", calls, function, threads, n);
     throughput("Python program, one test", stdio, program, 2, n);
     return 0;
 }

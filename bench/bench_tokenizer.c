@@ -1,5 +1,6 @@
 /* Speed of the tokenizer on one thread, one JSON object a line: opening, a file in one call, the same line by line.
- * usage: bench_tokenizer FOLDER FILE [repeat=3]      (bench/peer_tokenizers.py prints the same for the tokenizers library) */
+ * usage: bench_tokenizer FOLDER FILE [repeat=3]      (bench/peer_tokenizers.py prints the same for the tokenizers
+ * library) */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +61,8 @@ static void report(const r1_tokenizer *t, const char *what, const char *text, si
         if (dw < wall) wall = dw;
     }
     printf("{\"engine\":\"r1\",\"what\":\"%s\",\"bytes\":%zu,\"ids\":%zu,\"hash\":\"%016llx\",\"cpu_seconds\":%.4f,\"seconds\":%.4f,"
-           "\"megabytes_per_second\":%.1f}\n", what, n, s.ids, (unsigned long long)s.hash, cpu, wall, (double)n / cpu / 1e6);
+           "\"megabytes_per_second\":%.1f}\n", what, n, s.ids, (unsigned long long)s.hash, cpu, wall,
+           (double)n / cpu / 1e6);
 }
 
 int main(int argc, char **argv)
@@ -74,7 +76,8 @@ int main(int argc, char **argv)
         return 2;
     }
     const double start = clock_of(CLOCK_THREAD_CPUTIME_ID);
-    if (r1_tokenizer_open(argv[1], NULL, &t, &err) != R1_OK || r1i_file_read(argv[2], 1u << 30, &text, &n, &err) != R1_OK) {
+    if (r1_tokenizer_open(argv[1], NULL, &t, &err) != R1_OK ||
+        r1i_file_read(argv[2], 1u << 30, &text, &n, &err) != R1_OK) {
         fprintf(stderr, "%s\n", err.message);
         return 3;
     }

@@ -1,5 +1,6 @@
 /* Tokens a second of one training step (forward, backward, AdamW) on random tokens. One JSON line. With `stdin` a
- * step waits for a line from there and prints a line of its own, so that another program can take turns (vs_torch_train.py).
+ * step waits for a line from there and prints a line of its own, so that another program can take turns
+ * (vs_torch_train.py).
  *     bench_train CONFIG.json SEQUENCES LENGTH STEPS [THREADS] [MICRO_BATCH] [COMPUTE] [stdin] */
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,12 +86,14 @@ int main(int argc, char **argv)
     must(r1i_gradients_create(&g, m, false, NULL, &err), &err);
     const r1i_stepper_params sp = {.max_rows = n, .max_positions = length};
     must(r1i_stepper_create(&s, m, &g, pool, &sp, NULL, &err), &err);
-    int32_t *const token = malloc((size_t)n * sizeof *token), *const target = malloc((size_t)n * sizeof *target), *const page = malloc((size_t)n * sizeof *page);
+    int32_t *const token = malloc((size_t)n * sizeof *token), *const target = malloc((size_t)n * sizeof *target),
+                   *const page = malloc((size_t)n * sizeof *page);
     float *const weight = malloc((size_t)n * sizeof *weight);
     r1i_run *const runs = malloc((size_t)micro * sizeof *runs);
     if (!token || !target || !page || !weight || !runs) return 1;
     const int64_t pages = (length + 63) / 64;
-    for (int64_t i = 0; i < micro; i++) runs[i] = (r1i_run){.first = i * length, .n = length, .pages = page + i * pages};
+    for (int64_t i = 0; i < micro; i++)
+        runs[i] = (r1i_run){.first = i * length, .n = length, .pages = page + i * pages};
     for (int64_t i = 0; i < micro * pages; i++) page[i] = (int32_t)i;
     double loss = 0, backward = 0;
     const bool turns = argc > 8 && strcmp(argv[8], "stdin") == 0;
@@ -106,11 +109,13 @@ int main(int argc, char **argv)
                 target[i] = (int32_t)r1i_rng_below(&rng, (uint64_t)m->config.vocab_size);
                 weight[i] = 1.0f / (float)(sequences * length);
             }
-            const r1i_train_rows rows = {.batch = {.token = token, .n = n, .runs = runs, .n_runs = micro}, .target = target, .weight = weight};
+            const r1i_train_rows rows = {.batch = {.token = token, .n = n, .runs = runs, .n_runs = micro},
+                                         .target = target, .weight = weight};
             must(r1i_stepper_run(&s, &rows, &loss, NULL, NULL, NULL, &err), &err);
         }
         double norm;
-        const r1i_adamw adamw = {.lr = 1e-4, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1, .clip = 1.0};
+        const r1i_adamw adamw = {.lr = 1e-4, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.1,
+                                 .clip = 1.0};
         const double t1 = r1i_seconds();
         r1i_gradients_finish(&g, pool);
         must(r1i_gradients_norm(&g, pool, &norm, &err), &err);
@@ -118,8 +123,9 @@ int main(int argc, char **argv)
         seconds[step] = r1i_seconds() - t0;
         backward += r1i_seconds() - t1;
         if (turns)
-            printf("{\"tokens_per_second\": %.1f, \"cpu_seconds\": %.4f, \"loss\": %.6f, \"peak_mib\": %.0f}\n", (double)(sequences * length) / seconds[step],
-                   (double)(clock() - cpu) / CLOCKS_PER_SEC, loss, peak_mib());
+            printf("{\"tokens_per_second\": %.1f, \"cpu_seconds\": %.4f, \"loss\": %.6f, \"peak_mib\": %.0f}\n",
+                   (double)(sequences * length) / seconds[step], (double)(clock() - cpu) / CLOCKS_PER_SEC, loss,
+                   peak_mib());
         fflush(stdout);
     }
     qsort(seconds, (size_t)steps, sizeof *seconds, by_value);
@@ -128,8 +134,10 @@ int main(int argc, char **argv)
     const double median = seconds[steps / 2], tokens = (double)(sequences * length);
     printf("{\"bench\": \"train\", \"compute\": \"%s\", \"parameters\": %llu, \"active\": %llu, \"sequences\": %lld, \"length\": %lld, \"threads\": %d, \"micro_batch\": %lld, "
            "\"tokens_per_second\": %.1f, \"gflops\": %.1f, \"median_seconds\": %.4f, \"best_seconds\": %.4f, \"optimizer_seconds\": %.4f, \"loss\": %.6f, \"peak_mib\": %.0f}\n",
-           params.compute == R1_COMPUTE_BF16 ? "bf16" : "f32", (unsigned long long)count.total, (unsigned long long)count.active, (long long)sequences, (long long)length, threads, (long long)micro,
-           tokens / median, 6.0 * (double)count.active * tokens / median * 1e-9, median, seconds[0], backward / (double)steps, loss, peak_mib());
+           params.compute == R1_COMPUTE_BF16 ? "bf16" : "f32", (unsigned long long)count.total,
+           (unsigned long long)count.active, (long long)sequences, (long long)length, threads, (long long)micro,
+           tokens / median, 6.0 * (double)count.active * tokens / median * 1e-9, median, seconds[0],
+           backward / (double)steps, loss, peak_mib());
     r1i_stepper_destroy(&s);
     r1i_gradients_destroy(&g);
     r1i_pool_destroy(pool);

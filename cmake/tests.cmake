@@ -55,8 +55,8 @@ foreach(kind unit op prop golden slow)
       endforeach()
       target_compile_options(${name} PRIVATE -fno-builtin-malloc -fno-builtin-free)
     endif()
-    # "wraps: a b" in its first lines: every call of a and b goes to the test's own __wrap_a and __wrap_b, a fault at the place that it names
-    file(STRINGS ${f} wraps REGEX "^ \\* wraps: " LIMIT_COUNT 1)
+    # lines "wraps: a b" in its first comment: every call of a and b goes to the test's own __wrap_a and __wrap_b, a fault at the place that it names
+    file(STRINGS ${f} wraps REGEX "^ \\* wraps: ")
     string(REGEX MATCHALL "[a-z_0-9]+" wraps "${wraps}")
     list(REMOVE_ITEM wraps wraps)
     foreach(symbol ${wraps})

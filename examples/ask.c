@@ -22,7 +22,8 @@ static void on_done(void *user, const r1_result *result)
 
 /* The model's own chat template turns the question into a prompt; it says which bytes are its own, so that a control
  * token typed by the user stays text. */
-static r1_status make_prompt(const r1_tokenizer *tokenizer, const char *question, int32_t **ids, size_t *n, r1_error *err)
+static r1_status make_prompt(const r1_tokenizer *tokenizer, const char *question, int32_t **ids, size_t *n,
+                             r1_error *err)
 {
     const char *source = r1_tokenizer_chat_template(tokenizer, NULL), *bos = "";
     size_t bos_bytes = 0;
@@ -35,7 +36,8 @@ static r1_status make_prompt(const r1_tokenizer *tokenizer, const char *question
                                         "add_generation_prompt", 1, "bos_token", bos, bos_bytes, "eos_token", "");
     char *const json = json_dumps(variables, 0);
     if (st == R1_OK && json) st = r1_template_render(compiled, json, strlen(json), NULL, &text, err);
-    if (st == R1_OK) st = r1_tokenizer_encode_spans(tokenizer, text.text, text.bytes, text.spans, text.n_spans, ids, n, err);
+    if (st == R1_OK)
+        st = r1_tokenizer_encode_spans(tokenizer, text.text, text.bytes, text.spans, text.n_spans, ids, n, err);
     r1_rendered_free(&text);
     r1_template_destroy(compiled);
     r1_free(json);

@@ -1,5 +1,5 @@
-/* Arithmetic of the number puzzles: what is accepted has a value in lowest terms, is accepted again with blanks between its
- * characters, and the puzzle made of its numbers and its value is solved by it. */
+/* Arithmetic of the number puzzles: what is accepted has a value in lowest terms, is accepted again with blanks between
+ * its characters, and the puzzle made of its numbers and its value is solved by it. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,8 @@ static void solve(const r1i_arith *a, const char *text, size_t n)
     char gold[1024];
     if (a->den != 1 || a->num > INT64_C(1) << 60 || a->num < -(INT64_C(1) << 60)) return;
     int used = snprintf(gold, sizeof gold, "{\"target\": %lld, \"numbers\": [", (long long)a->num);
-    for (size_t i = 0; i < a->n; i++) used += snprintf(gold + used, sizeof gold - (size_t)used, "%s%lld", i ? ", " : "", (long long)a->number[i]);
+    for (size_t i = 0; i < a->n; i++)
+        used += snprintf(gold + used, sizeof gold - (size_t)used, "%s%lld", i ? ", " : "", (long long)a->number[i]);
     used += snprintf(gold + used, sizeof gold - (size_t)used, "]}");
     char *const answer = malloc(n + 32);
     if (!answer) abort();
@@ -25,8 +26,10 @@ static void solve(const r1i_arith *a, const char *text, size_t n)
     r1_grader *g;
     r1_verdict v;
     if (r1_grader_create("countdown", NULL, NULL, &g, NULL) != R1_OK) abort();
-    const r1_sample s = {.completion = answer, .completion_bytes = (size_t)m + n + 9, .gold = gold, .gold_bytes = (size_t)used};
-    if (r1_grader_check_gold(g, gold, (size_t)used, NULL) == R1_OK && (r1_grader_grade(g, &s, &v, NULL) != R1_OK || v.score != 1)) abort();
+    const r1_sample s = {.completion = answer, .completion_bytes = (size_t)m + n + 9, .gold = gold,
+                         .gold_bytes = (size_t)used};
+    if (r1_grader_check_gold(g, gold, (size_t)used, NULL) == R1_OK &&
+        (r1_grader_grade(g, &s, &v, NULL) != R1_OK || v.score != 1)) abort();
     r1_grader_destroy(g);
     free(answer);
 }

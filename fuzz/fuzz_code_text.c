@@ -1,5 +1,5 @@
-/* What a code grader reads before anything runs: the first line is taken as a gold, the rest as a completion. Slices stay
- * inside the completion, and an accepted gold has tests. */
+/* What a code grader reads before anything runs: the first line is taken as a gold, the rest as a completion. Slices
+ * stay inside the completion, and an accepted gold has tests. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void inside(r1i_text part, r1i_text whole)
 {
-    if (part.n && (part.bytes < whole.bytes || part.n > whole.n || part.bytes + part.n > whole.bytes + whole.n)) abort();
+    if (part.n && (part.bytes < whole.bytes || part.n > whole.n || part.bytes + part.n > whole.bytes + whole.n))
+        abort();
 }
 
 static void completion(r1i_text text)

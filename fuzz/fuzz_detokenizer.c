@@ -1,5 +1,5 @@
-/* A tokenizer of 256 bytes, some longer tokens and control tokens: streaming equals decoding at once, for ids taken from
- * the input; and any text comes back from encoding, control tokens only where spans are trusted. */
+/* A tokenizer of 256 bytes, some longer tokens and control tokens: streaming equals decoding at once, for ids taken
+ * from the input; and any text comes back from encoding, control tokens only where spans are trusted. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,8 +37,8 @@ static r1_tokenizer *make(bool strip)
     add(&l, 262, "<|end|>", true, strip);
     add(&l, 263, "<|end|>|", true, false);
     for (int k = 0; k < 3; k++)
-        if (r1i_splitter_add_pattern(&t->splitter, r1i_pattern_deepseek3[k], strlen(r1i_pattern_deepseek3[k]), R1I_SPLIT_ISOLATED, false,
-                                     false, NULL) != R1_OK)
+        if (r1i_splitter_add_pattern(&t->splitter, r1i_pattern_deepseek3[k], strlen(r1i_pattern_deepseek3[k]),
+                                     R1I_SPLIT_ISOLATED, false, false, NULL) != R1_OK)
             abort();
     if (r1i_tok_finish(&l, NULL) != R1_OK) abort();
     for (size_t i = 0; i < l.added.n; i++) free((void *)(uintptr_t)l.added.token[i].text);
@@ -51,9 +51,11 @@ static void check_streaming(const r1_tokenizer *t, const int32_t *ids, size_t n,
     char *want, part[64];
     size_t bytes, at = 0;
     r1_detokenizer d = {0};
-    if (r1_detokenizer_room(t) > sizeof part || r1_tokenizer_decode(t, ids, n, flags, &want, &bytes, NULL) != R1_OK) abort();
+    if (r1_detokenizer_room(t) > sizeof part || r1_tokenizer_decode(t, ids, n, flags, &want, &bytes, NULL) != R1_OK)
+        abort();
     for (size_t i = 0; i <= n; i++) {
-        const size_t k = i < n ? r1_detokenizer_push(&d, t, ids[i], flags, part, sizeof part) : r1_detokenizer_finish(&d, part, sizeof part);
+        const size_t k = i < n ? r1_detokenizer_push(&d, t, ids[i], flags, part, sizeof part)
+            : r1_detokenizer_finish(&d, part, sizeof part);
         if (k > bytes - at || memcmp(want + at, part, k) != 0) abort();
         if (r1i_utf8_valid_prefix((const uint8_t *)part, k) != k || d.n_tail > 3) abort();
         at += k;
@@ -71,7 +73,8 @@ static void check_encoding(const r1_tokenizer *t, const uint8_t *data, size_t si
     size_t n, bytes, left, want_n = 0;
     char *back;
     if (!want) abort();
-    for (int k = 0; k < 3; k++) want_n += r1i_utf8_mend(want + want_n, data + spans[k].begin, spans[k].end - spans[k].begin, false, &left);
+    for (int k = 0; k < 3; k++)
+        want_n += r1i_utf8_mend(want + want_n, data + spans[k].begin, spans[k].end - spans[k].begin, false, &left);
     if (r1_tokenizer_encode_spans(t, (const char *)data, size, spans, 3, &ids, &n, NULL) != R1_OK) abort();
     if (r1_tokenizer_decode(t, ids, n, 0, &back, &bytes, NULL) != R1_OK) abort();
     if (!strip && (bytes != want_n || memcmp(back, want, want_n) != 0)) abort();

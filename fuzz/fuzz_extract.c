@@ -1,4 +1,5 @@
-/* Every way of extraction on any bytes: what is found lies inside the text, is not blank, and is found again in a copy. */
+/* Every way of extraction on any bytes: what is found lies inside the text, is not blank, and is found again in a
+ * copy. */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -17,7 +18,8 @@ static void inside(r1i_slice part, const r1i_candidates *c)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static bool (*const ways[])(r1i_slice, r1i_candidates *) = {r1i_find_box, r1i_find_hashes, r1i_find_phrase, r1i_find_bare, r1i_find_last};
+    static bool (*const ways[])(r1i_slice, r1i_candidates *) = {r1i_find_box, r1i_find_hashes, r1i_find_phrase,
+                                                                r1i_find_bare, r1i_find_last};
     const r1i_slice whole = {(const char *)data, size};
     for (int open = 0; open < 2; open++) {
         r1i_slice part, rest;
@@ -31,9 +33,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t k = 0; k < sizeof ways / sizeof *ways; k++) {
             r1i_candidates c;
             if (ways[k](part, &c)) inside(part, &c);
-            if (c.n > 0 && r1i_choice_label(c.item[0], 'J', &letter, &rest) && (rest.s < part.s || rest.s + rest.n > part.s + part.n)) abort();
+            if (c.n > 0 && r1i_choice_label(c.item[0], 'J', &letter, &rest) &&
+                (rest.s < part.s || rest.s + rest.n > part.s + part.n)) abort();
         }
-        if (r1i_find_choice(part, 'J', &letter) != r1i_find_choice(part, 'J', &again) || letter < 0 || (letter && (letter < 'A' || letter > 'J'))) abort();
+        if (r1i_find_choice(part, 'J', &letter) != r1i_find_choice(part, 'J', &again) || letter < 0 ||
+            (letter && (letter < 'A' || letter > 'J'))) abort();
     }
     return 0;
 }

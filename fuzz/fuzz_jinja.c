@@ -1,5 +1,5 @@
-/* Any bytes as a template, rendered with variables of every kind under small limits: no crash, no hang, and what comes out
- * is valid UTF-8 whose spans tile it. */
+/* Any bytes as a template, rendered with variables of every kind under small limits: no crash, no hang, and what comes
+ * out is valid UTF-8 whose spans tile it. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (at != r.bytes || strlen(r.text) > r.bytes) abort();
         for (size_t p = 0; p < r.bytes;) {
             utf8proc_int32_t cp;
-            const utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)r.text + p, (utf8proc_ssize_t)(r.bytes - p), &cp);
+            const utf8proc_ssize_t n =
+                utf8proc_iterate((const utf8proc_uint8_t *)r.text + p, (utf8proc_ssize_t)(r.bytes - p), &cp);
             if (n <= 0) abort();
             p += (size_t)n;
         }

@@ -1,4 +1,5 @@
-/* adapter_config.json: an accepted configuration has a usable scale, answers for any module name, and its own text is accepted again as the same. */
+/* adapter_config.json: an accepted configuration has a usable scale, answers for any module name, and its own text is
+ * accepted again as the same. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,8 @@ static void check(const r1i_lora_config *c)
     if (r1i_lora_config_text(c, false, &text, &err) != R1_OK) abort();
     if (r1i_json_parse(text, strlen(text), &root, &err) != R1_OK) abort();
     if (r1i_lora_config_from_json(root, &again, &err) != R1_OK) abort();
-    if (again.r != c->r || again.rslora != c->rslora || again.all_linear != c->all_linear || json_equal(again.targets, c->targets) != (c->targets != NULL)) abort();
+    if (again.r != c->r || again.rslora != c->rslora || again.all_linear != c->all_linear ||
+        json_equal(again.targets, c->targets) != (c->targets != NULL)) abort();
     r1i_lora_config_free(&again);
     json_decref(root);
     free(text);

@@ -1,5 +1,5 @@
-/* Two answers parted by a tab: their verdict is the same in both directions, each equals itself, and a canonical text that can be read
- * again is its own canonical text. */
+/* Two answers parted by a tab: their verdict is the same in both directions, each equals itself, and a canonical text
+ * that can be read again is its own canonical text. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         r1i_math_grade_value(m, v[i], v[i], &yes, reason, sizeof reason, NULL);
         if (!yes) abort();
         const char *const canonical = r1i_math_value_text(v[i]);
-        if (strcmp(r1i_math_value_kind(v[i]), "large formula") != 0 && r1i_math_parse(m, canonical, strlen(canonical), &again, NULL) == R1_OK) r1i_math_value_free(again);
+        if (strcmp(r1i_math_value_kind(v[i]), "large formula") != 0 &&
+            r1i_math_parse(m, canonical, strlen(canonical), &again, NULL) == R1_OK) r1i_math_value_free(again);
     }
     if (v[0] && v[1]) {
         r1i_math_grade_value(m, v[0], v[1], &yes, reason, sizeof reason, NULL);

@@ -1,5 +1,5 @@
-/* Files of panels: what is accepted has every extent inside the file, and finds each of them again. The table's checksum is put
- * right first, or nothing but the checksum would be tried, and so is the number of an older layout. */
+/* Files of panels: what is accepted has every extent inside the file, and finds each of them again. The table's
+ * checksum is put right first, or nothing but the checksum would be tried, and so is the number of an older layout. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,9 +18,11 @@ static void check_extents(const r1i_panel_file *f, const uint8_t *data, size_t s
         char type[9] = {0};
         memcpy(&r, data + sizeof h + (uint64_t)i * sizeof r, sizeof r);
         memcpy(type, r.type, sizeof r.type);
-        r1i_panel_key key = {.name = names + r.name, .row0 = r.row0, .transposed = r.transposed != 0, .rows = r.rows, .cols = r.cols};
+        r1i_panel_key key = {.name = names + r.name, .row0 = r.row0, .transposed = r.transposed != 0, .rows = r.rows,
+                             .cols = r.cols};
         if (!r1i_dtype_from_name(type, &key.type) || !r1i_panel_file_find(f, &key, &w)) abort();
-        if (w.data < data || r.panel_bytes > (uint64_t)(data + size - w.data) || (w.scale != NULL) != (w.type == R1_DTYPE_F8_E4M3)) abort();
+        if (w.data < data || r.panel_bytes > (uint64_t)(data + size - w.data) ||
+            (w.scale != NULL) != (w.type == R1_DTYPE_F8_E4M3)) abort();
         if (w.scale && (const uint8_t *)w.scale + r.scale_bytes > data + size) abort();
         key.cols++;
         if (r1i_panel_file_find(f, &key, &w)) abort();

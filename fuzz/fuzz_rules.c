@@ -1,5 +1,6 @@
-/* Graders over arbitrary text: always a verdict with a reason and a score in its range, the format's laws, loose never stricter
- * than strict, and a text is its own exact gold. The first byte says whether the template opened the thinking. */
+/* Graders over arbitrary text: always a verdict with a reason and a score in its range, the format's laws, loose never
+ * stricter than strict, and a text is its own exact gold. The first byte says whether the template opened the
+ * thinking. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,11 +32,13 @@ static r1_grader *grader_of(const char *name, const char *options)
         r1_grader *grader;
     } made[32];
     size_t i = 0;
-    while (made[i].grader && (strcmp(made[i].name, name) != 0 || strcmp(made[i].options, options ? options : "") != 0)) i++;
+    while (made[i].grader && (strcmp(made[i].name, name) != 0 || strcmp(made[i].options, options ? options : "") != 0))
+        i++;
     if (!made[i].grader) {
         made[i].name = name;
         made[i].options = options ? options : "";
-        if (i + 1 == sizeof made / sizeof *made || r1_grader_create(name, options, NULL, &made[i].grader, NULL) != R1_OK) abort();
+        if (i + 1 == sizeof made / sizeof *made ||
+            r1_grader_create(name, options, NULL, &made[i].grader, NULL) != R1_OK) abort();
     }
     return made[i].grader;
 }
@@ -44,9 +47,11 @@ static r1_verdict grade(const char *name, const char *options, const r1_sample *
 {
     r1_verdict v;
     if (r1_grader_grade(grader_of(name, options), s, &v, NULL) != R1_OK) abort();
-    if (!(v.score >= -1 && v.score <= 1) || !v.reason[0] || !memchr(v.reason, 0, sizeof v.reason) || !memchr(v.answer, 0, sizeof v.answer)) abort();
+    if (!(v.score >= -1 && v.score <= 1) || !v.reason[0] || !memchr(v.reason, 0, sizeof v.reason) ||
+        !memchr(v.answer, 0, sizeof v.answer)) abort();
     for (size_t i = 0, step; v.answer[i]; i += step)
-        if (r1i_char_at(v.answer + i, strlen(v.answer + i), &step) == 0xFFFD && step == 1) abort(); /* the answer is UTF-8 */
+        /* the answer is UTF-8 */
+        if (r1i_char_at(v.answer + i, strlen(v.answer + i), &step) == 0xFFFD && step == 1) abort();
     return v;
 }
 
@@ -60,7 +65,8 @@ static void format_laws(const r1_sample *s, const char *options)
     other.thinking_open = !s->thinking_open; /* the tag stands once in all */
     if (grade("format", options, &other).score != 0) abort();
     const size_t at = r1i_span_find((r1i_span){s->completion, s->completion_bytes}, 0, "</think>", 8);
-    if (r1i_span_find((r1i_span){s->completion, s->completion_bytes}, at + 8, "</think>", 8) < s->completion_bytes) abort();
+    if (r1i_span_find((r1i_span){s->completion, s->completion_bytes}, at + 8, "</think>", 8) < s->completion_bytes)
+        abort();
     if (!r1i_parts_of(s).closed || r1i_span_blank(r1i_parts_of(s).answer)) abort();
 }
 
@@ -69,7 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0) return 0;
     const char *const text = (const char *)data + 1;
     const size_t n = size - 1;
-    r1_sample s = {.completion = text, .completion_bytes = n, .thinking_open = data[0] & 1, .prompt = text, .prompt_bytes = n / 2, .tokens = 1, .max_tokens = 8};
+    r1_sample s = {.completion = text, .completion_bytes = n, .thinking_open = data[0] & 1, .prompt = text,
+                   .prompt_bytes = n / 2, .tokens = 1, .max_tokens = 8};
     static const char *const plain[] = {"tags", "repetition", "language", "hedging", "overlong", "stops"};
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) grade(plain[i], NULL, &s);
     format_laws(&s, NULL);
@@ -79,7 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     grade("sudoku", NULL, &s);
     s.gold = every;
     s.gold_bytes = sizeof every - 1;
-    if (grade("ifeval", "{\"level\": \"instruction\"}", &s).score > grade("ifeval", "{\"level\": \"instruction\", \"mode\": \"loose\"}", &s).score) abort();
+    if (grade("ifeval", "{\"level\": \"instruction\"}", &s).score >
+        grade("ifeval", "{\"level\": \"instruction\", \"mode\": \"loose\"}", &s).score) abort();
     const r1i_span answer = r1i_parts_of(&s).answer;
     if (!r1i_span_blank(answer)) {
         s.gold = answer.p;

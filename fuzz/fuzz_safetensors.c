@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const r1i_entry *const e = &st.entry[i];
         uint64_t need = (uint64_t)r1i_dtype(e->type)->block_bytes;
         for (int d = 0; d < e->n_dims; d++) need *= (uint64_t)e->dim[d];
-        if (need != e->bytes || e->offset > size || e->bytes > size - e->offset || e->data != data + e->offset || !e->name) abort();
+        if (need != e->bytes || e->offset > size || e->bytes > size - e->offset || e->data != data + e->offset ||
+            !e->name) abort();
         sum += e->bytes;
     }
     if (sum > size) abort();

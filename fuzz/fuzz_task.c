@@ -1,4 +1,5 @@
-/* Task files: accepted means a task whose definition can be written, whose prompt renders or fails in words over a row. */
+/* Task files: accepted means a task whose definition can be written, whose prompt renders or fails in words over a
+ * row. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (t || !err.message[0]) abort();
         return 0;
     }
-    if (!t->name || !t->prompt || !t->gold || t->samples < 1 || r1i_task_definition(t, &definition, &err) != R1_OK) abort();
+    if (!t->name || !t->prompt || !t->gold || t->samples < 1 || r1i_task_definition(t, &definition, &err) != R1_OK)
+        abort();
     r1_rendered r = {0};
     if (r1_template_render(t->prompt, row, strlen(row), &limits, &r, &err) != R1_OK && !err.message[0]) abort();
     r1_rendered_free(&r);

@@ -1,4 +1,5 @@
-/* Learning a vocabulary from any text: the result opens as a tokenizer.json and gives the text back, in fewer tokens than bytes.
+/* Learning a vocabulary from any text: the result opens as a tokenizer.json and gives the text back, in fewer tokens
+ * than bytes.
  * Byte 0: digits in a piece; byte 1: merges; then the text, a line each. */
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,8 @@ static void use(json_t *j, const char *text, size_t n)
     char *back, *const file = json_dumps(j, JSON_COMPACT);
     must(file && r1i_tok_open_bytes('j', (const uint8_t *)file, strlen(file), NULL, &t, NULL) == R1_OK);
     must(r1_tokenizer_encode(t, text, n, R1_ENCODE_PLAIN, &ids, &n_ids, NULL) == R1_OK && n_ids <= n);
-    must(r1_tokenizer_decode(t, ids, n_ids, 0, &back, &bytes, NULL) == R1_OK && bytes == n && memcmp(back, text, n) == 0);
+    must(r1_tokenizer_decode(t, ids, n_ids, 0, &back, &bytes, NULL) == R1_OK && bytes == n &&
+         memcmp(back, text, n) == 0);
     r1_free(ids), r1_free(back);
     r1_tokenizer_close(t);
     free(file);

@@ -1,4 +1,5 @@
-/* Mending: the result is well formed, well-formed input is left alone, and cutting the input anywhere changes nothing. */
+/* Mending: the result is well formed, well-formed input is left alone, and cutting the input anywhere changes
+ * nothing. */
 #include <stdlib.h>
 #include <string.h>
 

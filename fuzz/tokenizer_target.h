@@ -1,4 +1,5 @@
-/* What an accepted tokenizer does with text: it encodes, and its ids decode. The including file says in TOKENIZER_KIND what its bytes are. */
+/* What an accepted tokenizer does with text: it encodes, and its ids decode. The including file says in TOKENIZER_KIND
+ * what its bytes are. */
 #include <stdlib.h>
 #include <string.h>
 

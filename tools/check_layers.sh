@@ -1,6 +1,7 @@
 #!/bin/sh
 # Fails on an include that climbs (tools/layers.txt), on two files of src/ with one name, on src/ headers or outside
-# libraries in src/cli, and on an outside library that enters through more than one file.
+# libraries in src/cli, on an outside library that enters through more than one file, and on lines past column 120
+# (lines with text in quotes may be longer: a message stays whole, so that a search finds it).
 set -eu
 cd "$(dirname "$0")/.."
 find src include -name '*.c' -o -name '*.h' -o -name '*.cu' -o -name '*.inc' | sort | xargs awk '
@@ -34,6 +35,7 @@ BEGIN {
     n = split(list, word, " ")
     for (i = 1; i <= n; i++) libc[word[i] ".h"] = 1
 }
+length($0) > 120 && !/"/ { bad("past column 120") }
 FNR == 1 {
     inside = FILENAME
     public = sub(/^include\//, "", inside)

@@ -1,6 +1,6 @@
-/* One query token against a long cache, several query heads for each key-value head: what a decode step does at depth. Memory binds, if the
- * softmax and the dot products keep up. The order of arithmetic is op/table.h's: tiles of 64 positions with a running maximum, spans of 512
- * merged in ascending order. */
+/* One query token against a long cache, several query heads for each key-value head: what a decode step does at depth.
+ * Memory binds, if the softmax and the dot products keep up. The order of arithmetic is op/table.h's: tiles of 64
+ * positions with a running maximum, spans of 512 merged in ascending order. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -33,13 +33,14 @@ typedef struct attention {
     r1i_pool *pool;
 } attention;
 
-/* ---- rung 1: the definition, three passes over the cache ----------------------------------------------------------- */
+/* ---- rung 1: the definition, three passes over the cache --------------------------------------------------------- */
 
 static void three_passes(void *problem)
 {
     const attention *const a = problem;
     for (int64_t h = 0; h < a->kv_heads * HEADS; h++) {
-        const float *const q = a->q + h * DIM, *const k = a->k + h / HEADS * a->len * DIM, *const v = a->v + h / HEADS * a->len * DIM;
+        const float *const q = a->q + h * DIM, *const k = a->k + h / HEADS * a->len * DIM,
+                           *const v = a->v + h / HEADS * a->len * DIM;
         float most = -INFINITY, sum = 0.0f;
         for (int64_t j = 0; j < a->len; j++) {
             float dot = 0.0f;
@@ -56,7 +57,7 @@ static void three_passes(void *problem)
     }
 }
 
-/* ---- all others: spans, merged in order ---------------------------------------------------------------------------- */
+/* ---- all others: spans, merged in order -------------------------------------------------------------------------- */
 
 static void merge(part *a, const part *b)
 {
@@ -98,10 +99,11 @@ static float soften(part *p, float s[TILE], bool first)
     return keep;
 }
 
-/* ---- rung 2: one pass, tile by tile -------------------------------------------------------------------------------- */
+/* ---- rung 2: one pass, tile by tile ------------------------------------------------------------------------------ */
 
 /* Inlined into a function that may use FMA: where the baseline has none, fmaf is a call. */
-static inline __attribute__((always_inline)) void one_pass_body(const attention *a, int64_t kv, int64_t start, part *out)
+static inline __attribute__((always_inline)) void one_pass_body(const attention *a, int64_t kv, int64_t start,
+                                                                part *out)
 {
     for (int h = 0; h < HEADS; h++) {
         const float *const q = a->q + (kv * HEADS + h) * DIM;
@@ -123,9 +125,15 @@ static inline __attribute__((always_inline)) void one_pass_body(const attention 
     }
 }
 
-static void one_pass_plain(const attention *a, int64_t kv, int64_t start, part *out) { one_pass_body(a, kv, start, out); }
+static void one_pass_plain(const attention *a, int64_t kv, int64_t start, part *out)
+{
+    one_pass_body(a, kv, start, out);
+}
 #if defined(__x86_64__)
-LADDER_AVX2 static void one_pass_fma(const attention *a, int64_t kv, int64_t start, part *out) { one_pass_body(a, kv, start, out); }
+LADDER_AVX2 static void one_pass_fma(const attention *a, int64_t kv, int64_t start, part *out)
+{
+    one_pass_body(a, kv, start, out);
+}
 #endif
 
 static void one_pass(void *problem)
@@ -139,10 +147,10 @@ static void one_pass(void *problem)
 }
 
 #if defined(__x86_64__)
-/* ---- rung 3: sixteen positions in the lanes of a score ------------------------------------------------------------- */
+/* ---- rung 3: sixteen positions in the lanes of a score ----------------------------------------------------------- */
 
-LADDER_AVX512 static inline __attribute__((always_inline)) void scores_of(const attention *a, int64_t kv, int64_t t, int heads, int h0,
-                                                                          float s[][TILE])
+LADDER_AVX512 static inline __attribute__((always_inline)) void scores_of(const attention *a, int64_t kv, int64_t t,
+    int heads, int h0, float s[][TILE])
 {
     const __m512 scale = _mm512_set1_ps(a->scale);
     for (int g = 0; g < TILE / LANES; g++) {
@@ -151,7 +159,8 @@ LADDER_AVX512 static inline __attribute__((always_inline)) void scores_of(const 
         for (int h = 0; h < heads; h++) dot[h] = _mm512_setzero_ps();
         for (int d = 0; d < DIM; d++) {
             const __m512 key = _mm512_load_ps(k + d * LANES);
-            for (int h = 0; h < heads; h++) dot[h] = _mm512_fmadd_ps(_mm512_set1_ps(a->q[(kv * HEADS + h0 + h) * DIM + d]), key, dot[h]);
+            for (int h = 0; h < heads; h++)
+                dot[h] = _mm512_fmadd_ps(_mm512_set1_ps(a->q[(kv * HEADS + h0 + h) * DIM + d]), key, dot[h]);
         }
         for (int h = 0; h < heads; h++) _mm512_store_ps(s[h] + g * LANES, _mm512_mul_ps(scale, dot[h]));
     }
@@ -168,7 +177,8 @@ LADDER_AVX512 static void lanes_span(const attention *a, int64_t kv, int64_t sta
             const float keep = soften(p, s[0], t == start);
             for (int d = 0; d < DIM; d++) p->acc[d] *= keep;
             for (int j = 0; j < TILE; j++)
-                for (int d = 0; d < DIM; d++) p->acc[d] = fmaf(s[0][j], a->v[(kv * a->len + t + j) * DIM + d], p->acc[d]);
+                for (int d = 0; d < DIM; d++)
+                    p->acc[d] = fmaf(s[0][j], a->v[(kv * a->len + t + j) * DIM + d], p->acc[d]);
         }
     }
 }
@@ -180,7 +190,7 @@ static void key_lanes(void *problem)
     all_spans(a, NULL);
 }
 
-/* ---- rung 4: the softmax in vectors too ---------------------------------------------------------------------------- */
+/* ---- rung 4: the softmax in vectors too -------------------------------------------------------------------------- */
 
 /* r1i_expf, operation by operation. */
 LADDER_AVX512 static inline __m512 exp_lanes(__m512 x)
@@ -196,7 +206,8 @@ LADDER_AVX512 static inline __m512 exp_lanes(__m512 x)
     p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
     p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
     const __m512i y = _mm512_add_epi32(_mm512_castps_si512(p), _mm512_slli_epi32(_mm512_castps_si512(t), 23));
-    const __mmask16 tiny = _mm512_cmp_ps_mask(x, _mm512_set1_ps(R1I_EXP_LOWEST), _CMP_LT_OQ); /* scores minus their maximum: never high */
+    /* scores minus their maximum: never high */
+    const __mmask16 tiny = _mm512_cmp_ps_mask(x, _mm512_set1_ps(R1I_EXP_LOWEST), _CMP_LT_OQ);
     return _mm512_castsi512_ps(_mm512_mask_mov_epi32(y, tiny, _mm512_setzero_si512()));
 }
 
@@ -219,8 +230,8 @@ LADDER_AVX512 static inline float soften_lanes(part *p, float s[TILE], bool firs
 }
 
 /* acc = acc * keep + weights times values, for `heads` heads whose sums stay in registers over the tile. */
-LADDER_AVX512 static inline __attribute__((always_inline)) void add_values(const attention *a, int64_t kv, int64_t t, int heads, part *p,
-                                                                           float s[][TILE], const float *keep)
+LADDER_AVX512 static inline __attribute__((always_inline)) void add_values(const attention *a, int64_t kv, int64_t t,
+    int heads, part *p, float s[][TILE], const float *keep)
 {
     __m512 acc[HEADS][DIM / LANES];
     const float *const v = a->v + (kv * a->len + t) * DIM;
@@ -256,7 +267,7 @@ static void vectors(void *problem)
     all_spans(a, NULL);
 }
 
-/* ---- rung 5: keys and values once for all heads that share them ---------------------------------------------------- */
+/* ---- rung 5: keys and values once for all heads that share them -------------------------------------------------- */
 
 LADDER_AVX512 static void shared_span(const attention *a, int64_t kv, int64_t start, part *out)
 {
@@ -277,7 +288,7 @@ static void shared_keys(void *problem)
     all_spans(a, NULL);
 }
 
-/* ---- rung 6: threads over spans ------------------------------------------------------------------------------------ */
+/* ---- rung 6: threads over spans ---------------------------------------------------------------------------------- */
 
 static void with_threads(void *problem)
 {
@@ -287,7 +298,7 @@ static void with_threads(void *problem)
 }
 #endif
 
-/* ---- the problem --------------------------------------------------------------------------------------------------- */
+/* ---- the problem ------------------------------------------------------------------------------------------------- */
 
 static float *floats(int64_t n, uint64_t seed)
 {
@@ -310,15 +321,16 @@ void climb_attention(climb *c, r1i_pool *pool)
 #endif
     };
     const int64_t kv = 2, len = c->check ? 2 * SPAN : 32 * 4096, n = kv * len * DIM; /* two arrays of 67 MB */
-    attention a = {.kv_heads = kv, .len = len, .scale = 0.125f, .q = floats(kv * HEADS * DIM, 1), .k = floats(n, 2), .v = floats(n, 3),
-                   .scores = ladder_alloc((size_t)len * 4), .parts = ladder_alloc((size_t)(kv * HEADS * len / SPAN) * sizeof(part)),
+    attention a = {.kv_heads = kv, .len = len, .scale = 0.125f, .q = floats(kv * HEADS * DIM, 1), .k = floats(n, 2),
+                   .v = floats(n, 3), .scores = ladder_alloc((size_t)len * 4),
+                   .parts = ladder_alloc((size_t)(kv * HEADS * len / SPAN) * sizeof(part)),
                    .o = ladder_alloc((size_t)(kv * HEADS * DIM) * 4), .pool = pool};
     float *const lanes = ladder_alloc((size_t)n * 4);
     for (int64_t i = 0; i < kv * len; i++)
         for (int d = 0; d < DIM; d++) lanes[(i / LANES * DIM + d) * LANES + i % LANES] = a.k[i * DIM + d];
     a.k_lanes = lanes;
-    const ladder l = {.name = "attention, one token", .rungs = rungs, .n = sizeof rungs / sizeof *rungs, .problem = &a, .out = a.o,
-                      .n_out = kv * HEADS * DIM,
+    const ladder l = {.name = "attention, one token", .rungs = rungs, .n = sizeof rungs / sizeof *rungs, .problem = &a,
+                      .out = a.o, .n_out = kv * HEADS * DIM,
                       .cost = {.cache_bytes = 8.0 * (double)n, .ops = {[R1_PEAK_F32] = 4.0 * HEADS * (double)n}}};
     climb_ladder(c, &l);
     r1i_release(NULL, (void *)(uintptr_t)a.q, 0);

@@ -1,5 +1,5 @@
-/* Two kernels from naive to fast, a rung at a time: the same result, checked against the rung below, and the time beside the roof.
- * README.md of this folder is the text to read along. */
+/* Two kernels from naive to fast, a rung at a time: the same result, checked against the rung below, and the time
+ * beside the roof. README.md of this folder is the text to read along. */
 #ifndef LADDER_H
 #define LADDER_H
 
@@ -30,7 +30,8 @@ typedef struct climb {
     int failed;
 } climb;
 
-/* Every rung that this processor can: compared with the one below, then timed between slices of roof. One JSON line each. */
+/* Every rung that this processor can: compared with the one below, then timed between slices of roof. One JSON line
+ * each. */
 void climb_ladder(climb *c, const ladder *l);
 void climb_products(climb *c, r1i_pool *pool);
 void climb_attention(climb *c, r1i_pool *pool);

@@ -69,8 +69,8 @@ static void time_rung(const climb *c, const ladder *l, const rung *r)
     printf("\"threads\":%d,\"us\":%.1f,\"us_min\":%.1f,\"us_max\":%.1f,\"gbs\":%.2f,\"gops\":%.1f,\"roof_gbs\":%.1f,\"roof_gops\":%.0f,"
            "\"bound\":\"%s\",\"fraction\":%.3f,\"fraction_min\":%.3f,\"fraction_max\":%.3f}\n",
            r->threads ? r->threads : 1, s.median * 1e6, s.least * 1e6, s.most * 1e6,
-           1e-9 * (l->cost.weight_bytes + l->cost.cache_bytes) / s.median, 1e-9 * ops / s.median, 1e-9 * roof.read, 1e-9 * peak, bound, f.median,
-           f.least, f.most);
+           1e-9 * (l->cost.weight_bytes + l->cost.cache_bytes) / s.median, 1e-9 * ops / s.median, 1e-9 * roof.read,
+           1e-9 * peak, bound, f.median, f.least, f.most);
     fflush(stdout);
 }
 
@@ -90,7 +90,8 @@ void climb_ladder(climb *c, const ladder *l)
         first = false;
         c->failed += !equal;
         printf("{\"ladder\":\"%s\",\"rung\":\"%s\",\"check\":\"%s\"%s", l->name, r->name,
-               !equal ? "FAILED" : i == 0 ? "first" : r->tolerance > 0.0 ? "tolerance" : "bytes", c->check ? "}\n" : ",");
+               !equal ? "FAILED" : i == 0 ? "first" : r->tolerance > 0.0 ? "tolerance" : "bytes",
+               c->check ? "}\n" : ",");
         if (!c->check) time_rung(c, l, r);
     }
     r1i_release(NULL, below, (size_t)l->n_out * sizeof *below);
@@ -106,7 +107,8 @@ int main(int argc, char **argv)
         return 2;
     }
     if (r1i_pool_create(NULL, c.check ? 2 : 0, &pool, &err) != R1_OK ||
-        (!c.check && (r1_meter_create(NULL, 1, 0, &c.one, &err) != R1_OK || r1_meter_create(NULL, 0, 0, &c.all, &err) != R1_OK))) {
+        (!c.check && (r1_meter_create(NULL, 1, 0, &c.one, &err) != R1_OK ||
+                      r1_meter_create(NULL, 0, 0, &c.all, &err) != R1_OK))) {
         fprintf(stderr, "ladder: %s\n", err.message);
         return 4;
     }

@@ -1,5 +1,6 @@
-/* Q8_0 weights times 8-bit activations: y[m, n] = x[m, k] w[n, k]^T. One row is decoding (memory binds), many are a prompt (arithmetic
- * binds). The order of arithmetic is the contract's: per output, groups of 32 ascending, acc = fmaf(exact integer sum, s_w * d_x, acc). */
+/* Q8_0 weights times 8-bit activations: y[m, n] = x[m, k] w[n, k]^T. One row is decoding (memory binds), many are a
+ * prompt (arithmetic binds). The order of arithmetic is the contract's: per output, groups of 32 ascending, acc =
+ * fmaf(exact integer sum, s_w * d_x, acc). */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +27,7 @@ typedef struct products {
     r1i_pool *pool;
 } products;
 
-/* ---- rung 1: numbers first, products then -------------------------------------------------------------------------- */
+/* ---- rung 1: numbers first, products then ------------------------------------------------------------------------ */
 
 static void as_floats(void *problem)
 {
@@ -45,7 +46,7 @@ static void as_floats(void *problem)
         }
 }
 
-/* ---- rung 2: integers inside a group ------------------------------------------------------------------------------- */
+/* ---- rung 2: integers inside a group ----------------------------------------------------------------------------- */
 
 static void as_integers(void *problem)
 {
@@ -67,7 +68,7 @@ static void as_integers(void *problem)
 }
 
 #if defined(__x86_64__)
-/* ---- rung 3: 32 products an instruction, one output at a time ------------------------------------------------------ */
+/* ---- rung 3: 32 products an instruction, one output at a time ---------------------------------------------------- */
 
 LADDER_AVX2 static void by_rows(void *problem)
 {
@@ -95,10 +96,11 @@ LADDER_AVX2 static void by_rows(void *problem)
         }
 }
 
-/* ---- rung 4: sixteen outputs in the lanes -------------------------------------------------------------------------- */
+/* ---- rung 4: sixteen outputs in the lanes ------------------------------------------------------------------------ */
 
 /* rows x one panel of 16 outputs. `rows` is a constant at every call: the accumulators are registers then. */
-LADDER_AVX512 static inline __attribute__((always_inline)) void tile(const products *p, int64_t row, int rows, int64_t panel)
+LADDER_AVX512 static inline __attribute__((always_inline)) void tile(const products *p, int64_t row, int rows,
+                                                                     int64_t panel)
 {
     const uint8_t *const codes = p->codes + panel * p->groups * 512;
     const uint16_t *const scales = p->scales + panel * p->groups * PANEL;
@@ -106,7 +108,8 @@ LADDER_AVX512 static inline __attribute__((always_inline)) void tile(const produ
     for (int r = 0; r < rows; r++) acc[r] = _mm512_setzero_ps();
     for (int64_t g = 0; g < p->groups; g++) {
         __m512i isum[4];
-        /* codes are w + 128, so 128 times the activations' sum is too much: begin with its negative (bias) instead of zero */
+        /* codes are w + 128, so 128 times the activations' sum is too much: begin with its negative (bias) instead of
+         * zero */
         for (int r = 0; r < rows; r++) isum[r] = _mm512_set1_epi32(p->bias[(row + r) * p->groups + g]);
         for (int c = 0; c < 8; c++) {
             const __m512i w = _mm512_load_si512((const void *)(codes + g * 512 + c * 64));
@@ -118,7 +121,8 @@ LADDER_AVX512 static inline __attribute__((always_inline)) void tile(const produ
         }
         const __m512 s = _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(scales + g * PANEL)));
         for (int r = 0; r < rows; r++)
-            acc[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(isum[r]), _mm512_mul_ps(s, _mm512_set1_ps(p->d[(row + r) * p->groups + g])), acc[r]);
+            acc[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(isum[r]),
+                                     _mm512_mul_ps(s, _mm512_set1_ps(p->d[(row + r) * p->groups + g])), acc[r]);
     }
     for (int r = 0; r < rows; r++) _mm512_storeu_ps(p->y + (row + r) * p->n + panel * PANEL, acc[r]);
 }
@@ -130,7 +134,7 @@ LADDER_AVX512 static void by_panels(void *problem)
         for (int64_t panel = 0; panel < p->n / PANEL; panel++) tile(p, i, 1, panel);
 }
 
-/* ---- rung 5: weights once for several rows ------------------------------------------------------------------------- */
+/* ---- rung 5: weights once for several rows ----------------------------------------------------------------------- */
 
 LADDER_AVX512 static void four_rows(void *problem)
 {
@@ -142,10 +146,11 @@ LADDER_AVX512 static void four_rows(void *problem)
     }
 }
 
-/* ---- rung 6: each broadcast for two panels ------------------------------------------------------------------------- */
+/* ---- rung 6: each broadcast for two panels ----------------------------------------------------------------------- */
 
-/* 6 rows x 2 panels: 12 sums, 12 accumulators, 2 weight vectors, a broadcast: 27 of the 32 registers. Two loads of weights and six
- * broadcasts feed twelve products; 12 rows x 1 panel would want thirteen, and a core loads one 64-byte vector a cycle. */
+/* 6 rows x 2 panels: 12 sums, 12 accumulators, 2 weight vectors, a broadcast: 27 of the 32 registers. Two loads of
+ * weights and six broadcasts feed twelve products; 12 rows x 1 panel would want thirteen, and a core loads one 64-byte
+ * vector a cycle. */
 LADDER_AVX512 static void wide_tile(const products *p, int64_t row, int64_t panel)
 {
     const uint8_t *const codes = p->codes + panel * p->groups * 512, *const codes2 = codes + p->groups * 512;
@@ -194,7 +199,7 @@ LADDER_AVX512 static void panel_pair(void *ctx, int64_t pair, int thread)
 static void pairs_on(products *p, r1i_pool *pool) { r1i_pool_run(pool, (p->n / PANEL + 1) / 2, panel_pair, p); }
 static void two_panels(void *problem) { pairs_on(problem, NULL); }
 
-/* ---- rung 7: threads over panels ----------------------------------------------------------------------------------- */
+/* ---- rung 7: threads over panels --------------------------------------------------------------------------------- */
 
 LADDER_AVX512 static void panel_of_each_row(void *ctx, int64_t panel, int thread)
 {
@@ -216,7 +221,7 @@ static void with_threads(void *problem)
 }
 #endif
 
-/* ---- the problem --------------------------------------------------------------------------------------------------- */
+/* ---- the problem ------------------------------------------------------------------------------------------------- */
 
 static void fill(products *p)
 {
@@ -243,7 +248,8 @@ static void fill(products *p)
     for (int64_t i = 0; i < p->m * p->groups; i++) p->d[i] = (float)r1i_rng_double(&rng) * 0.1f + 0.01f;
 }
 
-static void climb_one(climb *c, r1i_pool *pool, const char *name, const rung *rungs, int n_rungs, int64_t m, int64_t n, int64_t k)
+static void climb_one(climb *c, r1i_pool *pool, const char *name, const rung *rungs, int n_rungs, int64_t m, int64_t n,
+                      int64_t k)
 {
     products p = {.m = m, .n = n, .k = k, .groups = k / GROUP, .pool = pool};
     p.codes = ladder_alloc((size_t)(n * k));
@@ -288,6 +294,8 @@ void climb_products(climb *c, r1i_pool *pool)
 #endif
     };
     const int n_decode = sizeof decode / sizeof *decode, n_prompt = sizeof prompt / sizeof *prompt;
-    climb_one(c, pool, "Q8_0, one row", decode, n_decode, 1, c->check ? 48 : 32768, c->check ? 96 : 2048); /* 71 MB: not in a cache */
-    climb_one(c, pool, "Q8_0, 192 rows", prompt, n_prompt, c->check ? 29 : 192, c->check ? 80 : 2048, c->check ? 96 : 2048);
+    /* 71 MB: not in a cache */
+    climb_one(c, pool, "Q8_0, one row", decode, n_decode, 1, c->check ? 48 : 32768, c->check ? 96 : 2048);
+    climb_one(c, pool, "Q8_0, 192 rows", prompt, n_prompt, c->check ? 29 : 192, c->check ? 80 : 2048,
+              c->check ? 96 : 2048);
 }

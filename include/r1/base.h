@@ -66,8 +66,8 @@ R1_API const char *r1_feature(int i, bool *present, const char **adds);
 R1_API const char *r1_status_name(r1_status status);
 /** The exit status of design: 0, 1 our fault, 2 usage, 3 input, 4 environment. */
 R1_API int r1_status_exit_code(r1_status status, const r1_error *err);
-/** Processors that this process may use: its affinity mask, and no more than its container's quota (control groups v1 and v2,
- * rounded up). At least 1. */
+/* * Processors that this process may use: its affinity mask, and no more than its container's quota (control groups v1
+ * and v2, rounded up). At least 1. */
 R1_API int r1_processors(void);
 /** Free a buffer that a function of this library returned as caller-owned. Takes NULL. */
 R1_API void r1_free(void *p);

@@ -41,10 +41,12 @@ R1_API r1_status r1_template_render(const r1_template *t, const char *variables_
                                     const r1_template_limits *limits, r1_rendered *out, r1_error *err);
 R1_API void r1_rendered_free(r1_rendered *r);
 
-/** How a model wants its turns: its template compiled, with its two tokens and its think block. Immutable, may be shared. */
+/* * How a model wants its turns: its template compiled, with its two tokens and its think block. Immutable, may be
+ * shared. */
 typedef struct r1_chat_form r1_chat_form;
 
-/** The model's own template, or R1's where it ships none but has R1's tokens. tokenizer is borrowed and must outlive the form.
+/* * The model's own template, or R1's where it ships none but has R1's tokens. tokenizer is borrowed and must outlive
+ * the form.
  * R1_ERR_MISSING: there is no template; else as r1_template_compile. */
 R1_API r1_status r1_chat_form_open(const r1_tokenizer *tokenizer, r1_chat_form **out, r1_error *err);
 R1_API void r1_chat_form_close(r1_chat_form *form); /* takes NULL */
@@ -60,8 +62,8 @@ typedef struct r1_prompt {
 } r1_prompt;
 /** messages: a JSON array of turns. think false: the answer begins behind an empty think block.
  * R1_ERR_FORMAT: the template failed; else as r1_template_render and r1_tokenizer_encode_spans. */
-R1_API r1_status r1_chat_form_prompt(const r1_chat_form *form, const char *messages_json, size_t bytes, bool think, r1_prompt *out,
-                                     r1_error *err);
+R1_API r1_status r1_chat_form_prompt(const r1_chat_form *form, const char *messages_json, size_t bytes, bool think,
+                                     r1_prompt *out, r1_error *err);
 R1_API void r1_prompt_free(r1_prompt *prompt);
 
 /** Splits a completion into reasoning and answer, token by token or text by text (tokenizer-and-chat.md 4.5).

@@ -1,5 +1,6 @@
-/** Generation: many requests share one engine, which batches them over one forward pass. Results of a request depend on its
- * prompt, sampling settings and seed only - never on its neighbours, the chunking, the pages or the number of threads. */
+/* * Generation: many requests share one engine, which batches them over one forward pass. Results of a request depend
+ * on its prompt, sampling settings and seed only - never on its neighbours, the chunking, the pages or the number of
+ * threads. */
 #ifndef R1_ENGINE_H
 #define R1_ENGINE_H
 
@@ -12,8 +13,8 @@ extern "C" {
 
 typedef struct r1_engine r1_engine; /* mutable; one owner thread steps it, other threads may submit and cancel */
 
-/* Of keys and values between forwards. Part of what a result depends on: rollout, scoring and training must agree in it. Q8: integers of
- * 8 bits by groups of 32 dims with an f32 factor, 9 bits a value. */
+/* Of keys and values between forwards. Part of what a result depends on: rollout, scoring and training must agree in
+ * it. Q8: integers of 8 bits by groups of 32 dims with an f32 factor, 9 bits a value. */
 typedef enum r1_cache_type { R1_CACHE_F32, R1_CACHE_BF16, R1_CACHE_Q8 } r1_cache_type;
 /** "f32", "bf16", "q8". */
 R1_API const char *r1_cache_type_name(r1_cache_type type);
@@ -21,7 +22,8 @@ R1_API const char *r1_cache_type_name(r1_cache_type type);
 R1_API bool r1_cache_type_find(const char *name, r1_cache_type *out);
 
 typedef struct r1_engine_params {
-    int64_t context;           /* tokens of the longest sequence; 0: the model's, at most 32,768, less where memory is short */
+    int64_t context;           /* tokens of the longest sequence; 0: the model's, at most 32,768, less where memory is
+                                * short */
     int64_t cache_tokens;      /* positions in all pages together; 0: enough for one sequence of `context` */
     int32_t max_batch_tokens;  /* rows of one forward, so the prefill chunk; 0: 512 */
     int32_t max_sequences;     /* decoding together, and rows of logits that scoring makes at a time; 0: 32 */
@@ -101,34 +103,39 @@ typedef struct r1_request {
     void *user;
 } r1_request;
 
-/** Queue a request (any thread). R1_ERR_RANGE: an id outside the vocabulary, a prompt longer than the context, a sampling
- * value outside its range. *id is positive. on_done is called exactly once for a request that was accepted. */
+/* * Queue a request (any thread). R1_ERR_RANGE: an id outside the vocabulary, a prompt longer than the context, a
+ * sampling value outside its range. *id is positive. on_done is called exactly once for a request that was accepted. */
 R1_API r1_status r1_engine_submit(r1_engine *engine, const r1_request *request, int64_t *id, r1_error *err);
 R1_API void r1_engine_cancel(r1_engine *engine, int64_t id);
-/** One forward over what is waiting, prefilling and decoding. *active: requests still open. Owner thread only. A request's own
- * failure ends that request; an error returned here is the engine's. */
+/* * One forward over what is waiting, prefilling and decoding. *active: requests still open. Owner thread only. A
+ * request's own failure ends that request; an error returned here is the engine's. */
 R1_API r1_status r1_engine_step(r1_engine *engine, int64_t *active, r1_error *err);
 /** Step until nothing is open. */
 R1_API r1_status r1_engine_run(r1_engine *engine, r1_error *err);
 
 typedef struct r1_engine_stats {
-    uint64_t weight_bytes, cache_bytes, cache_bytes_used, scratch_bytes, other_bytes; /* the rooms' own size functions */
+    /* the rooms' own size functions */
+    uint64_t weight_bytes, cache_bytes, cache_bytes_used, scratch_bytes, other_bytes;
     int64_t context;           /* tokens of the longest sequence, as resolved */
     int64_t pages, pages_free, pages_cached, forwards, prefill_tokens, decode_tokens, preemptions, prefix_hit_tokens;
     double prefill_seconds, decode_seconds;
 } r1_engine_stats;
 R1_API void r1_engine_get_stats(const r1_engine *engine, r1_engine_stats *out);
 
-/** Log-probabilities of given ids, nothing sampled. logprob[n - 1] (nullable): logprob[i] of ids[i + 1] after ids[0..i].
- * on_logits (nullable) receives each position's f32 logits [vocab_size] in order; returning false stops (R1_ERR_STOPPED).
- * chunk: rows of one forward (0: max_batch_tokens). Uses the engine's pages; owner thread; R1_ERR_RANGE as for submit. */
+/* * Log-probabilities of given ids, nothing sampled. logprob[n - 1] (nullable): logprob[i] of ids[i + 1] after
+ * ids[0..i]. on_logits (nullable) receives each position's f32 logits [vocab_size] in order; returning false stops
+ * (R1_ERR_STOPPED).
+ * chunk: rows of one forward (0: max_batch_tokens). Uses the engine's pages; owner thread; R1_ERR_RANGE as for
+ * submit. */
 R1_API r1_status r1_engine_score(r1_engine *engine, const int32_t *ids, size_t n, int32_t chunk, float *logprob,
-                                 bool (*on_logits)(void *user, int64_t position, const float *logits), void *user, r1_error *err);
-/** Logits of the first multi-token prediction layer, n - 1 rows: row j joins the trunk's state at j with ids[j + 1] and predicts
- * ids[j + 2]. R1_ERR_USAGE: fewer than two ids, or the model was opened without load_mtp; R1_ERR_UNSUPPORTED: it has no such
- * layer; else as r1_engine_score. */
+                                 bool (*on_logits)(void *user, int64_t position, const float *logits), void *user,
+                                 r1_error *err);
+/* * Logits of the first multi-token prediction layer, n - 1 rows: row j joins the trunk's state at j with ids[j + 1]
+ * and predicts ids[j + 2]. R1_ERR_USAGE: fewer than two ids, or the model was opened without load_mtp;
+ * R1_ERR_UNSUPPORTED: it has no such layer; else as r1_engine_score. */
 R1_API r1_status r1_engine_score_mtp(r1_engine *engine, const int32_t *ids, size_t n, int32_t chunk,
-                                     bool (*on_logits)(void *user, int64_t position, const float *logits), void *user, r1_error *err);
+                                     bool (*on_logits)(void *user, int64_t position, const float *logits), void *user,
+                                     r1_error *err);
 
 #ifdef __cplusplus
 }

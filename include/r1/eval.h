@@ -1,5 +1,6 @@
-/** The examiner: tasks over data sets, many samples a prompt through the engine or over the wire, every sample recorded with its
- * verdict, and reports that say how sure a number is. A run can be killed at any moment and resumed to the same report. */
+/* * The examiner: tasks over data sets, many samples a prompt through the engine or over the wire, every sample
+ * recorded with its verdict, and reports that say how sure a number is. A run can be killed at any moment and resumed
+ * to the same report. */
 #ifndef R1_EVAL_H
 #define R1_EVAL_H
 
@@ -48,27 +49,31 @@ typedef struct r1_eval_config {
     const r1_tokenizer *tokenizer;
     const char *model_path;    /* what they were opened from: hashed into the record */
     const char *lora_path;     /* nullable: the adapter that the model was opened with, hashed as well */
-    const char *model_hash;    /* nullable: stands in the record instead, for weights that are no longer those of model_path's files */
+    const char *model_hash;    /* nullable: stands in the record instead, for weights that are no longer those of
+                                * model_path's files */
     r1_engine_params engine;   /* context and cache_tokens 0: what the longest prompt and max_tokens need */
     /* ... or a service */
     const r1_endpoint *endpoint;
     const r1_endpoint *judge;  /* for tasks whose grader is `judge`; nullable */
-    /* A few times a second, from any thread, never two at once; false stops the run so that it can be resumed. Nullable. */
+    /* A few times a second, from any thread, never two at once; false stops the run so that it can be resumed.
+     * Nullable. */
     bool (*on_progress)(void *user, const r1_eval_progress *progress);
     void *user;
 } r1_eval_config;
 R1_API r1_eval_config r1_eval_config_default(void);
 
-/** Take the samples that are missing, grade and record them. R1_ERR_USAGE: unknown task, a folder that holds a run, or a resumed
- * run whose task, data, model or settings changed (named); R1_ERR_FORMAT: a task file, a row, a gold that cannot be graded
- * (file and row named, before the first token); R1_ERR_STOPPED: on_progress said so; the record is whole. */
+/* * Take the samples that are missing, grade and record them. R1_ERR_USAGE: unknown task, a folder that holds a run, or
+ * a resumed run whose task, data, model or settings changed (named); R1_ERR_FORMAT: a task file, a row, a gold that
+ * cannot be graded (file and row named, before the first token); R1_ERR_STOPPED: on_progress said so; the record is
+ * whole. */
 R1_API r1_status r1_eval_run(const r1_eval_config *config, const r1_env *env, r1_error *err);
 
 typedef enum r1_report_format { R1_REPORT_TEXT, R1_REPORT_JSON, R1_REPORT_CSV, R1_REPORT_HTML } r1_report_format;
-/** What one or more runs measured; every run after the first is also compared with the first, prompt by prompt. The bytes depend on
- * the recorded results alone. *text: malloc'd (r1_free), NUL-terminated. Runs are read, never written. */
-R1_API r1_status r1_eval_report(const char *const *runs, size_t n_runs, r1_report_format format, const r1_env *env, char **text,
-                                size_t *bytes, r1_error *err);
+/* * What one or more runs measured; every run after the first is also compared with the first, prompt by prompt. The
+ * bytes depend on the recorded results alone. *text: malloc'd (r1_free), NUL-terminated. Runs are read, never
+ * written. */
+R1_API r1_status r1_eval_report(const char *const *runs, size_t n_runs, r1_report_format format, const r1_env *env,
+                                char **text, size_t *bytes, r1_error *err);
 
 /** One verdict that a regrading changed. */
 typedef struct r1_regrade_change {
@@ -80,11 +85,11 @@ typedef struct r1_regrade_change {
 typedef struct r1_regrade_counts {
     uint64_t samples, became_right, became_wrong, other; /* other: answer or reason alone */
 } r1_regrade_counts;
-/** Grade every recorded sample anew, without a model. The new verdicts are stored beside the old ones, which stay; reports then use
- * the new. on_change (nullable) is called for each verdict that flipped. */
+/* * Grade every recorded sample anew, without a model. The new verdicts are stored beside the old ones, which stay;
+ * reports then use the new. on_change (nullable) is called for each verdict that flipped. */
 R1_API r1_status r1_eval_regrade(const char *run, const r1_endpoint *judge, const r1_env *env,
-                                 void (*on_change)(void *user, const r1_regrade_change *change), void *user, r1_regrade_counts *counts,
-                                 r1_error *err);
+                                 void (*on_change)(void *user, const r1_regrade_change *change), void *user,
+                                 r1_regrade_counts *counts, r1_error *err);
 
 /** A stretch of words that a training text shares with a task's prompt. */
 typedef struct r1_overlap {
@@ -94,13 +99,14 @@ typedef struct r1_overlap {
     const char *ngram;         /* the first shared words, normalised */
     int64_t count;             /* of shared n-grams in this pair */
 } r1_overlap;
-/** Word n-grams (lower case, letters and digits only; each CJK character is a word) of the tasks' questions that occur in the text
- * of any string of the training files' rows. Linear in the bytes read. on_overlap: once a pair of row and line, in file order.
+/* * Word n-grams (lower case, letters and digits only; each CJK character is a word) of the tasks' questions that occur
+ * in the text of any string of the training files' rows. Linear in the bytes read. on_overlap: once a pair of row and
+ * line, in file order.
  * n 0: 10, the paper's. *prompts and *touched (nullable): how many questions there are and how many share something. */
 R1_API r1_status r1_eval_decontaminate(const char *const *tasks, size_t n_tasks, const char *task_dir, const char *data,
                                        const char *const *train, size_t n_train, int32_t n,
-                                       void (*on_overlap)(void *user, const r1_overlap *overlap), void *user, uint64_t *prompts,
-                                       uint64_t *touched, r1_error *err);
+                                       void (*on_overlap)(void *user, const r1_overlap *overlap), void *user,
+                                       uint64_t *prompts, uint64_t *touched, r1_error *err);
 
 #ifdef __cplusplus
 }

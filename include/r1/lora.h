@@ -1,5 +1,5 @@
-/** LoRA adapters in PEFT's format: a folder with adapter_config.json and adapter_model.safetensors. r1_model_open uses one beside its base
- * (r1_model_params.lora), r1_train makes them; here they are looked at and merged. */
+/* * LoRA adapters in PEFT's format: a folder with adapter_config.json and adapter_model.safetensors. r1_model_open uses
+ * one beside its base (r1_model_params.lora), r1_train makes them; here they are looked at and merged. */
 #ifndef R1_LORA_H
 #define R1_LORA_H
 
@@ -24,12 +24,14 @@ R1_API bool r1_lora_is_adapter(const char *folder);
  * R1_ERR_IO; R1_ERR_FORMAT; R1_ERR_SHAPE; R1_ERR_UNSUPPORTED (mathematics that r1 does not have, named). */
 R1_API r1_status r1_lora_inspect(const char *folder, r1_lora_info *out, r1_error *err);
 
-/** Write a checkpoint with the terms multiplied out: W + scale * B A in f32 (ranks ascending, one fmaf each), rounded once to W's own type; everything else
- * is copied byte for byte. model: a Hugging Face folder whose adapted matrices are F32, F16 or BF16. out: a new folder, config, tokenizer and one
- * model.safetensors, which appears last and whole. out_info nullable.
- * R1_ERR_UNSUPPORTED: a quantised matrix (it would have to be quantised anew), a .gguf file; R1_ERR_USAGE: out holds a checkpoint; else as
- * r1_model_open with the adapter. */
-R1_API r1_status r1_lora_merge(const char *model, const char *lora, const char *out, const r1_env *env, r1_lora_info *out_info, r1_error *err);
+/* * Write a checkpoint with the terms multiplied out: W + scale * B A in f32 (ranks ascending, one fmaf each), rounded
+ * once to W's own type; everything else is copied byte for byte. model: a Hugging Face folder whose adapted matrices
+ * are F32, F16 or BF16. out: a new folder, config, tokenizer and one model.safetensors, which appears last and whole.
+ * out_info nullable.
+ * R1_ERR_UNSUPPORTED: a quantised matrix (it would have to be quantised anew), a .gguf file; R1_ERR_USAGE: out holds a
+ * checkpoint; else as r1_model_open with the adapter. */
+R1_API r1_status r1_lora_merge(const char *model, const char *lora, const char *out, const r1_env *env,
+                               r1_lora_info *out_info, r1_error *err);
 
 #ifdef __cplusplus
 }

@@ -18,10 +18,11 @@ typedef struct r1_tensor_decl {
     int64_t dim[8];       /* outermost first */
 } r1_tensor_decl;
 
-/** Declare n tensors; their bytes follow through append, in this order. The file appears under its name when it is whole;
- * until then it is path + ".tmp" (a device or pipe is written directly).
+/* * Declare n tensors; their bytes follow through append, in this order. The file appears under its name when it is
+ * whole; until then it is path + ".tmp" (a device or pipe is written directly).
  * R1_ERR_USAGE (a shape that overflows, a type in blocks); R1_ERR_IO. */
-R1_API r1_status r1_tensor_writer_create(const char *path, const r1_tensor_decl *decl, int n, r1_tensor_writer **out, r1_error *err);
+R1_API r1_status r1_tensor_writer_create(const char *path, const r1_tensor_decl *decl, int n, r1_tensor_writer **out,
+                                         r1_error *err);
 /** Little-endian bytes in pieces of any size. After a failure only abort makes sense. */
 R1_API r1_status r1_tensor_writer_append(r1_tensor_writer *writer, const void *bytes, size_t size, r1_error *err);
 /** Checks that all bytes came, renames, frees the writer, also on failure. R1_ERR_IO, R1_ERR_BUG. */

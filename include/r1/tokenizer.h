@@ -38,17 +38,19 @@ enum {
 };
 
 /** Encode bytes[size] (UTF-8; ill-formed bytes are encoded as U+FFFD each maximal bad part, as CPython's "replace"
- * does). *ids is malloc'd, caller frees with r1_free. R1_ERR_NOMEM; R1_ERR_RANGE for a piece of 2 GiB or a pattern of the
- * tokenizer's own file that backtracks beyond all measure on this text. Threads: any. */
+ * does). *ids is malloc'd, caller frees with r1_free. R1_ERR_NOMEM; R1_ERR_RANGE for a piece of 2 GiB or a pattern of
+ * the tokenizer's own file that backtracks beyond all measure on this text. Threads: any. */
 R1_API r1_status r1_tokenizer_encode(const r1_tokenizer *tokenizer, const char *text, size_t bytes, unsigned flags,
                                      int32_t **ids, size_t *n, r1_error *err);
 
 /** What a vocabulary is learnt from. */
 typedef struct r1_tokenizer_train_params {
-    const char *const *path;    /* [n_paths] .jsonl (rows with messages, prompt and completion, or text) or plain text; .gz and .zst of both */
+    const char *const *path;    /* [n_paths] .jsonl (rows with messages, prompt and completion, or text) or plain text;
+                                 * .gz and .zst of both */
     size_t n_paths;
     int64_t vocab_size;         /* ids in all: special tokens, 256 bytes, merges */
-    const char *const *special; /* [n_special] behind R1's own: begin and end of sentence, pad, User, Assistant, <think>, </think> */
+    const char *const *special; /* [n_special] behind R1's own: begin and end of sentence, pad, User, Assistant,
+                                 * <think>, </think> */
     size_t n_special;
     int digits;                 /* longest run of digits in a piece, 1 to 3; 0: 3, as R1 */
     const char *out;            /* folder for tokenizer.json and tokenizer_config.json; made if missing */
@@ -59,11 +61,13 @@ typedef struct r1_tokenizer_training {
     int64_t size, merges;                /* size is below vocab_size where nothing was left to merge */
 } r1_tokenizer_training;
 
-/** Learn a byte-level BPE vocabulary with R1's pre-tokeniser and write it with R1's chat template. The result is a function of the texts alone,
- * and the merges are those of the `tokenizers` trainer: the pair with the highest count, of equal ones the smaller left id, then the smaller
- * right id. Special tokens spelled out in the texts are cut out. result: nullable. R1_ERR_USAGE: vocab_size, digits or a special token that
- * cannot be; R1_ERR_FORMAT: a row (file and line), no text at all; R1_ERR_IO; R1_ERR_NOMEM. */
-R1_API r1_status r1_tokenizer_train(const r1_tokenizer_train_params *params, const r1_env *env, r1_tokenizer_training *result, r1_error *err);
+/* * Learn a byte-level BPE vocabulary with R1's pre-tokeniser and write it with R1's chat template. The result is a
+ * function of the texts alone, and the merges are those of the `tokenizers` trainer: the pair with the highest count,
+ * of equal ones the smaller left id, then the smaller right id. Special tokens spelled out in the texts are cut out.
+ * result: nullable. R1_ERR_USAGE: vocab_size, digits or a special token that cannot be; R1_ERR_FORMAT: a row (file and
+ * line), no text at all; R1_ERR_IO; R1_ERR_NOMEM. */
+R1_API r1_status r1_tokenizer_train(const r1_tokenizer_train_params *params, const r1_env *env,
+                                    r1_tokenizer_training *result, r1_error *err);
 
 /** A part of a rendered prompt: bytes [begin, end); trusted parts (the template's own text) may hold control tokens. */
 typedef struct r1_span {
@@ -73,10 +77,11 @@ typedef struct r1_span {
 
 /** Encode a rendered prompt: added tokens match only inside trusted spans (adjacent trusted spans count as one). Spans
  * tile the text. A piece never crosses a matched control token, and untrusted text is encoded exactly as the same bytes
- * would be in a trusted place when it holds no control token. Errors as r1_tokenizer_encode; R1_ERR_USAGE when the spans
- * do not tile the text. */
+ * would be in a trusted place when it holds no control token. Errors as r1_tokenizer_encode; R1_ERR_USAGE when the
+ * spans do not tile the text. */
 R1_API r1_status r1_tokenizer_encode_spans(const r1_tokenizer *tokenizer, const char *text, size_t bytes,
-                                           const r1_span *spans, size_t n_spans, int32_t **ids, size_t *n, r1_error *err);
+                                           const r1_span *spans, size_t n_spans, int32_t **ids, size_t *n,
+                                           r1_error *err);
 
 enum { R1_DECODE_SKIP_SPECIAL = 1 };
 /** Ids to UTF-8, invalid sequences replaced by U+FFFD; *text is malloc'd and NUL-terminated (r1_free).
@@ -91,7 +96,8 @@ typedef struct r1_detokenizer {
 } r1_detokenizer;
 /** Append one token; writes whole characters to out[cap] (not NUL-terminated) and returns the number of bytes.
  * cap must be at least 3 * (token bytes + 4): see r1_detokenizer_room. Ids without text add nothing. */
-R1_API size_t r1_detokenizer_push(r1_detokenizer *d, const r1_tokenizer *tokenizer, int32_t id, unsigned flags, char *out, size_t cap);
+R1_API size_t r1_detokenizer_push(r1_detokenizer *d, const r1_tokenizer *tokenizer, int32_t id, unsigned flags,
+                                  char *out, size_t cap);
 /** What is left at the end, invalid bytes as U+FFFD. out[16]. */
 R1_API size_t r1_detokenizer_finish(r1_detokenizer *d, char *out, size_t cap);
 /** A buffer size that suffices for any token of this tokenizer. */

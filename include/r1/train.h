@@ -1,5 +1,5 @@
-/** Supervised training from a recipe: gradients for the one forward pass, a run folder that can be killed at any moment and resumed to the
- * same bytes, checkpoints that other tools load. */
+/* * Supervised training from a recipe: gradients for the one forward pass, a run folder that can be killed at any
+ * moment and resumed to the same bytes, checkpoints that other tools load. */
 #ifndef R1_TRAIN_H
 #define R1_TRAIN_H
 
@@ -26,7 +26,8 @@ typedef struct r1_train_params {
     bool resume;               /* go on from the newest checkpoint (from the start where there is none) */
     const char *isa;           /* row of the op table; NULL: auto */
     uint64_t memory_limit;     /* bytes that the run may take by its own plan; 0: what is available */
-    void (*on_evaluation)(void *user, const r1_train_evaluation *e); /* nullable, on the calling thread, with r1_train's user */
+    void (*on_evaluation)(void *user, const r1_train_evaluation *e); /* nullable, on the calling thread, with r1_train's
+                                                                      * user */
 } r1_train_params;
 
 /** One value of a recipe. Strings are borrowed for the call. */
@@ -65,16 +66,19 @@ typedef struct r1_train_step {
     uint64_t resident_bytes, peak_bytes; /* of the process: now, and the most it ever was; 0: not known */
 } r1_train_step;
 
-/** Callbacks run on the calling thread and are nullable; on_step returns false to stop after a checkpoint (R1_ERR_STOPPED).
- * R1_ERR_FORMAT: recipe (line and column) or data (file and line); R1_ERR_UNSUPPORTED: a quantised model; R1_ERR_NOMEM: before the first step, with
- * the arithmetic; R1_ERR_RANGE: a gradient that is not finite (names the tensor; the weights are those of the last step). */
-R1_API r1_status r1_train(const r1_train_params *params, const r1_env *env, void (*on_plan)(void *user, const r1_train_plan *plan),
+/* * Callbacks run on the calling thread and are nullable; on_step returns false to stop after a checkpoint
+ * (R1_ERR_STOPPED).
+ * R1_ERR_FORMAT: recipe (line and column) or data (file and line); R1_ERR_UNSUPPORTED: a quantised model; R1_ERR_NOMEM:
+ * before the first step, with the arithmetic; R1_ERR_RANGE: a gradient that is not finite (names the tensor; the
+ * weights are those of the last step). */
+R1_API r1_status r1_train(const r1_train_params *params, const r1_env *env,
+                          void (*on_plan)(void *user, const r1_train_plan *plan),
                           bool (*on_step)(void *user, const r1_train_step *step), void *user, r1_error *err);
 
 /** Whether a run folder holds a training run's record (r1 eval's runs have none). */
 R1_API bool r1_train_is_run(const char *run);
-/** The record of a training run as text, CSV, JSON, or a page with its curves: the bytes depend on the recorded steps alone.
- * *text: malloc'd, r1_free. R1_ERR_IO, R1_ERR_FORMAT, R1_ERR_MISSING (a build without SQLite). */
+/* * The record of a training run as text, CSV, JSON, or a page with its curves: the bytes depend on the recorded steps
+ * alone. *text: malloc'd, r1_free. R1_ERR_IO, R1_ERR_FORMAT, R1_ERR_MISSING (a build without SQLite). */
 R1_API r1_status r1_train_report(const char *run, r1_report_format format, char **text, size_t *n, r1_error *err);
 
 #ifdef __cplusplus

@@ -24,8 +24,8 @@ bool r1i_small_file_number(const char *root, const char *folder, const char *nam
     return *out < UINT64_C(1) << 60;
 }
 
-/* The group and all its ancestors. In a container the path that the kernel names may not exist below the mounted root; the root
- * itself, which then is the container's own group, is always asked. */
+/* The group and all its ancestors. In a container the path that the kernel names may not exist below the mounted root;
+ * the root itself, which then is the container's own group, is always asked. */
 static uint64_t least_of_group(const char *root, const char *base, bool unified, char *group, r1i_cgroup_ask ask)
 {
     uint64_t least = UINT64_MAX;

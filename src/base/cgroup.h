@@ -1,5 +1,5 @@
-/* What the control groups of this process (cgroups, v1 or v2) say: a container's limits on memory and processors. A group's
- * ancestors limit it too, so the tightest of them rules. */
+/* What the control groups of this process (cgroups, v1 or v2) say: a container's limits on memory and processors. A
+ * group's ancestors limit it too, so the tightest of them rules. */
 #ifndef R1I_CGROUP_H
 #define R1I_CGROUP_H
 

@@ -1,11 +1,13 @@
-/* Eight lanes take the 8-byte words of a 64-byte group in turn: lane = rotate(lane ^ word, 29) * odd. Each step is a bijection of
- * the lane and of the word, so that a change confined to one word always changes the sum; eight lanes hide the multiplier's
- * latency (measured: as fast as the memory delivers). Words are read as they lie, so the sum belongs to one byte order. */
+/* Eight lanes take the 8-byte words of a 64-byte group in turn: lane = rotate(lane ^ word, 29) * odd. Each step is a
+ * bijection of the lane and of the word, so that a change confined to one word always changes the sum; eight lanes hide
+ * the multiplier's latency (measured: as fast as the memory delivers). Words are read as they lie, so the sum belongs
+ * to one byte order. */
 #include "base/checksum.h"
 
 #include <string.h>
 
-static const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio, the usual odd constant with well spread bits */
+static const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio, the usual odd constant with well
+                                                           * spread bits */
 
 static inline uint64_t step(uint64_t lane, uint64_t word)
 {

@@ -1,5 +1,5 @@
-/* A 64-bit checksum that runs at memory speed: it tells a flipped, missing or misplaced byte, of a file that someone wants to
- * read correctly. It is no signature: who wants to forge one can. */
+/* A 64-bit checksum that runs at memory speed: it tells a flipped, missing or misplaced byte, of a file that someone
+ * wants to read correctly. It is no signature: who wants to forge one can. */
 #ifndef R1I_CHECKSUM_H
 #define R1I_CHECKSUM_H
 

@@ -6,7 +6,8 @@
 
 #include "base/file.h"
 
-/* The path behind the mapping that holds this function, from the kernel's list: a library's where the program is someone else's. */
+/* The path behind the mapping that holds this function, from the kernel's list: a library's where the program is
+ * someone else's. */
 static bool own_path(char path[4096])
 {
     const uintptr_t here = (uintptr_t)&r1i_code_hash;

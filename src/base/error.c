@@ -98,8 +98,9 @@ int r1_status_exit_code(r1_status status, const r1_error *err)
     case R1_ERR_SHAPE:
     case R1_ERR_RANGE: return 3;
     case R1_ERR_IO: /* a missing or unreadable input is the input's fault, a full disk the machine's */
-        if (err && (err->sys_errno == ENOSPC || err->sys_errno == EFBIG || err->sys_errno == EDQUOT || err->sys_errno == EIO ||
-                    err->sys_errno == EROFS || err->sys_errno == EMFILE || err->sys_errno == ENFILE))
+        if (err && (err->sys_errno == ENOSPC || err->sys_errno == EFBIG || err->sys_errno == EDQUOT ||
+                    err->sys_errno == EIO || err->sys_errno == EROFS || err->sys_errno == EMFILE ||
+                    err->sys_errno == ENFILE))
             return 4;
         return 3;
     case R1_ERR_NOMEM:

@@ -111,7 +111,8 @@ void r1i_map_want_huge_pages(const r1i_map *map)
 void r1i_map_want_pages(const r1i_map *map, uint64_t offset, uint64_t bytes)
 {
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), begin = offset / page * page;
-    if (map->data && bytes > 0) madvise((void *)((uintptr_t)map->data + begin), (size_t)(offset + bytes - begin), MADV_WILLNEED);
+    if (map->data && bytes > 0)
+        madvise((void *)((uintptr_t)map->data + begin), (size_t)(offset + bytes - begin), MADV_WILLNEED);
 }
 
 r1_status r1i_file_write_atomic(const char *path, const void *bytes, size_t size, r1_error *err)

@@ -24,13 +24,14 @@ void r1i_map_want_huge_pages(const r1i_map *map);
 /* Those pages will be read soon: begin to fetch them from the disk. */
 void r1i_map_want_pages(const r1i_map *map, uint64_t offset, uint64_t bytes);
 
-/* A whole file at once, through outfile.h: on failure path is untouched and nothing is left beside it. A device or a pipe is
- * written to, not replaced. */
+/* A whole file at once, through outfile.h: on failure path is untouched and nothing is left beside it. A device or a
+ * pipe is written to, not replaced. */
 r1_status r1i_file_write_atomic(const char *path, const void *bytes, size_t size, r1_error *err);
 
 bool r1i_file_exists(const char *path);
 bool r1i_is_directory(const char *path);
-/* A folder and what is missing above it, as mkdir -p does; one that is there already is no error. R1_ERR_IO names the path. */
+/* A folder and what is missing above it, as mkdir -p does; one that is there already is no error. R1_ERR_IO names the
+ * path. */
 r1_status r1i_make_folders(const char *path, r1_error *err);
 /* malloc'd "dir/name"; NULL without memory. */
 char *r1i_path_join(const char *dir, const char *name);

@@ -65,7 +65,8 @@ uint64_t r1i_memory_resident(void)
 {
     char line[128];
     unsigned long long pages, resident;
-    if (!r1i_small_file_line("", "/proc/self", "statm", line, sizeof line) || sscanf(line, "%llu %llu", &pages, &resident) != 2) return 0;
+    if (!r1i_small_file_line("", "/proc/self", "statm", line, sizeof line) ||
+        sscanf(line, "%llu %llu", &pages, &resident) != 2) return 0;
     return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 

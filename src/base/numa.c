@@ -1,5 +1,6 @@
-/* libhwloc is opened at run time: it cannot be linked statically without half a desktop's libraries, and most machines have one
- * node. Reading the topology takes tens of milliseconds, so the kernel is asked for the number of nodes first. */
+/* libhwloc is opened at run time: it cannot be linked statically without half a desktop's libraries, and most machines
+ * have one node. Reading the topology takes tens of milliseconds, so the kernel is asked for the number of nodes
+ * first. */
 #include "base/numa.h"
 
 #include <dlfcn.h>
@@ -48,10 +49,11 @@ static bool find(const r1i_numa *n, const char *name, void *out)
 
 static bool find_all(r1i_numa *n)
 {
-    return find(n, "hwloc_topology_init", &n->init) && find(n, "hwloc_topology_load", &n->load) && find(n, "hwloc_topology_destroy", &n->destroy) &&
-           find(n, "hwloc_get_nbobjs_by_depth", &n->count) && find(n, "hwloc_get_obj_by_depth", &n->object) &&
-           find(n, "hwloc_topology_get_topology_nodeset", &n->all_nodes) && find(n, "hwloc_set_area_membind", &n->bind_memory) &&
-           find(n, "hwloc_bitmap_isset", &n->is_set);
+    return find(n, "hwloc_topology_init", &n->init) && find(n, "hwloc_topology_load", &n->load) &&
+        find(n, "hwloc_topology_destroy", &n->destroy) && find(n, "hwloc_get_nbobjs_by_depth", &n->count) &&
+        find(n, "hwloc_get_obj_by_depth", &n->object) &&
+        find(n, "hwloc_topology_get_topology_nodeset", &n->all_nodes) &&
+        find(n, "hwloc_set_area_membind", &n->bind_memory) && find(n, "hwloc_bitmap_isset", &n->is_set);
 }
 
 r1i_numa *r1i_numa_open_in(const char *root)
@@ -80,14 +82,17 @@ void r1i_numa_close(r1i_numa *n)
 
 void r1i_numa_spread(const r1i_numa *n, void *memory, size_t bytes)
 {
-    if (n && bytes) n->bind_memory(n->topology, memory, bytes, n->all_nodes(n->topology), HWLOC_MEMBIND_INTERLEAVE, HWLOC_MEMBIND_BYNODESET);
+    if (n && bytes)
+        n->bind_memory(n->topology, memory, bytes, n->all_nodes(n->topology), HWLOC_MEMBIND_INTERLEAVE,
+                       HWLOC_MEMBIND_BYNODESET);
 }
 
 void r1i_numa_stay(const r1i_numa *n, int index, int threads)
 {
     cpu_set_t may, stay;
     if (!n || threads < 2 || sched_getaffinity(0, sizeof may, &may) != 0) return;
-    const hwloc_obj_t node = n->object(n->topology, HWLOC_TYPE_DEPTH_NUMANODE, (unsigned)((long)index * n->nodes / threads));
+    const hwloc_obj_t node =
+        n->object(n->topology, HWLOC_TYPE_DEPTH_NUMANODE, (unsigned)((long)index * n->nodes / threads));
     if (!node || !node->cpuset) return;
     CPU_ZERO(&stay);
     for (unsigned i = 0; i < CPU_SETSIZE; i++)

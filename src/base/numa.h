@@ -1,5 +1,6 @@
-/* Machines with several memory nodes: packed weights are spread over all of them, so that every processor streams from all
- * memories at once, and worker threads stay on one node each. Needs libhwloc at run time; on one node, or without it, nothing is done. */
+/* Machines with several memory nodes: packed weights are spread over all of them, so that every processor streams from
+ * all memories at once, and worker threads stay on one node each. Needs libhwloc at run time; on one node, or without
+ * it, nothing is done. */
 #ifndef R1I_NUMA_H
 #define R1I_NUMA_H
 

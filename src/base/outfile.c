@@ -21,12 +21,13 @@ static r1_status give_up(r1i_outfile *o, int e, r1_error *err)
     return st;
 }
 
-/* The file that is locked must still be the one of that name: who wrote it before may have renamed it in the meantime, and
- * to cut it short then would destroy a finished file. */
+/* The file that is locked must still be the one of that name: who wrote it before may have renamed it in the meantime,
+ * and to cut it short then would destroy a finished file. */
 static bool still_there(const r1i_outfile *o)
 {
     struct stat mine, named;
-    return fstat(o->fd, &mine) == 0 && stat(o->temporary, &named) == 0 && mine.st_dev == named.st_dev && mine.st_ino == named.st_ino;
+    return fstat(o->fd, &mine) == 0 && stat(o->temporary, &named) == 0 && mine.st_dev == named.st_dev &&
+        mine.st_ino == named.st_ino;
 }
 
 /* A temporary that a killed process left behind is taken over; one that is locked belongs to a process at work. */
@@ -95,8 +96,8 @@ r1_status r1i_outfile_write_at(const r1i_outfile *o, uint64_t offset, const void
     return R1_OK;
 }
 
-/* The rename itself must reach the disk. File systems without that notion answer EINVAL: then there is nothing to do. `path`
- * is cut down to its folder. */
+/* The rename itself must reach the disk. File systems without that notion answer EINVAL: then there is nothing to do.
+ * `path` is cut down to its folder. */
 static void sync_folder(char *path)
 {
     char *const slash = strrchr(path, '/');

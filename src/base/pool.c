@@ -13,12 +13,12 @@
  * step, short enough that an idle server costs nothing. Counted in pause instructions (about 40 cycles each here). */
 enum { SPIN_ROUNDS = 4000 };
 
-/* And how often it lets others run before it sleeps, 0.2 us each where nobody wants to: between two tokens one thread adds up 150,000 exponentials
- * and chooses, and being woken took the next token's first products 50 to 400 us. */
+/* And how often it lets others run before it sleeps, 0.2 us each where nobody wants to: between two tokens one thread
+ * adds up 150,000 exponentials and chooses, and being woken took the next token's first products 50 to 400 us. */
 enum { YIELD_ROUNDS = 1500 };
 
-/* Whoever finds a job open may step inside it, and a job is over when it is closed and all who stepped inside have left: a
- * worker that the system has put aside in the meantime is not waited for. */
+/* Whoever finds a job open may step inside it, and a job is over when it is closed and all who stepped inside have
+ * left: a worker that the system has put aside in the meantime is not waited for. */
 #define CLOSED (UINT64_C(1) << 31)
 static inline uint32_t number_of(uint64_t state) { return (uint32_t)(state >> 32); }
 static inline uint32_t inside_of(uint64_t state) { return (uint32_t)(state & (CLOSED - 1)); }
@@ -71,9 +71,9 @@ static inline void relax(void)
 #endif
 }
 
-/* One turn of waiting: a few lines of what comes, few enough that whoever polls between turns notices the next job at once. Loads, as the
- * processor's own prefetching follows them: asking by prefetch instructions (Zen 4) leaves the next job waiting behind them and was
- * slower than doing nothing. */
+/* One turn of waiting: a few lines of what comes, few enough that whoever polls between turns notices the next job at
+ * once. Loads, as the processor's own prefetching follows them: asking by prefetch instructions (Zen 4) leaves the next
+ * job waiting behind them and was slower than doing nothing. */
 static inline void wait_a_little(stretch *s)
 {
     enum { LINES = 8 };
@@ -110,7 +110,8 @@ static bool step_inside(r1i_pool *p, uint32_t *seen)
             *seen = number_of(s); /* over already */
             return false;
         }
-        if (!atomic_compare_exchange_weak_explicit(&p->state, &s, s + 1, memory_order_acquire, memory_order_acquire)) continue;
+        if (!atomic_compare_exchange_weak_explicit(&p->state, &s, s + 1, memory_order_acquire, memory_order_acquire))
+            continue;
         *seen = number_of(s);
         return true;
     }
@@ -226,7 +227,8 @@ void r1i_pool_run(r1i_pool *p, int64_t n, r1i_pool_fn fn, void *ctx)
     p->ctx = ctx;
     p->n = n;
     atomic_store_explicit(&p->next, 0, memory_order_relaxed);
-    atomic_store(&p->state, (uint64_t)(number_of(before) + 1) << 32); /* sequentially consistent: ordered against `sleepers` */
+    atomic_store(&p->state, (uint64_t)(number_of(before) + 1) << 32); /* sequentially consistent: ordered against
+                                                                       * `sleepers` */
     if (atomic_load(&p->sleepers) > 0) {
         pthread_mutex_lock(&p->lock);
         pthread_cond_broadcast(&p->wake);
@@ -248,7 +250,7 @@ void r1i_pool_ahead(r1i_pool *p, int thread, const void *at, size_t bytes)
     p->times_said++;
 }
 
-/* ---- zeroes ---------------------------------------------------------------------------------------------------------------- */
+/* ---- zeroes ------------------------------------------------------------------------------------------------------ */
 
 enum { ZERO_BYTES = 1 << 18 };
 

@@ -27,8 +27,8 @@ r1_status r1i_regex_compile(const char *text, bool any_bytes, r1i_regex **out, r
     pcre2_set_newline(ctx, PCRE2_NEWLINE_LF);
     /* MULTILINE because ^ and $ of Oniguruma's Ruby syntax are about lines */
     p->code = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
-                            PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C | (any_bytes ? PCRE2_MATCH_INVALID_UTF : 0),
-                            &code, &at, ctx);
+                            PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C |
+                            (any_bytes ? PCRE2_MATCH_INVALID_UTF : 0), &code, &at, ctx);
     pcre2_compile_context_free(ctx);
     if (!p->code) {
         free(p);
@@ -77,13 +77,14 @@ int r1i_regex_groups(const r1i_regex *p)
     return (int)groups;
 }
 
-r1_status r1i_regex_find(const r1i_regex *p, r1i_match *m, const uint8_t *s, size_t n, size_t from, bool *found, r1i_regex_hit *hit,
-                         r1_error *err)
+r1_status r1i_regex_find(const r1i_regex *p, r1i_match *m, const uint8_t *s, size_t n, size_t from, bool *found,
+                         r1i_regex_hit *hit, r1_error *err)
 {
     *found = false;
     const r1_status st = match_prepare(m, err);
     if (st != R1_OK) return st;
-    const int rc = pcre2_match(p->code, s, n, from, PCRE2_NO_UTF_CHECK /* ignored after any_bytes */, m->data, m->context);
+    const uint32_t options = PCRE2_NO_UTF_CHECK; /* ignored after any_bytes */
+    const int rc = pcre2_match(p->code, s, n, from, options, m->data, m->context);
     if (rc == PCRE2_ERROR_NOMATCH) return R1_OK;
     if (rc < 0) {
         char why[128];
@@ -94,7 +95,8 @@ r1_status r1i_regex_find(const r1i_regex *p, r1i_match *m, const uint8_t *s, siz
     if (at[0] < from || at[1] < at[0] || at[1] > n) /* \K could do it */
         return r1i_fail(err, R1_ERR_RANGE, "pattern: a match that ends before it begins");
     *hit = (r1i_regex_hit){.begin = at[0], .end = at[1], .group_begin = SIZE_MAX, .group_end = SIZE_MAX};
-    if (rc != 1 && at[2] != PCRE2_UNSET && at[3] <= n && at[2] <= at[3]) { /* 0: more groups than room, the first is set */
+    /* 0: more groups than room, the first is set */
+    if (rc != 1 && at[2] != PCRE2_UNSET && at[3] <= n && at[2] <= at[3]) {
         hit->group_begin = at[2];
         hit->group_end = at[3];
     }

@@ -8,7 +8,8 @@
 /* Four 32-bit words for counter and key. */
 void r1i_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
-/* Uniform in [0, 1) with 53 bits, for token `position` of a request: key = seed, counter = (position, sample, prompt, step). */
+/* Uniform in [0, 1) with 53 bits, for token `position` of a request: key = seed, counter = (position, sample, prompt,
+ * step). */
 double r1i_uniform(uint64_t seed, uint32_t step, uint32_t prompt, uint32_t sample, uint32_t position);
 
 /* A convenience stream for tests and generators: the n-th draw is Philox(seed, n). */

@@ -1,5 +1,5 @@
-/* SHA-256 (FIPS 180-4): names bytes, so that a record can say exactly which prompt, data file or task it belongs to. Not for
- * secrets. */
+/* SHA-256 (FIPS 180-4): names bytes, so that a record can say exactly which prompt, data file or task it belongs to.
+ * Not for secrets. */
 #ifndef R1I_SHA256_H
 #define R1I_SHA256_H
 

@@ -15,7 +15,8 @@ typedef struct r1i_text {
 void r1i_text_add(r1i_text *t, const char *bytes, size_t n);
 void r1i_text_puts(r1i_text *t, const char *text);
 void r1i_text_printf(r1i_text *t, const char *fmt, ...) R1_PRINTF(2, 3);
-/* The text as a malloc'd string, which the caller owns; t is empty afterwards. R1_ERR_NOMEM when an append had failed. */
+/* The text as a malloc'd string, which the caller owns; t is empty afterwards. R1_ERR_NOMEM when an append had
+ * failed. */
 r1_status r1i_text_take(r1i_text *t, char **out, size_t *n, r1_error *err);
 void r1i_text_free(r1i_text *t);
 

@@ -9,7 +9,8 @@
 #include "base/file.h"
 
 /* A value's place, found by its container: true, false and null are single objects in jansson, so that a value itself
- * cannot say where it stood. A mapping's own is that of item 0 of it without a key. Looked up on the way to an error only. */
+ * cannot say where it stood. A mapping's own is that of item 0 of it without a key. Looked up on the way to an error
+ * only. */
 typedef struct place {
     const json_t *container;
     const char *key;      /* borrowed from the object; NULL in arrays */
@@ -56,12 +57,14 @@ static place *find(const r1i_yaml *yaml, const json_t *container, const char *ke
 {
     for (size_t i = 0; i < yaml->n; i++) {
         place *const p = &yaml->places[i];
-        if (p->container == container && (key ? p->key && strcmp(p->key, key) == 0 : !p->key && p->index == index)) return p;
+        if (p->container == container && (key ? p->key && strcmp(p->key, key) == 0 : !p->key && p->index == index))
+            return p;
     }
     return NULL;
 }
 
-r1_status r1i_yaml_fail(const r1i_yaml *yaml, const json_t *container, const char *key, size_t index, r1_error *err, const char *fmt, ...)
+r1_status r1i_yaml_fail(const r1i_yaml *yaml, const json_t *container, const char *key, size_t index, r1_error *err,
+                        const char *fmt, ...)
 {
     char text[400];
     va_list args;
@@ -72,7 +75,8 @@ r1_status r1i_yaml_fail(const r1i_yaml *yaml, const json_t *container, const cha
     if (!p && json_is_object(container)) p = find(yaml, container, NULL, 0);
     if (p && p->said) return r1i_fail(err, R1_ERR_FORMAT, "--set %.160s: %s", p->said, text);
     if (!p && container) return r1i_fail(err, R1_ERR_FORMAT, "%s", text);
-    if (!p) return r1i_fail(err, R1_ERR_FORMAT, "line 1 column 1: %s", text); /* no mapping, so the whole of it is wrong */
+    /* no mapping, so the whole of it is wrong */
+    if (!p) return r1i_fail(err, R1_ERR_FORMAT, "line 1 column 1: %s", text);
     r1i_fail(err, R1_ERR_FORMAT, "line %zu column %zu: %s", p->line, p->column, text);
     if (err) err->line = (int64_t)p->line;
     return R1_ERR_FORMAT;
@@ -95,10 +99,14 @@ static r1_status set_at(r1i_yaml *yaml, json_t *container, const char *key, json
     if (!value || json_object_set(container, key, value) != 0) return R1_ERR_NOMEM;
     place *const p = find(yaml, container, key, 0);
     if (p) p->said = said;
-    return p || remember(yaml, (place){.container = container, .key = json_object_iter_key(json_object_iter_at(container, key)), .said = said}) ? R1_OK : R1_ERR_NOMEM;
+    return p || remember(yaml,
+                         (place){.container = container,
+                                 .key = json_object_iter_key(json_object_iter_at(container, key)),
+                                 .said = said}) ? R1_OK : R1_ERR_NOMEM;
 }
 
-r1_status r1i_yaml_set(r1i_yaml *yaml, json_t *container, const char *key, json_t *value, const char *said, r1_error *err)
+r1_status r1i_yaml_set(r1i_yaml *yaml, json_t *container, const char *key, json_t *value, const char *said,
+                       r1_error *err)
 {
     json_t *const old = json_object_get(container, key);
     const char *inner;
@@ -112,9 +120,10 @@ r1_status r1i_yaml_set(r1i_yaml *yaml, json_t *container, const char *key, json_
     return st == R1_OK ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "%s", said);
 }
 
-/* ---- fields ------------------------------------------------------------------------------------------------------- */
+/* ---- fields ------------------------------------------------------------------------------------------------------ */
 
-static const char *const kind_words[] = {"a text", "a whole number", "a number", "true or false", "a list of texts", "a mapping", "a value"};
+static const char *const kind_words[] = {"a text", "a whole number", "a number", "true or false", "a list of texts",
+                                         "a mapping", "a value"};
 
 static bool is_texts(const json_t *v)
 {
@@ -137,7 +146,8 @@ static bool is_kind(const json_t *v, r1i_field_kind kind)
     return false;
 }
 
-static r1_status unknown_key(const r1i_yaml *yaml, const json_t *map, const char *key, const r1i_field *fields, r1_error *err)
+static r1_status unknown_key(const r1i_yaml *yaml, const json_t *map, const char *key, const r1i_field *fields,
+                             r1_error *err)
 {
     char names[256] = "";
     size_t used = 0;
@@ -148,7 +158,8 @@ static r1_status unknown_key(const r1i_yaml *yaml, const json_t *map, const char
 
 r1_status r1i_yaml_check(const r1i_yaml *yaml, const json_t *map, const r1i_field *fields, r1_error *err)
 {
-    if (!json_is_object(map)) return r1i_yaml_fail(yaml, NULL, NULL, 0, err, "a mapping of keys to values was expected");
+    if (!json_is_object(map))
+        return r1i_yaml_fail(yaml, NULL, NULL, 0, err, "a mapping of keys to values was expected");
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)map, key, value)
@@ -156,13 +167,15 @@ r1_status r1i_yaml_check(const r1i_yaml *yaml, const json_t *map, const r1i_fiel
         const r1i_field *f = fields;
         while (f->name && strcmp(f->name, key) != 0) f++;
         if (!f->name) return unknown_key(yaml, map, key, fields, err);
-        if (!is_kind(value, f->kind)) return r1i_yaml_fail(yaml, map, key, 0, err, "%s: %s was expected", key, kind_words[f->kind]);
+        if (!is_kind(value, f->kind))
+            return r1i_yaml_fail(yaml, map, key, 0, err, "%s: %s was expected", key, kind_words[f->kind]);
         const double x = json_number_value(value);
         if (json_is_number(value) && f->max > f->min && (x < f->min || x > f->max))
             return r1i_yaml_fail(yaml, map, key, 0, err, "%s: %g is not from %g to %g", key, x, f->min, f->max);
     }
     for (const r1i_field *f = fields; f->name; f++)
-        if (f->required && !json_object_get(map, f->name)) return r1i_yaml_fail(yaml, map, NULL, 0, err, "the key '%s' is missing", f->name);
+        if (f->required && !json_object_get(map, f->name))
+            return r1i_yaml_fail(yaml, map, NULL, 0, err, "the key '%s' is missing", f->name);
     return R1_OK;
 }
 
@@ -233,7 +246,8 @@ static bool one_of(const char *s, const char *const *words)
     return false;
 }
 
-/* The core schema of YAML 1.2, without octal, hexadecimal, infinity and NaN: those stay text, and whoever wants a number says so. */
+/* The core schema of YAML 1.2, without octal, hexadecimal, infinity and NaN: those stay text, and whoever wants a
+ * number says so. */
 static r1_status plain_scalar(reader *r, const yaml_node_t *node, const char *s, size_t n, json_t **out)
 {
     bool whole;
@@ -265,7 +279,8 @@ static r1_status sequence(reader *r, const yaml_node_t *node, int depth, json_t 
         const yaml_node_t *const child = yaml_document_get_node(r->doc, *i);
         const r1_status st = convert(r, *i, depth + 1, &v);
         if (st != R1_OK) return st;
-        if (json_array_append_new(array, v) != 0 || !remember(r->out, at(array, NULL, json_array_size(array) - 1, &child->start_mark)))
+        if (json_array_append_new(array, v) != 0 ||
+            !remember(r->out, at(array, NULL, json_array_size(array) - 1, &child->start_mark)))
             return r1i_fail(r->err, R1_ERR_NOMEM, "YAML list");
     }
     return R1_OK;
@@ -273,19 +288,22 @@ static r1_status sequence(reader *r, const yaml_node_t *node, int depth, json_t 
 
 static r1_status mapping(reader *r, const yaml_node_t *node, int depth, json_t *object)
 {
-    if (!remember(r->out, at(object, NULL, 0, &node->start_mark))) return r1i_fail(r->err, R1_ERR_NOMEM, "YAML mapping");
+    if (!remember(r->out, at(object, NULL, 0, &node->start_mark)))
+        return r1i_fail(r->err, R1_ERR_NOMEM, "YAML mapping");
     for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
         const yaml_node_t *const key = yaml_document_get_node(r->doc, p->key);
         json_t *v;
         if (key->type != YAML_SCALAR_NODE) return fail_mark(r->err, &key->start_mark, "a key must be a text");
         const char *const name = (const char *)key->data.scalar.value;
         if (strlen(name) != key->data.scalar.length) return fail_mark(r->err, &key->start_mark, "a zero byte in a key");
-        if (json_object_get(object, name)) return fail_mark(r->err, &key->start_mark, "the key '%.64s' stands twice", name);
+        if (json_object_get(object, name))
+            return fail_mark(r->err, &key->start_mark, "the key '%.64s' stands twice", name);
         const r1_status st = convert(r, p->value, depth + 1, &v);
         if (st != R1_OK) return st;
         if (json_object_set_new(object, name, v) != 0) return r1i_fail(r->err, R1_ERR_NOMEM, "YAML mapping");
         const char *const kept = json_object_iter_key(json_object_iter_at(object, name));
-        if (!remember(r->out, at(object, kept, 0, &key->start_mark))) return r1i_fail(r->err, R1_ERR_NOMEM, "YAML mapping");
+        if (!remember(r->out, at(object, kept, 0, &key->start_mark)))
+            return r1i_fail(r->err, R1_ERR_NOMEM, "YAML mapping");
     }
     return R1_OK;
 }
@@ -296,10 +314,12 @@ static r1_status convert(reader *r, int id, int depth, json_t **out)
     const yaml_node_t *const node = yaml_document_get_node(r->doc, id);
     r1_status st = R1_OK;
     *out = NULL;
-    if (depth > MAX_DEPTH) return fail_mark(r->err, &node->start_mark, "more than %d levels, or an alias inside itself", MAX_DEPTH);
-    if (++r->values > MAX_VALUES) return fail_mark(r->err, &node->start_mark, "more than %d values, aliases expanded", MAX_VALUES);
-    if (node->tag && strcmp((const char *)node->tag, YAML_STR_TAG) != 0 && strcmp((const char *)node->tag, YAML_SEQ_TAG) != 0 &&
-        strcmp((const char *)node->tag, YAML_MAP_TAG) != 0)
+    if (depth > MAX_DEPTH)
+        return fail_mark(r->err, &node->start_mark, "more than %d levels, or an alias inside itself", MAX_DEPTH);
+    if (++r->values > MAX_VALUES)
+        return fail_mark(r->err, &node->start_mark, "more than %d values, aliases expanded", MAX_VALUES);
+    if (node->tag && strcmp((const char *)node->tag, YAML_STR_TAG) != 0 &&
+        strcmp((const char *)node->tag, YAML_SEQ_TAG) != 0 && strcmp((const char *)node->tag, YAML_MAP_TAG) != 0)
         return fail_mark(r->err, &node->start_mark, "tags (%.40s) are not supported", (const char *)node->tag);
     if (node->type == YAML_SCALAR_NODE) {
         const char *const s = (const char *)node->data.scalar.value;
@@ -324,7 +344,8 @@ static r1_status parser_fail(const yaml_parser_t *p, r1_error *err)
     if (p->error == YAML_MEMORY_ERROR) return r1i_fail(err, R1_ERR_NOMEM, "YAML");
     yaml_mark_t m = p->problem_mark;
     if (p->error == YAML_READER_ERROR) m.index = p->problem_offset; /* no mark: the bytes themselves are wrong */
-    return fail_mark(err, &m, "%s%s%s", p->problem ? p->problem : "not YAML", p->context ? " " : "", p->context ? p->context : "");
+    return fail_mark(err, &m, "%s%s%s", p->problem ? p->problem : "not YAML", p->context ? " " : "",
+                     p->context ? p->context : "");
 }
 
 /* Nothing may follow the one document. */

@@ -17,7 +17,8 @@ r1_status r1_chat_form_open(const r1_tokenizer *tokenizer, r1_chat_form **out, r
 {
     const char *source = r1_tokenizer_chat_template(tokenizer, NULL);
     *out = NULL;
-    if (!source && r1_tokenizer_added_id(tokenizer, user_mark, strlen(user_mark)) >= 0) source = r1_template_builtin("r1");
+    if (!source && r1_tokenizer_added_id(tokenizer, user_mark, strlen(user_mark)) >= 0)
+        source = r1_template_builtin("r1");
     if (!source) return r1i_fail(err, R1_ERR_MISSING, "there is no chat template");
     r1_chat_form *const form = calloc(1, sizeof *form);
     if (!form) return r1i_fail(err, R1_ERR_NOMEM, "chat form");
@@ -43,7 +44,8 @@ static void set_token(json_t *variables, const char *name, const r1_tokenizer *t
 {
     const char *text;
     size_t n;
-    if (id >= 0 && r1_tokenizer_token_bytes(t, id, &text, &n)) json_object_set_new(variables, name, json_stringn(n > 0 ? text : "", n));
+    if (id >= 0 && r1_tokenizer_token_bytes(t, id, &text, &n))
+        json_object_set_new(variables, name, json_stringn(n > 0 ? text : "", n));
 }
 
 static bool ends_with(const char *text, size_t n, const char *end)
@@ -52,15 +54,16 @@ static bool ends_with(const char *text, size_t n, const char *end)
     return n >= m && memcmp(text + n - m, end, m) == 0;
 }
 
-/* What the template leaves to us: R1's first template ends before the think block, which the authors advise to open; without
- * thinking the block is opened and closed, unless the template has done so. */
+/* What the template leaves to us: R1's first template ends before the think block, which the authors advise to open;
+ * without thinking the block is opened and closed, unless the template has done so. */
 static const char *ending(const r1_chat_form *form, const r1_rendered *r, bool think)
 {
     const bool open = ends_with(r->text, r->bytes, "<think>\n") || ends_with(r->text, r->bytes, "<think>");
     if (!form->can_think) return "";
     if (think) return ends_with(r->text, r->bytes, assistant_mark) ? "<think>\n" : "";
     if (open) return "\n</think>\n\n";
-    return ends_with(r->text, r->bytes, "</think>\n\n") || ends_with(r->text, r->bytes, "</think>") ? "" : "<think>\n\n</think>\n\n";
+    return ends_with(r->text, r->bytes, "</think>\n\n") || ends_with(r->text, r->bytes, "</think>") ? ""
+        : "<think>\n\n</think>\n\n";
 }
 
 static r1_status encode(const r1_chat_form *form, const r1_rendered *r, const char *tail, r1_prompt *out, r1_error *err)
@@ -75,7 +78,8 @@ static r1_status encode(const r1_chat_form *form, const r1_rendered *r, const ch
         if (r->n_spans) memcpy(spans, r->spans, r->n_spans * sizeof *spans);
         if (n_tail) spans[r->n_spans] = (r1_span){r->bytes, n, true};
         out->thinking_open = ends_with(text, n, "<think>\n") || ends_with(text, n, "<think>");
-        st = r1_tokenizer_encode_spans(form->tokenizer, text, n, spans, r->n_spans + (n_tail > 0), &out->ids, &out->n, err);
+        st = r1_tokenizer_encode_spans(form->tokenizer, text, n, spans, r->n_spans + (n_tail > 0), &out->ids, &out->n,
+                                       err);
     } else {
         st = r1i_fail(err, R1_ERR_NOMEM, "a prompt of %zu bytes", n);
     }
@@ -89,7 +93,8 @@ static r1_status encode(const r1_chat_form *form, const r1_rendered *r, const ch
     return st;
 }
 
-static r1_status variables(const r1_chat_form *form, const char *messages_json, size_t bytes, bool think, char **out, r1_error *err)
+static r1_status variables(const r1_chat_form *form, const char *messages_json, size_t bytes, bool think, char **out,
+                           r1_error *err)
 {
     json_t *messages;
     *out = NULL;
@@ -98,7 +103,8 @@ static r1_status variables(const r1_chat_form *form, const char *messages_json, 
         r1i_error_prefix(err, "messages: ");
         return st;
     }
-    json_t *const v = json_pack("{s:o, s:b, s:n, s:n}", "messages", messages, "add_generation_prompt", 1, "tools", "documents");
+    json_t *const v = json_pack("{s:o, s:b, s:n, s:n}", "messages", messages, "add_generation_prompt", 1, "tools",
+                                "documents");
     if (v) {
         set_token(v, "bos_token", form->tokenizer, r1_tokenizer_bos(form->tokenizer));
         set_token(v, "eos_token", form->tokenizer, r1_tokenizer_eos(form->tokenizer));
@@ -109,7 +115,8 @@ static r1_status variables(const r1_chat_form *form, const char *messages_json, 
     return *out ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "messages of %zu bytes", bytes);
 }
 
-r1_status r1_chat_form_prompt(const r1_chat_form *form, const char *messages_json, size_t bytes, bool think, r1_prompt *out, r1_error *err)
+r1_status r1_chat_form_prompt(const r1_chat_form *form, const char *messages_json, size_t bytes, bool think,
+                              r1_prompt *out, r1_error *err)
 {
     r1_rendered r = {0};
     char *json;

@@ -77,8 +77,8 @@ struct jmethod { jval self; const char *name; };
 /* ---- tree -------------------------------------------------------------------------------------------------------- */
 typedef enum jtype {
     /* expressions */
-    N_CONST, N_NAME, N_TUPLE, N_LISTEXPR, N_DICTEXPR, N_COND, N_OR, N_AND, N_NOT, N_COMPARE, N_MATH, N_CONCAT, N_NEG, N_POS,
-    N_CHAIN, N_NSREF,
+    N_CONST, N_NAME, N_TUPLE, N_LISTEXPR, N_DICTEXPR, N_COND, N_OR, N_AND, N_NOT, N_COMPARE, N_MATH, N_CONCAT, N_NEG,
+        N_POS, N_CHAIN, N_NSREF,
     /* links of a chain */
     N_ATTR, N_ITEM, N_SLICE, N_CALL, N_FILTER, N_TEST,
     /* statements */
@@ -109,7 +109,8 @@ struct jnode {
 };
 
 enum { J_CALLER = 1, J_VARARGS = 2, J_KWARGS = 4 };
-enum { OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_FLOORDIV, OP_MOD, OP_POW, OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE, OP_IN, OP_NOTIN };
+enum { OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_FLOORDIV, OP_MOD, OP_POW, OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE, OP_IN,
+       OP_NOTIN };
 
 struct r1_template {
     char *source;           /* owned copy; literals of the tree point into it */

@@ -1,5 +1,5 @@
-/* Walks the tree. Scopes nest as in jinja2: a loop body, a macro, a block assignment see the names around them but write
- * their own; an "if" is no scope. */
+/* Walks the tree. Scopes nest as in jinja2: a loop body, a macro, a block assignment see the names around them but
+ * write their own; an "if" is no scope. */
 #include <math.h>
 #include <string.h>
 
@@ -127,7 +127,8 @@ static bool own_attr(jctx *c, jval v, const jstr *name, jval *out)
     }
     if (!r1i_j_has_method(v, name->p, name->n, &mutates) || mutates) {
         if (!mutates) return false;
-        *out = r1i_j_undef(c, "access to attribute '%.*s' of '%s' object is unsafe.", (int)name->n, name->p, r1i_j_type_name(v));
+        *out = r1i_j_undef(c, "access to attribute '%.*s' of '%s' object is unsafe.", (int)name->n, name->p,
+                           r1i_j_type_name(v));
         return true;
     }
     char *const text = r1i_j_alloc(c, name->n + 1);
@@ -209,7 +210,8 @@ static int64_t bound(jctx *c, const jnode *n, jscope *scope, int64_t len, int64_
 static jval slice_string(jctx *c, const jstr *s, int64_t start, int64_t step, size_t n)
 {
     if (n == 0) return r1i_j_sv(r1i_j_slice(c, s, 0, 0));
-    if (step == 1) return r1i_j_sv(r1i_j_slice(c, s, char_offset(c, s, (size_t)start), char_offset(c, s, (size_t)start + n)));
+    if (step == 1)
+        return r1i_j_sv(r1i_j_slice(c, s, char_offset(c, s, (size_t)start), char_offset(c, s, (size_t)start + n)));
     size_t *const at = r1i_j_array(c, s->chars + 1, sizeof *at); /* byte offset of every character */
     size_t k = 0;
     r1i_j_step(c, s->n / 8);
@@ -230,7 +232,8 @@ static jval eval_slice(jctx *c, jval v, const jnode *n, jscope *scope)
     if (v.kind != J_STR && v.kind != J_LIST && v.kind != J_TUPLE && v.kind != J_RANGE)
         r1i_j_raise(c, "'%s' object is not subscriptable", r1i_j_type_name(v));
     const jval s = n->c ? eval(c, n->c, scope) : r1i_j_none;
-    if (s.kind != J_NONE && s.kind != J_INT && s.kind != J_BOOL) r1i_j_raise(c, "slice indices must be integers or None");
+    if (s.kind != J_NONE && s.kind != J_INT && s.kind != J_BOOL)
+        r1i_j_raise(c, "slice indices must be integers or None");
     const int64_t len = r1i_j_len(c, v);
     int64_t step = s.kind == J_INT ? s.u.i : s.kind == J_BOOL ? s.u.b : 1;
     if (step == 0) r1i_j_raise(c, "slice step cannot be zero");
@@ -243,7 +246,8 @@ static jval eval_slice(jctx *c, jval v, const jnode *n, jscope *scope)
     if (v.kind == J_STR) return slice_string(c, v.u.s, start, step, count);
     if (v.kind == J_RANGE) {
         jrange *const r = r1i_j_alloc(c, sizeof *r);
-        *r = (jrange){.start = v.u.r->start + start * v.u.r->step, .stop = v.u.r->start + stop * v.u.r->step, .step = v.u.r->step * step, .n = count};
+        *r = (jrange){.start = v.u.r->start + start * v.u.r->step, .stop = v.u.r->start + stop * v.u.r->step,
+                      .step = v.u.r->step * step, .n = count};
         return (jval){.kind = J_RANGE, .u.r = r};
     }
     jlist *const l = r1i_j_list(c, count);
@@ -268,7 +272,8 @@ static void eval_args(jctx *c, const jnode *n, jscope *scope, jargs *a)
         a->n += extra->n;
     }
     jval more = n->dyn_kwargs ? eval(c, n->dyn_kwargs, scope) : r1i_j_none;
-    if (n->dyn_kwargs && more.kind != J_DICT) r1i_j_raise(c, "argument after ** must be a mapping, not %s", r1i_j_type_name(more));
+    if (n->dyn_kwargs && more.kind != J_DICT)
+        r1i_j_raise(c, "argument after ** must be a mapping, not %s", r1i_j_type_name(more));
     const size_t n_more = n->dyn_kwargs ? more.u.m->n : 0;
     if (n->n_kw + n_more > 62) r1i_j_fail(c, R1_ERR_RANGE, "more than 62 keyword arguments");
     a->kw = r1i_j_array(c, n->n_kw + n_more + 1, sizeof *a->kw); /* one more: the caller of a call block */
@@ -349,7 +354,8 @@ static jval call_macro(jctx *c, const jmacro *m, jargs *a)
         if (has[i]) continue;
         const jstr *const name = def->list[i]->name;
         bind(c, s, name, i >= first_default ? eval(c, def->kw[i - first_default], s)
-                                            : r1i_j_undef(c, "parameter '%.*s' was not provided", (int)name->n, name->p));
+                                            : r1i_j_undef(c, "parameter '%.*s' was not provided", (int)name->n,
+                                                          name->p));
     }
     jout o = {0}, *const outer = c->out;
     c->out = &o;
@@ -465,7 +471,8 @@ static jval eval_sign(jctx *c, const jnode *n, jscope *scope)
 {
     const jval v = eval(c, n->a, scope);
     if (v.kind == J_UNDEF) r1i_j_raise(c, "%s", v.u.u->message);
-    if (!r1i_j_number(v)) r1i_j_raise(c, "bad operand type for unary %c: '%s'", n->type == N_NEG ? '-' : '+', r1i_j_type_name(v));
+    if (!r1i_j_number(v))
+        r1i_j_raise(c, "bad operand type for unary %c: '%s'", n->type == N_NEG ? '-' : '+', r1i_j_type_name(v));
     if (v.kind == J_FLOAT) return r1i_j_float(n->type == N_NEG ? -v.u.d : v.u.d);
     const int64_t i = v.kind == J_INT ? v.u.i : v.u.b;
     if (n->type == N_NEG && i == INT64_MIN) r1i_j_fail(c, R1_ERR_UNSUPPORTED, "an integer beyond 64 bits");
@@ -487,7 +494,9 @@ static jval eval(jctx *c, const jnode *n, jscope *scope)
     case N_COND:
         if (r1i_j_truth(c, eval(c, n->a, scope))) v = eval(c, n->b, scope);
         else if (n->c) v = eval(c, n->c, scope);
-        else v = r1i_j_undef(c, "the inline if-expression on line %u evaluated to false and no else section was defined.", n->line);
+        else v = r1i_j_undef(c,
+                             "the inline if-expression on line %u evaluated to false and no else section was defined.",
+                             n->line);
         break;
     case N_OR:
     case N_AND:
@@ -600,7 +609,8 @@ static flow exec_if(jctx *c, const jnode *n, jscope *scope)
 {
     for (;;) {
         if (r1i_j_truth(c, eval(c, n->a, scope))) return exec_body(c, &n->body, scope);
-        if (!(n->other.n == 1 && n->other.v[0]->type == N_IF && n->other.v[0]->flag)) return exec_body(c, &n->other, scope);
+        if (!(n->other.n == 1 && n->other.v[0]->type == N_IF && n->other.v[0]->flag))
+            return exec_body(c, &n->other, scope);
         n = n->other.v[0];
     }
 }

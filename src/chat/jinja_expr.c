@@ -1,5 +1,5 @@
-/* Tokens to expressions, by recursive descent in jinja2's own order of precedence. Chains (a.b[0]|f, a + b + c) are kept flat,
- * so their length costs no C stack; what really nests is counted and bounded. */
+/* Tokens to expressions, by recursive descent in jinja2's own order of precedence. Chains (a.b[0]|f, a + b + c) are
+ * kept flat, so their length costs no C stack; what really nests is counted and bounded. */
 #include <stdio.h>
 #include <string.h>
 
@@ -74,7 +74,8 @@ void r1i_jp_expect(parser *p, jtok type)
     if (p->cur.type != type) {
         const jtoken want = {.type = type};
         char text[160];
-        snprintf(text, sizeof text, "expected token '%s', got '%s'", r1i_j_token_name(&want), r1i_jp_describe(p, &p->cur));
+        snprintf(text, sizeof text, "expected token '%s', got '%s'", r1i_j_token_name(&want),
+                 r1i_jp_describe(p, &p->cur));
         r1i_jp_fail(p, "%s", text);
     }
     r1i_jp_next(p);
@@ -124,7 +125,8 @@ jnode *r1i_jp_parse_tuple(parser *p, tuple_rules r)
         if (p->cur.type == T_VAR_END || p->cur.type == T_BLOCK_END || p->cur.type == T_RPAREN ||
             (r.end_name && r1i_jp_is_name(&p->cur, r.end_name)))
             break;
-        r1i_jp_push(p, &args, r.simplified ? parse_primary(p, r.with_namespace) : r1i_jp_parse_expression(p, !r.no_condition));
+        r1i_jp_push(p, &args,
+                    r.simplified ? parse_primary(p, r.with_namespace) : r1i_jp_parse_expression(p, !r.no_condition));
         if (p->cur.type != T_COMMA) break;
         is_tuple = true;
     }
@@ -251,7 +253,8 @@ static void parse_args(parser *p, jnode *n)
         } else if (p->cur.type == T_NAME && look(p)->type == T_ASSIGN) {
             ok = !n->dyn_kwargs;
             for (size_t i = 0; i < names.n; i++)
-                if (r1i_j_streq(names.v[i], p->cur.text)) r1i_jp_fail(p, "keyword argument repeated: %s", r1i_jp_describe(p, &p->cur));
+                if (r1i_j_streq(names.v[i], p->cur.text))
+                    r1i_jp_fail(p, "keyword argument repeated: %s", r1i_jp_describe(p, &p->cur));
             r1i_jp_push(p, &names, (void *)(uintptr_t)p->cur.text);
             r1i_jp_next(p);
             r1i_jp_next(p);
@@ -281,8 +284,10 @@ static jnode *parse_subscribed(parser *p)
     }
     slice->a = n;
     r1i_jp_next(p);
-    if (p->cur.type != T_COLON && p->cur.type != T_RBRACKET && p->cur.type != T_COMMA) slice->b = r1i_jp_parse_expression(p, true);
-    if (r1i_jp_skip_if(p, T_COLON) && p->cur.type != T_RBRACKET && p->cur.type != T_COMMA) slice->c = r1i_jp_parse_expression(p, true);
+    if (p->cur.type != T_COLON && p->cur.type != T_RBRACKET && p->cur.type != T_COMMA)
+        slice->b = r1i_jp_parse_expression(p, true);
+    if (r1i_jp_skip_if(p, T_COLON) && p->cur.type != T_RBRACKET && p->cur.type != T_COMMA)
+        slice->c = r1i_jp_parse_expression(p, true);
     return slice;
 }
 

@@ -1,5 +1,6 @@
-/* Filters ("|") and tests ("is"), one small function each, found by name in two tables. What jinja2 has and chat templates
- * do not use (urlize, wordwrap, ...) is in the table without a function: calling it is an answer, "unsupported". */
+/* Filters ("|") and tests ("is"), one small function each, found by name in two tables. What jinja2 has and chat
+ * templates do not use (urlize, wordwrap, ...) is in the table without a function: calling it is an answer,
+ * "unsupported". */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +8,10 @@
 
 #include "chat/jinja.h"
 
-static bool flag_arg(jctx *c, jargs *a, size_t i, const char *name) { return r1i_j_truth(c, r1i_j_arg_or(c, a, i, name, r1i_j_bool(false))); }
+static bool flag_arg(jctx *c, jargs *a, size_t i, const char *name)
+{
+    return r1i_j_truth(c, r1i_j_arg_or(c, a, i, name, r1i_j_bool(false)));
+}
 
 static int64_t int_arg(jctx *c, jargs *a, size_t i, const char *name, int64_t otherwise)
 {
@@ -17,7 +21,7 @@ static int64_t int_arg(jctx *c, jargs *a, size_t i, const char *name, int64_t ot
     return v.u.i;
 }
 
-/* ---- attribute paths: "a.b.0", or an index ------------------------------------------------------------------------ */
+/* ---- attribute paths: "a.b.0", or an index ----------------------------------------------------------------------- */
 static jval get_path(jctx *c, jval item, jval path, const jval *otherwise)
 {
     if (path.kind == J_NONE) return item;
@@ -33,7 +37,8 @@ static jval get_path(jctx *c, jval item, jval path, const jval *otherwise)
         const jstr *const part = r1i_j_slice(c, s, p, end);
         bool digits = part->n > 0;
         for (size_t i = 0; i < part->n; i++) digits &= part->p[i] >= '0' && part->p[i] <= '9';
-        item = r1i_j_item(c, item, digits && r1i_j_parse_int(part, 10, &index, &overflow) ? r1i_j_int(index) : r1i_j_sv(part));
+        item = r1i_j_item(c, item,
+                          digits && r1i_j_parse_int(part, 10, &index, &overflow) ? r1i_j_int(index) : r1i_j_sv(part));
         if (otherwise && item.kind == J_UNDEF) item = *otherwise;
     }
     return item;
@@ -44,8 +49,8 @@ static jval fold(jctx *c, jval v, bool case_sensitive)
     return v.kind == J_STR && !case_sensitive ? r1i_j_sv(r1i_j_lower(c, v.u.s)) : v;
 }
 
-/* Keys of a sort are lists, also of one: lists compare their items for equality first, so that equal items need no order
- * (two undefined attributes do not fail). "a,b" makes two items. */
+/* Keys of a sort are lists, also of one: lists compare their items for equality first, so that equal items need no
+ * order (two undefined attributes do not fail). "a,b" makes two items. */
 static jlist *sort_keys(jctx *c, const jlist *items, jval attribute, bool case_sensitive)
 {
     jlist *const keys = r1i_j_list(c, items->n);
@@ -132,7 +137,8 @@ static jval f_replace(jctx *c, jval v, jargs *a)
     const jval count = r1i_j_arg_or(c, a, 2, "count", r1i_j_none);
     if (count.kind != J_NONE && count.kind != J_INT) r1i_j_raise(c, "replace() count must be an integer");
     const jstr *const plain = with_markup(c, r1i_j_text(c, v), false);
-    return r1i_j_sv(r1i_j_replace(c, plain, r1i_j_text(c, from), r1i_j_text(c, to), count.kind == J_INT ? count.u.i : -1));
+    return r1i_j_sv(r1i_j_replace(c, plain, r1i_j_text(c, from), r1i_j_text(c, to),
+                                  count.kind == J_INT ? count.u.i : -1));
 }
 
 static jval f_indent(jctx *c, jval v, jargs *a)
@@ -198,7 +204,8 @@ static jval f_truncate(jctx *c, jval v, jargs *a)
 {
     const int64_t length = int_arg(c, a, 0, "length", 255);
     const bool kill = flag_arg(c, a, 1, "killwords");
-    const jval end = r1i_j_arg_or(c, a, 2, "end", r1i_j_sv(r1i_j_lit(c, "..."))), lee = r1i_j_arg_or(c, a, 3, "leeway", r1i_j_none);
+    const jval end = r1i_j_arg_or(c, a, 2, "end", r1i_j_sv(r1i_j_lit(c, "..."))),
+               lee = r1i_j_arg_or(c, a, 3, "leeway", r1i_j_none);
     const int64_t leeway = lee.kind == J_INT ? lee.u.i : 5;
     if (end.kind != J_STR) r1i_j_raise(c, "object of type '%s' has no len()", r1i_j_type_name(end));
     if (length < (int64_t)end.u.s->chars || leeway < 0) r1i_j_raise(c, "expected length >= %zu", end.u.s->chars);
@@ -276,7 +283,8 @@ static jval f_filesizeformat(jctx *c, jval v, jargs *a)
     const bool binary = flag_arg(c, a, 0, "binary");
     const double base = binary ? 1024 : 1000;
     double bytes = 0, unit = base * base;
-    if (v.kind == J_STR ? !r1i_j_parse_float(v.u.s, &bytes) : !r1i_j_number(v)) r1i_j_raise(c, "could not convert to float");
+    if (v.kind == J_STR ? !r1i_j_parse_float(v.u.s, &bytes) : !r1i_j_number(v))
+        r1i_j_raise(c, "could not convert to float");
     if (v.kind != J_STR) bytes = r1i_j_double(v);
     char text[64];
     int i = 0;
@@ -294,7 +302,8 @@ static jval f_filesizeformat(jctx *c, jval v, jargs *a)
 static jval f_tojson(jctx *c, jval v, jargs *a)
 {
     const bool ascii = flag_arg(c, a, 0, "ensure_ascii");
-    const jval indent = r1i_j_arg_or(c, a, 1, "indent", r1i_j_none), separators = r1i_j_arg_or(c, a, 2, "separators", r1i_j_none);
+    const jval indent = r1i_j_arg_or(c, a, 1, "indent", r1i_j_none),
+               separators = r1i_j_arg_or(c, a, 2, "separators", r1i_j_none);
     return r1i_j_sv(r1i_j_tojson(c, v, ascii, indent, separators, flag_arg(c, a, 3, "sort_keys")));
 }
 
@@ -352,9 +361,12 @@ static jval f_round(jctx *c, jval v, jargs *a)
 {
     const int64_t prec = int_arg(c, a, 0, "precision", 0);
     const jval how = r1i_j_arg_or(c, a, 1, "method", r1i_j_sv(r1i_j_lit(c, "common")));
-    const bool common = how.kind == J_STR && r1i_j_is(how.u.s, "common"), up = how.kind == J_STR && r1i_j_is(how.u.s, "ceil");
-    if (!common && !up && !(how.kind == J_STR && r1i_j_is(how.u.s, "floor"))) r1i_j_raise(c, "method must be common, ceil or floor");
-    if (v.kind == J_UNDEF || !r1i_j_number(v)) r1i_j_raise(c, "type %s doesn't define __round__ method", r1i_j_type_name(v));
+    const bool common = how.kind == J_STR && r1i_j_is(how.u.s, "common"),
+               up = how.kind == J_STR && r1i_j_is(how.u.s, "ceil");
+    if (!common && !up && !(how.kind == J_STR && r1i_j_is(how.u.s, "floor")))
+        r1i_j_raise(c, "method must be common, ceil or floor");
+    if (v.kind == J_UNDEF || !r1i_j_number(v))
+        r1i_j_raise(c, "type %s doesn't define __round__ method", r1i_j_type_name(v));
     const double d = r1i_j_double(v);
     if (!common) {
         const double scale = pow(10, (double)prec), x = d * scale;
@@ -387,7 +399,8 @@ static jval f_first(jctx *c, jval v, jargs *a)
     jiter own = r1i_j_iter(c, v);
     jval out;
     (void)a;
-    return r1i_j_next(c, v.kind == J_ITER ? v.u.it : &own, &out) ? out : r1i_j_undef(c, "No first item, sequence was empty.");
+    return r1i_j_next(c, v.kind == J_ITER ? v.u.it : &own, &out) ? out
+        : r1i_j_undef(c, "No first item, sequence was empty.");
 }
 
 static jval f_last(jctx *c, jval v, jargs *a)
@@ -400,7 +413,8 @@ static jval f_last(jctx *c, jval v, jargs *a)
 
 static jval f_join(jctx *c, jval v, jargs *a)
 {
-    const jval sep = r1i_j_arg_or(c, a, 0, "d", r1i_j_sv(r1i_j_lit(c, ""))), attribute = r1i_j_arg_or(c, a, 1, "attribute", r1i_j_none);
+    const jval sep = r1i_j_arg_or(c, a, 0, "d", r1i_j_sv(r1i_j_lit(c, ""))),
+               attribute = r1i_j_arg_or(c, a, 1, "attribute", r1i_j_none);
     jlist *const l = copy_list(c, r1i_j_collect(c, v));
     for (size_t i = 0; i < l->n; i++) l->v[i] = get_path(c, l->v[i], attribute, NULL);
     return r1i_j_sv(r1i_j_join(c, with_markup(c, r1i_j_text(c, sep), false), l));
@@ -441,7 +455,8 @@ static jval f_dictsort(jctx *c, jval v, jargs *a)
     const bool sensitive = flag_arg(c, a, 0, "case_sensitive");
     const jval by = r1i_j_arg_or(c, a, 1, "by", r1i_j_sv(r1i_j_lit(c, "key")));
     const bool reverse = flag_arg(c, a, 2, "reverse"), value = by.kind == J_STR && r1i_j_is(by.u.s, "value");
-    if (!value && !(by.kind == J_STR && r1i_j_is(by.u.s, "key"))) r1i_j_raise(c, "You can only sort by either \"key\" or \"value\"");
+    if (!value && !(by.kind == J_STR && r1i_j_is(by.u.s, "key")))
+        r1i_j_raise(c, "You can only sort by either \"key\" or \"value\"");
     if (v.kind != J_DICT) r1i_j_raise(c, "'%s' object has no attribute 'items'", r1i_j_type_name(v));
     jlist *const l = r1i_j_list(c, v.u.m->n), *const keys = r1i_j_list(c, v.u.m->n);
     for (size_t i = 0; i < l->n; i++) {
@@ -517,7 +532,8 @@ static jval part_of(jctx *c, const jlist *l, size_t begin, size_t end, size_t fi
 
 static jval f_batch(jctx *c, jval v, jargs *a)
 {
-    const jval count = r1i_j_arg_need(c, a, 0, "linecount", "batch"), fill = r1i_j_arg_or(c, a, 1, "fill_with", r1i_j_none);
+    const jval count = r1i_j_arg_need(c, a, 0, "linecount", "batch"),
+               fill = r1i_j_arg_or(c, a, 1, "fill_with", r1i_j_none);
     const jlist *const l = r1i_j_collect(c, v);
     if (count.kind != J_INT || count.u.i < 1) r1i_j_raise(c, "batch() needs a positive number");
     const size_t n = (size_t)count.u.i, rows = l->n ? (l->n - 1) / n + 1 : 0;
@@ -531,7 +547,8 @@ static jval f_batch(jctx *c, jval v, jargs *a)
 
 static jval f_slice(jctx *c, jval v, jargs *a)
 {
-    const jval count = r1i_j_arg_need(c, a, 0, "slices", "slice"), fill = r1i_j_arg_or(c, a, 1, "fill_with", r1i_j_none);
+    const jval count = r1i_j_arg_need(c, a, 0, "slices", "slice"),
+               fill = r1i_j_arg_or(c, a, 1, "fill_with", r1i_j_none);
     const jlist *const l = r1i_j_collect(c, v);
     if (count.kind != J_INT || count.u.i < 1 || count.u.i > 100000) r1i_j_raise(c, "slice() needs a positive number");
     const size_t n = (size_t)count.u.i, each = l->n / n, extra = l->n % n;
@@ -546,10 +563,12 @@ static jval f_slice(jctx *c, jval v, jargs *a)
 
 static jval f_groupby(jctx *c, jval v, jargs *a)
 {
-    const jval attribute = r1i_j_arg_need(c, a, 0, "attribute", "groupby"), otherwise = r1i_j_arg_or(c, a, 1, "default", r1i_j_none);
+    const jval attribute = r1i_j_arg_need(c, a, 0, "attribute", "groupby"),
+               otherwise = r1i_j_arg_or(c, a, 1, "default", r1i_j_none);
     const bool sensitive = flag_arg(c, a, 2, "case_sensitive");
     const jval *const fallback = otherwise.kind == J_NONE ? NULL : &otherwise;
-    jlist *const l = copy_list(c, r1i_j_collect(c, v)), *const keys = r1i_j_list(c, l->n), *const out = r1i_j_list(c, l->n);
+    jlist *const l = copy_list(c, r1i_j_collect(c, v)), *const keys = r1i_j_list(c, l->n),
+                 *const out = r1i_j_list(c, l->n);
     for (size_t i = 0; i < l->n; i++) keys->v[i] = fold(c, get_path(c, l->v[i], attribute, fallback), sensitive);
     r1i_j_sort(c, l, keys, false);
     out->n = 0;
@@ -567,7 +586,8 @@ static jval f_attr(jctx *c, jval v, jargs *a)
     if (name.kind != J_STR) r1i_j_raise(c, "attribute name must be string, not '%s'", r1i_j_type_name(name));
     if (v.kind == J_DICT) { /* an attribute only, never an item */
         bool mutates;
-        if (!r1i_j_has_method(v, name.u.s->p, name.u.s->n, &mutates) && !mutates) return r1i_j_undef(c, "'dict object' has no such attribute");
+        if (!r1i_j_has_method(v, name.u.s->p, name.u.s->n, &mutates) && !mutates)
+            return r1i_j_undef(c, "'dict object' has no such attribute");
     }
     return r1i_j_attr(c, v, name.u.s);
 }
@@ -662,7 +682,8 @@ jval r1i_j_filter(jctx *c, const jstr *name, jval v, jargs *a)
     const int i = find_filter(name);
     r1i_j_enter(c);
     if (i < 0) r1i_j_raise(c, "No filter named '%.*s'.", (int)name->n, name->p);
-    if (!filters[i].fn) r1i_j_fail(c, R1_ERR_UNSUPPORTED, "the filter '%s' is not supported in chat templates", filters[i].name);
+    if (!filters[i].fn)
+        r1i_j_fail(c, R1_ERR_UNSUPPORTED, "the filter '%s' is not supported in chat templates", filters[i].name);
     const jval out = filters[i].fn(c, v, a);
     r1i_j_arg_end(c, a, filters[i].name);
     c->depth--;
@@ -671,12 +692,14 @@ jval r1i_j_filter(jctx *c, const jstr *name, jval v, jargs *a)
 
 /* ---- tests ------------------------------------------------------------------------------------------------------- */
 static const char *const test_names[] = {
-    "defined", "undefined", "none", "boolean", "true", "false", "integer", "float", "string", "mapping", "number", "sequence",
-    "iterable", "callable", "odd", "even", "divisibleby", "lower", "upper", "sameas", "escaped", "in", "filter", "test",
-    "==", "eq", "equalto", "!=", "ne", ">", "gt", "greaterthan", "ge", ">=", "<", "lt", "lessthan", "<=", "le"};
+    "defined", "undefined", "none", "boolean", "true", "false", "integer", "float", "string", "mapping", "number",
+    "sequence", "iterable", "callable", "odd", "even", "divisibleby", "lower", "upper", "sameas", "escaped", "in",
+    "filter", "test", "==", "eq", "equalto", "!=", "ne", ">", "gt", "greaterthan", "ge", ">=", "<", "lt", "lessthan",
+    "<=", "le"};
 enum {
-    T_DEFINED, T_UNDEFINED, T_NONE, T_BOOLEAN, T_TRUE, T_FALSE, T_INTEGER, T_FLOATS, T_STRINGS, T_MAPPING, T_NUMBER, T_SEQUENCE,
-    T_ITERABLE, T_CALLABLE, T_ODD, T_EVEN, T_DIVISIBLE, T_LOWER, T_UPPER, T_SAMEAS, T_ESCAPED, T_IN, T_FILTER, T_TEST, T_FIRST_ORDER
+    T_DEFINED, T_UNDEFINED, T_NONE, T_BOOLEAN, T_TRUE, T_FALSE, T_INTEGER, T_FLOATS, T_STRINGS, T_MAPPING, T_NUMBER,
+        T_SEQUENCE, T_ITERABLE, T_CALLABLE, T_ODD, T_EVEN, T_DIVISIBLE, T_LOWER, T_UPPER, T_SAMEAS, T_ESCAPED, T_IN,
+        T_FILTER, T_TEST, T_FIRST_ORDER
 };
 
 static int find_test(const jstr *name)
@@ -713,7 +736,8 @@ static bool run_order(jctx *c, int id, jval v, jval x)
     const char *const n = test_names[id];
     if (n[0] == '=' || (n[0] == 'e')) return r1i_j_equal(c, v, x);
     if (n[0] == '!' || (n[0] == 'n')) return !r1i_j_equal(c, v, x);
-    const bool greater = n[0] == '>' || n[0] == 'g', or_equal = !strcmp(n, "ge") || !strcmp(n, ">=") || !strcmp(n, "le") || !strcmp(n, "<=");
+    const bool greater = n[0] == '>' || n[0] == 'g',
+               or_equal = !strcmp(n, "ge") || !strcmp(n, ">=") || !strcmp(n, "le") || !strcmp(n, "<=");
     const int d = r1i_j_order(c, v, x, greater ? or_equal ? ">=" : ">" : or_equal ? "<=" : "<");
     return d != 2 && ((d == 0 && or_equal) || d == (greater ? 1 : -1));
 }
@@ -734,7 +758,8 @@ static bool run_test(jctx *c, int id, jval v, jargs *a)
     case T_NUMBER: return r1i_j_number(v);
     case T_SEQUENCE: return r1i_j_has_len(v) && v.kind != J_VIEW && v.kind != J_LOOP;
     case T_ITERABLE: return r1i_j_iterable(v);
-    case T_CALLABLE: return v.kind == J_MACRO || v.kind == J_FUNC || v.kind == J_METHOD || v.kind == J_LOOP || v.kind == J_JOINER || v.kind == J_UNDEF;
+    case T_CALLABLE: return v.kind == J_MACRO || v.kind == J_FUNC || v.kind == J_METHOD || v.kind == J_LOOP ||
+        v.kind == J_JOINER || v.kind == J_UNDEF;
     case T_ODD: return remainder_is(c, v, r1i_j_int(2), 1);
     case T_EVEN: return remainder_is(c, v, r1i_j_int(2), 0);
     case T_DIVISIBLE: return remainder_is(c, v, r1i_j_arg_need(c, a, 0, "num", "divisibleby"), 0);

@@ -31,7 +31,8 @@ static void int_text(int64_t v, char type, bool alt, char *digits, char *prefix)
     const unsigned base = type == 'x' || type == 'X' ? 16 : type == 'o' ? 8 : type == 'b' ? 2 : 10;
     char rev[72];
     int n = 0;
-    for (uint64_t k = u; k || n == 0; k /= base) rev[n++] = (type == 'X' ? "0123456789ABCDEF" : "0123456789abcdef")[k % base];
+    for (uint64_t k = u; k || n == 0; k /= base)
+        rev[n++] = (type == 'X' ? "0123456789ABCDEF" : "0123456789abcdef")[k % base];
     for (int i = 0; i < n; i++) digits[i] = rev[n - 1 - i];
     digits[n] = '\0';
     prefix[0] = '\0';
@@ -67,7 +68,8 @@ static void float_text(double d, const spec *f, char *out, size_t cap)
 static void put_grouped(jctx *c, jout *o, const char *digits, char group)
 {
     const size_t whole = strspn(digits, "0123456789abcdefABCDEF");
-    const size_t n = group && strspn(digits, "0123456789") < whole && strpbrk(digits, ".e") ? strspn(digits, "0123456789") : whole;
+    const size_t n = group && strspn(digits, "0123456789") < whole && strpbrk(digits, ".e")
+        ? strspn(digits, "0123456789") : whole;
     for (size_t i = 0; i < n; i++) {
         if (group && i && (n - i) % 3 == 0) r1i_j_put(c, o, &group, 1, true);
         r1i_j_put(c, o, digits + i, 1, true);
@@ -144,13 +146,15 @@ static void put_percent(jctx *c, jout *o, jval v, spec *f)
             r1i_j_put_repr(c, &r, v, 0);
             text = r1i_j_done(c, &r);
         }
-        put_padded(c, o, cut(c, o->markup ? r1i_j_escape(c, r1i_j_sv(text)) : text, f->prec), f, f->align ? f->align : '>');
+        put_padded(c, o, cut(c, o->markup ? r1i_j_escape(c, r1i_j_sv(text)) : text, f->prec), f,
+                   f->align ? f->align : '>');
         return;
     }
     if (type == 'c') {
         jout r = {0};
         if (v.kind == J_STR && v.u.s->chars == 1) r1i_j_puts(c, &r, v.u.s);
-        else if (v.kind == J_INT && v.u.i >= 0 && v.u.i < 0x110000 && (v.u.i < 0xD800 || v.u.i > 0xDFFF)) r1i_j_put_char(c, &r, (uint32_t)v.u.i, true);
+        else if (v.kind == J_INT && v.u.i >= 0 && v.u.i < 0x110000 && (v.u.i < 0xD800 || v.u.i > 0xDFFF))
+            r1i_j_put_char(c, &r, (uint32_t)v.u.i, true);
         else r1i_j_raise(c, "%%c requires int or char");
         put_padded(c, o, r1i_j_done(c, &r), f, f->align ? f->align : '>');
         return;
@@ -225,11 +229,13 @@ const jstr *r1i_j_percent(jctx *c, const jstr *fmt, jval args)
             r1i_j_put_part(c, &o, fmt, p - 1, p);
             continue;
         }
-        if (!f.type || !strchr("sradiuxXoeEfFgGc", f.type)) r1i_j_raise(c, "unsupported format character at index %zu", p - 1);
+        if (!f.type || !strchr("sradiuxXoeEfFgGc", f.type))
+            r1i_j_raise(c, "unsupported format character at index %zu", p - 1);
         put_percent(c, &o, has_name ? named : next_arg(c, &src), &f);
     }
     /* a single argument that can be subscripted may go unused: it counts as a mapping */
-    const bool mapping = args.kind == J_DICT || args.kind == J_LIST || args.kind == J_RANGE || args.kind == J_UNDEF || args.kind == J_SPACE;
+    const bool mapping = args.kind == J_DICT || args.kind == J_LIST || args.kind == J_RANGE || args.kind == J_UNDEF ||
+        args.kind == J_SPACE;
     const bool left = args.kind == J_TUPLE ? src.next < args.u.l->n : !src.single_used && !mapping;
     if (left && !by_name) r1i_j_raise(c, "not all arguments converted during string formatting");
     return r1i_j_done(c, &o);
@@ -284,7 +290,8 @@ static void put_field(jctx *c, jout *o, jval v, const jstr *text)
     parse_spec(c, text, &f);
     if (f.zero && !f.align && v.kind == J_STR) f.fill = '0', f.align = '<';
     if (v.kind == J_STR) {
-        if ((f.type && f.type != 's') || f.sign || f.align == '=' || f.group) r1i_j_raise(c, "invalid format specifier for a string");
+        if ((f.type && f.type != 's') || f.sign || f.align == '=' || f.group)
+            r1i_j_raise(c, "invalid format specifier for a string");
         put_padded(c, o, cut(c, v.u.s, f.prec), &f, f.align ? f.align : '<');
         return;
     }
@@ -293,7 +300,8 @@ static void put_field(jctx *c, jout *o, jval v, const jstr *text)
         return;
     }
     const char *const known = v.kind == J_FLOAT ? "eEfFgGn%" : "bdoxXncneEfFgG%";
-    if (f.type && !strchr(known, f.type)) r1i_j_raise(c, "Unknown format code '%c' for object of type '%s'", f.type, r1i_j_type_name(v));
+    if (f.type && !strchr(known, f.type))
+        r1i_j_raise(c, "Unknown format code '%c' for object of type '%s'", f.type, r1i_j_type_name(v));
     const bool as_float = v.kind == J_FLOAT || (f.type && strchr("eEfFgG%", f.type));
     if (!as_float && f.prec >= 0) r1i_j_raise(c, "Precision not allowed in integer format specifier");
     if (f.align == '=' ) {
@@ -306,7 +314,8 @@ static void put_field(jctx *c, jout *o, jval v, const jstr *text)
 /* first(.name | [key])* */
 static jval field_value(jctx *c, const jstr *name, formatter *f)
 {
-    const size_t head = (size_t)(strcspn((const char *)memcpy(memset(r1i_j_alloc(c, name->n + 1), 0, name->n + 1), name->p, name->n), ".["));
+    const size_t head = (size_t)(strcspn((const char *)memcpy(memset(r1i_j_alloc(c, name->n + 1), 0, name->n + 1),
+                                                              name->p, name->n), ".["));
     const jstr *const first = r1i_j_slice(c, name, 0, head);
     int64_t index = -1;
     bool overflow;
@@ -319,7 +328,8 @@ static jval field_value(jctx *c, const jstr *name, formatter *f)
         f->manual = true;
     }
     if (index >= 0) {
-        if ((uint64_t)index >= f->args->n) r1i_j_raise(c, "Replacement index %lld out of range for positional args tuple", (long long)index);
+        if ((uint64_t)index >= f->args->n)
+            r1i_j_raise(c, "Replacement index %lld out of range for positional args tuple", (long long)index);
         v = f->args->v[index];
     } else {
         size_t k = 0;
@@ -336,7 +346,8 @@ static jval field_value(jctx *c, const jstr *name, formatter *f)
         if (open == '[') p++;
         else if (open != '.') r1i_j_raise(c, "Only '.' or '[' may follow ']' in format field specifier");
         if (open == '.') v = r1i_j_attr(c, v, part);
-        else if (r1i_j_parse_int(part, 10, &index, &overflow) && part->p[0] != '-' && part->p[0] != '+') v = r1i_j_item(c, v, r1i_j_int(index));
+        else if (r1i_j_parse_int(part, 10, &index, &overflow) && part->p[0] != '-' && part->p[0] != '+')
+            v = r1i_j_item(c, v, r1i_j_int(index));
         else v = r1i_j_item(c, v, r1i_j_sv(part));
     }
     return v;
@@ -394,7 +405,9 @@ static const jstr *format_text(jctx *c, const jstr *fmt, formatter *f, int depth
             open += fmt->p[end] == '{' ? 1 : fmt->p[end] == '}' ? -1 : 0;
             if (!open) break;
         }
-        if (end >= fmt->n) r1i_j_raise(c, p >= fmt->n ? "Single '{' encountered in format string" : "expected '}' before end of string");
+        if (end >= fmt->n)
+            r1i_j_raise(c, p >= fmt->n ? "Single '{' encountered in format string"
+                        : "expected '}' before end of string");
         replace_field(c, &o, fmt, p, end, f, depth);
         p = end + 1;
     }

@@ -58,7 +58,8 @@ static void put_string(jctx *c, jout *o, const jstr *s, bool ascii)
         if (k) snprintf(text, sizeof text, "\\%c", "\"\\nrtfb"[k - "\"\\\n\r\t\f\b"]);
         else if (cp == 127) continue;
         else if (cp < 0x10000) snprintf(text, sizeof text, "\\u%04x", cp);
-        else snprintf(text, sizeof text, "\\u%04x\\u%04x", 0xD800 + ((cp - 0x10000) >> 10), 0xDC00 + ((cp - 0x10000) & 0x3FF));
+        else snprintf(text, sizeof text, "\\u%04x\\u%04x", 0xD800 + ((cp - 0x10000) >> 10),
+                      0xDC00 + ((cp - 0x10000) & 0x3FF));
         r1i_j_put_part(c, o, s, start, p);
         r1i_j_put(c, o, text, strlen(text), s->mask ? s->mask[p] : s->trusted);
         start = p + n;
@@ -165,7 +166,8 @@ const jstr *r1i_j_tojson(jctx *c, jval v, bool ascii, jval indent, jval separato
     if (f.indent) f.comma = r1i_j_lit(c, ",");
     if (separators.kind != J_NONE) {
         const jlist *const l = r1i_j_collect(c, separators);
-        if (l->n != 2 || l->v[0].kind != J_STR || l->v[1].kind != J_STR) r1i_j_raise(c, "separators must be two strings");
+        if (l->n != 2 || l->v[0].kind != J_STR || l->v[1].kind != J_STR)
+            r1i_j_raise(c, "separators must be two strings");
         f.comma = l->v[0].u.s;
         f.colon = l->v[1].u.s;
     }

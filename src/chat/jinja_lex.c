@@ -1,5 +1,6 @@
 /* Template text to tokens. The rules are jinja2's with trim_blocks and lstrip_blocks on, as every chat template in use
- * expects: a newline right after a block or comment tag goes, and so does the white space that leads a line up to one. */
+ * expects: a newline right after a block or comment tag goes, and so does the white space that leads a line up to
+ * one. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -206,7 +207,8 @@ static bool digit(char ch) { return ch >= '0' && ch <= '9'; }
 static size_t digits(const jlex *x, size_t pos)
 {
     size_t p = pos;
-    while (p < x->n && (digit(x->s[p]) || (x->s[p] == '_' && p > pos && digit(x->s[p - 1]) && p + 1 < x->n && digit(x->s[p + 1])))) p++;
+    while (p < x->n && (digit(x->s[p]) ||
+                        (x->s[p] == '_' && p > pos && digit(x->s[p - 1]) && p + 1 < x->n && digit(x->s[p + 1])))) p++;
     return p;
 }
 
@@ -312,7 +314,8 @@ static void put_escape(jlex *x, jout *o, size_t *p, size_t end)
     else if (ch == 'N') r1i_j_fail(x->c, R1_ERR_UNSUPPORTED, "\\N{...} in a string on line %u", x->line);
     else if (ch >= '0' && ch <= '7') {
         uint32_t cp = (uint32_t)(ch - '0');
-        for (int i = 0; i < 2 && *p < end && x->s[*p] >= '0' && x->s[*p] <= '7'; i++) cp = cp * 8 + (uint32_t)(x->s[(*p)++] - '0');
+        for (int i = 0; i < 2 && *p < end && x->s[*p] >= '0' && x->s[*p] <= '7'; i++)
+            cp = cp * 8 + (uint32_t)(x->s[(*p)++] - '0');
         r1i_j_put_char(x->c, o, cp, true);
     } else if ((uint8_t)ch < 128) { /* an unknown escape stays as it is */
         r1i_j_put(x->c, o, "\\", 1, true);
@@ -369,7 +372,8 @@ static const struct { const char *text; jtok type; } operators[] = {
 static void balance(jlex *x, jtok type, const char *text)
 {
     if (type == T_LBRACE || type == T_LPAREN || type == T_LBRACKET) {
-        if (x->n_open == (size_t)x->c->max_nest) r1i_j_fail(x->c, R1_ERR_RANGE, "line %u: brackets nest too deeply", x->line);
+        if (x->n_open == (size_t)x->c->max_nest)
+            r1i_j_fail(x->c, R1_ERR_RANGE, "line %u: brackets nest too deeply", x->line);
         x->open[x->n_open++] = type == T_LBRACE ? '}' : type == T_LPAREN ? ')' : ']';
     } else if (type == T_RBRACE || type == T_RPAREN || type == T_RBRACKET) {
         if (!x->n_open) fail(x, "unexpected '%s'", text);

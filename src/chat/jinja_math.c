@@ -1,5 +1,5 @@
-/* Arithmetic with Python's rules: integers stay integers, "/" does not, "//" and "%" round towards minus infinity, "+" and
- * "*" join and repeat sequences. Integers are 64 bits; what Python would widen is refused by name. */
+/* Arithmetic with Python's rules: integers stay integers, "/" does not, "//" and "%" round towards minus infinity, "+"
+ * and "*" join and repeat sequences. Integers are 64 bits; what Python would widen is refused by name. */
 #include <math.h>
 #include <string.h>
 
@@ -37,7 +37,9 @@ static jval float_math(jctx *c, int op, double a, double b)
     }
     default: break;
     }
-    if (b == 0) r1i_j_raise(c, op == OP_DIV ? "float division by zero" : op == OP_MOD ? "float modulo" : "float floor division by zero");
+    if (b == 0)
+        r1i_j_raise(c, op == OP_DIV ? "float division by zero" : op == OP_MOD ? "float modulo"
+                    : "float floor division by zero");
     if (op == OP_DIV) return r1i_j_float(a / b);
     double mod = fmod(a, b), div = (a - mod) / b;
     if (mod != 0) {
@@ -92,7 +94,8 @@ static jval repeat(jctx *c, jval seq, jval times)
         return r1i_j_sv(r1i_j_done(c, &o));
     }
     const size_t n = seq.u.l->n;
-    if (n && (uint64_t)k > c->max_output / sizeof(jval) / n) r1i_j_fail(c, R1_ERR_RANGE, "a list of more items than the output limit allows");
+    if (n && (uint64_t)k > c->max_output / sizeof(jval) / n)
+        r1i_j_fail(c, R1_ERR_RANGE, "a list of more items than the output limit allows");
     jlist *const l = r1i_j_list(c, n * (size_t)k);
     for (size_t i = 0; n && i < (size_t)k; i++) memcpy(l->v + i * n, seq.u.l->v, n * sizeof *l->v);
     return r1i_j_listv(l, seq.kind);
@@ -120,13 +123,16 @@ jval r1i_j_math(jctx *c, int op, jval a, jval b)
 {
     r1i_j_step(c, 1);
     if (op == OP_MOD && a.kind == J_STR) return r1i_j_sv(r1i_j_percent(c, a.u.s, b));
-    if (is_int(a) && is_int(b)) return int_math(c, op, a.kind == J_INT ? a.u.i : a.u.b, b.kind == J_INT ? b.u.i : b.u.b);
+    if (is_int(a) && is_int(b))
+        return int_math(c, op, a.kind == J_INT ? a.u.i : a.u.b, b.kind == J_INT ? b.u.i : b.u.b);
     if (r1i_j_number(a) && r1i_j_number(b)) return float_math(c, op, r1i_j_double(a), r1i_j_double(b));
     if (op == OP_ADD && a.kind == b.kind && is_sequence(a)) return join_sequences(c, a, b);
     if (op == OP_MUL && is_sequence(a) && is_int(b)) return repeat(c, a, b);
     if (op == OP_MUL && is_int(a) && is_sequence(b)) return repeat(c, b, a);
     if (a.kind == J_UNDEF) r1i_j_raise(c, "%s", a.u.u->message);
     if (b.kind == J_UNDEF) r1i_j_raise(c, "%s", b.u.u->message);
-    if (op == OP_ADD && a.kind == J_STR) r1i_j_raise(c, "can only concatenate str (not \"%s\") to str", r1i_j_type_name(b));
-    r1i_j_raise(c, "unsupported operand type(s) for %s: '%s' and '%s'", names[op], r1i_j_type_name(a), r1i_j_type_name(b));
+    if (op == OP_ADD && a.kind == J_STR)
+        r1i_j_raise(c, "can only concatenate str (not \"%s\") to str", r1i_j_type_name(b));
+    r1i_j_raise(c, "unsupported operand type(s) for %s: '%s' and '%s'", names[op], r1i_j_type_name(a),
+                r1i_j_type_name(b));
 }

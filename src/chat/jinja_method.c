@@ -42,7 +42,8 @@ void r1i_j_arg_end(jctx *c, const jargs *a, const char *function)
     if (a->n > a->taken) r1i_j_raise(c, "%s() takes at most %zu arguments (%zu given)", function, a->taken, a->n);
     for (size_t i = 0; i < a->n_kw; i++)
         if (!(a->kw_used >> i & 1))
-            r1i_j_raise(c, "%s() got an unexpected keyword argument '%.*s'", function, (int)a->kw_names[i]->n, a->kw_names[i]->p);
+            r1i_j_raise(c, "%s() got an unexpected keyword argument '%.*s'", function, (int)a->kw_names[i]->n,
+                        a->kw_names[i]->p);
 }
 
 static const jstr *need_str(jctx *c, jargs *a, size_t i, const char *name, const char *function)
@@ -145,7 +146,10 @@ static void add(jctx *c, jlist *l, size_t *cap, jval v)
     l->v[l->n++] = v;
 }
 
-static bool line_break(uint32_t cp) { return (cp >= 10 && cp <= 13) || (cp >= 28 && cp <= 30) || cp == 0x85 || cp == 0x2028 || cp == 0x2029; }
+static bool line_break(uint32_t cp)
+{
+    return (cp >= 10 && cp <= 13) || (cp >= 28 && cp <= 30) || cp == 0x85 || cp == 0x2028 || cp == 0x2029;
+}
 
 jlist *r1i_j_splitlines(jctx *c, const jstr *s, bool keep)
 {
@@ -303,7 +307,8 @@ static jval do_count(jctx *c, const jstr *s, jargs *a)
     int64_t n = 0;
     if (!window(c, s, a, &b, &e)) return r1i_j_int(0);
     if (part->n == 0) return r1i_j_int((int64_t)(chars_before(s, e) - chars_before(s, b)) + 1);
-    for (const char *hit; (hit = memmem(s->p + b, e - b, part->p, part->n)) != NULL; n++) b = (size_t)(hit - s->p) + part->n;
+    for (const char *hit; (hit = memmem(s->p + b, e - b, part->p, part->n)) != NULL; n++)
+        b = (size_t)(hit - s->p) + part->n;
     return r1i_j_int(n);
 }
 
@@ -317,7 +322,8 @@ static jval do_affix(jctx *c, const jstr *s, jargs *a, bool start)
     for (size_t i = 0; i < l->n; i++) {
         if (l->v[i].kind == J_UNDEF) r1i_j_raise(c, "%s", l->v[i].u.u->message);
         if (l->v[i].kind != J_STR)
-            r1i_j_raise(c, "%s first arg must be str or a tuple of str, not %s", start ? "startswith" : "endswith", r1i_j_type_name(l->v[i]));
+            r1i_j_raise(c, "%s first arg must be str or a tuple of str, not %s", start ? "startswith" : "endswith",
+                        r1i_j_type_name(l->v[i]));
         const jstr *const x = l->v[i].u.s;
         if (ok && x->n <= e - b && memcmp(start ? s->p + b : s->p + e - x->n, x->p, x->n) == 0) return r1i_j_bool(true);
     }
@@ -357,7 +363,8 @@ static const jstr *casefold(jctx *c, const jstr *s)
         int last = UTF8PROC_BOUNDCLASS_START;
         n = r1i_j_decode(s->p + p, s->n - p, &cp);
         const utf8proc_ssize_t k = utf8proc_decompose_char((utf8proc_int32_t)cp, to, 8, UTF8PROC_CASEFOLD, &last);
-        for (utf8proc_ssize_t i = 0; i < k; i++) r1i_j_put_char(c, &o, (uint32_t)to[i], s->mask ? s->mask[p] : s->trusted);
+        for (utf8proc_ssize_t i = 0; i < k; i++)
+            r1i_j_put_char(c, &o, (uint32_t)to[i], s->mask ? s->mask[p] : s->trusted);
     }
     return r1i_j_done(c, &o);
 }
@@ -366,7 +373,8 @@ static const jstr *pad(jctx *c, const jstr *s, jargs *a, const char *name)
 {
     const int64_t width = int_arg(c, a, 0, "width", 0);
     const jval fill = r1i_j_arg_or(c, a, 1, "fillchar", r1i_j_sv(r1i_j_lit(c, " ")));
-    if (fill.kind != J_STR || fill.u.s->chars != 1) r1i_j_raise(c, "The fill character must be exactly one character long");
+    if (fill.kind != J_STR || fill.u.s->chars != 1)
+        r1i_j_raise(c, "The fill character must be exactly one character long");
     const int64_t n = width - (int64_t)s->chars;
     if (n <= 0) return s;
     const int64_t left = name[0] == 'l' ? 0 : name[0] == 'r' ? n : n / 2 + (n & width & 1);
@@ -395,7 +403,8 @@ static const jstr *expandtabs(jctx *c, const jstr *s, int64_t size)
         n = char_bytes(s, p);
         const char ch = s->p[p];
         if (ch == '\t') {
-            for (int64_t k = size > 0 ? size - column % size : 0; k > 0; k--, column++) r1i_j_put(c, &o, " ", 1, s->mask ? s->mask[p] : s->trusted);
+            for (int64_t k = size > 0 ? size - column % size : 0; k > 0; k--, column++)
+                r1i_j_put(c, &o, " ", 1, s->mask ? s->mask[p] : s->trusted);
             continue;
         }
         column = ch == '\n' || ch == '\r' ? 0 : column + 1;
@@ -409,7 +418,9 @@ static bool char_is(const char *what, uint32_t cp)
     const int k = r1i_j_category(cp);
     if (!strcmp(what, "isalpha")) return k >= 1 && k <= 5;
     if (!strcmp(what, "isdecimal")) return k == 9;
-    if (!strcmp(what, "isdigit")) return k == 9 || cp == 0xB2 || cp == 0xB3 || cp == 0xB9 || (cp >= 0x2070 && cp <= 0x2089 && k == 11) || (cp >= 0x2460 && cp <= 0x2468);
+    if (!strcmp(what, "isdigit"))
+        return k == 9 || cp == 0xB2 || cp == 0xB3 || cp == 0xB9 || (cp >= 0x2070 && cp <= 0x2089 && k == 11) ||
+            (cp >= 0x2460 && cp <= 0x2468);
     if (!strcmp(what, "isnumeric")) return k >= 9 && k <= 11;
     if (!strcmp(what, "isalnum")) return (k >= 1 && k <= 5) || (k >= 9 && k <= 11);
     if (!strcmp(what, "isspace")) return r1i_j_space(cp);
@@ -424,7 +435,8 @@ static bool classify(const jstr *s, const char *what)
     for (size_t p = 0, n; p < s->n; p += n) {
         uint32_t cp;
         n = r1i_j_decode(s->p + p, s->n - p, &cp);
-        const bool low = utf8proc_islower((utf8proc_int32_t)cp), up = utf8proc_isupper((utf8proc_int32_t)cp) || r1i_j_category(cp) == 3;
+        const bool low = utf8proc_islower((utf8proc_int32_t)cp),
+                   up = utf8proc_isupper((utf8proc_int32_t)cp) || r1i_j_category(cp) == 3;
         if (!strcmp(what, "islower") || !strcmp(what, "isupper")) {
             if (what[2] == 'l' ? up : low) return false;
             any |= what[2] == 'l' ? low : up;
@@ -434,7 +446,8 @@ static bool classify(const jstr *s, const char *what)
             word = up || low;
         } else if (!strcmp(what, "isidentifier")) {
             const int k = r1i_j_category(cp);
-            if (!(cp == '_' || (k >= 1 && k <= 5) || k == 10 || (p && (k == 6 || k == 7 || k == 9 || k == 12)))) return false;
+            if (!(cp == '_' || (k >= 1 && k <= 5) || k == 10 || (p && (k == 6 || k == 7 || k == 9 || k == 12))))
+                return false;
             any = true;
         } else {
             if (!char_is(what, cp)) return false;
@@ -457,7 +470,8 @@ static jval str_method(jctx *c, const jstr *s, const char *m, jargs *a)
         const jstr *const from = need_str(c, a, 0, "old", m), *const to = need_str(c, a, 1, "new", m);
         return r1i_j_sv(r1i_j_replace(c, s, from, to, int_arg(c, a, 2, "count", -1)));
     }
-    if (!strcmp(m, "find") || !strcmp(m, "rfind") || !strcmp(m, "index") || !strcmp(m, "rindex")) return do_find(c, s, a, m);
+    if (!strcmp(m, "find") || !strcmp(m, "rfind") || !strcmp(m, "index") || !strcmp(m, "rindex"))
+        return do_find(c, s, a, m);
     if (!strcmp(m, "count")) return do_count(c, s, a);
     if (!strcmp(m, "upper")) return r1i_j_sv(r1i_j_upper(c, s));
     if (!strcmp(m, "lower")) return r1i_j_sv(r1i_j_lower(c, s));
@@ -471,11 +485,15 @@ static jval str_method(jctx *c, const jstr *s, const char *m, jargs *a)
                 r1i_j_raise(c, "sequence item %zu: expected str instance, %s found", i, r1i_j_type_name(items->v[i]));
         return r1i_j_sv(r1i_j_join(c, s, items));
     }
-    if (!strcmp(m, "splitlines")) return r1i_j_listv(r1i_j_splitlines(c, s, r1i_j_truth(c, r1i_j_arg_or(c, a, 0, "keepends", r1i_j_none))), J_LIST);
-    if (!strcmp(m, "partition") || !strcmp(m, "rpartition")) return do_partition(c, s, need_str(c, a, 0, "sep", m), m[0] == 'r');
+    if (!strcmp(m, "splitlines"))
+        return r1i_j_listv(r1i_j_splitlines(c, s, r1i_j_truth(c, r1i_j_arg_or(c, a, 0, "keepends", r1i_j_none))),
+                           J_LIST);
+    if (!strcmp(m, "partition") || !strcmp(m, "rpartition"))
+        return do_partition(c, s, need_str(c, a, 0, "sep", m), m[0] == 'r');
     if (!strcmp(m, "removeprefix") || !strcmp(m, "removesuffix")) {
         const jstr *const x = need_str(c, a, 0, "prefix", m);
-        const bool start = m[6] == 'p', hit = x->n <= s->n && memcmp(start ? s->p : s->p + s->n - x->n, x->p, x->n) == 0;
+        const bool start = m[6] == 'p',
+                   hit = x->n <= s->n && memcmp(start ? s->p : s->p + s->n - x->n, x->p, x->n) == 0;
         return r1i_j_sv(!hit ? s : start ? r1i_j_slice(c, s, x->n, s->n) : r1i_j_slice(c, s, 0, s->n - x->n));
     }
     if (!strcmp(m, "ljust") || !strcmp(m, "rjust") || !strcmp(m, "center")) return r1i_j_sv(pad(c, s, a, m));
@@ -607,7 +625,8 @@ jval r1i_j_call_method(jctx *c, const jmethod *m, jargs *a)
 }
 
 /* ---- globals ----------------------------------------------------------------------------------------------------- */
-static const char *const globals[] = {"range", "dict", "namespace", "raise_exception", "strftime_now", "cycler", "joiner", "lipsum"};
+static const char *const globals[] = {"range", "dict", "namespace", "raise_exception", "strftime_now", "cycler",
+                                      "joiner", "lipsum"};
 enum { F_RANGE, F_DICT, F_NAMESPACE, F_RAISE, F_STRFTIME, F_CYCLER, F_JOINER, F_LIPSUM, F_N };
 
 bool r1i_j_global(jctx *c, const jstr *name, jval *out)
@@ -628,7 +647,8 @@ static jval make_range(jctx *c, jargs *a)
     for (size_t i = 0; i < a->n; i++) v[a->n == 1 ? 1 : i] = int_arg(c, a, i, "", 0);
     if (v[2] == 0) r1i_j_raise(c, "range() arg 3 must not be zero");
     const bool up = v[2] > 0;
-    const uint64_t span = up ? (v[1] > v[0] ? (uint64_t)v[1] - (uint64_t)v[0] : 0) : (v[0] > v[1] ? (uint64_t)v[0] - (uint64_t)v[1] : 0);
+    const uint64_t span = up ? (v[1] > v[0] ? (uint64_t)v[1] - (uint64_t)v[0] : 0)
+        : (v[0] > v[1] ? (uint64_t)v[0] - (uint64_t)v[1] : 0);
     const uint64_t step = up ? (uint64_t)v[2] : 0 - (uint64_t)v[2], n = span ? (span - 1) / step + 1 : 0;
     if (n > 100000) r1i_j_raise(c, "Range too big. The sandbox blocks ranges larger than MAX_RANGE (100000).");
     jrange *const r = r1i_j_alloc(c, sizeof *r);
@@ -647,7 +667,8 @@ static jdict *make_dict(jctx *c, jargs *a)
             const jlist *const l = r1i_j_collect(c, from);
             for (size_t i = 0; i < l->n; i++) {
                 const jlist *const kv = r1i_j_collect(c, l->v[i]);
-                if (kv->n != 2) r1i_j_raise(c, "dictionary update sequence element #%zu has length %zu; 2 is required", i, kv->n);
+                if (kv->n != 2)
+                    r1i_j_raise(c, "dictionary update sequence element #%zu has length %zu; 2 is required", i, kv->n);
                 r1i_j_dict_set(c, m, kv->v[0], kv->v[1]);
             }
         }

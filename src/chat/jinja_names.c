@@ -1,6 +1,7 @@
 /* jinja2 decides before it runs which scope owns a name: a name that a scope sets at its own level (not under an "if")
- * hides the render's variable of that name in all inner scopes, even in those that run before the assignment, where it is
- * undefined. This pass finds those names ("late"), so that the evaluator can put them in place when a scope opens. */
+ * hides the render's variable of that name in all inner scopes, even in those that run before the assignment, where it
+ * is undefined. This pass finds those names ("late"), so that the evaluator can put them in place when a scope
+ * opens. */
 #include <string.h>
 
 #include "chat/jinja.h"
@@ -171,7 +172,8 @@ static void scope(jctx *c, symbols *s, jbody *b)
 
 static void macro_scope(jctx *c, const symbols *outer, jnode *n)
 {
-    static const struct { uint8_t bit; const char *name; } specials[] = {{J_CALLER, "caller"}, {J_KWARGS, "kwargs"}, {J_VARARGS, "varargs"}};
+    static const struct { uint8_t bit; const char *name; } specials[] = {{J_CALLER, "caller"}, {J_KWARGS, "kwargs"},
+        {J_VARARGS, "varargs"}};
     symbols s = {.parent = outer};
     for (size_t i = 0; i < n->n; i++) parameter(c, &s, n->list[i]->name);
     for (size_t i = 0; i < sizeof specials / sizeof *specials; i++)

@@ -9,7 +9,8 @@ static jbody parse_body(parser *p, const char *const *ends);
 
 static bool assignable(parser *p, const jnode *n)
 {
-    if (n->type == N_NAME && p->fors && r1i_j_is(n->name, "loop")) r1i_jp_fail(p, "%s", "Can't assign to special loop variable in for-loop target");
+    if (n->type == N_NAME && p->fors && r1i_j_is(n->name, "loop"))
+        r1i_jp_fail(p, "%s", "Can't assign to special loop variable in for-loop target");
     if (n->type == N_NAME || n->type == N_NSREF) return true;
     if (n->type != N_TUPLE) return false;
     for (size_t i = 0; i < n->n; i++)
@@ -20,7 +21,9 @@ static bool assignable(parser *p, const jnode *n)
 static jnode *parse_target(parser *p, bool with_namespace, const char *end_name)
 {
     const uint8_t special = p->special;
-    jnode *const n = r1i_jp_parse_tuple(p, (tuple_rules){.simplified = true, .with_namespace = with_namespace, .end_name = end_name});
+    jnode *const n = r1i_jp_parse_tuple(p,
+                                        (tuple_rules){.simplified = true, .with_namespace = with_namespace,
+                                                      .end_name = end_name});
     if (!assignable(p, n)) r1i_jp_fail(p, "%s", "can't assign to this expression");
     p->special = special; /* storing to "caller" is no mention of it */
     return n;
@@ -246,7 +249,8 @@ static jnode *parse_statement(parser *p)
         r1i_jp_next(p);
         return n;
     }
-    if (r1i_jp_is_name(t, "include") || r1i_jp_is_name(t, "import") || r1i_jp_is_name(t, "from") || r1i_jp_is_name(t, "extends") || r1i_jp_is_name(t, "autoescape")) {
+    if (r1i_jp_is_name(t, "include") || r1i_jp_is_name(t, "import") || r1i_jp_is_name(t, "from") ||
+        r1i_jp_is_name(t, "extends") || r1i_jp_is_name(t, "autoescape")) {
         p->c->line = t->line;
         p->c->offset = t->offset;
         r1i_j_fail(p->c, R1_ERR_UNSUPPORTED, "{%% %s %%} is not supported in chat templates", r1i_jp_describe(p, t));

@@ -22,7 +22,8 @@ typedef struct parser {
 typedef struct vec { void **v; size_t n, cap; } vec;
 
 /* How a comma list ends and what it may hold. */
-typedef struct tuple_rules { bool simplified, no_condition, parentheses, with_namespace; const char *end_name; } tuple_rules;
+typedef struct tuple_rules { bool simplified, no_condition, parentheses, with_namespace; const char *end_name;
+                             } tuple_rules;
 
 /* Append to a growing array of the pool. */
 void r1i_jp_push(parser *p, vec *a, void *item);

@@ -21,7 +21,8 @@ size_t r1i_j_decode(const char *p, size_t n, uint32_t *cp)
 bool r1i_j_space(uint32_t cp)
 {
     return (cp >= 9 && cp <= 13) || (cp >= 28 && cp <= 32) || cp == 0x85 || cp == 0xA0 || cp == 0x1680 ||
-           (cp >= 0x2000 && cp <= 0x200A) || cp == 0x2028 || cp == 0x2029 || cp == 0x202F || cp == 0x205F || cp == 0x3000;
+           (cp >= 0x2000 && cp <= 0x200A) || cp == 0x2028 || cp == 0x2029 || cp == 0x202F || cp == 0x205F ||
+           cp == 0x3000;
 }
 
 int r1i_j_category(uint32_t cp) { return (int)utf8proc_category((utf8proc_int32_t)cp); }
@@ -72,7 +73,10 @@ void r1i_j_put_title(jctx *c, jout *o, uint32_t cp, bool trusted)
     else r1i_j_put_char(c, o, (uint32_t)utf8proc_totitle((utf8proc_int32_t)cp), trusted);
 }
 
-static bool cased(uint32_t cp) { return utf8proc_islower((utf8proc_int32_t)cp) || utf8proc_isupper((utf8proc_int32_t)cp); }
+static bool cased(uint32_t cp)
+{
+    return utf8proc_islower((utf8proc_int32_t)cp) || utf8proc_isupper((utf8proc_int32_t)cp);
+}
 
 static bool case_ignorable(uint32_t cp)
 {
@@ -211,7 +215,8 @@ static void put_repr_string(jctx *c, jout *o, const jstr *s)
         n = r1i_j_decode(s->p + p, s->n - p, &cp);
         const bool t = byte_trust(s, p);
         if (cp == (uint32_t)q || cp == '\\') snprintf(text, sizeof text, "\\%c", (char)cp);
-        else if (cp == '\n' || cp == '\r' || cp == '\t') snprintf(text, sizeof text, "\\%c", cp == '\n' ? 'n' : cp == '\r' ? 'r' : 't');
+        else if (cp == '\n' || cp == '\r' || cp == '\t')
+            snprintf(text, sizeof text, "\\%c", cp == '\n' ? 'n' : cp == '\r' ? 'r' : 't');
         else if (r1i_j_printable(cp)) {
             r1i_j_put_part(c, o, s, p, p + n);
             continue;
@@ -273,8 +278,8 @@ static void put_other(jctx *c, jout *o, jval v)
                  (long long)r1i_j_loop_length(c, v.u.loop));
     } else if (v.kind == J_MACRO) {
         const jstr *const name = v.u.macro->def->name;
-        snprintf(text, sizeof text, "<Macro %s%.*s%s>", name ? "'" : "", name ? (int)(name->n < 100 ? name->n : 100) : 9,
-                 name ? name->p : "anonymous", name ? "'" : "");
+        snprintf(text, sizeof text, "<Macro %s%.*s%s>", name ? "'" : "",
+                 name ? (int)(name->n < 100 ? name->n : 100) : 9, name ? name->p : "anonymous", name ? "'" : "");
     } else { /* Python prints an address here, which no two runs share */
         snprintf(text, sizeof text, "<%s object>", r1i_j_type_name(v));
     }
@@ -335,7 +340,8 @@ const jstr *r1i_j_escape(jctx *c, jval v)
     jout o = {.markup = true};
     for (size_t p = 0, start = 0; p <= s->n; p++) {
         const char ch = p < s->n ? s->p[p] : 0;
-        const char *const to = ch == '&' ? "&amp;" : ch == '<' ? "&lt;" : ch == '>' ? "&gt;" : ch == '"' ? "&#34;" : ch == '\'' ? "&#39;" : NULL;
+        const char *const to = ch == '&' ? "&amp;" : ch == '<' ? "&lt;" : ch == '>' ? "&gt;" : ch == '"' ? "&#34;"
+            : ch == '\'' ? "&#39;" : NULL;
         if (!to && p < s->n) continue;
         r1i_j_put_part(c, &o, s, start, p);
         if (to) r1i_j_put(c, &o, to, strlen(to), byte_trust(s, p));
@@ -392,7 +398,8 @@ bool r1i_j_parse_int(const jstr *s, int base, int64_t *out, bool *overflow)
         const int v = value_of(s->p[p]);
         if (v >= base) return false;
         digit = true;
-        if (__builtin_mul_overflow(*out, base, out) || __builtin_add_overflow(*out, minus ? -v : v, out)) *overflow = true;
+        if (__builtin_mul_overflow(*out, base, out) || __builtin_add_overflow(*out, minus ? -v : v, out))
+            *overflow = true;
     }
     return digit;
 }
@@ -406,7 +413,8 @@ bool r1i_j_parse_float(const jstr *s, double *out)
     for (size_t p = begin; p < end; p++) {
         const char ch = s->p[p];
         if (ch == '_' && n && p + 1 < end && value_of(text[n - 1]) < 10 && value_of(s->p[p + 1]) < 10) continue;
-        if (ch == 'x' || ch == 'X' || ch == '(' || ch == '_') return false; /* forms that strtod knows and Python does not */
+        if (ch == 'x' || ch == 'X' || ch == '(' || ch == '_') return false; /* forms that strtod knows and Python does
+                                                                             * not */
         text[n++] = ch;
     }
     text[n] = '\0';

@@ -215,7 +215,8 @@ void r1i_j_put_char(jctx *c, jout *o, uint32_t cp, bool trusted)
 const jstr *r1i_j_done(jctx *c, jout *o)
 {
     jstr *const s = r1i_j_alloc(c, sizeof *s);
-    *s = (jstr){.p = o->n ? o->p : "", .n = o->n, .mask = o->mask, .trusted = o->n ? o->any[1] : true, .markup = o->markup};
+    *s = (jstr){.p = o->n ? o->p : "", .n = o->n, .mask = o->mask, .trusted = o->n ? o->any[1] : true,
+                .markup = o->markup};
     s->chars = count_chars(s->p, s->n);
     return s;
 }
@@ -256,7 +257,8 @@ static jval *find(jctx *c, const jdict *m, jval key)
     r1i_j_step(c, m->n / 8);
     for (size_t i = 0; i < m->n; i++) {
         jval *const k = &m->kv[2 * i];
-        if (key.kind == J_STR ? k->kind == J_STR && r1i_j_streq(k->u.s, key.u.s) : r1i_j_equal(c, *k, key)) return k + 1;
+        if (key.kind == J_STR ? k->kind == J_STR && r1i_j_streq(k->u.s, key.u.s) : r1i_j_equal(c, *k, key))
+            return k + 1;
     }
     return NULL;
 }
@@ -362,7 +364,8 @@ static bool equal(jctx *c, jval a, jval b, int nest)
     }
     case J_VIEW: return a.u.m == b.u.m && a.aux == b.aux;
     case J_FUNC: return a.aux == b.aux;
-    case J_METHOD: return a.u.method->name == b.u.method->name && equal(c, a.u.method->self, b.u.method->self, nest + 1);
+    case J_METHOD: return a.u.method->name == b.u.method->name &&
+        equal(c, a.u.method->self, b.u.method->self, nest + 1);
     default: return (const void *)a.u.m == (const void *)b.u.m; /* identity */
     }
 }

@@ -6,7 +6,8 @@
 #include "chat/jinja.h"
 #include "tokenizer/tok_unicode.h"
 
-enum { NEST = 200, STACK_PER_NEST = 8, COMPILE_MEMORY = 1 << 30, TEMPLATE_BYTES = 16 << 20, COMPILE_STEPS = 1000000000 };
+enum { NEST = 200, STACK_PER_NEST = 8, COMPILE_MEMORY = 1 << 30, TEMPLATE_BYTES = 16 << 20,
+       COMPILE_STEPS = 1000000000 };
 
 /* First byte of an ill-formed character, or -1. */
 static int64_t bad_utf8(const char *p, size_t n)
@@ -40,8 +41,8 @@ r1_status r1_template_compile(const char *source, size_t bytes, r1_template **ou
     memcpy(copy, source, bytes);
     t->source = copy;
     t->pool.limit = COMPILE_MEMORY;
-    jctx c = {.err = err, .pool = &t->pool, .steps = COMPILE_STEPS, .max_nest = NEST, .max_depth = NEST * STACK_PER_NEST,
-              .max_output = TEMPLATE_BYTES * 2, .line = 1};
+    jctx c = {.err = err, .pool = &t->pool, .steps = COMPILE_STEPS, .max_nest = NEST,
+              .max_depth = NEST * STACK_PER_NEST, .max_output = TEMPLATE_BYTES * 2, .line = 1};
     if (setjmp(c.jump)) {
         r1_template_destroy(t);
         return c.status;
@@ -108,7 +109,8 @@ r1_status r1_template_render(const r1_template *t, const char *variables_json, s
     }
     jpool pool = {0};
     jctx c = {.err = err, .pool = &pool, .steps = l->max_steps > 0 ? l->max_steps : 10000000, .max_nest = depth,
-              .max_depth = depth * STACK_PER_NEST, .max_output = l->max_output ? l->max_output : (size_t)64 << 20, .line = 1};
+              .max_depth = depth * STACK_PER_NEST, .max_output = l->max_output ? l->max_output : (size_t)64 << 20,
+              .line = 1};
     pool.limit = c.max_output < SIZE_MAX / 64 ? c.max_output * 16 + ((size_t)16 << 20) : SIZE_MAX / 2;
     jout text = {0};
     c.out = &text;

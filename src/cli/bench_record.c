@@ -4,12 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- from results -------------------------------------------------------------------------------------------------- */
+/* ---- from results ------------------------------------------------------------------------------------------------ */
 
 static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
 static void put_number(json_t *o, const char *key, double x) { json_object_set_new(o, key, number(x)); }
-static void put_int(json_t *o, const char *key, uint64_t x) { json_object_set_new(o, key, json_integer((json_int_t)x)); }
+static void put_int(json_t *o, const char *key, uint64_t x)
+{
+    json_object_set_new(o, key, json_integer((json_int_t)x));
+}
 static void put_text(json_t *o, const char *key, const char *x) { json_object_set_new(o, key, json_string(x)); }
 
 static void put_spread(json_t *o, const char *key, const r1_spread *s, double scale)
@@ -55,7 +58,8 @@ static void put_roof(json_t *o, const r1_roof *roof, const char *bound, const r1
 /* "pp512", "tg128 x16 @ d4096" */
 static void test_name(const r1_bench_test *t, char text[64])
 {
-    int n = snprintf(text, 64, "%s%lld", t->prompt > 0 ? "pp" : "tg", (long long)(t->prompt > 0 ? t->prompt : t->decode));
+    int n = snprintf(text, 64, "%s%lld", t->prompt > 0 ? "pp" : "tg",
+                     (long long)(t->prompt > 0 ? t->prompt : t->decode));
     if (t->sequences > 1) n += snprintf(text + n, 64 - (size_t)n, " x%d", t->sequences);
     if (t->depth > 0) snprintf(text + n, 64 - (size_t)n, " @ d%lld", (long long)t->depth);
 }
@@ -87,7 +91,8 @@ json_t *bench_test_record(const bench_about *a, const r1_bench_test *t, const r1
     put_number(o, "load_seconds", a->load_seconds);
     put_int(o, "resident_bytes", r->resident_bytes);
     put_int(o, "peak_resident_bytes", a->peak_bytes);
-    put_int(o, "predicted_bytes", a->before_bytes + r->stats.weight_bytes + r->stats.cache_bytes_used + r->stats.scratch_bytes +
+    put_int(o, "predicted_bytes",
+            a->before_bytes + r->stats.weight_bytes + r->stats.cache_bytes_used + r->stats.scratch_bytes +
             r->stats.other_bytes + r->roof_bytes);
     put_int(o, "weight_bytes", r->stats.weight_bytes);
     put_int(o, "cache_bytes", r->stats.cache_bytes_used);
@@ -110,7 +115,8 @@ json_t *bench_op_record(const bench_about *a, const r1_bench_op *op)
     put_int(o, "outputs", (uint64_t)op->outputs);
     put_int(o, "inputs", (uint64_t)op->inputs);
     put_int(o, "jobs", (uint64_t)(op->jobs > 0 ? op->jobs : 1));
-    if (op->measured_outputs != op->outputs && op->measured_outputs > 0) put_int(o, "measured_outputs", (uint64_t)op->measured_outputs);
+    if (op->measured_outputs != op->outputs && op->measured_outputs > 0)
+        put_int(o, "measured_outputs", (uint64_t)op->measured_outputs);
     put_spread(o, "microseconds", &op->seconds, 1e6);
     put_number(o, "bytes_per_second", op->bytes / op->seconds.median);
     put_number(o, "ops_per_second", op->ops / op->seconds.median);
@@ -139,11 +145,13 @@ json_t *bench_roof_record(const bench_about *a, r1_meter *meter, double seconds)
     return o;
 }
 
-/* ---- an earlier run ------------------------------------------------------------------------------------------------ */
+/* ---- an earlier run ---------------------------------------------------------------------------------------------- */
 
 /* What has to be equal in two measurements for their times to be comparable. */
-static const char *const test_keys[] = {"model", "test", "isa", "threads", "clock", "compute", "cache_type", "exact_activations", NULL};
-static const char *const op_keys[] = {"model", "op", "what", "type", "rows", "outputs", "inputs", "jobs", "isa", "threads", "clock", NULL};
+static const char *const test_keys[] = {"model", "test", "isa", "threads", "clock", "compute", "cache_type",
+                                        "exact_activations", NULL};
+static const char *const op_keys[] = {"model", "op", "what", "type", "rows", "outputs", "inputs", "jobs", "isa",
+                                      "threads", "clock", NULL};
 
 static bool is_test(const json_t *o) { return json_is_string(json_object_get(o, "test")); }
 static bool is_op(const json_t *o) { return json_is_string(json_object_get(o, "op")); }
@@ -192,14 +200,18 @@ static int read_line(void *user, char *text, size_t bytes, int64_t line)
     json_t *const o = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &e);
     if (!json_is_object(o)) {
         json_decref(o);
-        return cli_fail(r->app, CLI_INPUT, "%s:%lld: %s, expected a JSON object", r->path, (long long)line, o ? "another JSON value" : e.text);
+        return cli_fail(r->app, CLI_INPUT, "%s:%lld: %s, expected a JSON object", r->path, (long long)line,
+                        o ? "another JSON value" : e.text);
     }
     int status = 0;
     if (is_test(o) || is_op(o)) {
         char *const key = spread_of(o, s) ? key_of(o) : NULL;
-        if (!key) status = cli_fail(r->app, CLI_INPUT, "%s:%lld: a measurement without %s and its _min and _max as positive numbers",
-                                    r->path, (long long)line, measured(o));
-        else if (json_object_set(r->b->by_key, key, o) != 0) status = cli_fail(r->app, CLI_ENVIRONMENT, "out of memory");
+        if (!key)
+            status = cli_fail(r->app, CLI_INPUT,
+                              "%s:%lld: a measurement without %s and its _min and _max as positive numbers", r->path,
+                              (long long)line, measured(o));
+        else if (json_object_set(r->b->by_key, key, o) != 0)
+            status = cli_fail(r->app, CLI_ENVIRONMENT, "out of memory");
         else r->b->n++;
         free(key);
     }
@@ -211,8 +223,10 @@ int bench_baseline_read(cli *app, const char *path, bench_baseline *out)
 {
     reading r = {.app = app, .path = path, .b = out};
     *out = (bench_baseline){.by_key = json_object()};
-    int status = out->by_key ? cli_read_lines(app, path, read_line, &r) : cli_fail(app, CLI_ENVIRONMENT, "out of memory");
-    if (!status && out->n == 0) status = cli_fail(app, CLI_INPUT, "%s: no measurement in it (write one with -o jsonl)", path);
+    int status = out->by_key ? cli_read_lines(app, path, read_line, &r)
+        : cli_fail(app, CLI_ENVIRONMENT, "out of memory");
+    if (!status && out->n == 0)
+        status = cli_fail(app, CLI_INPUT, "%s: no measurement in it (write one with -o jsonl)", path);
     if (status) bench_baseline_free(out);
     return status;
 }
@@ -237,10 +251,11 @@ void bench_compare(const bench_baseline *b, json_t *record)
     const bool apart = now[1] > then[2] || now[2] < then[1], more = now[0] > then[0];
     put_number(record, "before", then[0]);
     put_number(record, "ratio", is_test(record) ? now[0] / then[0] : then[0] / now[0]);
-    put_text(record, "mark", !apart ? "=" : more == is_test(record) ? "+" : "-"); /* more tokens a second, fewer microseconds */
+    /* more tokens a second, fewer microseconds */
+    put_text(record, "mark", !apart ? "=" : more == is_test(record) ? "+" : "-");
 }
 
-/* ---- forms --------------------------------------------------------------------------------------------------------- */
+/* ---- forms ------------------------------------------------------------------------------------------------------- */
 
 typedef struct column {
     const char *key, *title;
@@ -290,9 +305,10 @@ static void put_roof_text(cli *app, json_t *record)
     const char *key;
     json_t *value;
     const long long threads = json_integer_value(json_object_get(record, "threads"));
-    fprintf(app->out, "%s, %lld thread%s, r1 %s %s\nroof: read %.1f GB/s", json_string_value(json_object_get(record, "device")), threads,
-            threads == 1 ? "" : "s", json_string_value(json_object_get(record, "version")),
-            json_string_value(json_object_get(record, "commit")), 1e-9 * json_real_value(json_object_get(record, "roof_read")));
+    fprintf(app->out, "%s, %lld thread%s, r1 %s %s\nroof: read %.1f GB/s",
+            json_string_value(json_object_get(record, "device")), threads, threads == 1 ? "" : "s",
+            json_string_value(json_object_get(record, "version")), json_string_value(json_object_get(record, "commit")),
+            1e-9 * json_real_value(json_object_get(record, "roof_read")));
     json_object_foreach(record, key, value)
         if (strncmp(key, "roof_", 5) == 0 && strcmp(key, "roof_read") != 0) {
             char name[32];
@@ -326,7 +342,8 @@ int bench_put(cli *app, bench_form form, bool first, bool compared, json_t *reco
     const bool roof = !is_test(record) && !is_op(record);
     if (form == BENCH_CSV && !roof) put_csv(app, first, record);
     else if (form == BENCH_MD && roof) put_roof_text(app, record);
-    else if (form == BENCH_MD && is_test(record)) put_md(app, test_columns, sizeof test_columns / sizeof *test_columns, first, compared, record);
+    else if (form == BENCH_MD && is_test(record))
+        put_md(app, test_columns, sizeof test_columns / sizeof *test_columns, first, compared, record);
     else if (form == BENCH_MD) put_md(app, op_columns, sizeof op_columns / sizeof *op_columns, first, compared, record);
     json_decref(record);
     return cli_flush(app) ? 0 : CLI_ENVIRONMENT;

@@ -1,5 +1,5 @@
-/* What `r1 bench` writes: each measurement is one flat JSON object, and the other forms (Markdown, CSV, the comparison with an earlier
- * run) are views of it. */
+/* What `r1 bench` writes: each measurement is one flat JSON object, and the other forms (Markdown, CSV, the comparison
+ * with an earlier run) are views of it. */
 #ifndef R1_CLI_BENCH_RECORD_H
 #define R1_CLI_BENCH_RECORD_H
 
@@ -12,7 +12,8 @@ typedef struct bench_about {
     char device[128];
     bool exact_activations;
     int threads;
-    uint64_t parameters, weight_bytes, before_bytes, peak_bytes; /* before: what the process held before it opened the model */
+    uint64_t parameters, weight_bytes, before_bytes, peak_bytes; /* before: what the process held before it opened the
+                                                                  * model */
     double load_seconds;
 } bench_about;
 
@@ -29,8 +30,8 @@ typedef struct bench_baseline {
 /* 0, or the exit status after reporting FILE:LINE of what is no JSON object or a measurement without its numbers. */
 int bench_baseline_read(cli *app, const char *path, bench_baseline *out);
 void bench_baseline_free(bench_baseline *b);
-/* Adds "before", "ratio" (more than 1: faster now) and "mark" to a record: "+" or "-" where the two spreads do not touch, "=" where they do;
- * where the earlier run lacks it: "mark": "new". */
+/* Adds "before", "ratio" (more than 1: faster now) and "mark" to a record: "+" or "-" where the two spreads do not
+ * touch, "=" where they do; where the earlier run lacks it: "mark": "new". */
 void bench_compare(const bench_baseline *b, json_t *record);
 
 typedef enum bench_form { BENCH_MD, BENCH_CSV, BENCH_JSONL } bench_form;

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- standard error: messages, log, progress ---------------------------------------------------------------------- */
+/* ---- standard error: messages, log, progress --------------------------------------------------------------------- */
 
 static void clear_bar(cli *app)
 {
@@ -40,7 +40,8 @@ int cli_error(cli *app, const r1_error *err)
     char line[40] = "", offset[40] = "";
     if (err->line > 0 && !tells_line(err)) snprintf(line, sizeof line, "line %lld", (long long)err->line);
     if (err->offset >= 0) snprintf(offset, sizeof offset, "offset %lld", (long long)err->offset);
-    if (*line || *offset) snprintf(text + n, sizeof text - (size_t)n, " (%s%s%s)", line, *line && *offset ? ", " : "", offset);
+    if (*line || *offset)
+        snprintf(text + n, sizeof text - (size_t)n, " (%s%s%s)", line, *line && *offset ? ", " : "", offset);
     say(app, "", text);
     return r1_status_exit_code(err->code, err);
 }
@@ -105,7 +106,7 @@ static void on_progress(void *user, const char *what, uint64_t done, uint64_t to
     pthread_mutex_unlock(&app->lock);
 }
 
-/* ---- input -------------------------------------------------------------------------------------------------------- */
+/* ---- input ------------------------------------------------------------------------------------------------------- */
 
 static FILE *open_input(cli *app, const char *path, int *status)
 {
@@ -178,7 +179,7 @@ int cli_read_lines(cli *app, const char *path, int (*line)(void *user, char *tex
     return status ? status : closed;
 }
 
-/* ---- output ------------------------------------------------------------------------------------------------------- */
+/* ---- output ------------------------------------------------------------------------------------------------------ */
 
 void cli_put(cli *app, const char *text, size_t bytes) { fwrite(text, 1, bytes, app->out); }
 

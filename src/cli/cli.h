@@ -66,7 +66,8 @@ struct cli {
 /* Print "r1 <command>: <message> (offset N)" on standard error and return the exit status that belongs to it:
  * `return cli_report(app, &err);` */
 int cli_error(cli *app, const r1_error *err);
-/* With its argument list, so that the command `report` may be called cli_report as every command is called cli_<name>. */
+/* With its argument list, so that the command `report` may be called cli_report as every command is called
+ * cli_<name>. */
 #define cli_report(app, err) cli_error(app, err)
 /* The same for an error of the command itself: `return cli_fail(app, CLI_USAGE, "...")`. */
 int cli_fail(cli *app, int status, const char *fmt, ...) R1_PRINTF(3, 4);

@@ -1,4 +1,5 @@
-/* r1 bench: how fast this model runs here, beside what the machine could do, and whether it takes the memory that was predicted. */
+/* r1 bench: how fast this model runs here, beside what the machine could do, and whether it takes the memory that was
+ * predicted. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,32 +30,39 @@ typedef struct params {
 static void options(opt_list *l, void *p)
 {
     params *const a = p;
-    *a = (params){.prompt = "512", .decode = "128", .depth = "0", .parallel = "1", .threads = "0", .rows = "1,16,512", .output = "md",
-                  .repeat = 5, .first = true};
+    *a = (params){.prompt = "512", .decode = "128", .depth = "0", .parallel = "1", .threads = "0", .rows = "1,16,512",
+                  .output = "md", .repeat = 5, .first = true};
     a->s.cache_type = a->s.compute = "f32";
     a->s.isa = "auto";
     setup_argument(l, &a->s);
     opt_string(l, 'p', "pp", "N,...", &a->prompt, "tokens of the prompt that is read; 0: leave this out");
     opt_string(l, 'n', "tg", "N,...", &a->decode, "tokens generated; 0: leave this out");
-    opt_string(l, 'd', "depth", "N,...", &a->depth, "tokens in the cache before that, multiples of 64; they are read first, not timed");
+    opt_string(l, 'd', "depth", "N,...", &a->depth,
+               "tokens in the cache before that, multiples of 64; they are read first, not timed");
     opt_string(l, 'b', "parallel", "N,...", &a->parallel, "sequences that generate together");
-    opt_string(l, 't', "threads", "N,...", &a->threads, "worker threads; 0: all processors this process (or its container) may use");
+    opt_string(l, 't', "threads", "N,...", &a->threads,
+               "worker threads; 0: all processors this process (or its container) may use");
     opt_int(l, 'r', "repeat", "N", &a->repeat, 1, R1_BENCH_REPEAT, "measurements of each; the median counts");
     opt_choice(l, 'o', "output", "md|csv|jsonl", &a->output, "form of the output");
     opt_flag(l, 'j', "json", &a->json, "the same as -o jsonl: one JSON object a line");
-    opt_string(l, 0, "compare", "FILE", &a->compare, "JSON lines of an earlier run: adds the ratio to it, marked + or - where the spreads do not touch");
-    opt_flag(l, 0, "ops", &a->ops, "one line per kernel and shape of the model instead, for each instruction set of this processor");
+    opt_string(l, 0, "compare", "FILE", &a->compare,
+               "JSON lines of an earlier run: adds the ratio to it, marked + or - where the spreads do not touch");
+    opt_flag(l, 0, "ops", &a->ops,
+             "one line per kernel and shape of the model instead, for each instruction set of this processor");
     opt_string(l, 0, "rows", "N,...", &a->rows, "--ops: rows of the batch");
     opt_flag(l, 0, "no-roof", &a->no_roof, "measure the model alone");
-    opt_flag(l, 0, "cpu-time", &a->cpu_time, "with -t 1: the thread's processor time instead of the clock on the wall, where others use the machine");
+    opt_flag(l, 0, "cpu-time", &a->cpu_time,
+             "with -t 1: the thread's processor time instead of the clock on the wall, where others use the machine");
     opt_int(l, 0, "chunk", "N", &a->chunk, 0, 1 << 20, "tokens computed in one pass while reading a prompt; 0: 512");
-    opt_choice(l, 0, "cache-type", "f32|bf16|q8|q8_0", &a->s.cache_type, "numbers in the key-value cache; q8: 9 bits each (q8_0 is another name for it)");
+    opt_choice(l, 0, "cache-type", "f32|bf16|q8|q8_0", &a->s.cache_type,
+               "numbers in the key-value cache; q8: 9 bits each (q8_0 is another name for it)");
     opt_choice(l, 0, "compute", "f32|bf16", &a->s.compute, "arithmetic of float weights");
-    opt_flag(l, 0, "exact-activations", &a->s.exact_activations, "quantised weights meet f32 activations instead of 8-bit ones");
+    opt_flag(l, 0, "exact-activations", &a->s.exact_activations,
+             "quantised weights meet f32 activations instead of 8-bit ones");
     opt_choice(l, 0, "isa", "auto|c|avx2|avx512|neon", &a->s.isa, "instruction set; every choice gives the same bits");
 }
 
-/* ---- options ------------------------------------------------------------------------------------------------------- */
+/* ---- options ----------------------------------------------------------------------------------------------------- */
 
 static int parse_list(cli *app, const char *option, const char *text, int64_t min, int64_t max, list *out)
 {
@@ -64,8 +72,8 @@ static int parse_list(cli *app, const char *option, const char *text, int64_t mi
         errno = 0;
         const long long v = strtoll(p, &end, 10);
         if (end == p || (*end && *end != ',') || errno || v < min || v > max)
-            return cli_fail(app, CLI_USAGE, "--%s: '%s', expected whole numbers from %lld to %lld, separated by commas", option, text,
-                            (long long)min, (long long)max);
+            return cli_fail(app, CLI_USAGE, "--%s: '%s', expected whole numbers from %lld to %lld, separated by commas",
+                            option, text, (long long)min, (long long)max);
         if (out->n == LIST) return cli_fail(app, CLI_USAGE, "--%s: more than %d numbers", option, LIST);
         out->item[out->n++] = v;
         p = end;
@@ -77,7 +85,8 @@ static int parse(cli *app, params *a)
 {
     const int64_t most = INT64_C(1) << 24;
     int status;
-    if ((status = parse_list(app, "pp", a->prompt, 0, most, &a->prompts)) || (status = parse_list(app, "tg", a->decode, 0, most, &a->decodes)) ||
+    if ((status = parse_list(app, "pp", a->prompt, 0, most, &a->prompts)) ||
+        (status = parse_list(app, "tg", a->decode, 0, most, &a->decodes)) ||
         (status = parse_list(app, "depth", a->depth, 0, most, &a->depths)) ||
         (status = parse_list(app, "parallel", a->parallel, 1, 256, &a->parallels)) ||
         (status = parse_list(app, "threads", a->threads, 0, 1024, &a->thread_counts)) ||
@@ -85,12 +94,14 @@ static int parse(cli *app, params *a)
         return status;
     for (int i = 0; i < a->depths.n; i++)
         if (a->depths.item[i] % 64 != 0)
-            return cli_fail(app, CLI_USAGE, "--depth: %lld, expected multiples of 64 (a page of the cache)", (long long)a->depths.item[i]);
-    a->form = a->json || strcmp(a->output, "jsonl") == 0 ? BENCH_JSONL : strcmp(a->output, "csv") == 0 ? BENCH_CSV : BENCH_MD;
+            return cli_fail(app, CLI_USAGE, "--depth: %lld, expected multiples of 64 (a page of the cache)",
+                            (long long)a->depths.item[i]);
+    a->form = a->json || strcmp(a->output, "jsonl") == 0 ? BENCH_JSONL : strcmp(a->output, "csv") == 0 ? BENCH_CSV
+        : BENCH_MD;
     return a->compare ? bench_baseline_read(app, a->compare, &a->baseline) : 0;
 }
 
-/* ---- what is measured on ------------------------------------------------------------------------------------------- */
+/* ---- what is measured on ----------------------------------------------------------------------------------------- */
 
 /* A number of /proc/self/status in bytes ("VmRSS"); 0 where not known. */
 static uint64_t own_memory(const char *key)
@@ -145,7 +156,7 @@ static void fill_about(params *a)
     processor(a->about.device, sizeof a->about.device);
 }
 
-/* ---- measuring ----------------------------------------------------------------------------------------------------- */
+/* ---- measuring --------------------------------------------------------------------------------------------------- */
 
 static int put(cli *app, params *a, json_t *record)
 {
@@ -187,7 +198,8 @@ static int all_tests(cli *app, params *a, int threads)
 {
     int status = 0;
     for (int d = 0; d < a->depths.n && !status; d++) {
-        for (int i = 0; i < a->prompts.n && !status; i++) status = one_test(app, a, a->prompts.item[i], 0, a->depths.item[d], 1, threads);
+        for (int i = 0; i < a->prompts.n && !status; i++)
+            status = one_test(app, a, a->prompts.item[i], 0, a->depths.item[d], 1, threads);
         for (int i = 0; i < a->decodes.n && !status; i++)
             for (int b = 0; b < a->parallels.n && !status; b++)
                 status = one_test(app, a, 0, a->decodes.item[i], a->depths.item[d], a->parallels.item[b], threads);
@@ -212,10 +224,11 @@ static int all_ops(cli *app, params *a, int threads)
 {
     op_sink sink = {app, a, 0};
     r1_error err = {0};
-    const r1_bench_ops_params p = {.rows = a->op_rows.item, .n_rows = a->op_rows.n, .depth = a->depths.item[0], .isa = a->s.isa,
-                                   .cache = cache_of(a),
+    const r1_bench_ops_params p = {.rows = a->op_rows.item, .n_rows = a->op_rows.n, .depth = a->depths.item[0],
+                                   .isa = a->s.isa, .cache = cache_of(a),
                                    .repeat = (int32_t)a->repeat, .threads = threads, .cpu_time = a->cpu_time};
-    if (r1_bench_ops(a->s.model, &p, &app->env, put_op, &sink, &err) != R1_OK) return sink.status ? sink.status : cli_report(app, &err);
+    if (r1_bench_ops(a->s.model, &p, &app->env, put_op, &sink, &err) != R1_OK)
+        return sink.status ? sink.status : cli_report(app, &err);
     return 0;
 }
 

@@ -30,14 +30,19 @@ static void options(opt_list *list, void *p)
     opt_string(list, 's', "system", "TEXT", &a->system, "a system message (R1's authors advise against one)");
     opt_string(list, 0, "load", "FILE", &a->load, "go on with a conversation that /save wrote");
     opt_flag(list, 0, "think", &a->think, "--no-think answers begin behind an empty think block");
-    opt_choice(list, 0, "thinking", "show|fold|hide", &a->thinking, "the thinking on screen: dimmed, folded to one line, or not at all");
-    opt_int(list, 0, "think-budget", "N", &a->think_budget, 0, INT64_C(1) << 31, "close the thinking after N tokens; 0: no limit");
-    opt_int(list, 'n', "max-tokens", "N", &a->max_tokens, 0, INT64_C(1) << 31, "length of one answer, thinking included; 0: as the context allows");
+    opt_choice(list, 0, "thinking", "show|fold|hide", &a->thinking,
+               "the thinking on screen: dimmed, folded to one line, or not at all");
+    opt_int(list, 0, "think-budget", "N", &a->think_budget, 0, INT64_C(1) << 31,
+            "close the thinking after N tokens; 0: no limit");
+    opt_int(list, 'n', "max-tokens", "N", &a->max_tokens, 0, INT64_C(1) << 31,
+            "length of one answer, thinking included; 0: as the context allows");
     opt_real(list, 't', "temperature", "T", &a->temperature, 0.0, 100.0, "0: always the likeliest token");
-    opt_real(list, 0, "top-p", "P", &a->top_p, 0.0, 1.0, "draw from the likeliest tokens that together have this probability");
+    opt_real(list, 0, "top-p", "P", &a->top_p, 0.0, 1.0,
+             "draw from the likeliest tokens that together have this probability");
     opt_int(list, 0, "top-k", "K", &a->top_k, 0, INT32_MAX, "draw from the K likeliest tokens; 0: off");
     opt_real(list, 0, "min-p", "P", &a->min_p, 0.0, 1.0, "drop tokens less likely than P times the likeliest");
-    opt_real(list, 0, "repetition-penalty", "X", &a->repetition, 1e-3, 1e3, "divides the logits of tokens seen before; 1: off");
+    opt_real(list, 0, "repetition-penalty", "X", &a->repetition, 1e-3, 1e3,
+             "divides the logits of tokens seen before; 1: off");
     opt_int(list, 0, "seed", "N", &a->seed, 0, INT64_MAX, "the same seed and the same turns give the same answers");
     opt_flag(list, 0, "history", &a->history, "keep what was typed for the next time");
     setup_options(list, &a->s);
@@ -77,7 +82,7 @@ static void on_interrupt(int sig)
     interrupted = 1;
 }
 
-/* ---- printing ----------------------------------------------------------------------------------------------------------- */
+/* ---- printing ---------------------------------------------------------------------------------------------------- */
 
 /* What a model says is text, not commands for a terminal: control characters become '?' there (C1 ones too). */
 static void show(chat *c, const char *text, size_t n)
@@ -119,7 +124,8 @@ static void close_thinking(chat *c)
         show(c, "</think>\n\n", 10);
     } else {
         if (c->app->color) put(c, "\r\033[K");
-        show(c, line, (size_t)snprintf(line, sizeof line, "[thought for %lld tokens]\n\n", (long long)c->thinking_tokens));
+        show(c, line, (size_t)snprintf(line, sizeof line, "[thought for %lld tokens]\n\n",
+                                       (long long)c->thinking_tokens));
     }
     if (c->app->color) put(c, "\033[0m");
 }
@@ -131,9 +137,11 @@ static void count_fold(chat *c)
     struct timespec now;
     if (!c->app->color) return;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    if (c->thinking_tokens > 1 && (now.tv_sec - c->shown_at.tv_sec) * 1000 + (now.tv_nsec - c->shown_at.tv_nsec) / 1000000 < 150) return;
+    if (c->thinking_tokens > 1 &&
+        (now.tv_sec - c->shown_at.tv_sec) * 1000 + (now.tv_nsec - c->shown_at.tv_nsec) / 1000000 < 150) return;
     c->shown_at = now;
-    cli_put(c->app, line, (size_t)snprintf(line, sizeof line, "\r[thinking: %lld tokens]\033[K", (long long)c->thinking_tokens));
+    cli_put(c->app, line,
+            (size_t)snprintf(line, sizeof line, "\r[thinking: %lld tokens]\033[K", (long long)c->thinking_tokens));
 }
 
 static void on_part(void *user, r1_think_part part, const char *text, size_t n)
@@ -168,13 +176,14 @@ static void on_done(void *user, const r1_result *result)
     cli_flush(c->app);
 }
 
-/* ---- one turn ----------------------------------------------------------------------------------------------------------- */
+/* ---- one turn ---------------------------------------------------------------------------------------------------- */
 
 static r1_request request_of(chat *c, const prompt_ids *p)
 {
     const params *const a = c->a;
     r1_request q = {.prompt = p->ids, .n_prompt = p->n, .max_tokens = a->max_tokens, .sampling = r1_sampling_default(),
-                    .thinking_open = p->thinking_open, .think_budget = c->think_budget, .on_token = on_token, .on_done = on_done, .user = c};
+                    .thinking_open = p->thinking_open, .think_budget = c->think_budget, .on_token = on_token,
+                    .on_done = on_done, .user = c};
     q.sampling.temperature = (float)a->temperature;
     q.sampling.top_p = (float)a->top_p;
     q.sampling.top_k = (int32_t)a->top_k;
@@ -212,7 +221,8 @@ static void count(chat *c)
     c->decode_seconds += r->decode_seconds;
 }
 
-/* The answer goes into the conversation without its thinking, which is kept beside it: templates that want it find it there. */
+/* The answer goes into the conversation without its thinking, which is kept beside it: templates that want it find it
+ * there. */
 static void keep_answer(chat *c)
 {
     json_t *const m = json_pack("{s:s, s:o}", "role", "assistant", "content", json_bytes(c->answer.text, c->answer.n));
@@ -257,7 +267,7 @@ static int turn(chat *c, const char *text, size_t n)
     return cli_flush(c->app) ? CLI_YES : CLI_ENVIRONMENT;
 }
 
-/* ---- commands ----------------------------------------------------------------------------------------------------------- */
+/* ---- commands ---------------------------------------------------------------------------------------------------- */
 
 static const char help_text[] =
     "/think                 print the last thinking\n"
@@ -355,7 +365,8 @@ static int load(chat *c, const char *path)
     json_error_t e;
     const int status = cli_read(c->app, path, (size_t)1 << 28, &text, &n);
     if (status) return status;
-    json_t *const file = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e), *const list = file ? messages_of(file) : NULL;
+    json_t *const file = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e),
+                  *const list = file ? messages_of(file) : NULL;
     free(text);
     if (!list) {
         json_decref(file);
@@ -380,21 +391,25 @@ static int stats(chat *c)
     const r1_result *const r = &c->result;
     fprintf(out, "messages       %zu\n", json_array_size(c->messages));
     fprintf(out, "last answer    %lld prompt tokens, %lld of them cached; %lld tokens, %lld of them thinking; %.1f a second\n",
-            (long long)r->prompt_tokens, (long long)r->cached_tokens, (long long)r->output_tokens, (long long)c->thinking_tokens,
-            rate(r->output_tokens - 1, r->decode_seconds));
-    fprintf(out, "session        %lld prompt tokens, %lld of them cached, %.1f a second; %lld tokens, %.1f a second\n", (long long)c->prompt_tokens,
-            (long long)c->cached_tokens, rate(c->prompt_tokens - c->cached_tokens, c->prefill_seconds), (long long)c->output_tokens,
+            (long long)r->prompt_tokens, (long long)r->cached_tokens, (long long)r->output_tokens,
+            (long long)c->thinking_tokens, rate(r->output_tokens - 1, r->decode_seconds));
+    fprintf(out, "session        %lld prompt tokens, %lld of them cached, %.1f a second; %lld tokens, %.1f a second\n",
+            (long long)c->prompt_tokens, (long long)c->cached_tokens,
+            rate(c->prompt_tokens - c->cached_tokens, c->prefill_seconds), (long long)c->output_tokens,
             rate(c->output_tokens, c->decode_seconds));
-    fprintf(out, "context        %lld of %lld tokens\n", (long long)(r->prompt_tokens + r->output_tokens), (long long)s.context);
-    fprintf(out, "memory         %.1f MiB weights, %.1f MiB cache, %.1f MiB besides\n", (double)s.weight_bytes / 1048576.0,
-            (double)s.cache_bytes / 1048576.0, (double)(s.scratch_bytes + s.other_bytes) / 1048576.0);
+    fprintf(out, "context        %lld of %lld tokens\n", (long long)(r->prompt_tokens + r->output_tokens),
+            (long long)s.context);
+    fprintf(out, "memory         %.1f MiB weights, %.1f MiB cache, %.1f MiB besides\n",
+            (double)s.weight_bytes / 1048576.0, (double)s.cache_bytes / 1048576.0,
+            (double)(s.scratch_bytes + s.other_bytes) / 1048576.0);
     return CLI_YES;
 }
 
 static void clear(chat *c)
 {
     const bool keep = has_system(c);
-    while (json_array_size(c->messages) > (keep ? 1u : 0u)) json_array_remove(c->messages, json_array_size(c->messages) - 1);
+    while (json_array_size(c->messages) > (keep ? 1u : 0u))
+        json_array_remove(c->messages, json_array_size(c->messages) - 1);
     c->thinking.n = c->answer.n = 0;
 }
 
@@ -416,12 +431,13 @@ static int command(chat *c, const char *line)
     else if (!strcmp(name, "quit") || !strcmp(name, "exit")) c->quit = true;
     else {
         const char *const near = opt_nearest(name, names, sizeof names / sizeof *names);
-        return cli_fail(c->app, CLI_USAGE, near ? "no command /%s; did you mean /%s?" : "no command /%s; /help lists them", name, near);
+        return cli_fail(c->app, CLI_USAGE,
+                        near ? "no command /%s; did you mean /%s?" : "no command /%s; /help lists them", name, near);
     }
     return CLI_YES;
 }
 
-/* ---- the conversation --------------------------------------------------------------------------------------------------- */
+/* ---- the conversation -------------------------------------------------------------------------------------------- */
 
 /* One message: lines that end in a backslash go on. */
 static line_result read_message(chat *c, bytes *out)
@@ -507,7 +523,8 @@ static int start(cli *app, params *a, chat *c)
 static int run(cli *app, void *p)
 {
     params *const a = p;
-    chat c = {.app = app, .a = a, .think = a->think, .think_budget = a->think_budget, .result = {.finish = R1_FINISH_NONE}};
+    chat c = {.app = app, .a = a, .think = a->think, .think_budget = a->think_budget,
+              .result = {.finish = R1_FINISH_NONE}};
     struct sigaction action = {.sa_handler = on_interrupt}, before;
     while (strcmp(view_names[c.view], a->thinking) != 0) c.view++;
     int status = start(app, a, &c);
@@ -520,7 +537,9 @@ static int run(cli *app, void *p)
     if (!status) {
         sigemptyset(&action.sa_mask);
         sigaction(SIGINT, &action, &before); /* not restarted: a read of a line must notice */
-        if (app->in_tty) cli_note(app, "%s, %lld tokens of context; /help lists the commands", a->s.info.architecture, (long long)a->s.info.max_positions);
+        if (app->in_tty)
+            cli_note(app, "%s, %lld tokens of context; /help lists the commands", a->s.info.architecture,
+                     (long long)a->s.info.max_positions);
         status = converse(&c);
         sigaction(SIGINT, &before, NULL);
     }

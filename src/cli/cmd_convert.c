@@ -1,4 +1,5 @@
-/* r1 convert: files made from a checkpoint: its panels, which later starts map instead of packing, and a checkpoint with an adapter merged in. */
+/* r1 convert: files made from a checkpoint: its panels, which later starts map instead of packing, and a checkpoint
+ * with an adapter merged in. */
 #include <string.h>
 
 #include "cli.h"
@@ -16,25 +17,31 @@ static void options(opt_list *list, void *p)
     a->compute = "f32";
     opt_arg(list, "MODEL", &a->model, "folder of a checkpoint (Hugging Face), or a .gguf file");
     opt_flag(list, 0, "panels", &a->panels, "write the matrices as the panels that kernels compute from");
-    opt_string(list, 'o', "output", "FILE", &a->output, "the file; without this beside the checkpoint, <its first file>.r1panels, where run, "
+    opt_string(list, 'o', "output", "FILE", &a->output,
+               "the file; without this beside the checkpoint, <its first file>.r1panels, where run, "
                "chat and the others find it");
-    opt_string(list, 0, "lora", "DIR", &a->lora, "write the checkpoint with this LoRA adapter's terms multiplied out (with --out)");
+    opt_string(list, 0, "lora", "DIR", &a->lora,
+               "write the checkpoint with this LoRA adapter's terms multiplied out (with --out)");
     opt_string(list, 0, "out", "DIR", &a->out, "the new checkpoint's folder");
     opt_flag(list, 0, "check", &a->check, "write nothing: read an existing file of panels and compare every checksum");
-    opt_choice(list, 0, "compute", "f32|bf16", &a->compute, "arithmetic of the later runs; it matters for f32, f16 and fp8 weights alone");
+    opt_choice(list, 0, "compute", "f32|bf16", &a->compute,
+               "arithmetic of the later runs; it matters for f32, f16 and fp8 weights alone");
     opt_flag(list, 'j', "json", &a->json, "the result as one JSON object");
 }
 
 static int put_json(cli *app, const r1_panels_info *i)
 {
-    return cli_put_json(app, json_pack("{s:s, s:b, s:b, s:s, s:I, s:I}", "path", i->path, "present", i->present, "valid", i->valid, "problem", i->problem,
+    return cli_put_json(app,
+                        json_pack("{s:s, s:b, s:b, s:s, s:I, s:I}", "path", i->path, "present", i->present, "valid",
+                                  i->valid, "problem", i->problem,
                                        "bytes", (json_int_t)i->bytes, "extents", (json_int_t)i->extents));
 }
 
 static int put(cli *app, const params *a, const r1_panels_info *i)
 {
     if (a->json) return put_json(app, i);
-    fprintf(app->out, "%s: %llu matrices, %.2f GiB%s\n", i->path, (unsigned long long)i->extents, (double)i->bytes / 0x1p30, a->check ? ", all checksums fit" : "");
+    fprintf(app->out, "%s: %llu matrices, %.2f GiB%s\n", i->path, (unsigned long long)i->extents,
+            (double)i->bytes / 0x1p30, a->check ? ", all checksums fit" : "");
     return CLI_YES;
 }
 
@@ -58,9 +65,13 @@ static int merge(cli *app, const params *a)
     r1_lora_info i;
     r1_error err = {0};
     if (!a->lora || !a->out) return cli_fail(app, CLI_USAGE, "merging needs both --lora DIR and --out DIR");
-    if (a->panels || a->check || a->output) return cli_fail(app, CLI_USAGE, "--lora writes a checkpoint: --panels, --check and -o are for panels");
+    if (a->panels || a->check || a->output)
+        return cli_fail(app, CLI_USAGE, "--lora writes a checkpoint: --panels, --check and -o are for panels");
     if (r1_lora_merge(a->model, a->lora, a->out, &app->env, &i, &err) != R1_OK) return cli_report(app, &err);
-    if (a->json) return cli_put_json(app, json_pack("{s:s, s:I, s:I}", "path", a->out, "modules", (json_int_t)i.modules, "r", (json_int_t)i.rank));
+    if (a->json)
+        return cli_put_json(app,
+                            json_pack("{s:s, s:I, s:I}", "path", a->out, "modules", (json_int_t)i.modules, "r",
+                                      (json_int_t)i.rank));
     fprintf(app->out, "%s: %lld projections merged\n", a->out, (long long)i.modules);
     return CLI_YES;
 }
@@ -71,7 +82,8 @@ static int run(cli *app, void *p)
     r1_panels_info info;
     r1_error err = {0};
     if (a->lora || a->out) return merge(app, a);
-    if (!a->panels && !a->check) return cli_fail(app, CLI_USAGE, "what to make is missing: --panels, or --lora DIR --out DIR");
+    if (!a->panels && !a->check)
+        return cli_fail(app, CLI_USAGE, "what to make is missing: --panels, or --lora DIR --out DIR");
     if (a->check) return check(app, a);
     const r1_compute compute = strcmp(a->compute, "bf16") == 0 ? R1_COMPUTE_BF16 : R1_COMPUTE_F32;
     if (r1_panels_write(a->model, a->output, compute, &app->env, &info, &err) != R1_OK) return cli_report(app, &err);

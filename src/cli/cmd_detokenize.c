@@ -17,9 +17,11 @@ typedef struct params {
 static void options(opt_list *list, void *p)
 {
     params *const a = p;
-    opt_arg(list, "MODEL", &a->model, "model folder, folder of tokenizer files, tokenizer.json, tokenizer.model or .gguf file");
+    opt_arg(list, "MODEL", &a->model,
+            "model folder, folder of tokenizer files, tokenizer.json, tokenizer.model or .gguf file");
     opt_arg_rest(list, "IDS", &a->ids, "token ids; commas may join them; without any --file or standard input is read");
-    opt_string(list, 'f', "file", "FILE", &a->file, "read the ids, or with --jsonl the lines, from this file; -: standard input");
+    opt_string(list, 'f', "file", "FILE", &a->file,
+               "read the ids, or with --jsonl the lines, from this file; -: standard input");
     opt_flag(list, 0, "skip-special", &a->skip_special, "leave out control tokens (not <think> and </think>)");
     opt_flag(list, 'j', "json", &a->json, "one JSON object with text");
     opt_flag(list, 0, "jsonl", &a->jsonl, "read {\"ids\": [...]} lines, write {\"text\": ...} lines");
@@ -58,8 +60,8 @@ static int push_text(work *w, const char *text, size_t bytes, int bad_status)
         errno = 0;
         const long id = text[i] >= '0' && text[i] <= '9' ? strtol(text + i, &end, 10) : -1;
         if (id < 0 || id > INT32_MAX || errno || ((size_t)(end - text) < bytes && (!*end || !strchr(" \t\r\n,", *end))))
-            return cli_fail(w->app, bad_status, "'%.*s' is not a token id (byte %zu)", (int)strcspn(text + i, " \t\r\n,") % 40,
-                            text + i, i);
+            return cli_fail(w->app, bad_status, "'%.*s' is not a token id (byte %zu)",
+                            (int)strcspn(text + i, " \t\r\n,") % 40, text + i, i);
         const int status = push(w, (int32_t)id);
         if (status != CLI_YES) return status;
         i = (size_t)(end - text);
@@ -69,7 +71,8 @@ static int push_text(work *w, const char *text, size_t bytes, int bad_status)
 
 static r1_status decode(const work *w, char **text, size_t *bytes, r1_error *err)
 {
-    return r1_tokenizer_decode(w->tokenizer, w->ids, w->n, w->a->skip_special ? R1_DECODE_SKIP_SPECIAL : 0, text, bytes, err);
+    return r1_tokenizer_decode(w->tokenizer, w->ids, w->n, w->a->skip_special ? R1_DECODE_SKIP_SPECIAL : 0, text, bytes,
+                               err);
 }
 
 static int put_text_object(const work *w, const char *text, size_t bytes)
@@ -122,12 +125,15 @@ static int json_line(void *user, char *line, size_t bytes, int64_t number)
     if (!o) return cli_fail(w->app, CLI_INPUT, "line %lld, column %d: %s", (long long)number, e.column, e.text);
     const json_t *const ids = json_object_get(o, "ids");
     int status = json_is_array(ids) ? CLI_YES
-                                    : cli_fail(w->app, CLI_INPUT, "line %lld: an object with an array \"ids\" is expected", (long long)number);
+                                    : cli_fail(w->app, CLI_INPUT,
+                                               "line %lld: an object with an array \"ids\" is expected",
+                                               (long long)number);
     w->n = 0;
     if (status == CLI_YES) status = push_array(w, ids, number);
     json_decref(o);
     if (status != CLI_YES) return status;
-    if (decode(w, &text, &n, &err) != R1_OK) return cli_fail(w->app, CLI_INPUT, "line %lld: %s", (long long)number, err.message);
+    if (decode(w, &text, &n, &err) != R1_OK)
+        return cli_fail(w->app, CLI_INPUT, "line %lld: %s", (long long)number, err.message);
     status = put_text_object(w, text, n);
     r1_free(text);
     return status == CLI_YES && ferror(w->app->out) ? CLI_ENVIRONMENT : status;
@@ -140,7 +146,8 @@ static int run_open(work *w)
     size_t bytes;
     int status = CLI_YES;
     if (a->jsonl) return cli_read_lines(w->app, a->file ? a->file : "-", json_line, w);
-    for (int i = 0; i < a->ids.n && status == CLI_YES; i++) status = push_text(w, a->ids.item[i], strlen(a->ids.item[i]), CLI_USAGE);
+    for (int i = 0; i < a->ids.n && status == CLI_YES; i++)
+        status = push_text(w, a->ids.item[i], strlen(a->ids.item[i]), CLI_USAGE);
     if (a->ids.n == 0) {
         status = cli_read(w->app, a->file ? a->file : "-", MAX_TEXT, &text, &bytes);
         if (status != CLI_YES) return status;
@@ -155,7 +162,8 @@ static int run(cli *app, void *p)
     const params *const a = p;
     r1_tokenizer *tokenizer;
     r1_error err = {0};
-    if (a->ids.n && (a->file || a->jsonl)) return cli_fail(app, CLI_USAGE, "IDS and --%s exclude each other", a->file ? "file" : "jsonl");
+    if (a->ids.n && (a->file || a->jsonl))
+        return cli_fail(app, CLI_USAGE, "IDS and --%s exclude each other", a->file ? "file" : "jsonl");
     if (a->jsonl && a->json) return cli_fail(app, CLI_USAGE, "--jsonl and --json exclude each other");
     if (r1_tokenizer_open(a->model, &app->env, &tokenizer, &err) != R1_OK) return cli_report(app, &err);
     work w = {.app = app, .a = a, .tokenizer = tokenizer};

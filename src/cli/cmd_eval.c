@@ -13,7 +13,8 @@
 
 typedef struct params {
     setup s;
-    const char *task, *data, *task_dir, *out, *endpoint, *model_name, *api_key_env, *judge, *judge_model, *judge_key_env;
+    const char *task, *data, *task_dir, *out, *endpoint, *model_name, *api_key_env, *judge, *judge_model,
+        *judge_key_env;
     opt_strings train;
     int64_t samples, max_tokens, limit, seed, sequences, parallel, timeout, retries;
     double temperature, top_p;
@@ -28,31 +29,42 @@ static void options(opt_list *list, void *p)
     a->top_p = c.top_p;
     a->think = true;
     a->data = "data";
-    opt_arg_optional(list, "MODEL", &a->s.path, "folder of a checkpoint (Hugging Face), or a .gguf file; none with --endpoint");
+    opt_arg_optional(list, "MODEL", &a->s.path,
+                     "folder of a checkpoint (Hugging Face), or a .gguf file; none with --endpoint");
     opt_string(list, 0, "task", "NAME[,NAME]", &a->task, "what to examine: names, or paths of task files");
     opt_string(list, 0, "data", "DIR", &a->data, "folder of the data sets; for task custom, the JSONL file");
-    opt_string(list, 'o', "out", "DIR", &a->out, "folder of the run's record; else runs/ and the names of task and model");
+    opt_string(list, 'o', "out", "DIR", &a->out,
+               "folder of the run's record; else runs/ and the names of task and model");
     opt_flag(list, 0, "resume", &a->resume, "take what a run that was stopped or killed still lacks");
-    opt_int(list, 'k', "samples", "K", &a->samples, 0, 65536, "answers to each prompt; 0: the task's number, 1 at temperature 0");
+    opt_int(list, 'k', "samples", "K", &a->samples, 0, 65536,
+            "answers to each prompt; 0: the task's number, 1 at temperature 0");
     opt_int(list, 0, "limit", "N", &a->limit, 0, INT32_MAX, "the first N prompts of each task; 0: all");
-    opt_int(list, 'n', "max-tokens", "N", &a->max_tokens, 0, INT64_C(1) << 31, "length of an answer, thinking included; 0: 32768 as in the paper");
+    opt_int(list, 'n', "max-tokens", "N", &a->max_tokens, 0, INT64_C(1) << 31,
+            "length of an answer, thinking included; 0: 32768 as in the paper");
     opt_real(list, 0, "temperature", "T", &a->temperature, 0.0, 100.0, "0: always the likeliest token");
-    opt_real(list, 0, "top-p", "P", &a->top_p, 0.0, 1.0, "draw from the likeliest tokens that together have this probability");
-    opt_int(list, 0, "seed", "N", &a->seed, 0, INT64_MAX, "the same seed gives the same answers, on any number of threads");
+    opt_real(list, 0, "top-p", "P", &a->top_p, 0.0, 1.0,
+             "draw from the likeliest tokens that together have this probability");
+    opt_int(list, 0, "seed", "N", &a->seed, 0, INT64_MAX,
+            "the same seed gives the same answers, on any number of threads");
     opt_flag(list, 0, "raw", &a->raw, "the task's prompt is the model's input as it is: no chat template");
     opt_flag(list, 0, "think", &a->think, "--no-think begins behind an empty think block");
-    opt_string(list, 0, "task-dir", "DIR", &a->task_dir, "where task names are looked for, instead of beside the program");
+    opt_string(list, 0, "task-dir", "DIR", &a->task_dir,
+               "where task names are looked for, instead of beside the program");
     opt_int(list, 0, "sequences", "N", &a->sequences, 1, 4096, "answers computed together; moves no bit of the result");
-    opt_string(list, 0, "endpoint", "URL", &a->endpoint, "examine an OpenAI-compatible service instead, http://host:port/v1");
+    opt_string(list, 0, "endpoint", "URL", &a->endpoint,
+               "examine an OpenAI-compatible service instead, http://host:port/v1");
     opt_string(list, 0, "model", "NAME", &a->model_name, "with --endpoint: the model's name there");
-    opt_string(list, 0, "api-key-env", "VAR", &a->api_key_env, "with --endpoint: the environment variable that holds the key");
+    opt_string(list, 0, "api-key-env", "VAR", &a->api_key_env,
+               "with --endpoint: the environment variable that holds the key");
     opt_int(list, 0, "parallel", "N", &a->parallel, 1, 256, "with --endpoint: requests at once");
     opt_int(list, 0, "timeout", "S", &a->timeout, 1, 86400, "with --endpoint or --judge: seconds for one request");
-    opt_int(list, 0, "retries", "N", &a->retries, 1, 100, "with --endpoint or --judge: tries after an answer of 429 or 5xx, with growing pauses");
+    opt_int(list, 0, "retries", "N", &a->retries, 1, 100,
+            "with --endpoint or --judge: tries after an answer of 429 or 5xx, with growing pauses");
     opt_string(list, 0, "judge", "URL", &a->judge, "the judge's service, for tasks that a model judges");
     opt_string(list, 0, "judge-model", "NAME", &a->judge_model, "the judge's name there");
     opt_string(list, 0, "judge-key-env", "VAR", &a->judge_key_env, "the environment variable that holds its key");
-    opt_strings_add(list, 0, "decontaminate", "TRAIN.jsonl", &a->train, "no model: list the 10-word overlaps of training data with the tasks; may be repeated");
+    opt_strings_add(list, 0, "decontaminate", "TRAIN.jsonl", &a->train,
+                    "no model: list the 10-word overlaps of training data with the tasks; may be repeated");
     opt_flag(list, 'j', "json", &a->json, "the report as one JSON object");
     setup_options(list, &a->s);
     a->sequences = 32;
@@ -61,7 +73,7 @@ static void options(opt_list *list, void *p)
     a->retries = 5;
 }
 
-/* ---- names -------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 /* "a,b" to its parts; *list and *copy are malloc'd. */
 static int split_names(cli *app, const char *text, char **copy, const char ***list, size_t *n)
@@ -99,7 +111,7 @@ static int key_of(cli *app, const char *variable, const char **key)
     return variable && !*key ? cli_fail(app, CLI_USAGE, "the environment variable %s is not set", variable) : 0;
 }
 
-/* ---- progress ----------------------------------------------------------------------------------------------------- */
+/* ---- progress ---------------------------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t interrupted;
 static void on_signal(int number)
@@ -132,8 +144,9 @@ static bool on_progress(void *user, const r1_eval_progress *p)
     char left[32], line[200];
     if (app->quiet || (!app->err_tty && !last && p->seconds - d->said < 30)) return !interrupted;
     duration(p->seconds_left, left, sizeof left);
-    snprintf(line, sizeof line, "%s: %llu of %llu samples, %.1f %% right, %.0f tokens/s, %s left", p->task[0] ? p->task : "eval",
-             (unsigned long long)p->done, (unsigned long long)p->total, p->done ? 100.0 * (double)p->correct / (double)p->done : 0.0,
+    snprintf(line, sizeof line, "%s: %llu of %llu samples, %.1f %% right, %.0f tokens/s, %s left",
+             p->task[0] ? p->task : "eval", (unsigned long long)p->done, (unsigned long long)p->total,
+             p->done ? 100.0 * (double)p->correct / (double)p->done : 0.0,
              p->seconds > 0 ? (double)p->tokens / p->seconds : 0.0, left);
     if (!app->err_tty) {
         if (p->done != d->said_done) cli_note(app, "%s", line);
@@ -149,7 +162,7 @@ static bool on_progress(void *user, const r1_eval_progress *p)
     return !interrupted;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------ */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 static int write_page(cli *app, const char *run)
 {
@@ -172,7 +185,8 @@ static int report(cli *app, const params *a, const char *run)
     size_t n;
     const int status = write_page(app, run);
     if (status) return status;
-    if (r1_eval_report(&run, 1, a->json ? R1_REPORT_JSON : R1_REPORT_TEXT, &app->env, &text, &n, &err) != R1_OK) return cli_report(app, &err);
+    if (r1_eval_report(&run, 1, a->json ? R1_REPORT_JSON : R1_REPORT_TEXT, &app->env, &text, &n, &err) != R1_OK)
+        return cli_report(app, &err);
     cli_put(app, text, n);
     r1_free(text);
     cli_note(app, "the record is in %s, the page in %s/report.html", run, run);
@@ -210,9 +224,10 @@ static int examine(cli *app, params *a, r1_eval_config *c)
 
 static int endpoints(cli *app, const params *a, r1_endpoint *subject, r1_endpoint *judge, r1_eval_config *c)
 {
-    *subject = (r1_endpoint){.url = a->endpoint, .model = a->model_name, .parallel = (int32_t)a->parallel, .timeout_seconds = (int32_t)a->timeout,
-                             .retries = (int32_t)a->retries};
-    *judge = (r1_endpoint){.url = a->judge, .model = a->judge_model, .timeout_seconds = (int32_t)a->timeout, .retries = (int32_t)a->retries};
+    *subject = (r1_endpoint){.url = a->endpoint, .model = a->model_name, .parallel = (int32_t)a->parallel,
+                             .timeout_seconds = (int32_t)a->timeout, .retries = (int32_t)a->retries};
+    *judge = (r1_endpoint){.url = a->judge, .model = a->judge_model, .timeout_seconds = (int32_t)a->timeout,
+                           .retries = (int32_t)a->retries};
     int status = key_of(app, a->api_key_env, &subject->api_key);
     if (!status) status = key_of(app, a->judge_key_env, &judge->api_key);
     if (a->endpoint) c->endpoint = subject;
@@ -225,7 +240,8 @@ static int evaluate(cli *app, params *a, const char *const *tasks, size_t n_task
     r1_endpoint subject, judge;
     char *named = NULL;
     r1_eval_config c = r1_eval_config_default();
-    if ((a->endpoint != NULL) == (a->s.path != NULL)) return cli_fail(app, CLI_USAGE, "give a MODEL or an --endpoint, one of the two");
+    if ((a->endpoint != NULL) == (a->s.path != NULL))
+        return cli_fail(app, CLI_USAGE, "give a MODEL or an --endpoint, one of the two");
     int status = a->out ? 0 : name_run(app, a, &named);
     if (!status) status = endpoints(app, a, &subject, &judge, &c);
     if (!status && !a->endpoint) status = setup_model(app, &a->s, SETUP_TEXT_NEEDED, false);
@@ -259,7 +275,7 @@ static int evaluate(cli *app, params *a, const char *const *tasks, size_t n_task
     return status;
 }
 
-/* ---- contamination ------------------------------------------------------------------------------------------------ */
+/* ---- contamination ----------------------------------------------------------------------------------------------- */
 
 typedef struct overlaps {
     cli *app;
@@ -270,11 +286,12 @@ static void on_overlap(void *user, const r1_overlap *o)
 {
     const overlaps *const v = user;
     if (v->json)
-        cli_put_json(v->app, json_pack("{s:s, s:s, s:s, s:I, s:I, s:s}", "task", o->task, "id", o->row_id, "file", o->train_file, "line",
-                                       (json_int_t)o->train_line, "count", (json_int_t)o->count, "ngram", o->ngram));
+        cli_put_json(v->app, json_pack("{s:s, s:s, s:s, s:I, s:I, s:s}", "task", o->task, "id", o->row_id, "file",
+                                       o->train_file, "line", (json_int_t)o->train_line, "count", (json_int_t)o->count,
+                                       "ngram", o->ngram));
     else
-        fprintf(v->app->out, "%s line %lld shares %lld with %s %s: %s\n", o->train_file, (long long)o->train_line, (long long)o->count, o->task,
-                o->row_id, o->ngram);
+        fprintf(v->app->out, "%s line %lld shares %lld with %s %s: %s\n", o->train_file, (long long)o->train_line,
+                (long long)o->count, o->task, o->row_id, o->ngram);
 }
 
 static int decontaminate(cli *app, const params *a, const char *const *tasks, size_t n_tasks)
@@ -282,9 +299,11 @@ static int decontaminate(cli *app, const params *a, const char *const *tasks, si
     r1_error err = {0};
     overlaps v = {app, a->json};
     uint64_t prompts, touched;
-    if (r1_eval_decontaminate(tasks, n_tasks, a->task_dir, a->data, a->train.item, (size_t)a->train.n, 0, on_overlap, &v, &prompts, &touched, &err) != R1_OK)
+    if (r1_eval_decontaminate(tasks, n_tasks, a->task_dir, a->data, a->train.item, (size_t)a->train.n, 0, on_overlap,
+                              &v, &prompts, &touched, &err) != R1_OK)
         return cli_report(app, &err);
-    cli_note(app, "%llu of %llu prompts share 10 words or more with the training data", (unsigned long long)touched, (unsigned long long)prompts);
+    cli_note(app, "%llu of %llu prompts share 10 words or more with the training data", (unsigned long long)touched,
+             (unsigned long long)prompts);
     return touched ? CLI_NO : CLI_YES;
 }
 

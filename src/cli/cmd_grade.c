@@ -25,17 +25,20 @@ static void options(opt_list *list, void *p)
     grade_run_options(list, &a->recorded);
     opt_string(list, 0, "task", "NAME", &a->task, "the grader (--list names them)");
     opt_string(list, 'o', "options", "JSON", &a->options, "the grader's options, a JSON object");
-    opt_string(list, 'r', "reward", "FILE", &a->reward, "a reward instead of a task: JSON, [{\"grader\": NAME, \"weight\": W, \"options\": {...}}, ...]");
+    opt_string(list, 'r', "reward", "FILE", &a->reward,
+               "a reward instead of a task: JSON, [{\"grader\": NAME, \"weight\": W, \"options\": {...}}, ...]");
     opt_string(list, 'f', "file", "FILE", &a->file, "read the lines from this file instead of standard input");
     opt_string(list, 'g', "gold", "TEXT", &a->gold, "grade one answer: what is right");
     opt_string(list, 'a', "answer", "TEXT", &a->answer, "grade one answer: what was written");
-    opt_flag(list, 0, "thinking-open", &a->thinking_open, "the template had opened the think block; a row's own \"thinking_open\" goes before");
+    opt_flag(list, 0, "thinking-open", &a->thinking_open,
+             "the template had opened the think block; a row's own \"thinking_open\" goes before");
     opt_flag(list, 'j', "json", &a->json, "with --list or --answer: JSON");
-    opt_flag(list, 'k', "keep-going", &a->keep_going, "a gold that cannot be graded against makes its row null and the exit status 3 at the end");
+    opt_flag(list, 'k', "keep-going", &a->keep_going,
+             "a gold that cannot be graded against makes its row null and the exit status 3 at the end");
     opt_flag(list, 0, "list", &a->list, "the graders and what they do");
 }
 
-/* ---- what grades ---------------------------------------------------------------------------------------------------- */
+/* ---- what grades ------------------------------------------------------------------------------------------------- */
 
 /* A reward's file, or the one task as a reward of weight 1. Texts belong to `file` and `option_text`. */
 typedef struct rules {
@@ -70,7 +73,8 @@ static int read_rule(cli *app, const char *path, const json_t *rule, size_t i, r
     if (!r->grader) return bad_rule(app, path, i, "no \"grader\"");
     if (weight && !json_is_number(weight)) return bad_rule(app, path, i, "\"weight\" is not a number");
     if (o && !json_is_object(o)) return bad_rule(app, path, i, "\"options\" is not an object");
-    if (o && !(out->option_text[i] = json_dumps(o, JSON_COMPACT))) return cli_fail(app, CLI_ENVIRONMENT, "out of memory");
+    if (o && !(out->option_text[i] = json_dumps(o, JSON_COMPACT)))
+        return cli_fail(app, CLI_ENVIRONMENT, "out of memory");
     r->options_json = out->option_text[i];
     return 0;
 }
@@ -88,12 +92,14 @@ static int read_rules(cli *app, const params *a, rules *out)
     free(text);
     if (!out->file) return cli_fail(app, CLI_INPUT, "%s: %s (line %d)", a->reward, e.text, e.line);
     out->n = json_array_size(out->file);
-    if (out->n == 0 || out->n > MAX_RULES) return cli_fail(app, CLI_INPUT, "%s: not a list of 1 to %d rules", a->reward, (int)MAX_RULES);
-    for (size_t i = 0; i < out->n && !status; i++) status = read_rule(app, a->reward, json_array_get(out->file, i), i, out);
+    if (out->n == 0 || out->n > MAX_RULES)
+        return cli_fail(app, CLI_INPUT, "%s: not a list of 1 to %d rules", a->reward, (int)MAX_RULES);
+    for (size_t i = 0; i < out->n && !status; i++)
+        status = read_rule(app, a->reward, json_array_get(out->file, i), i, out);
     return status;
 }
 
-/* ---- work ----------------------------------------------------------------------------------------------------------- */
+/* ---- work -------------------------------------------------------------------------------------------------------- */
 
 typedef struct work {
     const params *a;
@@ -115,7 +121,8 @@ static int open_graders(cli *app, work *w, int threads)
     for (int t = 0; t < threads; t++)
         for (size_t i = 0; i < w->rules->n; i++) {
             const r1_reward_rule *const r = &w->rules->item[i];
-            if (r1_grader_create(r->grader, r->options_json, &app->env, &w->grader[t][i], &err) != R1_OK) return cli_report(app, &err);
+            if (r1_grader_create(r->grader, r->options_json, &app->env, &w->grader[t][i], &err) != R1_OK)
+                return cli_report(app, &err);
         }
     return 0;
 }
@@ -145,8 +152,11 @@ static json_t *verdict_json(const work *w, const json_t *id, const r1_verdict *v
     if (!w->parts) return o;
     json_t *const parts = json_array();
     for (size_t i = 0; i < w->rules->n; i++)
-        json_array_append_new(parts, json_pack("{s:s, s:f, s:f, s:b, s:o}", "grader", w->rules->item[i].grader, "weight", w->rules->item[i].weight,
-                                               "score", v[i].score, "correct", v[i].correct, "reason", grade_text(v[i].reason, strlen(v[i].reason))));
+        json_array_append_new(parts,
+                              json_pack("{s:s, s:f, s:f, s:b, s:o}", "grader", w->rules->item[i].grader, "weight",
+                                        w->rules->item[i].weight,
+                                               "score", v[i].score, "correct", v[i].correct, "reason",
+                                               grade_text(v[i].reason, strlen(v[i].reason))));
     json_object_set_new(o, "parts", parts);
     return o;
 }
@@ -173,7 +183,8 @@ static void count(work *w, const r1_verdict *v)
     if (!v->extracted) atomic_fetch_add(&w->none, 1);
 }
 
-static int grade_line(void *user, int thread, const char *line, size_t bytes, int64_t number, char **out, char *message, size_t size)
+static int grade_line(void *user, int thread, const char *line, size_t bytes, int64_t number, char **out, char *message,
+                      size_t size)
 {
     work *const w = user;
     grade_row row;
@@ -190,7 +201,8 @@ static int grade_line(void *user, int thread, const char *line, size_t bytes, in
     int status = judge(w, thread, &row.sample, v, &total, &err);
     if (status == CLI_INPUT && w->a->keep_going) {
         atomic_fetch_add(&w->ungradable, 1);
-        *out = dump_line(json_pack("{s:O?, s:n, s:o}", "id", row.id, "correct", "reason", grade_text(err.message, strlen(err.message))));
+        *out = dump_line(json_pack("{s:O?, s:n, s:o}", "id", row.id, "correct", "reason",
+                                   grade_text(err.message, strlen(err.message))));
         status = 0;
     } else if (status) {
         snprintf(message, size, "line %lld: %s", (long long)number, err.message);
@@ -203,7 +215,7 @@ static int grade_line(void *user, int thread, const char *line, size_t bytes, in
     return status ? status : *out ? 0 : CLI_ENVIRONMENT;
 }
 
-/* ---- the command ---------------------------------------------------------------------------------------------------- */
+/* ---- the command ------------------------------------------------------------------------------------------------- */
 
 static int list_graders(cli *app, bool json)
 {
@@ -233,7 +245,8 @@ static int grade_one(cli *app, const params *a, work *w)
         free(line);
     } else {
         for (size_t i = 0; i < w->rules->n; i++)
-            fprintf(app->out, "%s%s%s: %s\n", w->parts ? w->rules->item[i].grader : "", w->parts ? ": " : "", v[i].correct ? "correct" : "wrong", v[i].reason);
+            fprintf(app->out, "%s%s%s: %s\n", w->parts ? w->rules->item[i].grader : "", w->parts ? ": " : "",
+                    v[i].correct ? "correct" : "wrong", v[i].reason);
         if (w->parts) fprintf(app->out, "reward %.6g\n", total);
     }
     return v[0].correct ? CLI_YES : CLI_NO;
@@ -264,8 +277,9 @@ static int grade_all(cli *app, const params *a, work *w, int threads)
     const int graded = grade_queue_close(f.queue);
     const double seconds = now() - start;
     const long long n = w->n, correct = w->correct, none = w->none, ungradable = w->ungradable;
-    cli_note(app, "%lld graded: %lld correct (%.2f %%), %lld without an answer; %lld ungradable; %.2f s, %.0f a second", n, correct,
-             n > 0 ? 100.0 * (double)correct / (double)n : 0.0, none, ungradable, seconds, (double)n / (seconds > 0 ? seconds : 1e-9));
+    cli_note(app, "%lld graded: %lld correct (%.2f %%), %lld without an answer; %lld ungradable; %.2f s, %.0f a second",
+             n, correct, n > 0 ? 100.0 * (double)correct / (double)n : 0.0, none, ungradable, seconds,
+             (double)n / (seconds > 0 ? seconds : 1e-9));
     return graded ? graded : read ? read : ungradable > 0 ? CLI_INPUT : CLI_YES;
 }
 
@@ -274,11 +288,14 @@ static int run(cli *app, void *p)
     const params *const a = p;
     if (a->list) return list_graders(app, a->json);
     if (a->recorded.run) {
-        if (a->task || a->reward || a->answer || a->file) return cli_fail(app, CLI_USAGE, "a RUN is graded by its own tasks' graders: it goes with no other input (a file of pairs: --file)");
+        if (a->task || a->reward || a->answer || a->file)
+            return cli_fail(app, CLI_USAGE,
+                            "a RUN is graded by its own tasks' graders: it goes with no other input (a file of pairs: --file)");
         return grade_run(app, &a->recorded, a->json);
     }
     if (!a->task == !a->reward) return cli_fail(app, CLI_USAGE, "give --task or --reward (--list names the graders)");
-    if (a->reward && a->options) return cli_fail(app, CLI_USAGE, "--options belongs to --task; a reward's file has its own");
+    if (a->reward && a->options)
+        return cli_fail(app, CLI_USAGE, "--options belongs to --task; a reward's file has its own");
     if (a->answer && a->file) return cli_fail(app, CLI_USAGE, "--answer grades one answer, --file many");
     if (a->gold && !a->answer) return cli_fail(app, CLI_USAGE, "--gold goes with --answer");
     rules r;

@@ -14,7 +14,8 @@ typedef struct params {
 static void options(opt_list *list, void *p)
 {
     params *const a = p;
-    opt_arg(list, "MODEL", &a->model, "folder of a checkpoint or of a LoRA adapter, a .gguf file, or a bare config.json");
+    opt_arg(list, "MODEL", &a->model,
+            "folder of a checkpoint or of a LoRA adapter, a .gguf file, or a bare config.json");
     opt_flag(list, 'j', "json", &a->json, "everything, each tensor too, as one JSON object");
     opt_flag(list, 0, "tensors", &a->tensors, "list each tensor with type and shape");
 }
@@ -42,7 +43,7 @@ static void sum_types(const r1_checkpoint *k, type_total total[R1_DTYPE_COUNT])
     }
 }
 
-/* ---- text ------------------------------------------------------------------------------------------------------------- */
+/* ---- text -------------------------------------------------------------------------------------------------------- */
 
 /* "671,026,419,200"; text[32]. */
 static const char *grouped(uint64_t v, char *text)
@@ -102,8 +103,8 @@ static void put_types(FILE *out, const r1_checkpoint *k)
     fprintf(out, "\n%-8s %12s %20s %20s\n", "type", "tensors", "values", "bytes");
     for (int t = 0; t < R1_DTYPE_COUNT; t++)
         if (total[t].tensors)
-            fprintf(out, "%-8s %12s %20s %20s\n", r1_dtype_name((r1_dtype)t), grouped(total[t].tensors, a), grouped(total[t].elements, b),
-                    grouped(total[t].bytes, c));
+            fprintf(out, "%-8s %12s %20s %20s\n", r1_dtype_name((r1_dtype)t), grouped(total[t].tensors, a),
+                    grouped(total[t].elements, b), grouped(total[t].bytes, c));
 }
 
 static void put_panels(FILE *out, const r1_panels_info *p)
@@ -143,7 +144,7 @@ static void put_text(FILE *out, const r1_checkpoint *k, const r1_panels_info *pa
     }
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------------------------------- */
+/* ---- JSON -------------------------------------------------------------------------------------------------------- */
 
 static json_t *text_or_null(const char *s) { return s ? json_string(s) : json_null(); }
 static json_t *big(uint64_t v) { return json_integer((json_int_t)v); }
@@ -156,16 +157,16 @@ static json_t *types_object(const r1_checkpoint *k)
     for (int t = 0; t < R1_DTYPE_COUNT; t++)
         if (total[t].tensors)
             json_object_set_new(o, r1_dtype_name((r1_dtype)t),
-                                json_pack("{s:o, s:o, s:o}", "tensors", big(total[t].tensors), "values", big(total[t].elements), "bytes",
-                                          big(total[t].bytes)));
+                                json_pack("{s:o, s:o, s:o}", "tensors", big(total[t].tensors), "values",
+                                          big(total[t].elements), "bytes", big(total[t].bytes)));
     return o;
 }
 
 static json_t *panels_object(const r1_panels_info *p)
 {
     if (!p->present) return json_null();
-    return json_pack("{s:s, s:b, s:s, s:o, s:o}", "path", p->path, "valid", p->valid, "problem", p->problem, "bytes", big(p->bytes), "extents",
-                     big(p->extents));
+    return json_pack("{s:s, s:b, s:s, s:o, s:o}", "path", p->path, "valid", p->valid, "problem", p->problem, "bytes",
+                     big(p->bytes), "extents", big(p->extents));
 }
 
 static json_t *head_object(const r1_checkpoint *k, const r1_panels_info *panels)
@@ -176,19 +177,25 @@ static json_t *head_object(const r1_checkpoint *k, const r1_panels_info *panels)
         const r1_hparam *const h = r1_checkpoint_hparam(k, i);
         json_object_set_new(params_object, h->key, json_loads(h->value, JSON_DECODE_ANY, NULL));
     }
-    for (int i = 0; i < r1_checkpoint_ignored_count(k); i++) json_array_append_new(ignored, json_string(r1_checkpoint_ignored(k, i)));
-    return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "path", s->path, "name", text_or_null(s->name),
-                     "format", s->format, "architecture", s->architecture, "parameters", big(s->parameters), "parameters_active",
-                     big(s->parameters_active), "parameters_mtp", big(s->parameters_mtp), "parameters_stored", big(s->parameters_stored),
-                     "tensor_count", big(s->tensors), "bytes", big(s->bytes), "files", big(s->files), "types", types_object(k),
-                     "hyper_parameters", params_object, "ignored_keys", ignored, "panels", panels_object(panels));
+    for (int i = 0; i < r1_checkpoint_ignored_count(k); i++)
+        json_array_append_new(ignored, json_string(r1_checkpoint_ignored(k, i)));
+    return json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "path", s->path,
+                     "name", text_or_null(s->name),
+                     "format", s->format, "architecture", s->architecture, "parameters", big(s->parameters),
+                     "parameters_active",
+                     big(s->parameters_active), "parameters_mtp", big(s->parameters_mtp), "parameters_stored",
+                     big(s->parameters_stored),
+                     "tensor_count", big(s->tensors), "bytes", big(s->bytes), "files", big(s->files), "types",
+                     types_object(k), "hyper_parameters", params_object, "ignored_keys", ignored, "panels",
+                     panels_object(panels));
 }
 
 static json_t *tensor_object(const r1_tensor_info *t)
 {
     json_t *const shape = json_array();
     for (int d = 0; d < t->n_dims; d++) json_array_append_new(shape, json_integer(t->dim[d]));
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "name", t->name, "type", r1_dtype_name(t->type), "shape", shape, "bytes", big(t->bytes),
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "name", t->name, "type", r1_dtype_name(t->type), "shape", shape,
+                     "bytes", big(t->bytes),
                      "file", text_or_null(t->file), "offset", t->file ? big(t->offset) : json_null());
 }
 
@@ -227,13 +234,17 @@ static int inspect_adapter(cli *app, const params *a)
     char count[32], size[32];
     if (r1_lora_inspect(a->model, &i, &err) != R1_OK) return cli_report(app, &err);
     if (a->json)
-        return cli_put_json(app, json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:s, s:I, s:I, s:I}", "path", a->model, "kind", "lora", "base", i.base, "r", (json_int_t)i.rank,
-                                           "lora_alpha", i.alpha, "scale", i.scale, "target_modules", i.targets, "modules", (json_int_t)i.modules, "parameters",
+        return cli_put_json(app,
+                            json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:s, s:I, s:I, s:I}", "path", a->model, "kind",
+                                      "lora", "base", i.base, "r", (json_int_t)i.rank,
+                                           "lora_alpha", i.alpha, "scale", i.scale, "target_modules", i.targets,
+                                           "modules", (json_int_t)i.modules, "parameters",
                                            (json_int_t)i.parameters, "bytes", (json_int_t)i.bytes));
     fprintf(app->out, "%s: a LoRA adapter\n", a->model);
     fputs("  made for         ", app->out);
     put_name(app->out, i.base[0] ? i.base : "(it does not say)");
-    fprintf(app->out, "\n  rank             %lld, alpha %g: terms are scaled by %g\n  projections      %lld (", (long long)i.rank, i.alpha, i.scale, (long long)i.modules);
+    fprintf(app->out, "\n  rank             %lld, alpha %g: terms are scaled by %g\n  projections      %lld (",
+            (long long)i.rank, i.alpha, i.scale, (long long)i.modules);
     put_name(app->out, i.targets);
     fprintf(app->out, ")\n  parameters       %s, %s bytes\n", grouped(i.parameters, count), grouped(i.bytes, size));
     return CLI_YES;
@@ -248,7 +259,8 @@ static int run(cli *app, void *p)
     if (r1_lora_is_adapter(a->model)) return inspect_adapter(app, a);
     if (r1_checkpoint_open(a->model, &app->env, &k, &err) != R1_OK) return cli_report(app, &err);
     int status = CLI_YES;
-    if (r1_checkpoint_get_summary(k)->files && r1_panels_check(k, NULL, false, &app->env, &panels, &err) != R1_OK) status = cli_report(app, &err);
+    if (r1_checkpoint_get_summary(k)->files && r1_panels_check(k, NULL, false, &app->env, &panels, &err) != R1_OK)
+        status = cli_report(app, &err);
     else if (a->json) status = put_json(app, k, &panels);
     else put_text(app->out, k, &panels, a->tensors);
     r1_checkpoint_close(k);

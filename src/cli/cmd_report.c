@@ -32,7 +32,8 @@ static int write_file(cli *app, const char *path, const char *text, size_t n)
 /* One training run, or evaluations to compare. */
 static r1_status make(cli *app, const params *a, r1_report_format format, char **text, size_t *n, r1_error *err)
 {
-    if (a->runs.n == 1 && r1_train_is_run(a->runs.item[0])) return r1_train_report(a->runs.item[0], format, text, n, err);
+    if (a->runs.n == 1 && r1_train_is_run(a->runs.item[0]))
+        return r1_train_report(a->runs.item[0], format, text, n, err);
     return r1_eval_report(a->runs.item, (size_t)a->runs.n, format, &app->env, text, n, err);
 }
 
@@ -45,7 +46,8 @@ static int run(cli *app, void *p)
     int status = 0;
     if (a->runs.n == 0) return cli_fail(app, CLI_USAGE, "RUN is missing: the folder of a run");
     for (int i = 0; a->runs.n > 1 && i < a->runs.n; i++)
-        if (r1_train_is_run(a->runs.item[i])) return cli_fail(app, CLI_USAGE, "%s is a run of r1 train: those are shown one at a time", a->runs.item[i]);
+        if (r1_train_is_run(a->runs.item[i]))
+            return cli_fail(app, CLI_USAGE, "%s is a run of r1 train: those are shown one at a time", a->runs.item[i]);
     if (a->json && a->csv) return cli_fail(app, CLI_USAGE, "--json and --csv: one of the two");
     if (a->html) {
         if (make(app, a, R1_REPORT_HTML, &text, &n, &err) != R1_OK) return cli_report(app, &err);

@@ -23,24 +23,34 @@ static void options(opt_list *list, void *p)
     a->logprobs = -1;
     a->samples = 1;
     setup_argument_optional(list, &a->s);
-    opt_arg_optional(list, "PROMPT", &a->prompt, "the question; without one, or with -, it is read from standard input");
+    opt_arg_optional(list, "PROMPT", &a->prompt,
+                     "the question; without one, or with -, it is read from standard input");
     opt_string(list, 's', "system", "TEXT", &a->system, "a system message (R1's authors advise against one)");
-    opt_int(list, 'n', "max-tokens", "N", &a->max_tokens, 0, INT64_C(1) << 31, "length of the answer, thinking included; 0: as the context allows");
+    opt_int(list, 'n', "max-tokens", "N", &a->max_tokens, 0, INT64_C(1) << 31,
+            "length of the answer, thinking included; 0: as the context allows");
     opt_real(list, 't', "temperature", "T", &a->temperature, 0.0, 100.0, "0: always the likeliest token");
     opt_real(list, 0, "temp", "T", &a->temperature, 0.0, 100.0, "the same as --temperature");
-    opt_real(list, 0, "top-p", "P", &a->top_p, 0.0, 1.0, "draw from the likeliest tokens that together have this probability");
+    opt_real(list, 0, "top-p", "P", &a->top_p, 0.0, 1.0,
+             "draw from the likeliest tokens that together have this probability");
     opt_int(list, 0, "top-k", "K", &a->top_k, 0, INT32_MAX, "draw from the K likeliest tokens; 0: off");
     opt_real(list, 0, "min-p", "P", &a->min_p, 0.0, 1.0, "drop tokens less likely than P times the likeliest");
-    opt_real(list, 0, "repetition-penalty", "X", &a->repetition, 1e-3, 1e3, "divides the logits of tokens seen before; 1: off");
+    opt_real(list, 0, "repetition-penalty", "X", &a->repetition, 1e-3, 1e3,
+             "divides the logits of tokens seen before; 1: off");
     opt_real(list, 0, "repeat-penalty", "X", &a->repetition, 1e-3, 1e3, "the same as --repetition-penalty");
-    opt_real(list, 0, "presence-penalty", "X", &a->presence, -1e3, 1e3, "subtracted from the logits of tokens in the answer");
-    opt_real(list, 0, "frequency-penalty", "X", &a->frequency, -1e3, 1e3, "the same, times how often the token occurred");
-    opt_int(list, 0, "seed", "N", &a->seed, 0, INT64_MAX, "the same seed gives the same answer, on any number of threads");
+    opt_real(list, 0, "presence-penalty", "X", &a->presence, -1e3, 1e3,
+             "subtracted from the logits of tokens in the answer");
+    opt_real(list, 0, "frequency-penalty", "X", &a->frequency, -1e3, 1e3,
+             "the same, times how often the token occurred");
+    opt_int(list, 0, "seed", "N", &a->seed, 0, INT64_MAX,
+            "the same seed gives the same answer, on any number of threads");
     opt_int(list, 0, "samples", "N", &a->samples, 1, 256, "so many answers to the one prompt, computed together");
-    opt_strings_add(list, 0, "logit-bias", "ID=B", &a->bias, "add B to a token's logit (-inf forbids it); may be repeated");
+    opt_strings_add(list, 0, "logit-bias", "ID=B", &a->bias,
+                    "add B to a token's logit (-inf forbids it); may be repeated");
     opt_strings_add(list, 0, "stop", "TEXT", &a->stop, "end the answer before this text; may be repeated");
-    opt_int(list, 0, "logprobs", "N", &a->logprobs, -1, 20, "with --json: log-probabilities, with the N likeliest tokens");
-    opt_int(list, 0, "think-budget", "N", &a->think_budget, 0, INT64_C(1) << 31, "close the thinking after N tokens; 0: no limit");
+    opt_int(list, 0, "logprobs", "N", &a->logprobs, -1, 20,
+            "with --json: log-probabilities, with the N likeliest tokens");
+    opt_int(list, 0, "think-budget", "N", &a->think_budget, 0, INT64_C(1) << 31,
+            "close the thinking after N tokens; 0: no limit");
     opt_flag(list, 0, "think", &a->think, "--no-think begins behind an empty think block");
     opt_flag(list, 0, "hide-thinking", &a->hide_thinking, "print the answer alone");
     opt_string(list, 0, "prefix", "TEXT", &a->prefix, "text that the output must begin with");
@@ -51,7 +61,7 @@ static void options(opt_list *list, void *p)
     setup_options(list, &a->s);
 }
 
-/* ---- the prompt --------------------------------------------------------------------------------------------------- */
+/* ---- the prompt -------------------------------------------------------------------------------------------------- */
 
 typedef prompt_ids prompt;
 
@@ -97,7 +107,8 @@ static int make_prompt(cli *app, const params *a, prompt *out)
     const char *const prompt_text = from_input ? text : a->prompt;
     if (!from_input) n = strlen(a->prompt);
     if (a->raw) {
-        if (r1_tokenizer_encode(a->s.tokenizer, prompt_text, n, R1_ENCODE_BOS, &out->ids, &out->n, &err) != R1_OK) status = cli_report(app, &err);
+        if (r1_tokenizer_encode(a->s.tokenizer, prompt_text, n, R1_ENCODE_BOS, &out->ids, &out->n, &err) != R1_OK)
+            status = cli_report(app, &err);
         out->thinking_open = ends_with(prompt_text, n, "<think>\n");
     } else {
         status = render(app, a, prompt_text, n, out);
@@ -106,12 +117,13 @@ static int make_prompt(cli *app, const params *a, prompt *out)
     return status;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------------ */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 typedef struct answer {
     cli *app;
     const params *a;
-    bool stream, shown_open, shown_any, broken; /* broken: nobody reads standard output any more, or no memory is left */
+    /* broken: nobody reads standard output any more, or no memory is left */
+    bool stream, shown_open, shown_any, broken;
     char last;                                  /* last byte printed */
     r1_think_splitter splitter;
     bytes text, thinking, answer, ids;          /* ids: int32_t */
@@ -191,7 +203,8 @@ static bool on_token(void *user, const r1_token_event *event)
     bytes_add(&w->ids, (const char *)&event->id, sizeof event->id);
     bytes_add(&w->text, event->text, event->text_bytes);
     r1_think_feed(&w->splitter, event->text, event->text_bytes, on_part, w);
-    if (w->stream && !w->a->s.tokenizer) show(w, number, (size_t)snprintf(number, sizeof number, event->index ? " %d" : "%d", event->id));
+    if (w->stream && !w->a->s.tokenizer)
+        show(w, number, (size_t)snprintf(number, sizeof number, event->index ? " %d" : "%d", event->id));
     if (w->logprobs) {
         json_t *const o = logprob_object(w, event->id, (double)event->logprob), *const top = json_array();
         for (int32_t i = 0; i < event->n_top; i++)
@@ -228,24 +241,29 @@ static json_t *answer_object(const answer *w, const prompt *p, int64_t sample)
     json_t *const o = json_object();
     json_object_set_new(o, "sample", json_integer(sample));
     json_object_set_new(o, "prompt_ids", json_ids(p->ids, p->n));
-    json_object_set_new(o, "output_ids", json_ids((const int32_t *)(const void *)w->ids.text, w->ids.n / sizeof(int32_t)));
+    json_object_set_new(o, "output_ids",
+                        json_ids((const int32_t *)(const void *)w->ids.text, w->ids.n / sizeof(int32_t)));
     json_object_set_new(o, "text", json_bytes(w->text.text, w->text.n));
     json_object_set_new(o, "thinking", json_bytes(w->thinking.text, w->thinking.n));
     json_object_set_new(o, "answer", json_bytes(w->answer.text, w->answer.n));
     json_object_set_new(o, "finish_reason", json_string(finish_name(r->finish)));
     json_object_set_new(o, "stop_string", r->stop_string ? json_string(r->stop_string) : json_null());
     if (w->logprobs) json_object_set(o, "logprobs", w->logprobs);
-    json_object_set_new(o, "usage", json_pack("{s:I, s:I, s:I, s:I}", "prompt_tokens", (json_int_t)r->prompt_tokens, "cached_tokens",
-                                              (json_int_t)r->cached_tokens, "completion_tokens", (json_int_t)r->output_tokens, "total_tokens",
-                                              (json_int_t)(r->prompt_tokens + r->output_tokens)));
-    json_object_set_new(o, "timings", json_pack("{s:f, s:f, s:f, s:f, s:f}", "load_seconds", w->a->s.info.load_seconds, "prefill_seconds",
-                                                r->prefill_seconds, "decode_seconds", r->decode_seconds, "prefill_tokens_per_second",
-                                                rate(r->prompt_tokens, r->prefill_seconds), "decode_tokens_per_second",
+    json_object_set_new(o, "usage",
+                        json_pack("{s:I, s:I, s:I, s:I}", "prompt_tokens", (json_int_t)r->prompt_tokens,
+                                  "cached_tokens", (json_int_t)r->cached_tokens, "completion_tokens",
+                                  (json_int_t)r->output_tokens, "total_tokens",
+                                  (json_int_t)(r->prompt_tokens + r->output_tokens)));
+    json_object_set_new(o, "timings",
+                        json_pack("{s:f, s:f, s:f, s:f, s:f}", "load_seconds", w->a->s.info.load_seconds,
+                                  "prefill_seconds", r->prefill_seconds, "decode_seconds", r->decode_seconds,
+                                  "prefill_tokens_per_second", rate(r->prompt_tokens, r->prefill_seconds),
+                                  "decode_tokens_per_second",
                                                 rate(r->output_tokens - 1, r->decode_seconds)));
     return o;
 }
 
-/* ---- the request -------------------------------------------------------------------------------------------------- */
+/* ---- the request ------------------------------------------------------------------------------------------------- */
 
 static int parse_bias(cli *app, const params *a, r1_logit_bias *out)
 {
@@ -261,11 +279,13 @@ static int parse_bias(cli *app, const params *a, r1_logit_bias *out)
     return 0;
 }
 
-static r1_request request_of(const params *a, const prompt *p, const r1_logit_bias *bias, const int32_t *forced, size_t n_forced)
+static r1_request request_of(const params *a, const prompt *p, const r1_logit_bias *bias, const int32_t *forced,
+                             size_t n_forced)
 {
     r1_request q = {.prompt = p->ids, .n_prompt = p->n, .max_tokens = a->max_tokens, .sampling = r1_sampling_default(),
-                    .stop_strings = a->stop.item, .n_stop_strings = (size_t)a->stop.n, .ignore_eos = a->ignore_eos, .forced = forced,
-                    .n_forced = n_forced, .thinking_open = p->thinking_open, .think_budget = a->think_budget};
+                    .stop_strings = a->stop.item, .n_stop_strings = (size_t)a->stop.n, .ignore_eos = a->ignore_eos,
+                    .forced = forced, .n_forced = n_forced, .thinking_open = p->thinking_open,
+                    .think_budget = a->think_budget};
     q.sampling.temperature = (float)a->temperature;
     q.sampling.top_p = (float)a->top_p;
     q.sampling.top_k = (int32_t)a->top_k;
@@ -299,13 +319,14 @@ static int finish_answers(cli *app, const params *a, const prompt *p, answer *w)
     }
     const r1_result *const r = &w[0].result;
     if (app->verbose || (app->err_tty && !app->quiet && !a->json))
-        cli_note(app, "%lld prompt tokens, %.1f a second; %lld tokens, %.1f a second; ended by %s", (long long)r->prompt_tokens,
-                 rate(r->prompt_tokens - r->cached_tokens, r->prefill_seconds), (long long)r->output_tokens,
-                 rate(r->output_tokens - 1, r->decode_seconds), finish_name(r->finish));
+        cli_note(app, "%lld prompt tokens, %.1f a second; %lld tokens, %.1f a second; ended by %s",
+                 (long long)r->prompt_tokens, rate(r->prompt_tokens - r->cached_tokens, r->prefill_seconds),
+                 (long long)r->output_tokens, rate(r->output_tokens - 1, r->decode_seconds), finish_name(r->finish));
     return status;
 }
 
-static int generate(cli *app, params *a, const prompt *p, const r1_logit_bias *bias, const int32_t *forced, size_t n_forced)
+static int generate(cli *app, params *a, const prompt *p, const r1_logit_bias *bias, const int32_t *forced,
+                    size_t n_forced)
 {
     r1_error err = {0};
     int64_t id;
@@ -314,7 +335,8 @@ static int generate(cli *app, params *a, const prompt *p, const r1_logit_bias *b
     if (!w) return cli_fail(app, CLI_ENVIRONMENT, "out of memory");
     for (int64_t i = 0; i < a->samples && !status; i++) {
         r1_request q = request_of(a, p, bias, forced, n_forced);
-        w[i] = (answer){.app = app, .a = a, .stream = !a->json && a->samples == 1, .logprobs = a->logprobs >= 0 ? json_array() : NULL};
+        w[i] = (answer){.app = app, .a = a, .stream = !a->json && a->samples == 1,
+                        .logprobs = a->logprobs >= 0 ? json_array() : NULL};
         r1_think_init(&w[i].splitter, p->thinking_open);
         q.sampling.sample = (uint32_t)i;
         q.user = &w[i];
@@ -340,7 +362,8 @@ static r1_engine_params engine_params(const params *a, const prompt *p)
     r1_engine_params e = r1_engine_params_default();
     e.max_sequences = (int32_t)(a->samples < 32 ? a->samples : 32);
     e.max_batch_tokens = p->n < 480 ? (int32_t)p->n + e.max_sequences : 512; /* a short prompt needs no large buffers */
-    /* One answer of known length needs no larger cache than that; a prompt that is too long is the engine's to refuse. */
+    /* One answer of known length needs no larger cache than that; a prompt that is too long is the engine's to
+     * refuse. */
     const int64_t longest = (int64_t)p->n + a->max_tokens, most = a->s.info.max_positions;
     if (a->samples > 1 && a->max_tokens > 0 && longest < most) e.cache_tokens = (longest + 64) * e.max_sequences;
     return e;
@@ -352,7 +375,8 @@ static int choose_model(cli *app, params *a)
     if (a->s.path && !a->prompt && !a->ids && !setup_names_model(a->s.path)) {
         a->prompt = a->s.path;
         a->s.path = NULL;
-        if (!strpbrk(a->prompt, " \t\n") && strcmp(a->prompt, "-") != 0) cli_note(app, "there is no file '%.100s': it is taken as the question", a->prompt);
+        if (!strpbrk(a->prompt, " \t\n") && strcmp(a->prompt, "-") != 0)
+            cli_note(app, "there is no file '%.100s': it is taken as the question", a->prompt);
     }
     return setup_own_model(app, &a->s);
 }
@@ -371,7 +395,8 @@ static int run(cli *app, void *p)
     if (!status) status = make_prompt(app, a, &question);
     if (!status && a->prefix) {
         if (!a->s.tokenizer) status = cli_fail(app, CLI_INPUT, "--prefix needs a tokenizer");
-        else if (r1_tokenizer_encode(a->s.tokenizer, a->prefix, strlen(a->prefix), 0, &forced, &n_forced, &err) != R1_OK) status = cli_report(app, &err);
+        else if (r1_tokenizer_encode(a->s.tokenizer, a->prefix, strlen(a->prefix), 0, &forced, &n_forced, &err) !=
+                 R1_OK) status = cli_report(app, &err);
     }
     if (!status) status = setup_engine(app, &a->s, engine_params(a, &question));
     if (!status) status = generate(app, a, &question, bias, forced, n_forced);

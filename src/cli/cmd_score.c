@@ -22,14 +22,17 @@ static void options(opt_list *list, void *p)
     opt_string(list, 0, "ids", "IDS", &a->ids, "token ids, 1,2,3, instead of text (needs no tokenizer)");
     opt_string(list, 0, "ids-file", "FILE", &a->ids_file, "token ids separated by white space; - is standard input");
     opt_flag(list, 0, "plain", &a->plain, "control tokens in the text are plain text");
-    opt_string(list, 0, "logits", "FILE", &a->logits, "write every position's logits: safetensors, tensor logits [T, V] f32");
-    opt_string(list, 0, "mtp-logits", "FILE", &a->mtp_logits, "the same of the multi-token prediction layer: tensor mtp_logits [T-1, V]");
-    opt_int(list, 0, "chunk", "N", &a->chunk, 0, INT32_MAX, "tokens of one pass; moves no bit of the result; 0: as --batch");
+    opt_string(list, 0, "logits", "FILE", &a->logits,
+               "write every position's logits: safetensors, tensor logits [T, V] f32");
+    opt_string(list, 0, "mtp-logits", "FILE", &a->mtp_logits,
+               "the same of the multi-token prediction layer: tensor mtp_logits [T-1, V]");
+    opt_int(list, 0, "chunk", "N", &a->chunk, 0, INT32_MAX,
+            "tokens of one pass; moves no bit of the result; 0: as --batch");
     opt_flag(list, 'j', "json", &a->json, "one JSON object: ids, log-probs, perplexity");
     setup_options(list, &a->s);
 }
 
-/* ---- what to score ------------------------------------------------------------------------------------------------ */
+/* ---- what to score ----------------------------------------------------------------------------------------------- */
 
 static int read_input(cli *app, const params *a, int32_t **ids, size_t *n)
 {
@@ -45,13 +48,14 @@ static int read_input(cli *app, const params *a, int32_t **ids, size_t *n)
     } else {
         const unsigned flags = R1_ENCODE_BOS | (a->plain ? R1_ENCODE_PLAIN : 0);
         if (!file) size = strlen(a->text);
-        if (r1_tokenizer_encode(a->s.tokenizer, file ? text : a->text, size, flags, ids, n, &err) != R1_OK) status = cli_report(app, &err);
+        if (r1_tokenizer_encode(a->s.tokenizer, file ? text : a->text, size, flags, ids, n, &err) != R1_OK)
+            status = cli_report(app, &err);
     }
     free(text);
     return status;
 }
 
-/* ---- logits to a file --------------------------------------------------------------------------------------------- */
+/* ---- logits to a file -------------------------------------------------------------------------------------------- */
 
 typedef struct sink {
     r1_tensor_writer *writer;
@@ -70,7 +74,8 @@ static bool write_row(void *user, int64_t position, const float *logits)
 
 static int open_sink(cli *app, const params *a, const char *path, const char *name, size_t rows, sink *s)
 {
-    const r1_tensor_decl decl = {.name = name, .type = R1_DTYPE_F32, .n_dims = 2, .dim = {(int64_t)rows, a->s.info.vocab_size}};
+    const r1_tensor_decl decl = {.name = name, .type = R1_DTYPE_F32, .n_dims = 2,
+                                 .dim = {(int64_t)rows, a->s.info.vocab_size}};
     *s = (sink){.vocab = a->s.info.vocab_size};
     s->status = r1_tensor_writer_create(path, &decl, 1, &s->writer, &s->err);
     return s->status == R1_OK ? 0 : cli_report(app, &s->err);
@@ -101,14 +106,15 @@ static int score(cli *app, const params *a, const int32_t *ids, size_t n, float 
     sink s;
     int status = 0;
     if (a->logits && (status = open_sink(app, a, a->logits, "logits", n, &s))) return status;
-    const r1_status st = r1_engine_score(a->s.engine, ids, n, (int32_t)a->chunk, logprob, a->logits ? write_row : NULL, &s, &err);
+    const r1_status st = r1_engine_score(a->s.engine, ids, n, (int32_t)a->chunk, logprob, a->logits ? write_row : NULL,
+                                         &s, &err);
     if (a->logits) status = close_sink(app, &s, st, &err);
     else if (st != R1_OK) status = cli_report(app, &err);
     if (!status && a->mtp_logits) status = write_mtp(app, a, ids, n);
     return status;
 }
 
-/* ---- printing ----------------------------------------------------------------------------------------------------- */
+/* ---- printing ---------------------------------------------------------------------------------------------------- */
 
 /* A token's text on one line: control characters, and bytes that are no whole character here, as \xNN. */
 static void put_piece(FILE *out, const char *text, size_t n)
@@ -156,8 +162,11 @@ static int print(cli *app, const params *a, const int32_t *ids, size_t n, const 
     }
     json_t *const each = json_array();
     for (size_t i = 0; i + 1 < n; i++) json_array_append_new(each, json_number((double)logprob[i]));
-    return cli_put_json(app, json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:o}", "ids", json_ids(ids, n), "logprobs", each, "tokens", (json_int_t)n,
-                                       "scored", (json_int_t)(n - 1), "sum_logprob", json_number(n > 1 ? sum : NAN), "mean_logprob",
+    return cli_put_json(app,
+                        json_pack("{s:o, s:o, s:I, s:I, s:o, s:o, s:o}", "ids", json_ids(ids, n), "logprobs", each,
+                                  "tokens", (json_int_t)n,
+                                       "scored", (json_int_t)(n - 1), "sum_logprob", json_number(n > 1 ? sum : NAN),
+                                       "mean_logprob",
                                        json_number(mean), "perplexity", json_number(exp(-mean))));
 }
 
@@ -169,7 +178,8 @@ static int run(cli *app, void *p)
     size_t n = 0;
     if ((a->text != NULL) + (a->file != NULL) + (a->ids != NULL) + (a->ids_file != NULL) != 1)
         return cli_fail(app, CLI_USAGE, "give one of --text, --file, --ids and --ids-file");
-    int status = setup_model(app, &a->s, a->ids || a->ids_file ? SETUP_TEXT_WELCOME : SETUP_TEXT_NEEDED, a->mtp_logits != NULL);
+    int status = setup_model(app, &a->s, a->ids || a->ids_file ? SETUP_TEXT_WELCOME : SETUP_TEXT_NEEDED,
+                             a->mtp_logits != NULL);
     if (!status) status = read_input(app, a, &ids, &n);
     if (!status && n == 0) status = cli_fail(app, CLI_INPUT, "there is no token to score");
     if (!status) {

@@ -16,14 +16,19 @@ static void options(opt_list *list, void *p)
 {
     params *const a = p;
     a->prompt = true;
-    opt_arg(list, "SOURCE", &a->source, "folder of a model or tokenizer, a .gguf file, a .jinja file, or a built-in form: r1, r1-t1, r1-t2, r1-t3");
-    opt_string(list, 'm', "messages", "FILE", &a->messages, "JSON file (- for standard input): a list of messages, or an object that holds `messages`");
-    opt_string(list, 0, "jsonl", "FILE", &a->jsonl, "one JSON object a line (- for standard input), one JSON object out for each");
-    opt_flag(list, 'g', "generation-prompt", &a->prompt, "end with the opening of an answer (with --jsonl each line's add_generation_prompt says)");
+    opt_arg(list, "SOURCE", &a->source,
+            "folder of a model or tokenizer, a .gguf file, a .jinja file, or a built-in form: r1, r1-t1, r1-t2, r1-t3");
+    opt_string(list, 'm', "messages", "FILE", &a->messages,
+               "JSON file (- for standard input): a list of messages, or an object that holds `messages`");
+    opt_string(list, 0, "jsonl", "FILE", &a->jsonl,
+               "one JSON object a line (- for standard input), one JSON object out for each");
+    opt_flag(list, 'g', "generation-prompt", &a->prompt,
+             "end with the opening of an answer (with --jsonl each line's add_generation_prompt says)");
     opt_flag(list, 0, "add-generation-prompt", &a->prompt, "the same under its usual name");
     opt_string(list, 0, "tools", "FILE", &a->tools, "JSON file with a list of tool schemas");
     opt_string(list, 0, "kwargs", "JSON", &a->kwargs, "further variables, such as {\"enable_thinking\": false}");
-    opt_string(list, 0, "template", "FORM", &a->use, "another template than the source's own: a .jinja file or a built-in form");
+    opt_string(list, 0, "template", "FORM", &a->use,
+               "another template than the source's own: a .jinja file or a built-in form");
     opt_string(list, 0, "template-name", "NAME", &a->name, "of a model with several templates: this one");
     opt_string(list, 0, "bos", "TEXT", &a->bos, "bos_token; the source's own by default");
     opt_string(list, 0, "eos", "TEXT", &a->eos, "eos_token; the source's own by default");
@@ -99,7 +104,9 @@ static int open_model(job *j, const params *a)
         const bool deepseek = r1_tokenizer_added_id(k, "<｜User｜>", strlen("<｜User｜>")) >= 0;
         if (!own && a->name) status = cli_fail(j->app, CLI_INPUT, "%s: no template named '%s'", a->source, a->name);
         else if (!own && !deepseek)
-            status = cli_fail(j->app, CLI_INPUT, "%s ships no chat template and has no DeepSeek tokens: give one with --template", a->source);
+            status = cli_fail(j->app, CLI_INPUT,
+                              "%s ships no chat template and has no DeepSeek tokens: give one with --template",
+                              a->source);
         else {
             if (!own) own = r1_template_builtin("r1");
             status = compile(j, a->source, own, strlen(own));
@@ -138,7 +145,8 @@ static r1_status render(job *j, json_t *vars, r1_rendered *out, r1_error *err)
     }
     if (j->bos && !json_object_get(vars, "bos_token")) json_object_set_new(vars, "bos_token", json_string(j->bos));
     if (j->eos && !json_object_get(vars, "eos_token")) json_object_set_new(vars, "eos_token", json_string(j->eos));
-    if (!json_object_get(vars, "add_generation_prompt")) json_object_set_new(vars, "add_generation_prompt", json_false());
+    if (!json_object_get(vars, "add_generation_prompt"))
+        json_object_set_new(vars, "add_generation_prompt", json_false());
     char *const text = json_dumps(vars, JSON_COMPACT);
     json_decref(vars);
     if (!text) {
@@ -173,7 +181,7 @@ static int put_spans(cli *app, const r1_rendered *r)
     return CLI_YES;
 }
 
-/* ---- one line in, one line out ------------------------------------------------------------------------------------------ */
+/* ---- one line in, one line out ----------------------------------------------------------------------------------- */
 static int on_line(void *user, char *text, size_t bytes, int64_t number)
 {
     job *const j = user;
@@ -194,7 +202,7 @@ static int on_line(void *user, char *text, size_t bytes, int64_t number)
     return cli_put_json(j->app, reply);
 }
 
-/* ---- one conversation --------------------------------------------------------------------------------------------------- */
+/* ---- one conversation -------------------------------------------------------------------------------------------- */
 static int read_json(cli *app, const char *path, json_t **out)
 {
     char *text;
@@ -220,7 +228,8 @@ static int one_shot(job *j, const params *a)
     if (!status && a->kwargs && !json_is_object(kwargs = json_loads(a->kwargs, JSON_REJECT_DUPLICATES, &e)))
         status = cli_fail(app, CLI_USAGE, "--kwargs: expected a JSON object");
     if (!status && !json_is_array(messages) && !json_is_array(json_object_get(messages, "messages")))
-        status = cli_fail(app, CLI_INPUT, "%s: expected a list of messages, or an object that holds \"messages\"", a->messages);
+        status = cli_fail(app, CLI_INPUT, "%s: expected a list of messages, or an object that holds \"messages\"",
+                          a->messages);
     if (status) {
         json_decref(messages);
         json_decref(tools);
@@ -238,7 +247,9 @@ static int one_shot(job *j, const params *a)
     r1_rendered r = {0};
     r1_error err = {0};
     if (render(j, vars, &r, &err) != R1_OK) return cli_report(app, &err);
-    if (a->json) status = cli_put_json(app, json_pack("{s:o, s:o}", "text", json_stringn(r.text, r.bytes), "spans", spans_of(&r)));
+    if (a->json)
+        status = cli_put_json(app,
+                              json_pack("{s:o, s:o}", "text", json_stringn(r.text, r.bytes), "spans", spans_of(&r)));
     else if (a->spans) status = put_spans(app, &r);
     else {
         cli_put(app, r.text, r.bytes);

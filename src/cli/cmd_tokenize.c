@@ -15,9 +15,11 @@ typedef struct params {
 static void options(opt_list *list, void *p)
 {
     params *const a = p;
-    opt_arg(list, "MODEL", &a->model, "model folder, folder of tokenizer files, tokenizer.json, tokenizer.model or .gguf file");
+    opt_arg(list, "MODEL", &a->model,
+            "model folder, folder of tokenizer files, tokenizer.json, tokenizer.model or .gguf file");
     opt_arg_optional(list, "TEXT", &a->text, "the text; without it --file or standard input is read, byte for byte");
-    opt_string(list, 'f', "file", "FILE", &a->file, "read the text, or with --jsonl the lines, from this file; -: standard input");
+    opt_string(list, 'f', "file", "FILE", &a->file,
+               "read the text, or with --jsonl the lines, from this file; -: standard input");
     opt_flag(list, 0, "bos", &a->bos, "put the begin-of-text token in front");
     opt_flag(list, 0, "plain", &a->plain, "treat control tokens in the text as ordinary text");
     opt_flag(list, 'p', "pieces", &a->pieces, "one token a line: id, a tab, its text with escapes");
@@ -50,7 +52,8 @@ static void put_piece(FILE *out, const char *bytes, size_t n)
 {
     const unsigned char *const p = (const unsigned char *)bytes;
     for (size_t i = 0; i < n;) {
-        size_t size = p[i] < 0x80 ? 1 : p[i] >= 0xC2 && p[i] < 0xE0 ? 2 : p[i] >= 0xE0 && p[i] < 0xF0 ? 3 : p[i] >= 0xF0 && p[i] < 0xF5 ? 4 : 0;
+        size_t size = p[i] < 0x80 ? 1 : p[i] >= 0xC2 && p[i] < 0xE0 ? 2 : p[i] >= 0xE0 && p[i] < 0xF0 ? 3
+            : p[i] >= 0xF0 && p[i] < 0xF5 ? 4 : 0;
         bool whole = size > 0 && i + size <= n && p[i] >= 0x20 && p[i] != 0x7F && p[i] != '\\';
         for (size_t k = 1; whole && k < size; k++) whole = (p[i + k] & 0xC0) == 0x80;
         if (whole && p[i] == 0xC2 && p[i + 1] < 0xA0) whole = false; /* C1 controls must not reach a terminal */
@@ -155,7 +158,8 @@ static int json_line(void *user, char *text, size_t bytes, int64_t number)
     const json_t *const s = json_object_get(o, "text");
     if (!json_is_string(s)) {
         json_decref(o);
-        return cli_fail(w->app, CLI_INPUT, "line %lld: an object with a string \"text\" is expected", (long long)number);
+        return cli_fail(w->app, CLI_INPUT, "line %lld: an object with a string \"text\" is expected",
+                        (long long)number);
     }
     const int status = encode(w, json_string_value(s), json_string_length(s), &ids, &n, &err);
     json_decref(o);
@@ -188,8 +192,10 @@ static int run(cli *app, void *p)
     const params *const a = p;
     r1_tokenizer *tokenizer;
     r1_error err = {0};
-    if (a->text && (a->file || a->jsonl)) return cli_fail(app, CLI_USAGE, "TEXT and --%s exclude each other", a->file ? "file" : "jsonl");
-    if (a->jsonl && (a->json || a->pieces)) return cli_fail(app, CLI_USAGE, "--jsonl and --%s exclude each other", a->json ? "json" : "pieces");
+    if (a->text && (a->file || a->jsonl))
+        return cli_fail(app, CLI_USAGE, "TEXT and --%s exclude each other", a->file ? "file" : "jsonl");
+    if (a->jsonl && (a->json || a->pieces))
+        return cli_fail(app, CLI_USAGE, "--jsonl and --%s exclude each other", a->json ? "json" : "pieces");
     if (r1_tokenizer_open(a->model, &app->env, &tokenizer, &err) != R1_OK) return cli_report(app, &err);
     work w = {app, a, tokenizer};
     const int status = run_open(&w);

@@ -33,8 +33,10 @@ static void options(opt_list *list, void *p)
     opt_string(list, 'o', "out", "DIR", &a->out, "run folder: recipe, manifest, a line a step, checkpoints");
     opt_strings_add(list, 0, "set", "KEY=VALUE", &a->set, "over the recipe: optimizer.lr=1e-4; may be given again");
     opt_flag(list, 0, "resume", &a->resume, "go on from the newest checkpoint in the run folder");
-    opt_int(list, 0, "max-steps", "N", &a->max_steps, 0, INT64_MAX / 2, "stop, with a checkpoint, after N steps of this call; 0: the whole run");
-    opt_real(list, 0, "memory-limit", "GIB", &a->memory_limit, 0.0, 1e6, "refuse, before the first step, a run that needs more; 0: what is available");
+    opt_int(list, 0, "max-steps", "N", &a->max_steps, 0, INT64_MAX / 2,
+            "stop, with a checkpoint, after N steps of this call; 0: the whole run");
+    opt_real(list, 0, "memory-limit", "GIB", &a->memory_limit, 0.0, 1e6,
+             "refuse, before the first step, a run that needs more; 0: what is available");
     opt_choice(list, 0, "isa", "auto|c|avx2|avx512|neon", &a->isa, "instruction set; the bits are the same in each");
     opt_flag(list, 'j', "json", &a->json, "a JSON object a line: the plan, then each step");
 }
@@ -51,8 +53,10 @@ static void show_preset(const showing *s, const r1_train_plan *p)
             const size_t n = strlen(line);
             if ((c->published != NULL) != (published == 1)) continue;
             snprintf(line + n, sizeof line - n, "%s%s %s", n ? ", " : "", c->key, published ? c->published : c->value);
-            if (published && strcmp(c->published, c->value) != 0) snprintf(line + strlen(line), sizeof line - strlen(line), " (here %s)", c->value);
-            if (!published && strcmp(c->by, "recipe") == 0) snprintf(line + strlen(line), sizeof line - strlen(line), " (the recipe's)");
+            if (published && strcmp(c->published, c->value) != 0)
+                snprintf(line + strlen(line), sizeof line - strlen(line), " (here %s)", c->value);
+            if (!published && strcmp(c->by, "recipe") == 0)
+                snprintf(line + strlen(line), sizeof line - strlen(line), " (the recipe's)");
         }
         cli_note(s->app, "%-12s %s", published ? "published" : "our choice", line);
     }
@@ -65,7 +69,8 @@ static double measure_peak(const cli *app, const r1_train_plan *p)
     double best = 0.0;
     if (r1_meter_create(&app->env, 0, 1, &meter, NULL) != R1_OK) return 0.0;
     for (int i = 0; i < 12; i++) {
-        const double peak = r1_meter_peak(meter, p->isa, p->compute == R1_COMPUTE_BF16 ? R1_PEAK_BF16 : R1_PEAK_F32, 0.01);
+        const double peak = r1_meter_peak(meter, p->isa, p->compute == R1_COMPUTE_BF16 ? R1_PEAK_BF16 : R1_PEAK_F32,
+                                          0.01);
         if (peak > best) best = peak;
     }
     r1_meter_destroy(meter);
@@ -78,11 +83,14 @@ static void show_plan(void *user, const r1_train_plan *p)
     s->plan = *p;
     s->peak = measure_peak(s->app, p);
     if (s->a->json) {
-        cli_put_json(s->app, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:I, s:f}", "plan", p->model, "first_step", (json_int_t)p->first_step, "steps",
-                                       (json_int_t)p->steps, "parameters", (json_int_t)p->parameters, "rows", (json_int_t)p->rows, "documents",
-                                       (json_int_t)p->documents, "skipped", (json_int_t)p->skipped, "tokens", (json_int_t)p->tokens, "chunks",
-                                       (json_int_t)p->chunks, "data_sha256", p->data_hash, "total_bytes", (json_int_t)p->total_bytes, "available_bytes",
-                                       (json_int_t)p->available_bytes, "peak_flops", s->peak));
+        cli_put_json(s->app, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:I, s:f}", "plan",
+                                       p->model, "first_step", (json_int_t)p->first_step, "steps", (json_int_t)p->steps,
+                                       "parameters", (json_int_t)p->parameters, "rows", (json_int_t)p->rows,
+                                       "documents", (json_int_t)p->documents, "skipped", (json_int_t)p->skipped,
+                                       "tokens", (json_int_t)p->tokens, "chunks",
+                                       (json_int_t)p->chunks, "data_sha256", p->data_hash, "total_bytes",
+                                       (json_int_t)p->total_bytes, "available_bytes", (json_int_t)p->available_bytes,
+                                       "peak_flops", s->peak));
         return;
     }
     char all[16], model[16], optimizer[16], activations[16];
@@ -90,20 +98,26 @@ static void show_plan(void *user, const r1_train_plan *p)
     gib(optimizer, sizeof optimizer, p->optimizer_bytes), gib(activations, sizeof activations, p->activation_bytes);
     cli_note(s->app, "model        %s, %.2f million parameters", p->model, (double)p->parameters * 1e-6);
     if (p->adapter_rank > 0)
-        cli_note(s->app, "adapter      rank %lld, %.3f million parameters trained; the model is frozen", (long long)p->adapter_rank, (double)p->trained_parameters * 1e-6);
+        cli_note(s->app, "adapter      rank %lld, %.3f million parameters trained; the model is frozen",
+                 (long long)p->adapter_rank, (double)p->trained_parameters * 1e-6);
     cli_note(s->app, "data         %lld rows, %lld documents (%lld longer than sequence_length: data.too_long), %lld tokens in %lld chunks", (long long)p->rows,
              (long long)p->documents, (long long)p->skipped, (long long)p->tokens, (long long)p->chunks);
     char evaluation[16], more[40] = "";
     gib(evaluation, sizeof evaluation, p->evaluation_bytes);
     if (p->evaluation_bytes > 0) snprintf(more, sizeof more, ", evaluation %s", evaluation);
-    cli_note(s->app, "memory       %s GiB: weights %s, gradients and moments %s, activations %s%s", all, model, optimizer, activations, more);
+    cli_note(s->app, "memory       %s GiB: weights %s, gradients and moments %s, activations %s%s", all, model,
+             optimizer, activations, more);
     if (p->preset) {
         cli_note(s->app, "preset       %s", p->preset);
         show_preset(s, p);
     }
-    if (p->first_step > p->steps) cli_note(s->app, "steps        none: %lld are done, the recipe asks for %lld", (long long)p->first_step - 1, (long long)p->steps);
+    if (p->first_step > p->steps)
+        cli_note(s->app, "steps        none: %lld are done, the recipe asks for %lld", (long long)p->first_step - 1,
+                 (long long)p->steps);
     else cli_note(s->app, "steps        %lld to %lld", (long long)p->first_step, (long long)p->steps);
-    if (s->peak > 0) cli_note(s->app, "peak         %.0f GFLOP/s %s, measured", s->peak * 1e-9, p->compute == R1_COMPUTE_BF16 ? "bf16" : "f32");
+    if (s->peak > 0)
+        cli_note(s->app, "peak         %.0f GFLOP/s %s, measured", s->peak * 1e-9,
+                 p->compute == R1_COMPUTE_BF16 ? "bf16" : "f32");
 }
 
 static void time_text(char *text, size_t size, double seconds)
@@ -120,12 +134,16 @@ static void show_line(const showing *s, const r1_train_step *t, double flops)
     if (t->load_spread > 0) snprintf(extra, sizeof extra, "  load %.2f", t->load_spread);
     if (t->mtp_loss > 0) snprintf(extra + strlen(extra), sizeof extra - strlen(extra), "  mtp %.4f", t->mtp_loss);
     if (s->peak > 0) snprintf(used, sizeof used, ", %.0f %% of peak", 100.0 * flops / s->peak);
-    if (t->peak_bytes > 0) snprintf(memory, sizeof memory, "  %.0f MiB, most %.0f", (double)t->resident_bytes / 0x1p20, (double)t->peak_bytes / 0x1p20);
+    if (t->peak_bytes > 0)
+        snprintf(memory, sizeof memory, "  %.0f MiB, most %.0f", (double)t->resident_bytes / 0x1p20,
+                 (double)t->peak_bytes / 0x1p20);
     fprintf(s->app->out, "step %6lld/%lld  loss %.4f%s  lr %.2e  norm %.3f  %.0f tokens/s  %.1f GFLOP/s%s%s  left %s%s\n", (long long)t->step, (long long)t->steps,
-            t->loss, extra, t->learning_rate, t->gradient_norm, t->tokens_per_second, flops * 1e-9, used, memory, left, t->saved ? "  saved" : "");
+            t->loss, extra, t->learning_rate, t->gradient_norm, t->tokens_per_second, flops * 1e-9, used, memory, left,
+            t->saved ? "  saved" : "");
 }
 
-/* Written by the signal handler alone. The first signal ends the run after its step and a checkpoint, a second ends the program. */
+/* Written by the signal handler alone. The first signal ends the run after its step and a checkpoint, a second ends the
+ * program. */
 static volatile sig_atomic_t interrupted;
 static void on_signal(int number)
 {
@@ -141,11 +159,15 @@ static bool show_step(void *user, const r1_train_step *t)
     s->loss = t->loss;
     if (s->done++ == 0) s->first_loss = t->loss;
     if (s->a->json) {
-        cli_put_json(s->app, json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:b}", "step", (json_int_t)t->step, "steps", (json_int_t)t->steps, "loss",
-                                       t->loss, "mtp_loss", t->mtp_loss, "learning_rate", t->learning_rate, "gradient_norm", t->gradient_norm,
-                                       "tokens_per_second", t->tokens_per_second, "tokens", (json_int_t)t->tokens, "targets", (json_int_t)t->targets,
-                                       "load_spread", t->load_spread, "flops", flops, "flop_utilisation", s->peak > 0 ? flops / s->peak : 0.0, "resident_bytes",
-                                       (json_int_t)t->resident_bytes, "peak_bytes", (json_int_t)t->peak_bytes, "saved", t->saved));
+        cli_put_json(s->app, json_pack("{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:b}",
+                                       "step", (json_int_t)t->step, "steps", (json_int_t)t->steps, "loss", t->loss,
+                                       "mtp_loss", t->mtp_loss, "learning_rate", t->learning_rate, "gradient_norm",
+                                       t->gradient_norm, "tokens_per_second", t->tokens_per_second, "tokens",
+                                       (json_int_t)t->tokens, "targets", (json_int_t)t->targets, "load_spread",
+                                       t->load_spread, "flops", flops, "flop_utilisation",
+                                       s->peak > 0 ? flops / s->peak : 0.0, "resident_bytes",
+                                       (json_int_t)t->resident_bytes, "peak_bytes", (json_int_t)t->peak_bytes, "saved",
+                                       t->saved));
     } else {
         show_line(s, t, flops);
     }
@@ -156,10 +178,11 @@ static void show_evaluation(void *user, const r1_train_evaluation *e)
 {
     showing *const s = user;
     if (s->a->json) {
-        cli_put_json(s->app, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "evaluation", e->task, "step", (json_int_t)e->step, "prompts",
-                                       (json_int_t)e->prompts, "samples", (json_int_t)e->samples, "correct", (json_int_t)e->correct, "truncated",
-                                       (json_int_t)e->truncated, "tokens", (json_int_t)e->tokens, "pass_at_1", e->pass_at_1, "lo", e->lo, "hi", e->hi, "seconds",
-                                       e->seconds));
+        cli_put_json(s->app, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "evaluation", e->task,
+                                       "step", (json_int_t)e->step, "prompts", (json_int_t)e->prompts, "samples",
+                                       (json_int_t)e->samples, "correct", (json_int_t)e->correct, "truncated",
+                                       (json_int_t)e->truncated, "tokens", (json_int_t)e->tokens, "pass_at_1",
+                                       e->pass_at_1, "lo", e->lo, "hi", e->hi, "seconds", e->seconds));
     } else {
         char time[32];
         time_text(time, sizeof time, e->seconds);
@@ -176,9 +199,11 @@ static int run(cli *app, void *p)
     r1_error err = {0};
     showing s = {.app = app, .a = a};
     if (!a->out) return cli_fail(app, CLI_USAGE, "--out DIR is missing: where the run is kept");
-    const r1_train_params tp = {.recipe = a->recipe, .set = a->set.item, .n_set = (size_t)a->set.n, .out = a->out, .resume = a->resume, .isa = a->isa, .on_evaluation = show_evaluation,
+    const r1_train_params tp = {.recipe = a->recipe, .set = a->set.item, .n_set = (size_t)a->set.n, .out = a->out,
+                                .resume = a->resume, .isa = a->isa, .on_evaluation = show_evaluation,
                                 .memory_limit = (uint64_t)(a->memory_limit * 0x1p30)};
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART}, before_int, before_term;
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART}, before_int,
+                     before_term;
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, &before_int);
     sigaction(SIGTERM, &action, &before_term);
@@ -188,7 +213,9 @@ static int run(cli *app, void *p)
     if (st != R1_OK && st != R1_ERR_STOPPED) return cli_report(app, &err);
     const bool cut = interrupted && st == R1_ERR_STOPPED;
     if (cut) cli_note(app, "interrupted: a checkpoint is kept, --resume goes on from it");
-    if (s.done > 0) cli_note(app, "%lld step%s, loss %.4f to %.4f; checkpoints in %s/ckpt", (long long)s.done, s.done == 1 ? "" : "s", s.first_loss, s.loss, a->out);
+    if (s.done > 0)
+        cli_note(app, "%lld step%s, loss %.4f to %.4f; checkpoints in %s/ckpt", (long long)s.done,
+                 s.done == 1 ? "" : "s", s.first_loss, s.loss, a->out);
     else cli_note(app, "nothing left to do: the run is at its last step");
     return cut ? CLI_NO : CLI_YES;
 }

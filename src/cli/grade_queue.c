@@ -43,7 +43,8 @@ static void print_ready(grade_queue *q)
         free(j->out);
         *j = (job){0};
     }
-    if (q->head == q->tail && !cli_flush(q->app) && !q->status) q->status = CLI_ENVIRONMENT; /* nobody reads on; main says why */
+    /* nobody reads on; main says why */
+    if (q->head == q->tail && !cli_flush(q->app) && !q->status) q->status = CLI_ENVIRONMENT;
     pthread_cond_broadcast(&q->space);
 }
 
@@ -58,7 +59,9 @@ static void *serve(void *arg)
         job *const j = &q->ring[q->next++ % RING];
         const bool stopped = q->status != 0;
         pthread_mutex_unlock(&q->lock);
-        if (!stopped) j->status = q->work(q->user, w->index, j->line, j->bytes, j->number, &j->out, j->message, sizeof j->message);
+        if (!stopped)
+            j->status = q->work(q->user, w->index, j->line, j->bytes, j->number, &j->out, j->message,
+                                sizeof j->message);
         pthread_mutex_lock(&q->lock);
         j->done = true;
         print_ready(q);

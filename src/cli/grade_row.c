@@ -31,7 +31,8 @@ static void put(buffer *b, const char *text, size_t n)
 /* Bytes of the UTF-8 character at s[0..n), 0 where it is none. */
 static size_t utf8_length(const unsigned char *s, size_t n)
 {
-    const size_t want = s[0] < 0x80 ? 1 : s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : s[0] >= 0xF0 && s[0] < 0xF5 ? 4 : 0;
+    const size_t want = s[0] < 0x80 ? 1 : s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : s[0] >= 0xF0 &&
+        s[0] < 0xF5 ? 4 : 0;
     if (want == 0 || want > n) return 0;
     for (size_t i = 1; i < want; i++)
         if ((s[i] & 0xC0) != 0x80) return 0;
@@ -62,9 +63,11 @@ static buffer mend(const char *line, size_t n)
             put(&out, "\xEF\xBF\xBD", 3);
             i++;
         } else if (string && c == '\\') {
-            const int high = unicode_escape(line + i, n - i), low = high >= 0 ? unicode_escape(line + i + 6, n - i - 6) : -1;
+            const int high = unicode_escape(line + i, n - i),
+                      low = high >= 0 ? unicode_escape(line + i + 6, n - i - 6) : -1;
             const bool pair = high >= 0xD800 && high < 0xDC00 && low >= 0xDC00 && low < 0xE000;
-            const size_t step = pair ? 12 : high >= 0 ? 6 : n - i < 2 ? 1 : 1 + utf8_length((const unsigned char *)line + i + 1, n - i - 1);
+            const size_t step = pair ? 12 : high >= 0 ? 6 : n - i < 2 ? 1
+                : 1 + utf8_length((const unsigned char *)line + i + 1, n - i - 1);
             if (high >= 0xD800 && high < 0xE000 && !pair) put(&out, "\\ufffd", 6);
             else put(&out, line + i, step);
             i += step;
@@ -101,7 +104,8 @@ static buffer quote_numbers(const char *line, size_t n)
         depth += (line[i] == '{' || line[i] == '[') - (line[i] == '}' || line[i] == ']');
         put(&out, line + i, 1);
         if (line[i++] != ':' || depth != 1) continue;
-        const bool ours = (key_n == 4 && memcmp(line + key, "gold", 4) == 0) || (key_n == 6 && memcmp(line + key, "answer", 6) == 0);
+        const bool ours = (key_n == 4 && memcmp(line + key, "gold", 4) == 0) ||
+            (key_n == 6 && memcmp(line + key, "answer", 6) == 0);
         size_t begin = i;
         while (begin < n && strchr(" \t\r\n", line[begin]) && line[begin]) begin++;
         size_t end = begin;
@@ -169,7 +173,8 @@ static bool take_gold(grade_row *row, char *message, size_t size)
 {
     const json_t *const v = json_object_get(row->json, "gold");
     if (!v || json_is_null(v)) return true;
-    if (json_is_string(v)) return take_text(row->json, "gold", &row->sample.gold, &row->sample.gold_bytes, message, size);
+    if (json_is_string(v))
+        return take_text(row->json, "gold", &row->sample.gold, &row->sample.gold_bytes, message, size);
     row->gold_text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
     if (!row->gold_text) {
         snprintf(message, size, "\"gold\" is too large");
@@ -190,10 +195,12 @@ static bool take_all(grade_row *row, char *message, size_t size)
         return false;
     }
     row->id = json_object_get(j, "id");
-    return take_text(j, "answer", &s->completion, &s->completion_bytes, message, size) && take_gold(row, message, size) &&
-           take_text(j, "prompt", &s->prompt, &s->prompt_bytes, message, size) &&
-           take_bool(j, "thinking_open", &s->thinking_open, message, size) && take_bool(j, "truncated", &s->truncated, message, size) &&
-           take_count(j, "tokens", &s->tokens, message, size) && take_count(j, "max_tokens", &s->max_tokens, message, size);
+    return take_text(j, "answer", &s->completion, &s->completion_bytes, message, size) &&
+        take_gold(row, message, size) && take_text(j, "prompt", &s->prompt, &s->prompt_bytes, message, size) &&
+           take_bool(j, "thinking_open", &s->thinking_open, message, size) &&
+           take_bool(j, "truncated", &s->truncated, message, size) &&
+           take_count(j, "tokens", &s->tokens, message, size) &&
+           take_count(j, "max_tokens", &s->max_tokens, message, size);
 }
 
 bool grade_row_read(grade_row *row, const char *line, size_t n, char *message, size_t size)

@@ -1,5 +1,5 @@
-/* One line of `r1 grade`'s input as a sample. What models write is hostile, so a line is mended where JSON's rules about text are
- * broken (bytes that are no UTF-8, half a surrogate pair); what is no JSON at all is refused. */
+/* One line of `r1 grade`'s input as a sample. What models write is hostile, so a line is mended where JSON's rules
+ * about text are broken (bytes that are no UTF-8, half a surrogate pair); what is no JSON at all is refused. */
 #ifndef R1_CLI_GRADE_ROW_H
 #define R1_CLI_GRADE_ROW_H
 

@@ -7,7 +7,7 @@
 #define R1_DATE "November 22, 2026"
 #endif
 
-/* ---- --help ------------------------------------------------------------------------------------------------------- */
+/* ---- --help ------------------------------------------------------------------------------------------------------ */
 
 enum { WIDTH = 96, INDENT = 28 };
 
@@ -58,7 +58,8 @@ static void help_paragraphs(FILE *out, const char *about)
     while (*about) {
         char line[1024];
         const char *const end = strstr(about, "\n\n");
-        const size_t len = end ? (size_t)(end - about) : strlen(about), keep = len < sizeof line - 1 ? len : sizeof line - 1;
+        const size_t len = end ? (size_t)(end - about) : strlen(about),
+                     keep = len < sizeof line - 1 ? len : sizeof line - 1;
         for (size_t i = 0; i < keep; i++) line[i] = about[i] == '\n' ? ' ' : about[i];
         line[keep] = '\0';
         wrap(out, line, 0, 0);
@@ -95,7 +96,8 @@ void help_command(FILE *out, const cli_command *command, const opt_list *options
     help_lines(out, command->examples);
 }
 
-static const char exit_text[] = "0 done, 1 a fault of r1 itself, 2 wrong usage, 3 bad input, 4 the machine (memory, disk, "
+static const char exit_text[] =
+    "0 done, 1 a fault of r1 itself, 2 wrong usage, 3 bad input, 4 the machine (memory, disk, "
                                 "a missing library), 5 a plain no.";
 
 void help_overview(FILE *out, const cli_command *const *commands, int n)
@@ -109,7 +111,7 @@ void help_overview(FILE *out, const cli_command *const *commands, int n)
     fprintf(out, "%s\n", exit_text);
 }
 
-/* ---- man pages ---------------------------------------------------------------------------------------------------- */
+/* ---- man pages --------------------------------------------------------------------------------------------------- */
 
 /* Text of a filled paragraph: an escape for backslashes, no line that looks like a macro. */
 static void man_text(FILE *out, const char *text)
@@ -227,7 +229,8 @@ void man_overview(FILE *out, const cli_command *const *commands, int n)
     for (int k = 0; k < n; k++) {
         const char *next = NULL;
         for (int i = 0; i < n; i++)
-            if (strcmp(commands[i]->name, last) > 0 && (!next || strcmp(commands[i]->name, next) < 0)) next = commands[i]->name;
+            if (strcmp(commands[i]->name, last) > 0 && (!next || strcmp(commands[i]->name, next) < 0))
+                next = commands[i]->name;
         fprintf(out, ".Xr r1-%s 1%s\n", next, k + 1 < n ? " ," : "");
         last = next;
     }

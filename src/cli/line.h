@@ -8,7 +8,8 @@
 
 typedef struct line_reader line_reader; /* one thread */
 
-/* history: file of earlier lines, read now and written by line_close (mode 0600); NULL: none is kept. NULL without memory. */
+/* history: file of earlier lines, read now and written by line_close (mode 0600); NULL: none is kept. NULL without
+ * memory. */
 line_reader *line_open(const char *history);
 void line_close(line_reader *reader); /* takes NULL */
 

@@ -20,7 +20,9 @@ static void declare_common(opt_list *list, cli *app, common *c)
 {
     bool threads = false; /* a command may have its own */
     for (int i = 0; i < list->n; i++) threads |= strcmp(list->item[i].name, "threads") == 0;
-    if (!threads) opt_int(list, 0, "threads", "N", &c->threads, 0, 1024, "worker threads; 0: all processors this process (or its container) may use");
+    if (!threads)
+        opt_int(list, 0, "threads", "N", &c->threads, 0, 1024,
+                "worker threads; 0: all processors this process (or its container) may use");
     opt_count(list, 'v', "verbose", &app->verbose, "say more on standard error; twice: debug messages");
     opt_flag(list, 'q', "quiet", &app->quiet, "errors only on standard error, no progress");
 }
@@ -104,7 +106,8 @@ static int run_command(cli *app, const cli_command *command, int argc, char **ar
     if (parsed == OPT_HELP) status = explain(app, command, help_command);
     else if (parsed == OPT_BAD) {
         status = cli_fail(app, CLI_USAGE, "%s", message);
-        fprintf(stderr, "usage: r1 %s %s\n       r1 help %s explains it\n", command->name, command->usage, command->name);
+        fprintf(stderr, "usage: r1 %s %s\n       r1 help %s explains it\n", command->name, command->usage,
+                command->name);
     } else {
         cli_configure(app, c.threads);
         status = command->run(app, params);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- declaring ---------------------------------------------------------------------------------------------------- */
+/* ---- declaring --------------------------------------------------------------------------------------------------- */
 
 static opt *add(opt_list *list, opt_kind kind, char alias, const char *name, void *into, const char *help)
 {
@@ -80,7 +80,7 @@ void opt_arg_rest(opt_list *list, const char *name, opt_strings *into, const cha
     o->argument = o->optional = true;
 }
 
-/* ---- values ------------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 typedef struct parser {
     opt_list *list;
@@ -158,7 +158,7 @@ static void set_switch(opt *o, bool on)
     else *(bool *)o->into = on;
 }
 
-/* ---- finding ------------------------------------------------------------------------------------------------------ */
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
 
 static opt *find_long(opt_list *list, const char *name, size_t len)
 {
@@ -228,7 +228,7 @@ static opt_result unknown_long(const parser *p, const char *name, size_t len)
     return BAD(p, "unknown option --%s", typed);
 }
 
-/* ---- parsing ------------------------------------------------------------------------------------------------------ */
+/* ---- parsing ----------------------------------------------------------------------------------------------------- */
 
 static opt_result parse_long(const parser *p, int argc, char **argv, int *i)
 {

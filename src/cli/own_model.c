@@ -8,7 +8,8 @@
 #include "setup.h"
 
 /* Said each time: nobody should take its answers for R1's. */
-static const char what_it_is[] = "no MODEL named: this is r1-nano-base, 3.7 million parameters in R1's architecture, for tests and demonstrations; it is not "
+static const char what_it_is[] =
+    "no MODEL named: this is r1-nano-base, 3.7 million parameters in R1's architecture, for tests and demonstrations; it is not "
                                  "DeepSeek-R1: it does small sums and short sentences, and errs";
 
 /* Where an installed program and one in a build folder of the source tree keep it, relative to the program's folder. */
@@ -45,7 +46,8 @@ int setup_own_model(cli *app, setup *s)
         s->path = s->own_path = found_beside(program);
     }
     if (!s->path)
-        return cli_fail(app, CLI_USAGE, "MODEL is missing: name the folder of a checkpoint or a .gguf file, or set R1_MODEL to one (models/r1-nano-base, which comes "
+        return cli_fail(app, CLI_USAGE,
+                        "MODEL is missing: name the folder of a checkpoint or a .gguf file, or set R1_MODEL to one (models/r1-nano-base, which comes "
                         "with r1, is not beside this program)");
     cli_note(app, "%s", what_it_is);
     return CLI_YES;

@@ -22,7 +22,8 @@ r1_status prompt_make(const prompt_form *form, json_t *messages, bool think, pro
     *out = (prompt_ids){0};
     char *const json = json_dumps(messages, JSON_COMPACT);
     if (!json) {
-        *err = (r1_error){.code = R1_ERR_FORMAT, .offset = -1, .message = "the messages are not UTF-8, or memory is out"};
+        *err = (r1_error){.code = R1_ERR_FORMAT, .offset = -1,
+                          .message = "the messages are not UTF-8, or memory is out"};
         return err->code;
     }
     const r1_status st = r1_chat_form_prompt(form->form, json, strlen(json), think, &p, err);

@@ -18,7 +18,8 @@ typedef struct prompt_ids {
 /* The model's own template, or R1's where it ships none but has R1's tokens. 0 or an exit status. */
 int prompt_open(cli *app, const setup *s, prompt_form *out);
 void prompt_close(prompt_form *form);
-/* messages: a JSON array. think false: the answer begins behind an empty think block. R1_ERR_FORMAT: the template failed. */
+/* messages: a JSON array. think false: the answer begins behind an empty think block. R1_ERR_FORMAT: the template
+ * failed. */
 r1_status prompt_make(const prompt_form *form, json_t *messages, bool think, prompt_ids *out, r1_error *err);
 
 #endif

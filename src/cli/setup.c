@@ -13,7 +13,8 @@ void setup_argument(opt_list *list, setup *s)
 
 void setup_argument_optional(opt_list *list, setup *s)
 {
-    opt_arg_optional(list, "MODEL", &s->path, "folder of a checkpoint (Hugging Face), or a .gguf file; without one R1_MODEL's, else the small model that comes "
+    opt_arg_optional(list, "MODEL", &s->path,
+                     "folder of a checkpoint (Hugging Face), or a .gguf file; without one R1_MODEL's, else the small model that comes "
                      "with r1");
 }
 
@@ -22,17 +23,24 @@ void setup_options(opt_list *list, setup *s)
     s->cache_type = "f32";
     s->compute = "f32";
     s->isa = "auto";
-    opt_int(list, 'c', "context", "N", &s->context, 0, INT64_C(1) << 31, "tokens of prompt and answer together; 0: the model's, at most "
+    opt_int(list, 'c', "context", "N", &s->context, 0, INT64_C(1) << 31,
+            "tokens of prompt and answer together; 0: the model's, at most "
             "32768, less where memory is short");
-    opt_int(list, 'b', "batch", "N", &s->batch, 0, 1 << 20, "tokens computed in one pass while reading the prompt; 0: 512");
-    opt_choice(list, 0, "cache-type", "f32|bf16|q8|q8_0", &s->cache_type, "numbers in the key-value cache; q8: 9 bits each (q8_0 is another name for it)");
-    opt_choice(list, 0, "compute", "f32|bf16", &s->compute, "arithmetic of float weights; bf16 is faster where the processor has it, "
+    opt_int(list, 'b', "batch", "N", &s->batch, 0, 1 << 20,
+            "tokens computed in one pass while reading the prompt; 0: 512");
+    opt_choice(list, 0, "cache-type", "f32|bf16|q8|q8_0", &s->cache_type,
+               "numbers in the key-value cache; q8: 9 bits each (q8_0 is another name for it)");
+    opt_choice(list, 0, "compute", "f32|bf16", &s->compute,
+               "arithmetic of float weights; bf16 is faster where the processor has it, "
                "and another result");
-    opt_flag(list, 0, "exact-activations", &s->exact_activations, "quantised weights meet f32 activations instead of 8-bit ones");
+    opt_flag(list, 0, "exact-activations", &s->exact_activations,
+             "quantised weights meet f32 activations instead of 8-bit ones");
     opt_choice(list, 0, "isa", "auto|c|avx2|avx512|neon", &s->isa, "instruction set; every choice gives the same bits");
-    opt_string(list, 0, "panels", "FILE", &s->panels, "matrices from this file of r1 convert --panels; without this from the one beside the "
+    opt_string(list, 0, "panels", "FILE", &s->panels,
+               "matrices from this file of r1 convert --panels; without this from the one beside the "
                "checkpoint if there is one; none: pack them here");
-    opt_string(list, 0, "lora", "DIR", &s->lora, "add this LoRA adapter's terms to the model's projections (a folder that PEFT or r1 train wrote); the "
+    opt_string(list, 0, "lora", "DIR", &s->lora,
+               "add this LoRA adapter's terms to the model's projections (a folder that PEFT or r1 train wrote); the "
                "weights stay as they are");
 }
 
@@ -42,8 +50,9 @@ static void show_engine(cli *app, const setup *s, const r1_engine_params *p)
     r1_engine_stats e;
     r1_engine_get_stats(s->engine, &e);
     cli_note(app, "%s, compute %s%s, %s cache of %lld tokens (%.1f MiB), weights %.1f MiB, instruction set %s, loaded in %.2f s", s->info.architecture,
-             s->info.compute == R1_COMPUTE_BF16 ? "bf16" : "f32", s->exact_activations ? " with exact activations" : "", r1_cache_type_name(p->cache_type),
-             (long long)e.context, (double)e.cache_bytes / 0x1p20, (double)e.weight_bytes / 0x1p20, s->info.isa, s->info.load_seconds);
+             s->info.compute == R1_COMPUTE_BF16 ? "bf16" : "f32", s->exact_activations ? " with exact activations" : "",
+             r1_cache_type_name(p->cache_type), (long long)e.context, (double)e.cache_bytes / 0x1p20,
+             (double)e.weight_bytes / 0x1p20, s->info.isa, s->info.load_seconds);
 }
 
 /* Where ids will do, any tokenizer is a gain and none is a hindrance. */
@@ -83,7 +92,8 @@ int setup_engine(cli *app, setup *s, r1_engine_params p)
     if (s->context > 0) p.context = s->context;
     if (s->batch > 0) p.max_batch_tokens = (int32_t)s->batch;
     r1_cache_type_find(s->cache_type, &p.cache_type);
-    if (r1_engine_create(s->model, s->tokenizer, &p, &app->env, &s->engine, &err) != R1_OK) return cli_report(app, &err);
+    if (r1_engine_create(s->model, s->tokenizer, &p, &app->env, &s->engine, &err) != R1_OK)
+        return cli_report(app, &err);
     if (app->verbose) show_engine(app, s, &p);
     return 0;
 }
@@ -96,7 +106,7 @@ void setup_close(setup *s)
     free(s->own_path);
 }
 
-/* ---- ids ---------------------------------------------------------------------------------------------------------- */
+/* ---- ids --------------------------------------------------------------------------------------------------------- */
 
 static bool separates(char c) { return c == ',' || c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
@@ -126,7 +136,7 @@ int setup_ids(cli *app, const char *what, const char *text, int32_t **ids, size_
     return 0;
 }
 
-/* ---- bytes and JSON ----------------------------------------------------------------------------------------------- */
+/* ---- bytes and JSON ---------------------------------------------------------------------------------------------- */
 
 void bytes_add(bytes *b, const char *text, size_t n)
 {

@@ -1,5 +1,5 @@
-/* What every command that computes shares: the options of the model and its cache, opening the model with its tokenizer, and
- * the engine. */
+/* What every command that computes shares: the options of the model and its cache, opening the model with its
+ * tokenizer, and the engine. */
 #ifndef R1_CLI_SETUP_H
 #define R1_CLI_SETUP_H
 
@@ -25,8 +25,8 @@ typedef struct setup {
 
 /* Declares MODEL. */
 void setup_argument(opt_list *list, setup *s);
-/* MODEL that may be left out. setup_own_model then finds one and says on standard error what it is; 0, or the exit status
- * after reporting. */
+/* MODEL that may be left out. setup_own_model then finds one and says on standard error what it is; 0, or the exit
+ * status after reporting. */
 void setup_argument_optional(opt_list *list, setup *s);
 int setup_own_model(cli *app, setup *s);
 /* Whether a lone argument is a model rather than a question: it is a file, or looks like the path of one. */
@@ -34,15 +34,16 @@ bool setup_names_model(const char *text);
 void setup_options(opt_list *list, setup *s);
 
 typedef enum setup_text { SETUP_TEXT_NEEDED, SETUP_TEXT_WELCOME } setup_text;
-/* Model and tokenizer; 0, or the exit status after reporting. A tokenizer that cannot be opened is an error only where text is
- * needed; elsewhere the command goes on without. */
+/* Model and tokenizer; 0, or the exit status after reporting. A tokenizer that cannot be opened is an error only where
+ * text is needed; elsewhere the command goes on without. */
 int setup_model(cli *app, setup *s, setup_text text, bool load_mtp);
 /* params: what the options do not say (sequences, cache_tokens, context when -c was not given). */
 int setup_engine(cli *app, setup *s, r1_engine_params params);
 /* Closes what is open. */
 void setup_close(setup *s);
 
-/* "1,2,3" or ids separated by white space, or both: *ids is malloc'd. what: where they came from. 0 or an exit status. */
+/* "1,2,3" or ids separated by white space, or both: *ids is malloc'd. what: where they came from. 0 or an exit
+ * status. */
 int setup_ids(cli *app, const char *what, const char *text, int32_t **ids, size_t *n);
 
 /* A growing byte string; NULL text is empty. After a failed append `failed` stays set. */

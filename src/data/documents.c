@@ -15,7 +15,7 @@ typedef struct reading {
     r1_error *err;
 } reading;
 
-/* ---- growing ---------------------------------------------------------------------------------------------------------------- */
+/* ---- growing ----------------------------------------------------------------------------------------------------- */
 
 static bool grow(void **p, size_t size, int64_t want)
 {
@@ -29,13 +29,15 @@ static r1_status more(reading *r, int64_t n)
     r1i_documents *const d = r->out;
     if (d->n + 2 > d->room_begin) {
         const int64_t want = 2 * d->room_begin + 64;
-        if (!grow((void **)(void *)&d->begin, sizeof *d->begin, want) || !grow((void **)(void *)&d->row, sizeof *d->row, want))
+        if (!grow((void **)(void *)&d->begin, sizeof *d->begin, want) ||
+            !grow((void **)(void *)&d->row, sizeof *d->row, want))
             return r1i_fail(r->err, R1_ERR_NOMEM, "%" PRId64 " documents", d->n);
         d->room_begin = want;
     }
     if (d->total + n > d->room) {
         const int64_t want = 2 * d->room + n + 4096;
-        if (!grow((void **)(void *)&d->ids, sizeof *d->ids, want) || !grow((void **)(void *)&d->target, sizeof *d->target, want))
+        if (!grow((void **)(void *)&d->ids, sizeof *d->ids, want) ||
+            !grow((void **)(void *)&d->target, sizeof *d->target, want))
             return r1i_fail(r->err, R1_ERR_NOMEM, "%" PRId64 " tokens", d->total);
         d->room = want;
     }
@@ -54,7 +56,8 @@ static r1_status add_ids(reading *r, const int32_t *ids, int64_t n, bool learned
     return R1_OK;
 }
 
-/* The document that began at ids[from] is complete: kept, cut or left out. A document without a target past its first token teaches nothing. */
+/* The document that began at ids[from] is complete: kept, cut or left out. A document without a target past its first
+ * token teaches nothing. */
 static r1_status end_document(reading *r, int64_t from)
 {
     r1i_documents *const d = r->out;
@@ -63,7 +66,9 @@ static r1_status end_document(reading *r, int64_t from)
     if (st != R1_OK) return st;
     if (n > r->p->sequence_length) {
         if (r->p->too_long == R1I_TOO_LONG_REFUSE)
-            return r1i_fail(r->err, R1_ERR_FORMAT, "a document of %" PRId64 " tokens, at most %" PRId64 " expected (sequence_length)", n, r->p->sequence_length);
+            return r1i_fail(r->err, R1_ERR_FORMAT,
+                            "a document of %" PRId64 " tokens, at most %" PRId64 " expected (sequence_length)", n,
+                            r->p->sequence_length);
         if (r->p->too_long == R1I_TOO_LONG_SKIP) {
             d->total = from;
             d->skipped++;
@@ -73,7 +78,8 @@ static r1_status end_document(reading *r, int64_t from)
         d->total = from + n;
     }
     for (int64_t i = 1; i < n; i++) targets += d->target[from + i] != 0;
-    if (targets == 0) return r1i_fail(r->err, R1_ERR_FORMAT, "nothing to learn: no token of the document counts in the loss");
+    if (targets == 0)
+        return r1i_fail(r->err, R1_ERR_FORMAT, "nothing to learn: no token of the document counts in the loss");
     if (d->n == 0) d->begin[0] = 0;
     d->row[d->n++] = d->rows;
     d->begin[d->n] = d->total;
@@ -81,13 +87,14 @@ static r1_status end_document(reading *r, int64_t from)
     return R1_OK;
 }
 
-/* ---- the four kinds of rows -------------------------------------------------------------------------------------------------- */
+/* ---- the four kinds of rows -------------------------------------------------------------------------------------- */
 
 static r1_status add_text(reading *r, const char *text, size_t bytes, unsigned flags, bool learned)
 {
     int32_t *ids = NULL;
     size_t n = 0;
-    if (!r->tokenizer) return r1i_fail(r->err, R1_ERR_FORMAT, "a row of text needs a tokenizer, and the model has none");
+    if (!r->tokenizer)
+        return r1i_fail(r->err, R1_ERR_FORMAT, "a row of text needs a tokenizer, and the model has none");
     r1_status st = r1_tokenizer_encode(r->tokenizer, text, bytes, flags, &ids, &n, r->err);
     if (st == R1_OK) st = add_ids(r, ids, (int64_t)n, learned);
     r1_free(ids);
@@ -104,15 +111,18 @@ static r1_status ready_row(reading *r, const json_t *row, const json_t *ids)
 {
     const json_t *const mask = json_object_get(row, "loss_mask");
     const int64_t from = r->out->total, n = (int64_t)json_array_size(ids);
-    if (!json_is_array(ids) || n < 2) return r1i_fail(r->err, R1_ERR_FORMAT, "input_ids: a list of at least two token ids expected");
+    if (!json_is_array(ids) || n < 2)
+        return r1i_fail(r->err, R1_ERR_FORMAT, "input_ids: a list of at least two token ids expected");
     if (mask && (!json_is_array(mask) || (int64_t)json_array_size(mask) != n))
         return r1i_fail(r->err, R1_ERR_FORMAT, "loss_mask: a list of %" PRId64 " values expected, one for each id", n);
     for (int64_t i = 0; i < n; i++) {
         const json_t *const v = json_array_get(ids, (size_t)i), *const m = json_array_get(mask, (size_t)i);
         const json_int_t id = json_integer_value(v);
         if (!json_is_integer(v) || id < 0 || id >= r->p->vocab_size)
-            return r1i_fail(r->err, R1_ERR_RANGE, "input_ids[%" PRId64 "]: an id from 0 to %" PRId64 " expected", i, r->p->vocab_size - 1);
-        if (m && !json_is_boolean(m) && !(json_is_integer(m) && (json_integer_value(m) == 0 || json_integer_value(m) == 1)))
+            return r1i_fail(r->err, R1_ERR_RANGE, "input_ids[%" PRId64 "]: an id from 0 to %" PRId64 " expected", i,
+                            r->p->vocab_size - 1);
+        if (m && !json_is_boolean(m) &&
+            !(json_is_integer(m) && (json_integer_value(m) == 0 || json_integer_value(m) == 1)))
             return r1i_fail(r->err, R1_ERR_FORMAT, "loss_mask[%" PRId64 "]: 0 or 1 expected", i);
         const int32_t one = (int32_t)id;
         const r1_status st = add_ids(r, &one, 1, !m || json_is_true(m) || json_integer_value(m) == 1);
@@ -124,8 +134,10 @@ static r1_status ready_row(reading *r, const json_t *row, const json_t *ids)
 static r1_status pair_row(reading *r, const json_t *prompt, const json_t *completion)
 {
     const int64_t from = r->out->total;
-    if (!json_is_string(prompt) || !json_is_string(completion)) return r1i_fail(r->err, R1_ERR_FORMAT, "prompt and completion: two texts expected");
-    if (json_string_length(completion) == 0) return r1i_fail(r->err, R1_ERR_FORMAT, "completion: empty, so nothing to learn but the end");
+    if (!json_is_string(prompt) || !json_is_string(completion))
+        return r1i_fail(r->err, R1_ERR_FORMAT, "prompt and completion: two texts expected");
+    if (json_string_length(completion) == 0)
+        return r1i_fail(r->err, R1_ERR_FORMAT, "completion: empty, so nothing to learn but the end");
     r1_status st = add_text(r, json_string_value(prompt), json_string_length(prompt), R1_ENCODE_BOS, false);
     if (st == R1_OK) st = add_text(r, json_string_value(completion), json_string_length(completion), 0, true);
     if (st == R1_OK) st = add_end(r);
@@ -136,7 +148,8 @@ static r1_status text_row(reading *r, const json_t *text)
 {
     const int64_t from = r->out->total;
     if (!json_is_string(text)) return r1i_fail(r->err, R1_ERR_FORMAT, "text: a text expected");
-    if (json_string_length(text) == 0) return r1i_fail(r->err, R1_ERR_FORMAT, "text: empty, so nothing to learn but the end");
+    if (json_string_length(text) == 0)
+        return r1i_fail(r->err, R1_ERR_FORMAT, "text: empty, so nothing to learn but the end");
     r1_status st = add_text(r, json_string_value(text), json_string_length(text), R1_ENCODE_BOS, true);
     if (st == R1_OK) st = add_end(r);
     return st == R1_OK ? end_document(r, from) : st;
@@ -161,7 +174,9 @@ static r1_status turn_document(reading *r, const json_t *messages, size_t i)
     const json_t *const content = json_object_get(json_array_get(messages, i), "content");
     const int64_t from = r->out->total;
     r1_prompt prompt = {0};
-    if (json_string_length(content) == 0) return r1i_fail(r->err, R1_ERR_FORMAT, "messages[%zu]: the assistant's content is empty, so nothing to learn but the end", i);
+    if (json_string_length(content) == 0)
+        return r1i_fail(r->err, R1_ERR_FORMAT,
+                        "messages[%zu]: the assistant's content is empty, so nothing to learn but the end", i);
     json_t *const before = json_array();
     for (size_t k = 0; before && k < i; k++) json_array_append(before, json_array_get(messages, k));
     char *const text = before ? json_dumps(before, JSON_COMPACT) : NULL;
@@ -179,7 +194,8 @@ static r1_status turn_document(reading *r, const json_t *messages, size_t i)
     return st == R1_OK ? end_document(r, from) : st;
 }
 
-/* Templates pass over a role they do not know and print whatever a content is: such a turn would be lost, or learnt as nobody wrote it. */
+/* Templates pass over a role they do not know and print whatever a content is: such a turn would be lost, or learnt as
+ * nobody wrote it. */
 static r1_status check_turn(const reading *r, const json_t *turn, size_t i)
 {
     static const char *const roles[] = {"system", "user", "assistant", "tool"};
@@ -187,14 +203,18 @@ static r1_status check_turn(const reading *r, const json_t *turn, size_t i)
     size_t k = 0;
     if (!role) return r1i_fail(r->err, R1_ERR_FORMAT, "messages[%zu]: a role expected", i);
     while (k < sizeof roles / sizeof *roles && strcmp(role, roles[k]) != 0) k++;
-    if (k == sizeof roles / sizeof *roles) return r1i_fail(r->err, R1_ERR_FORMAT, "messages[%zu]: role '%.40s'; one of system, user, assistant, tool expected", i, role);
-    return json_is_string(json_object_get(turn, "content")) ? R1_OK : r1i_fail(r->err, R1_ERR_FORMAT, "messages[%zu]: content as text expected", i);
+    if (k == sizeof roles / sizeof *roles)
+        return r1i_fail(r->err, R1_ERR_FORMAT,
+                        "messages[%zu]: role '%.40s'; one of system, user, assistant, tool expected", i, role);
+    return json_is_string(json_object_get(turn, "content")) ? R1_OK
+        : r1i_fail(r->err, R1_ERR_FORMAT, "messages[%zu]: content as text expected", i);
 }
 
 static r1_status turns_row(reading *r, const json_t *messages)
 {
     int64_t turns = 0;
-    if (!json_is_array(messages) || json_array_size(messages) == 0) return r1i_fail(r->err, R1_ERR_FORMAT, "messages: a list of turns expected");
+    if (!json_is_array(messages) || json_array_size(messages) == 0)
+        return r1i_fail(r->err, R1_ERR_FORMAT, "messages: a list of turns expected");
     if (!r->form) return r1i_fail(r->err, R1_ERR_FORMAT, "messages: the model has no chat template");
     for (size_t i = 0; i < json_array_size(messages); i++) {
         const json_t *const turn = json_array_get(messages, i);
@@ -209,16 +229,18 @@ static r1_status turns_row(reading *r, const json_t *messages)
 
 static r1_status any_row(reading *r, const json_t *row)
 {
-    const json_t *const ids = json_object_get(row, "input_ids"), *const messages = json_object_get(row, "messages"), *const text = json_object_get(row, "text");
+    const json_t *const ids = json_object_get(row, "input_ids"), *const messages = json_object_get(row, "messages"),
+                        *const text = json_object_get(row, "text");
     const json_t *const prompt = json_object_get(row, "prompt"), *const completion = json_object_get(row, "completion");
     if (ids) return ready_row(r, row, ids);
     if (messages) return turns_row(r, messages);
     if (prompt && completion) return pair_row(r, prompt, completion);
     if (text) return text_row(r, text);
-    return r1i_fail(r->err, R1_ERR_FORMAT, "one of 'messages', 'prompt' with 'completion', 'text', 'input_ids' expected");
+    return r1i_fail(r->err, R1_ERR_FORMAT,
+                    "one of 'messages', 'prompt' with 'completion', 'text', 'input_ids' expected");
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 static r1_status read_file(reading *r, const char *path, r1i_sha256 *all)
 {
@@ -250,8 +272,8 @@ static r1_status read_file(reading *r, const char *path, r1i_sha256 *all)
     return st;
 }
 
-r1_status r1i_documents_read(const r1i_training_data_params *params, const r1_tokenizer *tokenizer, const r1_chat_form *form, const r1_env *env,
-                             r1i_documents *out, r1_error *err)
+r1_status r1i_documents_read(const r1i_training_data_params *params, const r1_tokenizer *tokenizer,
+                             const r1_chat_form *form, const r1_env *env, r1i_documents *out, r1_error *err)
 {
     reading r = {.p = params, .tokenizer = tokenizer, .form = form, .env = env, .out = out, .err = err};
     r1i_sha256 all;
@@ -264,8 +286,8 @@ r1_status r1i_documents_read(const r1i_training_data_params *params, const r1_to
     }
     r1i_sha256_finish_hex(&all, out->hash);
     if (st == R1_OK && out->n == 0)
-        st = r1i_fail(err, R1_ERR_FORMAT, "no document in the data (%s%s): %" PRId64 " rows, %" PRId64 " documents of more than %" PRId64 " tokens", params->path[0],
-                      params->n_paths > 1 ? ", ..." : "", out->rows, out->skipped, params->sequence_length);
+        st = r1i_fail(err, R1_ERR_FORMAT,
+                      "no document in the data (%s%s): %" PRId64 " rows, %" PRId64 " documents of more than %" PRId64 " tokens", params->path[0], params->n_paths > 1 ? ", ..." : "", out->rows, out->skipped, params->sequence_length);
     if (st != R1_OK) r1i_documents_free(out);
     return st;
 }

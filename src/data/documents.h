@@ -15,8 +15,8 @@ typedef struct r1i_documents {
 } r1i_documents;
 
 /* Read and tokenise every row of params->path; errors as r1i_training_data_open. */
-r1_status r1i_documents_read(const r1i_training_data_params *params, const r1_tokenizer *tokenizer, const r1_chat_form *form, const r1_env *env,
-                             r1i_documents *out, r1_error *err);
+r1_status r1i_documents_read(const r1i_training_data_params *params, const r1_tokenizer *tokenizer,
+                             const r1_chat_form *form, const r1_env *env, r1i_documents *out, r1_error *err);
 void r1i_documents_free(r1i_documents *d); /* takes a zeroed one */
 
 #endif

@@ -81,7 +81,8 @@ static r1_status next_line(r1i_jsonl *in, const char **text, size_t *n, r1_error
     *text = NULL;
     *n = 0;
     for (;;) {
-        const char *const from = in->buffer + in->begin, *const newline = memchr(from + seen, '\n', in->end - in->begin - seen);
+        const char *const from = in->buffer + in->begin,
+                          *const newline = memchr(from + seen, '\n', in->end - in->begin - seen);
         if (newline || (in->at_end && in->end > in->begin)) {
             *text = from;
             *n = newline ? (size_t)(newline - from) : in->end - in->begin;
@@ -92,7 +93,8 @@ static r1_status next_line(r1i_jsonl *in, const char **text, size_t *n, r1_error
         if (in->at_end) return R1_OK;
         seen = in->end - in->begin;
         if (seen > R1I_JSONL_MAX_LINE)
-            return r1i_fail(err, R1_ERR_FORMAT, "%s line %lld: longer than %d bytes", in->path, (long long)in->line + 1, R1I_JSONL_MAX_LINE);
+            return r1i_fail(err, R1_ERR_FORMAT, "%s line %lld: longer than %d bytes", in->path, (long long)in->line + 1,
+                            R1I_JSONL_MAX_LINE);
         const r1_status st = refill(in, err);
         if (st != R1_OK) return st;
     }

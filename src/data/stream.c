@@ -70,14 +70,17 @@ static r1_status start(r1i_stream *s, r1_error *err)
     if (n >= sizeof gzip && memcmp(s->in, gzip, sizeof gzip) == 0) s->packing = GZIP;
     else if (n >= sizeof zstandard && memcmp(s->in, zstandard, sizeof zstandard) == 0) s->packing = ZSTANDARD;
 #if R1_WITH_ZLIB
-    if (s->packing == GZIP && !(s->z_open = inflateInit2(&s->z, 15 + 16) == Z_OK)) return r1i_fail(err, R1_ERR_NOMEM, "%s", s->path);
+    if (s->packing == GZIP && !(s->z_open = inflateInit2(&s->z, 15 + 16) == Z_OK))
+        return r1i_fail(err, R1_ERR_NOMEM, "%s", s->path);
 #else
-    if (s->packing == GZIP) return r1i_fail(err, R1_ERR_MISSING, "%s: this program was built without zlib, which reads .gz", s->path);
+    if (s->packing == GZIP)
+        return r1i_fail(err, R1_ERR_MISSING, "%s: this program was built without zlib, which reads .gz", s->path);
 #endif
 #if R1_WITH_ZSTD
     if (s->packing == ZSTANDARD && !(s->zstd = ZSTD_createDStream())) return r1i_fail(err, R1_ERR_NOMEM, "%s", s->path);
 #else
-    if (s->packing == ZSTANDARD) return r1i_fail(err, R1_ERR_MISSING, "%s: this program was built without zstd, which reads .zst", s->path);
+    if (s->packing == ZSTANDARD)
+        return r1i_fail(err, R1_ERR_MISSING, "%s: this program was built without zstd, which reads .zst", s->path);
 #endif
     return R1_OK;
 }
@@ -125,7 +128,9 @@ static r1_status read_gzip(r1i_stream *s, void *into, size_t cap, size_t *n, r1_
     s->begin = s->end - s->z.avail_in;
     *n = room - s->z.avail_out;
     if (rc == Z_STREAM_END) s->inside = false;
-    else if (rc != Z_OK && rc != Z_BUF_ERROR) return r1i_fail(err, R1_ERR_FORMAT, "%s: damaged gzip data (%s)", s->path, s->z.msg ? s->z.msg : "no more is known");
+    else if (rc != Z_OK && rc != Z_BUF_ERROR)
+        return r1i_fail(err, R1_ERR_FORMAT, "%s: damaged gzip data (%s)", s->path,
+                        s->z.msg ? s->z.msg : "no more is known");
     return R1_OK;
 }
 #endif
@@ -136,7 +141,8 @@ static r1_status read_zstd(r1i_stream *s, void *into, size_t cap, size_t *n, r1_
     ZSTD_inBuffer in = {s->in, s->end, s->begin};
     ZSTD_outBuffer out = {into, cap, 0};
     const size_t rc = ZSTD_decompressStream(s->zstd, &out, &in);
-    if (ZSTD_isError(rc)) return r1i_fail(err, R1_ERR_FORMAT, "%s: damaged Zstandard data (%s)", s->path, ZSTD_getErrorName(rc));
+    if (ZSTD_isError(rc))
+        return r1i_fail(err, R1_ERR_FORMAT, "%s: damaged Zstandard data (%s)", s->path, ZSTD_getErrorName(rc));
     s->inside = rc != 0;
     s->begin = in.pos;
     *n = out.pos;
@@ -161,7 +167,8 @@ r1_status r1i_stream_read(r1i_stream *s, void *into, size_t cap, size_t *n, r1_e
 #endif
         if (st != R1_OK) return st;
         /* Without input only what the library had buffered can come; nothing of it means that the file was cut. */
-        if (starved && *n == 0 && s->inside) return r1i_fail(err, R1_ERR_FORMAT, "%s: the compressed data ends too early", s->path);
+        if (starved && *n == 0 && s->inside)
+            return r1i_fail(err, R1_ERR_FORMAT, "%s: the compressed data ends too early", s->path);
     }
     return R1_OK;
 }

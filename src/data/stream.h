@@ -1,5 +1,5 @@
-/* Bytes of a data file, decompressed on the way: plain, gzip or Zstandard, told apart by their first bytes. A file that is cut
- * short is an error, never a shorter file. */
+/* Bytes of a data file, decompressed on the way: plain, gzip or Zstandard, told apart by their first bytes. A file that
+ * is cut short is an error, never a shorter file. */
 #ifndef R1I_STREAM_H
 #define R1I_STREAM_H
 

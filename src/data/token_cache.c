@@ -1,4 +1,5 @@
-/* Layout, little-endian: magic, version, seven counts, the data's hash, then begin, row, ids, target; the checksum of all before it at the end. */
+/* Layout, little-endian: magic, version, seven counts, the data's hash, then begin, row, ids, target; the checksum of
+ * all before it at the end. */
 #include "data/token_cache.h"
 
 #include <inttypes.h>
@@ -38,8 +39,8 @@ r1_status r1i_token_cache_key(const r1i_training_data_params *p, char key[R1I_SH
         if (map.size) r1i_sha256_feed(&s, map.data, (size_t)map.size);
         r1i_map_close(&map);
     }
-    snprintf(settings, sizeof settings, "%d %" PRId64 " %" PRId64 " %d %d %.64s", VERSION, p->sequence_length, p->vocab_size, p->think, (int)p->too_long,
-             p->tokenizer_hash ? p->tokenizer_hash : "");
+    snprintf(settings, sizeof settings, "%d %" PRId64 " %" PRId64 " %d %d %.64s", VERSION, p->sequence_length,
+             p->vocab_size, p->think, (int)p->too_long, p->tokenizer_hash ? p->tokenizer_hash : "");
     r1i_sha256_feed(&s, settings, strlen(settings));
     r1i_sha256_finish_hex(&s, key);
     return R1_OK;
@@ -52,7 +53,7 @@ static char *path_of(const char *folder, const char *key)
     return r1i_path_join(folder, name);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 /* Bytes of the arrays and of the whole file. */
 typedef struct sizes {
@@ -61,7 +62,8 @@ typedef struct sizes {
 
 static sizes sizes_of(const head *h)
 {
-    sizes s = {.begin = ((size_t)h->n + 1) * sizeof(int64_t), .row = (size_t)h->n * sizeof(int64_t), .ids = (size_t)h->total * sizeof(int32_t), .target = (size_t)h->total};
+    sizes s = {.begin = ((size_t)h->n + 1) * sizeof(int64_t), .row = (size_t)h->n * sizeof(int64_t),
+               .ids = (size_t)h->total * sizeof(int32_t), .target = (size_t)h->total};
     s.all = sizeof *h + s.begin + s.row + s.ids + s.target + sizeof(uint64_t);
     return s;
 }
@@ -76,7 +78,8 @@ static bool whole(const r1i_map *map, head *h)
     uint64_t sum;
     if (map->size < sizeof *h) return false;
     memcpy(h, map->data, sizeof *h);
-    if (memcmp(h->magic, magic, sizeof magic) != 0 || h->version != VERSION || !counts_ok(h) || map->size != sizes_of(h).all) return false;
+    if (memcmp(h->magic, magic, sizeof magic) != 0 || h->version != VERSION || !counts_ok(h) ||
+        map->size != sizes_of(h).all) return false;
     memcpy(&sum, map->data + map->size - sizeof sum, sizeof sum);
     return sum == r1i_checksum_of(map->data, (size_t)map->size - sizeof sum);
 }
@@ -85,7 +88,8 @@ static r1_status copy_out(const r1i_map *map, const head *h, r1i_documents *out,
 {
     const sizes z = sizes_of(h);
     const uint8_t *at = map->data + sizeof *h;
-    *out = (r1i_documents){.begin = malloc(z.begin), .row = malloc(z.row), .ids = malloc(z.ids), .target = malloc(z.target), .n = h->n, .total = h->total, .rows = h->rows,
+    *out = (r1i_documents){.begin = malloc(z.begin), .row = malloc(z.row), .ids = malloc(z.ids),
+                           .target = malloc(z.target), .n = h->n, .total = h->total, .rows = h->rows,
                            .skipped = h->skipped, .targets = h->targets, .room = h->total, .room_begin = h->n + 1};
     if (!out->begin || !out->row || !out->ids || !out->target) {
         r1i_documents_free(out);
@@ -117,7 +121,7 @@ r1_status r1i_token_cache_load(const char *folder, const char *key, r1i_document
     return st;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 static r1_status put(const r1i_outfile *out, r1i_checksum *sum, const void *bytes, size_t n, r1_error *err)
 {
@@ -127,7 +131,8 @@ static r1_status put(const r1i_outfile *out, r1i_checksum *sum, const void *byte
 
 static r1_status put_all(const r1i_outfile *out, const r1i_documents *d, r1_error *err)
 {
-    head h = {.version = VERSION, .n = d->n, .total = d->total, .rows = d->rows, .skipped = d->skipped, .targets = d->targets};
+    head h = {.version = VERSION, .n = d->n, .total = d->total, .rows = d->rows, .skipped = d->skipped,
+              .targets = d->targets};
     r1i_checksum sum;
     memcpy(h.magic, magic, sizeof magic);
     memcpy(h.hash, d->hash, sizeof d->hash);

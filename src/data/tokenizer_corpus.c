@@ -11,7 +11,8 @@
 #include "tokenizer/tok_train.h"
 
 /* Ids 0 to 6. The first three are control tokens, which decoding may leave out; R1 shows the others. */
-static const char *const own_specials[] = {"<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>", "<｜User｜>", "<｜Assistant｜>", "<think>", "</think>"};
+static const char *const own_specials[] = {"<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>", "<｜User｜>",
+                                           "<｜Assistant｜>", "<think>", "</think>"};
 enum { OWN = sizeof own_specials / sizeof *own_specials, CONTROLS = 3, MAX_LINE = 64 << 20, MAX_FILES = 1 << 20 };
 
 typedef struct reading {
@@ -73,7 +74,8 @@ static r1_status read_rows(reading *r, const char *path, r1_error *err)
 }
 
 /* A line with its newline is a text: nothing is learnt across lines, as the `tokenizers` trainer reads its files. */
-static r1_status add_line(reading *r, const char *path, char *line, size_t n, int64_t number, uint8_t **mended, r1_error *err)
+static r1_status add_line(reading *r, const char *path, char *line, size_t n, int64_t number, uint8_t **mended,
+                          r1_error *err)
 {
     const uint8_t *p = (const uint8_t *)line;
     size_t left;
@@ -109,10 +111,12 @@ static r1_status read_lines(reading *r, const char *path, r1_error *err)
         if ((st = r1i_stream_read(in, buffer + n, cap - n, &got, err)) != R1_OK) break;
         n += got;
         size_t from = 0;
-        for (const char *end; st == R1_OK && from < n && (end = memchr(buffer + from, '\n', n - from)) != NULL; from = (size_t)(end - buffer) + 1)
+        for (const char *end; st == R1_OK && from < n && (end = memchr(buffer + from, '\n', n - from)) != NULL;
+             from = (size_t)(end - buffer) + 1)
             st = add_line(r, path, buffer + from, (size_t)(end + 1 - buffer) - from, ++number, &mended, err);
         memmove(buffer, buffer + from, n -= from);
-        if (st == R1_OK && n > MAX_LINE) st = r1i_fail(err, R1_ERR_FORMAT, "%s line %" PRId64 ": longer than %d bytes", path, number + 1, MAX_LINE);
+        if (st == R1_OK && n > MAX_LINE)
+            st = r1i_fail(err, R1_ERR_FORMAT, "%s line %" PRId64 ": longer than %d bytes", path, number + 1, MAX_LINE);
     }
     if (st == R1_OK && n) st = add_line(r, path, buffer, n, number + 1, &mended, err);
     r1i_stream_close(in);
@@ -131,7 +135,8 @@ static r1_status read_file(reading *r, const char *path, r1_error *err)
     size_t n = strlen(path);
     if (has_ending(path, n, ".gz")) n -= 3;
     else if (has_ending(path, n, ".zst")) n -= 4;
-    return has_ending(path, n, ".jsonl") || has_ending(path, n, ".json") ? read_rows(r, path, err) : read_lines(r, path, err);
+    return has_ending(path, n, ".jsonl") || has_ending(path, n, ".json") ? read_rows(r, path, err)
+        : read_lines(r, path, err);
 }
 
 static r1_status write_json(const char *dir, const char *name, json_t *j, r1_error *err)
@@ -151,9 +156,10 @@ static r1_status write_json(const char *dir, const char *name, json_t *j, r1_err
 
 static json_t *config(void)
 {
-    return json_pack("{s:b, s:b, s:s, s:s, s:s, s:b, s:i, s:n, s:s, s:s}", "add_bos_token", 1, "add_eos_token", 0, "bos_token", own_specials[0], "eos_token", own_specials[1],
-                     "pad_token", own_specials[1], "clean_up_tokenization_spaces", 0, "model_max_length", 16384, "unk_token", "tokenizer_class", "LlamaTokenizerFast",
-                     "chat_template", r1_template_builtin("r1"));
+    return json_pack("{s:b, s:b, s:s, s:s, s:s, s:b, s:i, s:n, s:s, s:s}", "add_bos_token", 1, "add_eos_token", 0,
+                     "bos_token", own_specials[0], "eos_token", own_specials[1],
+                     "pad_token", own_specials[1], "clean_up_tokenization_spaces", 0, "model_max_length", 16384,
+                     "unk_token", "tokenizer_class", "LlamaTokenizerFast", "chat_template", r1_template_builtin("r1"));
 }
 
 static r1_status write_folder(const reading *r, const char *dir, r1_error *err)
@@ -171,8 +177,9 @@ static r1_status learn(reading *r, const r1_tokenizer_train_params *p, const r1_
 {
     r1_status st = R1_OK;
     if (p->vocab_size < (int64_t)r->trainer.size || p->vocab_size > 1 << 20) /* before hours of reading */
-        return r1i_fail(err, R1_ERR_USAGE, "a vocabulary of %" PRId64 " ids: %zu (256 bytes and %zu special tokens) to %d expected", p->vocab_size, r->trainer.size,
-                        r->trainer.specials, 1 << 20);
+        return r1i_fail(err, R1_ERR_USAGE,
+                        "a vocabulary of %" PRId64 " ids: %zu (256 bytes and %zu special tokens) to %d expected",
+                        p->vocab_size, r->trainer.size, r->trainer.specials, 1 << 20);
     for (size_t i = 0; i < p->n_paths && st == R1_OK; i++) {
         st = read_file(r, p->path[i], err);
         r1i_progress(env, "reading text", i + 1, p->n_paths);
@@ -186,7 +193,8 @@ static r1_status learn(reading *r, const r1_tokenizer_train_params *p, const r1_
     return st == R1_OK ? write_folder(r, p->out, err) : st;
 }
 
-r1_status r1_tokenizer_train(const r1_tokenizer_train_params *params, const r1_env *env, r1_tokenizer_training *result, r1_error *err)
+r1_status r1_tokenizer_train(const r1_tokenizer_train_params *params, const r1_env *env, r1_tokenizer_training *result,
+                             r1_error *err)
 {
     reading r = {.result = {0}};
     if (params->n_paths == 0) return r1i_fail(err, R1_ERR_USAGE, "no file to learn from");
@@ -195,7 +203,8 @@ r1_status r1_tokenizer_train(const r1_tokenizer_train_params *params, const r1_e
     if (!special) return r1i_fail(err, R1_ERR_NOMEM, "special tokens");
     for (size_t i = 0; i < OWN; i++) special[i] = own_specials[i];
     for (size_t i = 0; i < params->n_special; i++) special[OWN + i] = params->special[i];
-    r1_status st = r1i_tok_trainer_open(&r.trainer, special, OWN + params->n_special, params->digits ? (size_t)params->digits : 3, err);
+    r1_status st = r1i_tok_trainer_open(&r.trainer, special, OWN + params->n_special,
+                                        params->digits ? (size_t)params->digits : 3, err);
     if (st == R1_OK) st = learn(&r, params, env, err);
     r1i_tok_trainer_close(&r.trainer);
     free((void *)(uintptr_t)special);

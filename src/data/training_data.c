@@ -24,17 +24,18 @@ static int64_t length_of(const r1i_documents *d, int64_t i) { return d->begin[i 
 static void shuffle(int64_t *x, int64_t n, uint64_t seed, int64_t epoch, uint32_t stream)
 {
     for (int64_t i = n - 1; i > 0; i--) {
-        const int64_t k = (int64_t)(r1i_uniform(seed, (uint32_t)epoch, stream, (uint32_t)(i >> 32), (uint32_t)i) * (double)(i + 1));
+        const int64_t k = (int64_t)(r1i_uniform(seed, (uint32_t)epoch, stream, (uint32_t)(i >> 32), (uint32_t)i) *
+                                    (double)(i + 1));
         const int64_t t = x[i];
         x[i] = x[k];
         x[k] = t;
     }
 }
 
-/* ---- best fit --------------------------------------------------------------------------------------------------------------- */
+/* ---- best fit ---------------------------------------------------------------------------------------------------- */
 
-/* Open chunks by the room they have left: a stack for each amount, and a bit for each stack that holds something, so that the tightest
- * one is found in a few words. */
+/* Open chunks by the room they have left: a stack for each amount, and a bit for each stack that holds something, so
+ * that the tightest one is found in a few words. */
 typedef struct bins {
     int64_t *top;          /* [capacity + 1] chunk, or -1 */
     int64_t *next;         /* [chunks] the one below it in its stack */
@@ -77,7 +78,8 @@ static int64_t place(bins *b, int64_t n)
     return chunk;
 }
 
-/* Documents in descending length, the shuffled order among equals: counting sort. sorted [n], count [capacity + 2] scratch. */
+/* Documents in descending length, the shuffled order among equals: counting sort. sorted [n], count [capacity + 2]
+ * scratch. */
 static void sort_by_length(const r1i_training_data *t, const int64_t *order, int64_t *sorted, int64_t *count)
 {
     const int64_t cap = t->p.sequence_length, n = t->d.n;
@@ -95,10 +97,11 @@ typedef struct packing {
 static bool take_packing(const r1i_training_data *t, packing *k)
 {
     const size_t n = (size_t)t->d.n, cap = (size_t)t->p.sequence_length;
-    *k = (packing){.sorted = malloc(n * sizeof(int64_t)), .chunk = malloc(n * sizeof(int64_t)), .count = malloc((cap + 2) * sizeof(int64_t)),
-                   .rank = malloc((n + 1) * sizeof(int64_t))};
-    k->b = (bins){.top = malloc((cap + 1) * sizeof(int64_t)), .next = malloc(n * sizeof(int64_t)), .count = malloc(n * sizeof(int64_t)),
-                  .some = calloc(cap / 64 + 1, sizeof(uint64_t)), .capacity = (int64_t)cap};
+    *k = (packing){.sorted = malloc(n * sizeof(int64_t)), .chunk = malloc(n * sizeof(int64_t)),
+                   .count = malloc((cap + 2) * sizeof(int64_t)), .rank = malloc((n + 1) * sizeof(int64_t))};
+    k->b = (bins){.top = malloc((cap + 1) * sizeof(int64_t)), .next = malloc(n * sizeof(int64_t)),
+                  .count = malloc(n * sizeof(int64_t)), .some = calloc(cap / 64 + 1, sizeof(uint64_t)),
+                  .capacity = (int64_t)cap};
     return k->sorted && k->chunk && k->count && k->rank && k->b.top && k->b.next && k->b.count && k->b.some;
 }
 static void free_packing(packing *k)
@@ -160,7 +163,8 @@ static r1_status pack(r1i_training_data *t, int64_t epoch, r1_error *err)
 }
 
 /* From the cache, or read and put there. */
-static r1_status get_documents(r1i_training_data *t, const r1_tokenizer *tokenizer, const r1_chat_form *form, const r1_env *env, r1_error *err)
+static r1_status get_documents(r1i_training_data *t, const r1_tokenizer *tokenizer, const r1_chat_form *form,
+                               const r1_env *env, r1_error *err)
 {
     const char *const folder = t->p.cache_folder;
     char key[R1I_SHA256_HEX];
@@ -172,10 +176,10 @@ static r1_status get_documents(r1i_training_data *t, const r1_tokenizer *tokeniz
     return folder && st == R1_OK ? r1i_token_cache_save(folder, key, &t->d, err) : st;
 }
 
-/* ---- the handle ------------------------------------------------------------------------------------------------------------- */
+/* ---- the handle -------------------------------------------------------------------------------------------------- */
 
-r1_status r1i_training_data_open(const r1i_training_data_params *params, const r1_tokenizer *tokenizer, const r1_chat_form *form, const r1_env *env,
-                                 r1i_training_data **out, r1_error *err)
+r1_status r1i_training_data_open(const r1i_training_data_params *params, const r1_tokenizer *tokenizer,
+                                 const r1_chat_form *form, const r1_env *env, r1i_training_data **out, r1_error *err)
 {
     *out = NULL;
     r1i_training_data *const t = calloc(1, sizeof *t);
@@ -208,7 +212,8 @@ void r1i_training_data_close(r1i_training_data *t)
 
 void r1i_training_data_stats(const r1i_training_data *t, r1i_training_stats *out)
 {
-    *out = (r1i_training_stats){.rows = t->d.rows, .documents = t->d.n, .skipped = t->d.skipped, .tokens = t->d.total, .targets = t->d.targets, .chunks = t->chunks};
+    *out = (r1i_training_stats){.rows = t->d.rows, .documents = t->d.n, .skipped = t->d.skipped, .tokens = t->d.total,
+                                .targets = t->d.targets, .chunks = t->chunks};
     memcpy(out->hash, t->d.hash, sizeof out->hash);
 }
 
@@ -217,13 +222,15 @@ int64_t r1i_training_data_pages(const r1i_training_data *t, int64_t page)
     int64_t most = 0;
     for (int64_t c = 0; c < t->chunks; c++) {
         int64_t pages = 0;
-        for (int64_t i = t->begin[c]; i < t->begin[c + 1]; i++) pages += (length_of(&t->d, t->order[i]) + page - 1) / page;
+        for (int64_t i = t->begin[c]; i < t->begin[c + 1]; i++)
+            pages += (length_of(&t->d, t->order[i]) + page - 1) / page;
         if (pages > most) most = pages;
     }
     return most;
 }
 
-r1_status r1i_training_data_chunk(r1i_training_data *t, int64_t epoch, int64_t index, r1i_document *out, int64_t room, int64_t *n, r1_error *err)
+r1_status r1i_training_data_chunk(r1i_training_data *t, int64_t epoch, int64_t index, r1i_document *out, int64_t room,
+                                  int64_t *n, r1_error *err)
 {
     const r1_status st = pack(t, epoch, err);
     *n = 0;
@@ -232,7 +239,8 @@ r1_status r1i_training_data_chunk(r1i_training_data *t, int64_t epoch, int64_t i
         return r1i_fail(err, R1_ERR_USAGE, "chunk %" PRId64 " of %" PRId64, index, t->chunks);
     for (int64_t i = t->begin[index]; i < t->begin[index + 1]; i++) {
         const int64_t d = t->order[i];
-        out[(*n)++] = (r1i_document){.ids = t->d.ids + t->d.begin[d], .target = t->d.target + t->d.begin[d], .n = length_of(&t->d, d), .row = t->d.row[d]};
+        out[(*n)++] = (r1i_document){.ids = t->d.ids + t->d.begin[d], .target = t->d.target + t->d.begin[d],
+                                     .n = length_of(&t->d, d), .row = t->d.row[d]};
     }
     return R1_OK;
 }

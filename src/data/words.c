@@ -6,7 +6,8 @@
 /* The character at s[0..n): its length in bytes; ill-formed bytes count as one byte of separator. */
 static size_t next_char(const unsigned char *s, size_t n, uint32_t *c)
 {
-    const size_t want = s[0] < 0x80 ? 1 : (s[0] & 0xE0) == 0xC0 ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : (s[0] & 0xF8) == 0xF0 ? 4 : 0;
+    const size_t want = s[0] < 0x80 ? 1 : (s[0] & 0xE0) == 0xC0 ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : (s[0] & 0xF8) == 0xF0
+        ? 4 : 0;
     *c = 0;
     if (want == 0 || want > n) return 1;
     uint32_t v = want == 1 ? s[0] : s[0] & (0x7Fu >> want);
@@ -20,8 +21,8 @@ static size_t next_char(const unsigned char *s, size_t n, uint32_t *c)
 
 static bool is_ideograph(uint32_t c)
 {
-    return (c >= 0x3040 && c <= 0x30FF) || (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0xF900 && c <= 0xFAFF) ||
-           (c >= 0x20000 && c <= 0x323AF);
+    return (c >= 0x3040 && c <= 0x30FF) || (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x4E00 && c <= 0x9FFF) ||
+        (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x323AF);
 }
 
 /* Letters and digits. Beyond ASCII everything counts but the blocks of punctuation, spaces and signs. */
@@ -29,8 +30,9 @@ static bool is_word(uint32_t c)
 {
     if (c < 0x80) return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     if (c < 0xC0 || c == 0xD7 || c == 0xF7) return c == 0xAA || c == 0xB5 || c == 0xBA;
-    return !(c >= 0x2000 && c <= 0x2BFF) && !(c >= 0x2E00 && c <= 0x2E7F) && !(c >= 0x3000 && c <= 0x303F) && !(c >= 0xFE30 && c <= 0xFE4F) &&
-           !(c >= 0xFF00 && c <= 0xFF0F) && !(c >= 0xFF1A && c <= 0xFF20) && c != 0xFEFF && c != 0xFFFD;
+    return !(c >= 0x2000 && c <= 0x2BFF) && !(c >= 0x2E00 && c <= 0x2E7F) && !(c >= 0x3000 && c <= 0x303F) &&
+        !(c >= 0xFE30 && c <= 0xFE4F) && !(c >= 0xFF00 && c <= 0xFF0F) && !(c >= 0xFF1A && c <= 0xFF20) &&
+        c != 0xFEFF && c != 0xFFFD;
 }
 
 r1_status r1i_words_make(const char *text, size_t bytes, r1i_words *out, r1_error *err)
@@ -39,7 +41,8 @@ r1_status r1i_words_make(const char *text, size_t bytes, r1i_words *out, r1_erro
     size_t used = 0;
     bool open = false; /* the last word may still grow */
     *out = (r1i_words){0};
-    if (bytes >= (size_t)1 << 31) return r1i_fail(err, R1_ERR_RANGE, "a text of %zu bytes, less than 2 GiB expected", bytes);
+    if (bytes >= (size_t)1 << 31)
+        return r1i_fail(err, R1_ERR_RANGE, "a text of %zu bytes, less than 2 GiB expected", bytes);
     out->bytes = malloc(bytes + 1);
     out->begin = malloc((bytes + 2) * sizeof *out->begin);
     if (!out->bytes || !out->begin) {

@@ -1,11 +1,12 @@
-/* Text as a list of normalised words, and rolling hashes over runs of them: how two texts are compared for what one may have
- * copied from the other. */
+/* Text as a list of normalised words, and rolling hashes over runs of them: how two texts are compared for what one may
+ * have copied from the other. */
 #ifndef R1I_WORDS_H
 #define R1I_WORDS_H
 
 #include "base/error.h"
 
-/* Words are runs of letters and digits, ASCII in lower case; every CJK character is a word of its own; all else separates. */
+/* Words are runs of letters and digits, ASCII in lower case; every CJK character is a word of its own; all else
+ * separates. */
 typedef struct r1i_words {
     char *bytes;               /* the words, one after the other */
     uint32_t *begin;           /* [n + 1] */

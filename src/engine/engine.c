@@ -4,7 +4,7 @@
 #include <string.h>
 
 
-/* ---- create ------------------------------------------------------------------------------------------------------- */
+/* ---- create ------------------------------------------------------------------------------------------------------ */
 
 /* "\n", the marker's id, "\n\n": what a spent thinking budget writes. Left empty where the tokenizer has no marker. */
 static r1_status find_think_end(r1_engine *e, r1_error *err)
@@ -25,7 +25,8 @@ static r1_status find_think_end(r1_engine *e, r1_error *err)
             e->think_end[n++] = l->think_close;
             continue;
         }
-        const r1_status st = r1_tokenizer_encode(e->tokenizer, text[i], strlen(text[i]), R1_ENCODE_PLAIN, &ids, &count, err);
+        const r1_status st = r1_tokenizer_encode(e->tokenizer, text[i], strlen(text[i]), R1_ENCODE_PLAIN, &ids, &count,
+                                                 err);
         if (st != R1_OK) return st;
         const bool fits = count <= 8;
         for (size_t k = 0; k < count && fits; k++) e->think_end[n++] = ids[k];
@@ -69,12 +70,14 @@ static r1_status build(r1_engine *e, r1_error *err)
     const r1_model *const m = e->model;
     const int threads = r1i_env_threads(&e->env);
     r1_status st;
-    if ((st = r1i_engine_resolve(m, e->tokenizer, threads, r1i_model_memory_left(m), &e->params, err)) != R1_OK) return st;
+    if ((st = r1i_engine_resolve(m, e->tokenizer, threads, r1i_model_memory_left(m), &e->params, err)) != R1_OK)
+        return st;
     const int64_t pages = r1i_pages_for(e->params.cache_tokens);
     r1i_engine_size_of(m, e->tokenizer, &e->params, threads, pages, e->params.context, &e->size);
     e->limits = (r1i_request_limits){.vocab = m->config.vocab_size, .context = e->params.context, .pages = pages,
                                      .tokenizer = e->tokenizer};
-    e->limits.piece_room = e->tokenizer ? r1_detokenizer_room(e->tokenizer) + 32 : 1; /* a token, and what ends the text */
+    /* a token, and what ends the text */
+    e->limits.piece_room = e->tokenizer ? r1_detokenizer_room(e->tokenizer) + 32 : 1;
     e->n_defined = m->config.vocab_size;
     if (e->tokenizer && r1_tokenizer_size(e->tokenizer) < e->n_defined) e->n_defined = r1_tokenizer_size(e->tokenizer);
     if (e->n_defined <= 0) return r1i_fail(err, R1_ERR_RANGE, "the tokenizer defines no token");
@@ -83,14 +86,15 @@ static r1_status build(r1_engine *e, r1_error *err)
     if ((st = r1i_arena_create(&e->arena, "engine", &e->env, (size_t)e->size.other, err)) != R1_OK) return st;
     if ((st = r1i_arena_create(&e->scratch, "forward", &e->env, (size_t)e->size.scratch, err)) != R1_OK) return st;
     if ((st = take_arrays(e, threads, err)) != R1_OK) return st;
-    if ((st = r1i_kv_create(&e->kv, m, (r1i_cache_type)e->params.cache_type, pages, m->mtp != NULL, &e->env, err)) != R1_OK) return st;
+    if ((st = r1i_kv_create(&e->kv, m, (r1i_cache_type)e->params.cache_type, pages, m->mtp != NULL, &e->env, err)) !=
+        R1_OK) return st;
     e->ex = r1i_model_exec(m, e->pool, &e->scratch, NULL);
     e->forward = r1i_forward;
     return R1_OK;
 }
 
-r1_status r1_engine_create(const r1_model *model, const r1_tokenizer *tokenizer, const r1_engine_params *params, const r1_env *env,
-                           r1_engine **out, r1_error *err)
+r1_status r1_engine_create(const r1_model *model, const r1_tokenizer *tokenizer, const r1_engine_params *params,
+                           const r1_env *env, r1_engine **out, r1_error *err)
 {
     *out = NULL;
     r1_engine *const e = r1i_alloc_zero(env, sizeof *e);
@@ -128,7 +132,7 @@ void r1_engine_destroy(r1_engine *e)
     r1i_release(&env, e, sizeof *e);
 }
 
-/* ---- from any thread ---------------------------------------------------------------------------------------------- */
+/* ---- from any thread --------------------------------------------------------------------------------------------- */
 
 r1_status r1_engine_submit(r1_engine *e, const r1_request *request, int64_t *id, r1_error *err)
 {

@@ -11,8 +11,8 @@
 #include "sample/sample.h"
 
 /* r1i_forward; tests of the scheduler put a recorder here. */
-typedef r1_status (*r1i_forward_fn)(r1i_exec *ex, const r1_model *m, const r1i_kv *kv, const r1i_batch *batch, r1i_mat logits,
-                                    r1i_mat *hidden_out, const r1i_probe *probe);
+typedef r1_status (*r1i_forward_fn)(r1i_exec *ex, const r1_model *m, const r1i_kv *kv, const r1i_batch *batch,
+                                    r1i_mat logits, r1i_mat *hidden_out, const r1i_probe *probe);
 
 /* One row of logits on its way to a token. */
 typedef struct r1i_pick {

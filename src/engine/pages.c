@@ -20,7 +20,8 @@ size_t r1i_pages_bytes(int64_t n)
 void r1i_pages_init(r1i_pages *p, int64_t n, void *memory)
 {
     assert(n > 0 && n < INT32_MAX);
-    *p = (r1i_pages){.page = memory, .n = (int32_t)n, .n_buckets = buckets_for(n), .n_free = (int32_t)n, .oldest = -1, .newest = -1};
+    *p = (r1i_pages){.page = memory, .n = (int32_t)n, .n_buckets = buckets_for(n), .n_free = (int32_t)n, .oldest = -1,
+                     .newest = -1};
     p->bucket = (int32_t *)(void *)((uint8_t *)memory + page_part(n));
     memset(p->bucket, 0xff, (size_t)p->n_buckets * sizeof *p->bucket); /* -1 */
     for (int32_t i = 0; i < p->n; i++) {
@@ -32,7 +33,7 @@ void r1i_pages_init(r1i_pages *p, int64_t n, void *memory)
     }
 }
 
-/* ---- the index ---------------------------------------------------------------------------------------------------- */
+/* ---- the index --------------------------------------------------------------------------------------------------- */
 
 static int32_t bucket_of(const r1i_pages *p, r1i_chain prefix, const int32_t *token)
 {
@@ -75,7 +76,7 @@ static void unregister(r1i_pages *p, int32_t page)
     g->self = 0;
 }
 
-/* ---- pages without users ------------------------------------------------------------------------------------------ */
+/* ---- pages without users ----------------------------------------------------------------------------------------- */
 
 static void list_remove(r1i_pages *p, int32_t page)
 {

@@ -6,13 +6,14 @@
 #include "base/clock.h"
 #include "sample/sample.h"
 
-/* ---- checking ----------------------------------------------------------------------------------------------------- */
+/* ---- checking ---------------------------------------------------------------------------------------------------- */
 
 static r1_status check_ids(const char *what, const int32_t *id, size_t n, int64_t vocab, r1_error *err)
 {
     for (size_t i = 0; i < n; i++)
         if (id[i] < 0 || id[i] >= vocab)
-            return r1i_fail(err, R1_ERR_RANGE, "%s[%zu] is token id %d, expected 0 to %lld", what, i, id[i], (long long)vocab - 1);
+            return r1i_fail(err, R1_ERR_RANGE, "%s[%zu] is token id %d, expected 0 to %lld", what, i, id[i],
+                            (long long)vocab - 1);
     return R1_OK;
 }
 
@@ -29,7 +30,8 @@ static r1_status check_text_features(const r1_request *in, const r1i_request_lim
         if (!s || !*s) return r1i_fail(err, R1_ERR_RANGE, "stop string %zu is empty", i);
         if (((unsigned char)*s & 0xc0) == 0x80)
             return r1i_fail(err, R1_ERR_RANGE, "stop string %zu begins inside a UTF-8 character", i);
-        if (strlen(s) > 4096) return r1i_fail(err, R1_ERR_RANGE, "stop string %zu has %zu bytes, expected at most 4096", i, strlen(s));
+        if (strlen(s) > 4096)
+            return r1i_fail(err, R1_ERR_RANGE, "stop string %zu has %zu bytes, expected at most 4096", i, strlen(s));
     }
     return R1_OK;
 }
@@ -39,8 +41,9 @@ static r1_status check(const r1_request *in, const r1i_request_limits *l, int64_
     r1_status st;
     if (in->n_prompt == 0) return r1i_fail(err, R1_ERR_USAGE, "the prompt is empty, expected at least one token");
     if (in->n_prompt >= (size_t)l->context)
-        return r1i_fail(err, R1_ERR_RANGE, "the prompt's %zu tokens leave no room for an answer in a context of %lld tokens",
-                        in->n_prompt, (long long)l->context);
+        return r1i_fail(err, R1_ERR_RANGE,
+                        "the prompt's %zu tokens leave no room for an answer in a context of %lld tokens", in->n_prompt,
+                        (long long)l->context);
     if (in->max_tokens < 0)
         return r1i_fail(err, R1_ERR_RANGE, "max_tokens is %lld, expected 0 or more", (long long)in->max_tokens);
     if (in->n_stop_ids > 4096 || in->n_stop_strings > 256 || in->sampling.n_logit_bias > (size_t)l->vocab)
@@ -51,7 +54,8 @@ static r1_status check(const r1_request *in, const r1i_request_limits *l, int64_
     if ((st = r1i_sampling_check(&in->sampling, l->vocab, err)) != R1_OK) return st;
     if ((st = check_text_features(in, l, err)) != R1_OK) return st;
     *limit = l->context;
-    if (in->max_tokens > 0 && in->max_tokens < l->context - (int64_t)in->n_prompt) *limit = (int64_t)in->n_prompt + in->max_tokens;
+    if (in->max_tokens > 0 && in->max_tokens < l->context - (int64_t)in->n_prompt)
+        *limit = (int64_t)in->n_prompt + in->max_tokens;
     /* The last token is never fed back, so its key and value are never stored. */
     if (r1i_pages_for(*limit - 1) > l->pages)
         return r1i_fail(err, R1_ERR_RANGE, "prompt and output of %lld tokens can never fit in a cache of %lld tokens",
@@ -59,7 +63,7 @@ static r1_status check(const r1_request *in, const r1i_request_limits *l, int64_
     return R1_OK;
 }
 
-/* ---- one block ---------------------------------------------------------------------------------------------------- */
+/* ---- one block --------------------------------------------------------------------------------------------------- */
 
 /* Walks the block twice: with base NULL it only adds up. */
 typedef struct block {
@@ -120,7 +124,8 @@ static void lay_out(block *b, r1i_request *r, const r1_request *in, const r1i_re
     r->stop = (r1i_stop){.string = string, .n = (int32_t)in->n_stop_strings, .text = text, .cap = cap, .matched = -1};
 }
 
-r1_status r1i_request_create(const r1_request *in, const r1i_request_limits *l, const r1_env *env, r1i_request **out, r1_error *err)
+r1_status r1i_request_create(const r1_request *in, const r1i_request_limits *l, const r1_env *env, r1i_request **out,
+                             r1_error *err)
 {
     int64_t limit = 0;
     block size = {0};
@@ -155,7 +160,7 @@ void r1i_request_destroy(r1i_request *r)
     r1i_release(&env, r, r->bytes);
 }
 
-/* ---- tokens and text ---------------------------------------------------------------------------------------------- */
+/* ---- tokens and text --------------------------------------------------------------------------------------------- */
 
 int32_t r1i_request_forced(const r1i_request *r, const r1i_request_limits *l)
 {
@@ -184,8 +189,8 @@ static bool is_stop_id(const r1i_request *r, int32_t id)
     return false;
 }
 
-void r1i_request_accept(r1i_request *r, const r1i_request_limits *l, int32_t id, bool forced, char *piece, const char **text,
-                        size_t *text_bytes)
+void r1i_request_accept(r1i_request *r, const r1i_request_limits *l, int32_t id, bool forced, char *piece,
+                        const char **text, size_t *text_bytes)
 {
     assert(r->n_known < r->limit);
     const bool closing = r->n_known - r->n_prompt >= r->n_forced && r->think_end_at >= 0;

@@ -1,5 +1,5 @@
-/* One request inside the engine: its copied settings, its tokens, its pages, and the text it streams. Made in one block of
- * memory at submission, so that nothing is allocated while it runs. */
+/* One request inside the engine: its copied settings, its tokens, its pages, and the text it streams. Made in one block
+ * of memory at submission, so that nothing is allocated while it runs. */
 #ifndef R1I_REQUEST_H
 #define R1I_REQUEST_H
 
@@ -53,17 +53,19 @@ typedef struct r1i_request {
     void *user;
 
     r1_result result;
-    double submitted, started, first; /* clock at submission, at the first step with it, at the first token; 0: not yet */
+    /* clock at submission, at the first step with it, at the first token; 0: not yet */
+    double submitted, started, first;
 } r1i_request;
 
 /* Check, copy. R1_ERR_USAGE (an empty prompt, text features without a tokenizer), R1_ERR_RANGE, R1_ERR_NOMEM. */
-r1_status r1i_request_create(const r1_request *in, const r1i_request_limits *limits, const r1_env *env, r1i_request **out,
-                             r1_error *err);
+r1_status r1i_request_create(const r1_request *in, const r1i_request_limits *limits, const r1_env *env,
+                             r1i_request **out, r1_error *err);
 void r1i_request_destroy(r1i_request *r); /* takes NULL */
 
 /* The id that the next position must have whatever the logits say, or -1. */
 int32_t r1i_request_forced(const r1i_request *r, const r1i_request_limits *limits);
-/* Append the id chosen for the next position and decide whether the request ends with it (r->result.finish) and what text
+/* Append the id chosen for the next position and decide whether the request ends with it (r->result.finish) and what
+ * text
  * is ready: *text borrowed until r1i_request_text_used. piece[piece_room] is scratch. */
 void r1i_request_accept(r1i_request *r, const r1i_request_limits *limits, int32_t id, bool forced, char *piece,
                         const char **text, size_t *text_bytes);

@@ -16,7 +16,8 @@ typedef struct scoring {
     r1_error *err;
 } scoring;
 
-/* Logits of rows whose final-normed hidden states are x, positions from `at`: the vocabulary is wide, so slice by slice. */
+/* Logits of rows whose final-normed hidden states are x, positions from `at`: the vocabulary is wide, so slice by
+ * slice. */
 static r1_status score_rows(const scoring *s, r1i_mat x, int64_t at)
 {
     r1_engine *const e = s->e;
@@ -41,7 +42,8 @@ static r1_status score_rows(const scoring *s, r1i_mat x, int64_t at)
                 s->logprob[position] = id < e->n_defined ? r1i_logprob(row[id], e->lse[i]) : -INFINITY;
             }
             if (s->on_logits && !s->on_logits(s->user, position, row))
-                return r1i_fail(s->err, R1_ERR_STOPPED, "stopped after the logits of position %lld", (long long)position);
+                return r1i_fail(s->err, R1_ERR_STOPPED, "stopped after the logits of position %lld",
+                                (long long)position);
         }
     }
     return R1_OK;
@@ -57,14 +59,16 @@ static r1_status mtp_rows(const scoring *s, r1i_mat x, int64_t at, const int32_t
     for (int64_t first = 0; first < end; first += slice) {
         const int64_t rows = end - first < slice ? end - first : slice;
         const r1i_run run = {.first = 0, .n = rows, .pos0 = at + first, .pages = pages};
-        const r1i_batch batch = {.token = s->ids + at + first, .n = rows, .runs = &run, .n_runs = 1, .logit_row = every, .n_logits = rows};
+        const r1i_batch batch = {.token = s->ids + at + first, .n = rows, .runs = &run, .n_runs = 1, .logit_row = every,
+                                 .n_logits = rows};
         const r1i_mat part = {x.p + first * x.stride, rows, x.cols, x.stride};
         const r1_status st = r1i_forward_mtp(&e->ex, e->model, 0, &e->kv, &batch, s->ids + at + first + 1, part,
                                              r1i_mat_of(e->logits, rows, e->limits.vocab));
         if (st != R1_OK) return st;
         for (int64_t i = 0; i < rows; i++)
             if (!s->on_logits(s->user, at + first + i, e->logits + i * e->limits.vocab))
-                return r1i_fail(s->err, R1_ERR_STOPPED, "stopped after the logits of position %lld", (long long)(at + first + i));
+                return r1i_fail(s->err, R1_ERR_STOPPED, "stopped after the logits of position %lld",
+                                (long long)(at + first + i));
     }
     return R1_OK;
 }
@@ -78,9 +82,11 @@ static r1_status score_chunks(const scoring *s, int64_t chunk, const int32_t *pa
     for (int64_t at = 0; at < s->n; at += chunk) {
         const int64_t rows = s->n - at < chunk ? s->n - at : chunk;
         const r1i_run run = {.first = 0, .n = rows, .pos0 = at, .pages = pages};
-        const r1i_batch batch = {.token = s->ids + at, .n = rows, .runs = &run, .n_runs = 1, .logit_row = e->batch_logit_row};
+        const r1i_batch batch = {.token = s->ids + at, .n = rows, .runs = &run, .n_runs = 1,
+                                 .logit_row = e->batch_logit_row};
         r1i_mat x = r1i_mat_of(hidden, rows, width);
-        r1_status st = e->forward(&e->ex, e->model, &e->kv, &batch, r1i_mat_of(e->logits, 0, e->limits.vocab), &x, NULL);
+        r1_status st = e->forward(&e->ex, e->model, &e->kv, &batch, r1i_mat_of(e->logits, 0, e->limits.vocab), &x,
+                                  NULL);
         if (st == R1_OK) st = s->mtp ? mtp_rows(s, x, at, pages) : score_rows(s, x, at);
         if (st != R1_OK) return st;
         r1i_progress(&e->env, "scoring", (uint64_t)(at + rows), (uint64_t)s->n);
@@ -96,7 +102,8 @@ static r1_status check(const r1_engine *e, const int32_t *ids, size_t n, int32_t
     if (chunk < 0) return r1i_fail(err, R1_ERR_RANGE, "chunk is %d, expected 0 or more", chunk);
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || ids[i] >= e->limits.vocab)
-            return r1i_fail(err, R1_ERR_RANGE, "ids[%zu] is token id %d, expected 0 to %lld", i, ids[i], (long long)e->limits.vocab - 1);
+            return r1i_fail(err, R1_ERR_RANGE, "ids[%zu] is token id %d, expected 0 to %lld", i, ids[i],
+                            (long long)e->limits.vocab - 1);
     return R1_OK;
 }
 
@@ -111,8 +118,8 @@ static r1_status score(const scoring *s, int64_t chunk)
     int64_t got = 0;
     while (got < want && (pages[got] = r1i_pages_take(&e->pages)) >= 0) got++;
     if (got < want) {
-        st = r1i_fail(s->err, R1_ERR_NOMEM, "%lld tokens need %lld cache pages, %lld are not in use", (long long)s->n, (long long)want,
-                      (long long)got);
+        st = r1i_fail(s->err, R1_ERR_NOMEM, "%lld tokens need %lld cache pages, %lld are not in use", (long long)s->n,
+                      (long long)want, (long long)got);
     } else {
         const int64_t most = e->params.max_batch_tokens;
         const size_t mark = r1i_arena_mark(&e->scratch);
@@ -127,23 +134,27 @@ static r1_status score(const scoring *s, int64_t chunk)
 }
 
 r1_status r1_engine_score(r1_engine *e, const int32_t *ids, size_t n, int32_t chunk, float *logprob,
-                          bool (*on_logits)(void *user, int64_t position, const float *logits), void *user, r1_error *err)
+                          bool (*on_logits)(void *user, int64_t position, const float *logits), void *user,
+                          r1_error *err)
 {
     const r1_status st = check(e, ids, n, chunk, err);
     if (st != R1_OK) return st;
-    const scoring s = {.e = e, .ids = ids, .n = (int64_t)n, .logprob = logprob, .on_logits = on_logits, .user = user, .err = err};
+    const scoring s = {.e = e, .ids = ids, .n = (int64_t)n, .logprob = logprob, .on_logits = on_logits, .user = user,
+                       .err = err};
     return score(&s, chunk);
 }
 
 r1_status r1_engine_score_mtp(r1_engine *e, const int32_t *ids, size_t n, int32_t chunk,
-                              bool (*on_logits)(void *user, int64_t position, const float *logits), void *user, r1_error *err)
+                              bool (*on_logits)(void *user, int64_t position, const float *logits), void *user,
+                              r1_error *err)
 {
     if (!e->model->mtp)
-        return r1i_fail(err, e->model->params.load_mtp ? R1_ERR_UNSUPPORTED : R1_ERR_USAGE, "the model has no multi-token prediction layer%s",
-                        e->model->params.load_mtp ? "" : " loaded");
+        return r1i_fail(err, e->model->params.load_mtp ? R1_ERR_UNSUPPORTED : R1_ERR_USAGE,
+                        "the model has no multi-token prediction layer%s", e->model->params.load_mtp ? "" : " loaded");
     if (n == 1) return r1i_fail(err, R1_ERR_USAGE, "one token, a multi-token prediction needs at least two");
     const r1_status st = check(e, ids, n, chunk, err);
     if (st != R1_OK) return st;
-    const scoring s = {.e = e, .mtp = true, .ids = ids, .n = (int64_t)n, .on_logits = on_logits, .user = user, .err = err};
+    const scoring s = {.e = e, .mtp = true, .ids = ids, .n = (int64_t)n, .on_logits = on_logits, .user = user,
+                       .err = err};
     return score(&s, chunk);
 }

@@ -1,5 +1,6 @@
-/* One step: settle who computes which positions, run one forward over all of it, turn logits into tokens, tell the callers.
- * A request never reads anything of another: what it is told depends on its own tokens alone, however steps were packed. */
+/* One step: settle who computes which positions, run one forward over all of it, turn logits into tokens, tell the
+ * callers. A request never reads anything of another: what it is told depends on its own tokens alone, however steps
+ * were packed. */
 #include <math.h>
 #include <string.h>
 
@@ -7,7 +8,7 @@
 #include "engine/engine_state.h"
 #include "op/ops.h"
 
-/* ---- requests in and out ------------------------------------------------------------------------------------------ */
+/* ---- requests in and out ----------------------------------------------------------------------------------------- */
 
 void r1i_engine_take_inbox(r1_engine *e)
 {
@@ -74,7 +75,7 @@ static void end_cancelled(r1_engine *e)
     }
 }
 
-/* ---- who computes what -------------------------------------------------------------------------------------------- */
+/* ---- who computes what ------------------------------------------------------------------------------------------- */
 
 static int64_t pending(const r1i_request *r) { return r->n_known - r->n_computed; }
 
@@ -95,8 +96,9 @@ static int64_t pages_to_begin(const r1_engine *e, const r1i_request *r)
     return n;
 }
 
-/* Requests begin in order of arrival, as long as their known tokens fit beside what the running ones still need: one that
- * began too early would only be preempted. The oldest begins in any case; everything can be taken from the others. */
+/* Requests begin in order of arrival, as long as their known tokens fit beside what the running ones still need: one
+ * that began too early would only be preempted. The oldest begins in any case; everything can be taken from the
+ * others. */
 static void admit(r1_engine *e)
 {
     int64_t promised = 0;
@@ -142,7 +144,8 @@ static void use_prefix(r1_engine *e, r1i_request *r)
     }
 }
 
-/* Pages for the next `rows` positions of running[i]; younger requests give theirs up. Returns the rows that got room. */
+/* Pages for the next `rows` positions of running[i]; younger requests give theirs up. Returns the rows that got
+ * room. */
 static int64_t reserve(r1_engine *e, int32_t i, int64_t rows, int64_t *decoding_left)
 {
     r1i_request *const r = e->running[i];
@@ -193,7 +196,7 @@ static void plan(r1_engine *e)
     }
 }
 
-/* ---- one forward -------------------------------------------------------------------------------------------------- */
+/* ---- one forward ------------------------------------------------------------------------------------------------- */
 
 typedef struct counts {
     int64_t prefill, decode; /* rows */
@@ -209,7 +212,8 @@ static r1i_batch pack(r1_engine *e, counts *c)
             r1i_request *const r = e->running[i];
             const bool decodes = pending(r) == 1;
             if (r->n_planned == 0 || decodes != (phase == 0)) continue;
-            e->batch_run[b.n_runs++] = (r1i_run){.first = b.n, .n = r->n_planned, .pos0 = r->n_computed, .pages = r->page};
+            e->batch_run[b.n_runs++] = (r1i_run){.first = b.n, .n = r->n_planned, .pos0 = r->n_computed,
+                                                 .pages = r->page};
             memcpy(e->batch_token + b.n, r->token + r->n_computed, (size_t)r->n_planned * sizeof *r->token);
             b.n += r->n_planned;
             *(decodes ? &c->decode : &c->prefill) += r->n_planned;
@@ -228,7 +232,7 @@ static void distrust_everything(r1_engine *e)
     r1i_pages_forget(&e->pages);
 }
 
-/* ---- tokens ------------------------------------------------------------------------------------------------------- */
+/* ---- tokens ------------------------------------------------------------------------------------------------------ */
 
 static void pick_token(void *ctx, int64_t i, int thread)
 {
@@ -258,9 +262,11 @@ static void deliver(r1_engine *e, const r1i_pick *p)
     }
     if (r->first <= 0.0) r->first = r1i_seconds();
     r1i_request_accept(r, &e->limits, p->id, p->forced >= 0, e->piece, &text, &text_bytes);
-    const r1_token_event event = {.id = p->id, .index = r->n_known - r->n_prompt - 1, .logprob = p->logprob, .top = p->top,
-                                  .n_top = p->n_top, .text = text, .text_bytes = text_bytes, .forced = p->forced >= 0};
-    if (r->on_token && !r->on_token(r->user, &event) && r->result.finish == R1_FINISH_NONE) r->result.finish = R1_FINISH_CANCELLED;
+    const r1_token_event event = {.id = p->id, .index = r->n_known - r->n_prompt - 1, .logprob = p->logprob,
+                                  .top = p->top, .n_top = p->n_top, .text = text, .text_bytes = text_bytes,
+                                  .forced = p->forced >= 0};
+    if (r->on_token && !r->on_token(r->user, &event) && r->result.finish == R1_FINISH_NONE)
+        r->result.finish = R1_FINISH_CANCELLED;
     r1i_request_text_used(r, text_bytes);
 }
 
@@ -270,7 +276,8 @@ static void end_finished(r1_engine *e)
     for (int32_t i = 0; i < e->n_running; i++) {
         r1i_request *const r = e->running[i];
         if (r->result.finish == R1_FINISH_NONE) e->running[kept++] = r;
-        else e->pick[n_done++].request = r; /* picks are used up; they hold the finished until `running` is whole again */
+        /* picks are used up; they hold the finished until `running` is whole again */
+        else e->pick[n_done++].request = r;
     }
     e->n_running = kept;
     for (int32_t i = 0; i < n_done; i++) {
@@ -280,7 +287,7 @@ static void end_finished(r1_engine *e)
     }
 }
 
-/* ---- the step ----------------------------------------------------------------------------------------------------- */
+/* ---- the step ---------------------------------------------------------------------------------------------------- */
 
 static void publish(r1_engine *e, const counts *c, double seconds, int64_t *active)
 {

@@ -1,5 +1,5 @@
-/* Stop strings over streamed text: text is passed on except what may still turn out to be the beginning of a stop string,
- * so the result does not depend on where token boundaries fall. */
+/* Stop strings over streamed text: text is passed on except what may still turn out to be the beginning of a stop
+ * string, so the result does not depend on where token boundaries fall. */
 #ifndef R1I_STOP_H
 #define R1I_STOP_H
 
@@ -15,9 +15,9 @@ typedef struct r1i_stop {
 
 /* Room that `text` needs when at most `piece` bytes are fed at once. */
 size_t r1i_stop_room(const char *const *string, int32_t n, size_t piece);
-/* Feed bytes (no more than were planned for). The first *ready bytes of s->text are decided; call r1i_stop_pass when they
- * have been used. true: a stop string ended here; what precedes it is ready and the rest is gone. Of several strings the
- * one that ends first wins, of those the longest. */
+/* Feed bytes (no more than were planned for). The first *ready bytes of s->text are decided; call r1i_stop_pass when
+ * they have been used. true: a stop string ended here; what precedes it is ready and the rest is gone. Of several
+ * strings the one that ends first wins, of those the longest. */
 bool r1i_stop_feed(r1i_stop *s, const char *bytes, size_t n, size_t *ready);
 /* The end of the text: everything held is ready. */
 size_t r1i_stop_finish(const r1i_stop *s);

@@ -11,10 +11,12 @@
 #include "base/json.h"
 #include "base/text.h"
 
-/* What we use of libcurl's binary interface, which has kept these numbers since version 7. No header is needed to build. */
+/* What we use of libcurl's binary interface, which has kept these numbers since version 7. No header is needed to
+ * build. */
 enum {
-    CURL_URL = 10002, CURL_POSTFIELDS = 10015, CURL_HTTPHEADER = 10023, CURL_ERRORBUFFER = 10010, CURL_USERAGENT = 10018, CURL_WRITEDATA = 10001,
-    CURL_WRITEFUNCTION = 20011, CURL_POSTFIELDSIZE = 60, CURL_TIMEOUT = 13, CURL_CONNECTTIMEOUT = 78, CURL_NOSIGNAL = 99,
+    CURL_URL = 10002, CURL_POSTFIELDS = 10015, CURL_HTTPHEADER = 10023, CURL_ERRORBUFFER = 10010,
+        CURL_USERAGENT = 10018, CURL_WRITEDATA = 10001, CURL_WRITEFUNCTION = 20011, CURL_POSTFIELDSIZE = 60,
+        CURL_TIMEOUT = 13, CURL_CONNECTTIMEOUT = 78, CURL_NOSIGNAL = 99,
     CURL_RESPONSE_CODE = 0x200002, CURL_GLOBAL_ALL = 3, CURL_ERROR_SIZE = 256
 };
 typedef struct curl_api {
@@ -41,8 +43,8 @@ struct r1i_chat_client {
 
 enum { MAX_BODY = 256 << 20, LOWEST_ERROR = 400 };
 
-/* libcurl's state is the process's, and so this is too: curl_global_init must be called once, before anything else and beside
- * nothing else of libcurl. */
+/* libcurl's state is the process's, and so this is too: curl_global_init must be called once, before anything else and
+ * beside nothing else of libcurl. */
 static pthread_mutex_t global_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool global_done;
 
@@ -57,7 +59,9 @@ static bool find(void *library, const char *name, void *into)
 static r1_status open_curl(curl_api *a, void **easy, r1_error *err)
 {
     a->library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-    if (!a->library) return r1i_fail(err, R1_ERR_MISSING, "libcurl.so.4, which speaks to endpoints, cannot be opened: %s", dlerror());
+    if (!a->library)
+        return r1i_fail(err, R1_ERR_MISSING, "libcurl.so.4, which speaks to endpoints, cannot be opened: %s",
+                        dlerror());
     if (!find(a->library, "curl_global_init", &a->global_init) || !find(a->library, "curl_easy_init", &a->easy_init) ||
         !find(a->library, "curl_easy_setopt", &a->setopt) || !find(a->library, "curl_easy_perform", &a->perform) ||
         !find(a->library, "curl_easy_getinfo", &a->getinfo) || !find(a->library, "curl_easy_cleanup", &a->cleanup) ||
@@ -110,7 +114,8 @@ static r1_status add_headers(r1i_chat_client *c, const char *key, r1_error *err)
     void *list = c->api.append(NULL, "Content-Type: application/json");
     if (key) {
         for (const char *p = key; *p; p++)
-            if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 127) return r1i_fail(err, R1_ERR_USAGE, "the API key holds white space or other characters that no key has");
+            if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 127)
+                return r1i_fail(err, R1_ERR_USAGE, "the API key holds white space or other characters that no key has");
         if (strlen(key) > sizeof bearer - 32) return r1i_fail(err, R1_ERR_USAGE, "the API key is too long");
         snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", key);
         c->headers = list;
@@ -154,14 +159,15 @@ r1_status r1i_chat_client_create(const r1_endpoint *endpoint, r1i_chat_client **
     return st;
 }
 
-/* ---- request and answer ------------------------------------------------------------------------------------------- */
+/* ---- request and answer ------------------------------------------------------------------------------------------ */
 
 static r1_status request_body(const r1i_chat_client *c, const r1i_chat_request *q, char **out, r1_error *err)
 {
     json_t *const stop = json_array();
     for (size_t i = 0; i < q->n_stop; i++) json_array_append_new(stop, json_string(q->stop[i]));
-    json_t *const body = json_pack("{s:s, s:[{s:s, s:o}], s:I, s:f, s:f, s:I, s:b}", "model", c->model, "messages", "role", "user", "content",
-                                   json_stringn(q->prompt, q->prompt_bytes), "max_tokens", (json_int_t)q->max_tokens, "temperature",
+    json_t *const body = json_pack("{s:s, s:[{s:s, s:o}], s:I, s:f, s:f, s:I, s:b}", "model", c->model, "messages",
+                                   "role", "user", "content", json_stringn(q->prompt, q->prompt_bytes), "max_tokens",
+                                   (json_int_t)q->max_tokens, "temperature",
                                    q->temperature, "top_p", q->top_p, "seed", (json_int_t)q->seed, "stream", 0);
     if (body && q->n_stop) json_object_set(body, "stop", stop);
     *out = body ? json_dumps(body, JSON_COMPACT) : NULL;
@@ -170,7 +176,10 @@ static r1_status request_body(const r1i_chat_client *c, const r1i_chat_request *
     return *out ? R1_OK : r1i_fail(err, R1_ERR_FORMAT, "the prompt is not UTF-8, or memory is out");
 }
 
-static void add_json_text(r1i_text *t, const json_t *v) { if (json_is_string(v)) r1i_text_add(t, json_string_value(v), json_string_length(v)); }
+static void add_json_text(r1i_text *t, const json_t *v)
+{
+    if (json_is_string(v)) r1i_text_add(t, json_string_value(v), json_string_length(v));
+}
 
 r1_status r1i_chat_reply_parse(const char *json, size_t bytes, r1i_chat_reply *out, r1_error *err)
 {
@@ -179,12 +188,14 @@ r1_status r1i_chat_reply_parse(const char *json, size_t bytes, r1i_chat_reply *o
     *out = (r1i_chat_reply){0};
     r1_status st = r1i_json_parse(json, bytes, &root, err);
     if (st != R1_OK) return st;
-    const json_t *const choice = json_array_get(json_object_get(root, "choices"), 0), *const message = json_object_get(choice, "message");
+    const json_t *const choice = json_array_get(json_object_get(root, "choices"), 0),
+                        *const message = json_object_get(choice, "message");
     if (!json_is_object(message)) {
         json_decref(root);
         return r1i_fail(err, R1_ERR_FORMAT, "choices[0].message is missing");
     }
-    const json_t *thinking = json_object_get(message, "reasoning_content"), *const finish = json_object_get(choice, "finish_reason");
+    const json_t *thinking = json_object_get(message, "reasoning_content"),
+                  *const finish = json_object_get(choice, "finish_reason");
     if (!json_is_string(thinking)) thinking = json_object_get(message, "reasoning");
     if (json_string_length(thinking) > 0) {
         r1i_text_puts(&text, "<think>\n");
@@ -219,7 +230,8 @@ static r1_status attempt(r1i_chat_client *c, const char *body, bool *again, r1_e
     c->api.getinfo(c->easy, CURL_RESPONSE_CODE, &status);
     if (status < LOWEST_ERROR) return R1_OK;
     *again = status == 408 || status == 429 || status >= 500;
-    const r1_status st = r1i_fail(err, *again ? R1_ERR_MISSING : R1_ERR_IO, "%s: status %ld: %.200s", c->url, status, c->body.n ? c->body.bytes : "");
+    const r1_status st = r1i_fail(err, *again ? R1_ERR_MISSING : R1_ERR_IO, "%s: status %ld: %.200s", c->url, status,
+                                  c->body.n ? c->body.bytes : "");
     for (char *p = err ? err->message : NULL; p && *p; p++)
         if (*p == '\n' || *p == '\r') *p = ' ';
     return st;
@@ -247,7 +259,8 @@ r1_status r1i_chat_client_ask(r1i_chat_client *c, const r1i_chat_request *reques
     }
     free(body);
     if (st != R1_OK) return st;
-    if ((st = r1i_chat_reply_parse(c->body.n ? c->body.bytes : "", c->body.n, out, err)) != R1_OK) r1i_error_prefix(err, "%s: ", c->url);
+    if ((st = r1i_chat_reply_parse(c->body.n ? c->body.bytes : "", c->body.n, out, err)) != R1_OK)
+        r1i_error_prefix(err, "%s: ", c->url);
     out->seconds = r1i_seconds() - begin;
     return st;
 }

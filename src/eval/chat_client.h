@@ -1,5 +1,5 @@
-/* Asking a chat/completions service: one request at a time, with patience for a busy one. libcurl is opened when the first client is
- * made, so that a program without it lacks this ability alone. */
+/* Asking a chat/completions service: one request at a time, with patience for a busy one. libcurl is opened when the
+ * first client is made, so that a program without it lacks this ability alone. */
 #ifndef R1I_CHAT_CLIENT_H
 #define R1I_CHAT_CLIENT_H
 
@@ -29,8 +29,8 @@ typedef struct r1i_chat_reply {
     bool truncated;            /* finish_reason was "length" */
     double seconds;
 } r1i_chat_reply;
-/* R1_ERR_MISSING: no service, or a busy one after all retries; R1_ERR_IO: a status that no retry mends (message: status and the
- * service's words); R1_ERR_FORMAT: an answer that is not a chat completion. */
+/* R1_ERR_MISSING: no service, or a busy one after all retries; R1_ERR_IO: a status that no retry mends (message: status
+ * and the service's words); R1_ERR_FORMAT: an answer that is not a chat completion. */
 r1_status r1i_chat_client_ask(r1i_chat_client *c, const r1i_chat_request *request, r1i_chat_reply *out, r1_error *err);
 void r1i_chat_reply_free(r1i_chat_reply *reply);
 

@@ -1,5 +1,6 @@
-/* Word n-grams that a training text shares with a task's prompts. The prompts' n-grams go into a hash table once; the training data
- * streams past it with a rolling hash, so that the work is linear in the bytes read and the memory is that of the prompts. */
+/* Word n-grams that a training text shares with a task's prompts. The prompts' n-grams go into a hash table once; the
+ * training data streams past it with a rolling hash, so that the work is linear in the bytes read and the memory is
+ * that of the prompts. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 #include "eval/items.h"
 #include "r1/eval.h"
 
-/* Where an n-gram of the prompts stands; n-grams of equal hash are compared word by word, so that a collision is no overlap. */
+/* Where an n-gram of the prompts stands; n-grams of equal hash are compared word by word, so that a collision is no
+ * overlap. */
 typedef struct entry {
     uint64_t hash;
     uint32_t prompt, word;     /* word: index of its first word in the prompt's list; prompt + 1, 0 means free */
@@ -44,14 +46,15 @@ static bool same_words(const r1i_words *a, size_t i, const r1i_words *b, size_t 
     return true;
 }
 
-/* ---- the prompts' table ------------------------------------------------------------------------------------------- */
+/* ---- the prompts' table ------------------------------------------------------------------------------------------ */
 
 static void insert(state *s, uint64_t hash, size_t prompt, size_t word)
 {
     size_t at = (size_t)(hash & s->mask);
     for (; s->table[at].prompt; at = (at + 1) & s->mask) {
         const entry *const e = &s->table[at];
-        if (e->hash == hash && e->prompt == prompt + 1) return; /* the gram occurs twice in one prompt: once is enough */
+        /* the gram occurs twice in one prompt: once is enough */
+        if (e->hash == hash && e->prompt == prompt + 1) return;
     }
     s->table[at] = (entry){.hash = hash, .prompt = (uint32_t)prompt + 1, .word = (uint32_t)word};
     s->used++;
@@ -60,7 +63,8 @@ static void insert(state *s, uint64_t hash, size_t prompt, size_t word)
 static r1_status build_table(state *s, r1_error *err)
 {
     size_t grams = 0, size = 1024;
-    for (size_t i = 0; i < s->n_questions; i++) grams += s->question[i].words.n >= s->n ? s->question[i].words.n - s->n + 1 : 0;
+    for (size_t i = 0; i < s->n_questions; i++)
+        grams += s->question[i].words.n >= s->n ? s->question[i].words.n - s->n + 1 : 0;
     while (size < 2 * grams) size *= 2;
     s->mask = size - 1;
     s->table = calloc(size, sizeof *s->table);
@@ -77,7 +81,7 @@ static r1_status build_table(state *s, r1_error *err)
     return R1_OK;
 }
 
-/* ---- the training data -------------------------------------------------------------------------------------------- */
+/* ---- the training data ------------------------------------------------------------------------------------------- */
 
 static void look_up(state *s, const r1i_words *w, size_t word, uint64_t hash)
 {
@@ -130,14 +134,15 @@ static void tell(state *s, const char *file, int64_t line, void (*on_overlap)(vo
         r1i_words_join(&q->words, s->first[s->hit[i]], s->n, gram, sizeof gram);
         q->touched = true;
         if (on_overlap)
-            on_overlap(user, &(r1_overlap){.task = q->task, .row_id = q->item->id, .train_file = file, .train_line = line, .ngram = gram,
-                                           .count = s->count[s->hit[i]]});
+            on_overlap(user, &(r1_overlap){.task = q->task, .row_id = q->item->id, .train_file = file,
+                                           .train_line = line, .ngram = gram, .count = s->count[s->hit[i]]});
         s->count[s->hit[i]] = 0;
     }
     s->n_hits = 0;
 }
 
-static r1_status scan_file(state *s, const char *path, void (*on_overlap)(void *, const r1_overlap *), void *user, r1_error *err)
+static r1_status scan_file(state *s, const char *path, void (*on_overlap)(void *, const r1_overlap *), void *user,
+                           r1_error *err)
 {
     r1i_jsonl *in = NULL;
     char *found;
@@ -156,7 +161,7 @@ static r1_status scan_file(state *s, const char *path, void (*on_overlap)(void *
     return st;
 }
 
-/* ---- from outside ------------------------------------------------------------------------------------------------- */
+/* ---- from outside ------------------------------------------------------------------------------------------------ */
 
 static r1_status add_questions(state *s, const r1i_task *t, const r1i_items *items, r1_error *err)
 {
@@ -188,8 +193,9 @@ static r1_status bare_items(r1i_task *t, const char *data, r1i_items *items, r1_
     return st;
 }
 
-r1_status r1_eval_decontaminate(const char *const *tasks, size_t n_tasks, const char *task_dir, const char *data, const char *const *train,
-                                size_t n_train, int32_t n, void (*on_overlap)(void *user, const r1_overlap *overlap), void *user,
+r1_status r1_eval_decontaminate(const char *const *tasks, size_t n_tasks, const char *task_dir, const char *data,
+                                const char *const *train, size_t n_train, int32_t n,
+                                void (*on_overlap)(void *user, const r1_overlap *overlap), void *user,
                                 uint64_t *prompts, uint64_t *touched, r1_error *err)
 {
     state s = {.n = n <= 0 ? 10 : n > R1I_GRAM_MAX ? R1I_GRAM_MAX : (size_t)n};
@@ -197,7 +203,8 @@ r1_status r1_eval_decontaminate(const char *const *tasks, size_t n_tasks, const 
     r1i_items *const items = calloc(n_tasks, sizeof *items);
     r1_status st = task && items ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "%zu tasks", n_tasks);
     for (size_t i = 0; st == R1_OK && i < n_tasks; i++)
-        if ((st = r1i_task_find(tasks[i], task_dir, &task[i], err)) == R1_OK && (st = bare_items(task[i], data, &items[i], err)) == R1_OK)
+        if ((st = r1i_task_find(tasks[i], task_dir, &task[i], err)) == R1_OK &&
+            (st = bare_items(task[i], data, &items[i], err)) == R1_OK)
             st = add_questions(&s, task[i], &items[i], err);
     if (st == R1_OK) st = build_table(&s, err);
     for (size_t i = 0; st == R1_OK && i < n_train; i++) st = scan_file(&s, train[i], on_overlap, user, err);

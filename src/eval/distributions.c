@@ -10,7 +10,8 @@ static double log_gamma(double x)
     double product = 1;
     while (x < 16) product *= x++;
     const double y = 1 / (x * x);
-    const double series = (1.0 / 12 - y * (1.0 / 360 - y * (1.0 / 1260 - y * (1.0 / 1680 - y * (1.0 / 1188 - y * 691.0 / 360360))))) / x;
+    const double series =
+        (1.0 / 12 - y * (1.0 / 360 - y * (1.0 / 1260 - y * (1.0 / 1680 - y * (1.0 / 1188 - y * 691.0 / 360360))))) / x;
     return (x - 0.5) * log(x) - x + 0.91893853320467274178 + series - log(product);
 }
 

@@ -13,8 +13,8 @@ struct r1i_examiner {
 
 bool r1i_grading_waits(const char *grader) { return strcmp(grader, "code") == 0 || strcmp(grader, "judge") == 0; }
 
-r1_status r1i_examiner_create(const char *task, const char *grader, const char *options, const r1_endpoint *judge, const r1_env *env,
-                              r1i_examiner **out, r1_error *err)
+r1_status r1i_examiner_create(const char *task, const char *grader, const char *options, const r1_endpoint *judge,
+                              const r1_env *env, r1i_examiner **out, r1_error *err)
 {
     r1_status st;
     *out = NULL;

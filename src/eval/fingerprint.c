@@ -22,7 +22,8 @@ static r1_status feed_file(r1i_sha256 *s, const char *path, const char *name, r1
     const uint64_t head = map.size < HEAD ? map.size : HEAD;
     if (head) r1i_sha256_feed(s, map.data, (size_t)head);
     for (uint64_t i = 1; map.size > HEAD && i <= BLOCKS; i++) {
-        const uint64_t span = map.size - BLOCK, at = span / BLOCKS * i + span % BLOCKS * i / BLOCKS; /* the last block ends the file */
+        /* the last block ends the file */
+        const uint64_t span = map.size - BLOCK, at = span / BLOCKS * i + span % BLOCKS * i / BLOCKS;
         r1i_sha256_feed(s, map.data + at, BLOCK);
     }
     r1i_map_close(&map);
@@ -67,7 +68,8 @@ r1_status r1i_fingerprint(const char *model_path, char hex[R1I_SHA256_HEX], r1_e
 {
     r1i_sha256 s;
     r1i_sha256_init(&s);
-    const r1_status st = r1i_is_directory(model_path) ? feed_folder(&s, model_path, err) : feed_file(&s, model_path, "", err);
+    const r1_status st = r1i_is_directory(model_path) ? feed_folder(&s, model_path, err)
+        : feed_file(&s, model_path, "", err);
     r1i_sha256_finish_hex(&s, hex);
     return st;
 }

@@ -24,7 +24,7 @@ bool r1i_todo_next(r1i_todo *next, const r1i_plan *plan, const r1i_recorder *r, 
     return false;
 }
 
-/* ---- one request to the engine ------------------------------------------------------------------------------------ */
+/* ---- one request to the engine ----------------------------------------------------------------------------------- */
 
 typedef struct loop {
     const r1_eval_config *config;
@@ -67,11 +67,15 @@ static void on_done(void *user, const r1_result *result)
     r1i_outcome *const o = calloc(1, sizeof *o);
     l->in_flight--;
     if (!o || j->failed || j->text.failed) {
-        r1i_recorder_fail(l->recorder, &(r1_error){.code = R1_ERR_NOMEM, .offset = -1, .message = "memory is out for a sample's text"});
+        r1i_recorder_fail(l->recorder,
+                          &(r1_error){.code = R1_ERR_NOMEM, .offset = -1,
+                                      .message = "memory is out for a sample's text"});
     } else if (result->finish != R1_FINISH_CANCELLED) {
-        *o = (r1i_outcome){.task = j->at.task, .prompt = j->at.prompt, .sample = j->at.sample, .ids = j->ids, .n_ids = j->n, .text = j->text.bytes,
-            .text_bytes = j->text.n, .tokens = result->output_tokens, .truncated = result->finish == R1_FINISH_LENGTH,
-            .queue_seconds = result->queue_seconds, .prefill_seconds = result->prefill_seconds, .decode_seconds = result->decode_seconds};
+        *o = (r1i_outcome){.task = j->at.task, .prompt = j->at.prompt, .sample = j->at.sample, .ids = j->ids,
+                           .n_ids = j->n, .text = j->text.bytes, .text_bytes = j->text.n,
+                           .tokens = result->output_tokens, .truncated = result->finish == R1_FINISH_LENGTH,
+            .queue_seconds = result->queue_seconds, .prefill_seconds = result->prefill_seconds,
+            .decode_seconds = result->decode_seconds};
         if (result->finish == R1_FINISH_ERROR) snprintf(o->missing, sizeof o->missing, "%.250s", result->error.message);
         r1i_recorder_push(l->recorder, o);
         free(j);
@@ -87,7 +91,9 @@ static void on_done(void *user, const r1_result *result)
 static void record_refusal(loop *l, const r1i_todo *at, const r1_error *why)
 {
     r1i_outcome *const o = calloc(1, sizeof *o);
-    if (!o) return r1i_recorder_fail(l->recorder, &(r1_error){.code = R1_ERR_NOMEM, .offset = -1, .message = "memory is out"});
+    if (!o)
+        return r1i_recorder_fail(l->recorder,
+                                 &(r1_error){.code = R1_ERR_NOMEM, .offset = -1, .message = "memory is out"});
     o->task = at->task;
     o->prompt = at->prompt;
     o->sample = at->sample;
@@ -102,11 +108,14 @@ static void submit(loop *l, const r1i_todo *at)
     r1_error err = {0};
     int64_t id;
     job *const j = calloc(1, sizeof *j);
-    if (!j) return r1i_recorder_fail(l->recorder, &(r1_error){.code = R1_ERR_NOMEM, .offset = -1, .message = "memory is out"});
+    if (!j)
+        return r1i_recorder_fail(l->recorder,
+                                 &(r1_error){.code = R1_ERR_NOMEM, .offset = -1, .message = "memory is out"});
     j->loop = l;
     j->at = *at;
-    r1_request q = {.prompt = p->ids, .n_prompt = p->n, .sampling = r1_sampling_default(), .thinking_open = p->thinking_open,
-        .stop_strings = (const char *const *)t->task->stop, .n_stop_strings = t->task->n_stop, .on_token = on_token, .on_done = on_done, .user = j};
+    r1_request q = {.prompt = p->ids, .n_prompt = p->n, .sampling = r1_sampling_default(),
+                    .thinking_open = p->thinking_open, .stop_strings = (const char *const *)t->task->stop,
+                    .n_stop_strings = t->task->n_stop, .on_token = on_token, .on_done = on_done, .user = j};
     const int64_t room = l->context - (int64_t)p->n;
     q.max_tokens = room > 0 && room < l->config->max_tokens ? room : l->config->max_tokens;
     q.sampling.temperature = (float)l->config->temperature;
@@ -125,8 +134,8 @@ static void submit(loop *l, const r1i_todo *at)
     else r1i_recorder_fail(l->recorder, &err);
 }
 
-void r1i_generate_engine(const r1_eval_config *config, const r1i_plan *plan, const r1_env *env, r1_engine *engine, int64_t context,
-                         r1i_recorder *r)
+void r1i_generate_engine(const r1_eval_config *config, const r1i_plan *plan, const r1_env *env, r1_engine *engine,
+                         int64_t context, r1i_recorder *r)
 {
     loop l = {.config = config, .plan = plan, .engine = engine, .recorder = r, .context = context};
     const size_t wanted = 2 * (size_t)(config->engine.max_sequences > 0 ? config->engine.max_sequences : 32);
@@ -141,7 +150,7 @@ void r1i_generate_engine(const r1_eval_config *config, const r1i_plan *plan, con
     }
     r1_engine_stats s;
     r1_engine_get_stats(engine, &s);
-    r1i_log(env, R1_LOG_INFO, "engine: %lld forwards, %lld prompt tokens computed and %lld found in shared pages, %lld tokens generated, %lld preemptions",
-            (long long)s.forwards, (long long)s.prefill_tokens, (long long)s.prefix_hit_tokens, (long long)s.decode_tokens, (long long)s.preemptions);
+    r1i_log(env, R1_LOG_INFO,
+            "engine: %lld forwards, %lld prompt tokens computed and %lld found in shared pages, %lld tokens generated, %lld preemptions", (long long)s.forwards, (long long)s.prefill_tokens, (long long)s.prefix_hit_tokens, (long long)s.decode_tokens, (long long)s.preemptions);
     r1_engine_destroy(engine);
 }

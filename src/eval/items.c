@@ -23,7 +23,8 @@ static r1_status find_file(const r1i_task *t, const char *data, char **path, r1_
 {
     *path = NULL;
     if (!t->data && r1i_is_directory(data))
-        return r1i_fail(err, R1_ERR_USAGE, "task %s has no data file of its own: --data must name a file, %s is a folder", t->name, data);
+        return r1i_fail(err, R1_ERR_USAGE,
+                        "task %s has no data file of its own: --data must name a file, %s is a folder", t->name, data);
     if (!t->data || r1i_file_exists(data)) {
         const r1_status st = r1i_jsonl_find(data, path, err);
         if (st != R1_OK) r1i_error_prefix(err, "task %s: --data must name its file: ", t->name);
@@ -32,7 +33,9 @@ static r1_status find_file(const r1i_task *t, const char *data, char **path, r1_
     char *const joined = r1i_path_join(data, t->data);
     if (!joined) return r1i_fail(err, R1_ERR_NOMEM, "%s", data);
     const r1_status st = r1i_jsonl_find(joined, path, err);
-    if (st != R1_OK) r1i_error_prefix(err, "task %s: %s: ", t->name, r1i_is_directory(data) ? "data is missing" : "the data folder is missing");
+    if (st != R1_OK)
+        r1i_error_prefix(err, "task %s: %s: ", t->name,
+                         r1i_is_directory(data) ? "data is missing" : "the data folder is missing");
     free(joined);
     return st;
 }
@@ -58,13 +61,15 @@ static bool wanted(const r1i_task *t, const json_t *row)
     return true;
 }
 
-/* A template that names a field which is not there writes nothing: a wrong prompt, silently. So the task says what it needs. */
+/* A template that names a field which is not there writes nothing: a wrong prompt, silently. So the task says what it
+ * needs. */
 static r1_status check_fields(const r1i_task *t, const json_t *row, r1_error *err)
 {
     for (size_t i = 0; i < t->n_fields; i++) {
         const json_t *const v = json_object_get(row, t->fields[i]);
         if (!v || json_is_null(v)) return r1i_fail(err, R1_ERR_FORMAT, "the field '%s' is missing", t->fields[i]);
-        if (json_is_string(v) && json_string_length(v) == 0) return r1i_fail(err, R1_ERR_FORMAT, "the field '%s' is empty", t->fields[i]);
+        if (json_is_string(v) && json_string_length(v) == 0)
+            return r1i_fail(err, R1_ERR_FORMAT, "the field '%s' is empty", t->fields[i]);
     }
     return R1_OK;
 }
@@ -77,7 +82,8 @@ static char *field_text(const json_t *row, const char *field)
     return strdup("");
 }
 
-static r1_status render(const r1_template *template, const char *what, const char *row, char **out, size_t *bytes, r1_error *err)
+static r1_status render(const r1_template *template, const char *what, const char *row, char **out, size_t *bytes,
+                        r1_error *err)
 {
     r1_rendered r = {0};
     *out = NULL;
@@ -120,7 +126,8 @@ static r1i_item *grow(r1i_items *items)
     return &items->item[items->n];
 }
 
-/* Every line is read even where limit leaves most out: the hash names the file, and a bad row further down is still bad. */
+/* Every line is read even where limit leaves most out: the hash names the file, and a bad row further down is still
+ * bad. */
 static r1_status read_rows(const r1i_task *t, r1i_jsonl *in, int64_t limit, r1i_items *out, r1_error *err)
 {
     for (;;) {
@@ -150,7 +157,8 @@ r1_status r1i_items_load(const r1i_task *t, const char *data, int64_t limit, r1i
     if (st == R1_OK) st = r1i_jsonl_open(out->path, &in, err);
     if (st == R1_OK) st = read_rows(t, in, limit, out, err);
     if (st == R1_OK) r1i_jsonl_hash(in, out->data_hash);
-    if (st == R1_OK && out->n == 0) st = r1i_fail(err, R1_ERR_FORMAT, "%s: no row belongs to task %s", out->path, t->name);
+    if (st == R1_OK && out->n == 0)
+        st = r1i_fail(err, R1_ERR_FORMAT, "%s: no row belongs to task %s", out->path, t->name);
     r1i_jsonl_close(in);
     if (st != R1_OK) {
         if (err) err->offset = -1, err->line = 0; /* the template's, not the file's */

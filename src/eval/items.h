@@ -1,5 +1,5 @@
-/* A task's rows: the question as a user would write it, the gold, and where each came from. Everything that can be wrong with a
- * data file is found here, before a model is asked anything. */
+/* A task's rows: the question as a user would write it, the gold, and where each came from. Everything that can be
+ * wrong with a data file is found here, before a model is asked anything. */
 #ifndef R1I_ITEMS_H
 #define R1I_ITEMS_H
 
@@ -19,8 +19,9 @@ typedef struct r1i_items {
     char data_hash[R1I_SHA256_HEX];
 } r1i_items;
 
-/* data: the folder of data sets, or the file itself (for a task without one of its own, or given as a file). limit 0: all rows.
- * R1_ERR_IO names what was looked for; R1_ERR_FORMAT names file and line: a missing field, a template that fails, no row left. */
+/* data: the folder of data sets, or the file itself (for a task without one of its own, or given as a file). limit 0:
+ * all rows. R1_ERR_IO names what was looked for; R1_ERR_FORMAT names file and line: a missing field, a template that
+ * fails, no row left. */
 r1_status r1i_items_load(const r1i_task *t, const char *data, int64_t limit, r1i_items *out, r1_error *err);
 void r1i_items_free(r1i_items *items);
 

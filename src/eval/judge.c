@@ -47,8 +47,8 @@ void r1i_judge_mark(const r1_sample *sample, bool swapped, char mark[R1I_MARK])
     mark[R1I_MARK - 1] = 0;
 }
 
-/* The two orders differ in what stands first and in what the letters mean: a judge that always says A, or is told to by what it
- * reads, contradicts itself. */
+/* The two orders differ in what stands first and in what the letters mean: a judge that always says A, or is told to by
+ * what it reads, contradicts itself. */
 static const char letters[2][3] = {{'c', 'i', 'n'}, {'i', 'n', 'c'}};
 static const char *meaning(char verdict)
 {
@@ -64,7 +64,8 @@ static void quote(r1i_text *t, const char *what, const char *mark, const char *t
     r1i_text_printf(t, "\n%s %s>>>\n\n", what, mark);
 }
 
-r1_status r1i_judge_prompt(const r1_sample *sample, const char *answer, size_t answer_bytes, bool swapped, char **out, r1_error *err)
+r1_status r1i_judge_prompt(const r1_sample *sample, const char *answer, size_t answer_bytes, bool swapped, char **out,
+                           r1_error *err)
 {
     r1i_text t = {0};
     char mark[R1I_MARK];
@@ -98,7 +99,7 @@ char r1i_judge_read(const char *reply, size_t n, const char *mark, bool swapped)
     return n - begin == 1 && reply[begin] >= 'A' && reply[begin] <= 'C' ? letters[swapped][reply[begin] - 'A'] : 0;
 }
 
-/* ---- asking ------------------------------------------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
 
 static void keep_answer(void *user, r1_think_part part, const char *text, size_t n)
 {
@@ -114,7 +115,8 @@ static r1_status answer_part(const char *text, size_t n, bool thinking_open, r1i
     return out->failed ? r1i_fail(err, R1_ERR_NOMEM, "answer of %zu bytes", n) : R1_OK;
 }
 
-static r1_status ask(r1i_judge *j, const r1_sample *sample, const char *answer, size_t n, bool swapped, char *verdict, r1_error *err)
+static r1_status ask(r1i_judge *j, const r1_sample *sample, const char *answer, size_t n, bool swapped, char *verdict,
+                     r1_error *err)
 {
     char *prompt, mark[R1I_MARK];
     r1i_chat_reply reply = {0};
@@ -122,7 +124,8 @@ static r1_status ask(r1i_judge *j, const r1_sample *sample, const char *answer, 
     *verdict = 0;
     r1_status st = r1i_judge_prompt(sample, answer, n, swapped, &prompt, err);
     if (st != R1_OK) return st;
-    const r1i_chat_request request = {.prompt = prompt, .prompt_bytes = strlen(prompt), .max_tokens = MAX_VERDICT_TOKENS, .top_p = 1};
+    const r1i_chat_request request = {.prompt = prompt, .prompt_bytes = strlen(prompt),
+                                      .max_tokens = MAX_VERDICT_TOKENS, .top_p = 1};
     st = r1i_chat_client_ask(j->client, &request, &reply, err);
     if (st == R1_OK) st = answer_part(reply.text, reply.bytes, false, &words, err);
     r1i_judge_mark(sample, swapped, mark);
@@ -158,8 +161,10 @@ r1_status r1i_judge_grade(r1i_judge *j, const r1_sample *sample, r1_verdict *out
             out->correct = first == 'c' && second == 'c';
             out->score = out->correct;
             snprintf(out->answer, sizeof out->answer, "%s", out->extracted ? word(first) : "");
-            if (first == second) snprintf(out->reason, sizeof out->reason, "the judge said %s in both orders", word(first));
-            else snprintf(out->reason, sizeof out->reason, "the judge said %s, and %s in the other order", word(first), word(second));
+            if (first == second)
+                snprintf(out->reason, sizeof out->reason, "the judge said %s in both orders", word(first));
+            else snprintf(out->reason, sizeof out->reason, "the judge said %s, and %s in the other order", word(first),
+                          word(second));
         }
     }
     r1i_text_free(&answer);

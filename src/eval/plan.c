@@ -37,7 +37,8 @@ static r1_status check_golds(const r1_eval_config *c, const r1_env *env, const r
         const r1i_item *const item = &t->items.item[i];
         st = r1i_examiner_check_gold(x, item->gold, item->gold_bytes, err);
         if (st != R1_OK) {
-            r1i_error_prefix(err, "%s line %lld (%.80s): ", t->items.path, (long long)item->line, item->id[0] ? item->id : "no id");
+            r1i_error_prefix(err, "%s line %lld (%.80s): ", t->items.path, (long long)item->line,
+                             item->id[0] ? item->id : "no id");
             if (err) err->offset = -1, err->line = 0; /* the gold's, not the file's */
         }
     }
@@ -45,7 +46,7 @@ static r1_status check_golds(const r1_eval_config *c, const r1_env *env, const r
     return st;
 }
 
-/* ---- prompts ------------------------------------------------------------------------------------------------------ */
+/* ---- prompts ----------------------------------------------------------------------------------------------------- */
 
 static void hash_ids(const int32_t *ids, size_t n, char hex[R1I_SHA256_HEX])
 {
@@ -59,10 +60,12 @@ static void hash_ids(const int32_t *ids, size_t n, char hex[R1I_SHA256_HEX])
     r1i_sha256_finish_hex(&s, hex);
 }
 
-static r1_status chat_prompt(const r1_chat_form *form, const r1i_item *item, bool think, r1i_plan_prompt *out, r1_error *err)
+static r1_status chat_prompt(const r1_chat_form *form, const r1i_item *item, bool think, r1i_plan_prompt *out,
+                             r1_error *err)
 {
     r1_prompt p = {0};
-    json_t *const messages = json_pack("[{s:s, s:o}]", "role", "user", "content", json_stringn(item->question, item->question_bytes));
+    json_t *const messages =
+        json_pack("[{s:s, s:o}]", "role", "user", "content", json_stringn(item->question, item->question_bytes));
     char *const json = messages ? json_dumps(messages, JSON_COMPACT) : NULL;
     json_decref(messages);
     if (!json) return r1i_fail(err, R1_ERR_NOMEM, "a prompt of %zu bytes", item->question_bytes);
@@ -78,7 +81,8 @@ static r1_status chat_prompt(const r1_chat_form *form, const r1i_item *item, boo
     return R1_OK;
 }
 
-static r1_status make_prompt(const r1_eval_config *c, const r1_chat_form *form, const r1i_item *item, r1i_plan_prompt *out, r1_error *err)
+static r1_status make_prompt(const r1_eval_config *c, const r1_chat_form *form, const r1i_item *item,
+                             r1i_plan_prompt *out, r1_error *err)
 {
     r1_status st = R1_OK;
     if (!c->endpoint && form) {
@@ -86,7 +90,8 @@ static r1_status make_prompt(const r1_eval_config *c, const r1_chat_form *form, 
     } else {
         r1i_sha256_hex(item->question, item->question_bytes, out->hash);
         if (!c->endpoint)
-            st = r1_tokenizer_encode(c->tokenizer, item->question, item->question_bytes, R1_ENCODE_BOS | R1_ENCODE_PLAIN, &out->ids, &out->n, err);
+            st = r1_tokenizer_encode(c->tokenizer, item->question, item->question_bytes,
+                                     R1_ENCODE_BOS | R1_ENCODE_PLAIN, &out->ids, &out->n, err);
     }
     if (st == R1_OK && !c->endpoint) hash_ids(out->ids, out->n, out->ids_hash);
     return st;
@@ -97,10 +102,12 @@ static r1_status make_prompts(const r1_eval_config *c, r1i_plan_task *t, size_t 
     r1_chat_form *form = NULL;
     r1_status st = R1_OK;
     const bool raw = c->raw || t->task->raw;
-    if (c->endpoint && raw) return r1i_fail(err, R1_ERR_USAGE, "task %s: a raw prompt cannot be sent to a chat service", t->task->name);
+    if (c->endpoint && raw)
+        return r1i_fail(err, R1_ERR_USAGE, "task %s: a raw prompt cannot be sent to a chat service", t->task->name);
     if (!c->endpoint && !raw && (st = r1_chat_form_open(c->tokenizer, &form, err)) != R1_OK) {
         if (st != R1_ERR_MISSING) return st;
-        return r1i_fail(err, R1_ERR_FORMAT, "the model has no chat template; --raw gives it the task's prompts as they are");
+        return r1i_fail(err, R1_ERR_FORMAT,
+                        "the model has no chat template; --raw gives it the task's prompts as they are");
     }
     t->prompt = calloc(t->items.n, sizeof *t->prompt);
     if (!t->prompt) st = r1i_fail(err, R1_ERR_NOMEM, "%zu prompts", t->items.n);
@@ -113,7 +120,7 @@ static r1_status make_prompts(const r1_eval_config *c, r1i_plan_task *t, size_t 
     return st;
 }
 
-/* ---- tasks -------------------------------------------------------------------------------------------------------- */
+/* ---- tasks ------------------------------------------------------------------------------------------------------- */
 
 static uint32_t step_of(const char *name)
 {
@@ -132,7 +139,8 @@ static r1_status make_task(const r1_eval_config *c, const r1_env *env, const cha
     if (st != R1_OK) return st;
     plan->n++;
     for (size_t i = 0; i + 1 < plan->n; i++)
-        if (strcmp(plan->task[i].task->name, t->task->name) == 0) return r1i_fail(err, R1_ERR_USAGE, "task %s is named twice", t->task->name);
+        if (strcmp(plan->task[i].task->name, t->task->name) == 0)
+            return r1i_fail(err, R1_ERR_USAGE, "task %s is named twice", t->task->name);
     t->samples = c->samples ? c->samples : c->temperature == 0.0 ? 1 : t->task->samples;
     t->step = step_of(t->task->name);
     st = r1i_items_load(t->task, c->data, c->limit, &t->items, err);

@@ -1,4 +1,5 @@
-/* What a run is about to do, complete before anything is computed: its tasks, their rows, the exact prompts with their hashes. */
+/* What a run is about to do, complete before anything is computed: its tasks, their rows, the exact prompts with their
+ * hashes. */
 #ifndef R1I_PLAN_H
 #define R1I_PLAN_H
 

@@ -46,7 +46,7 @@ void r1i_outcome_free(r1i_outcome *o)
     free(o);
 }
 
-/* ---- under the lock ----------------------------------------------------------------------------------------------- */
+/* ---- under the lock ---------------------------------------------------------------------------------------------- */
 
 static void fail_locked(r1i_recorder *r, const r1_error *why)
 {
@@ -64,7 +64,9 @@ static void show_locked(r1i_recorder *r, bool always)
     r->progress.tokens = atomic_load_explicit(&r->tokens, memory_order_relaxed);
     r->progress.seconds = now - r->began;
     r->progress.seconds_left = -1;
-    if (r->here > 0) r->progress.seconds_left = r->progress.seconds / (double)r->here * (double)(r->progress.total - r->progress.done);
+    if (r->here > 0)
+        r->progress.seconds_left = r->progress.seconds / (double)r->here *
+            (double)(r->progress.total - r->progress.done);
     if (!r->config->on_progress(r->config->user, &r->progress)) r->stopped = true;
 }
 
@@ -90,10 +92,11 @@ static void store_locked(r1i_recorder *r, const r1i_outcome *o, const r1_verdict
         st = r1i_run_store_add_missing(r->store, (int64_t)o->task, (int64_t)o->prompt, o->sample, o->missing, &err);
     } else if (st == R1_OK) {
         const r1i_sample_row row = {.task = (int64_t)o->task, .prompt = (int64_t)o->prompt, .sample = o->sample,
-            .prompt_hash = t->prompt[o->prompt].hash, .seed = r->config->seed, .ids = o->ids, .n_ids = o->n_ids, .text = o->text,
-            .text_bytes = o->text_bytes, .tokens = o->tokens, .finish = o->truncated ? "length" : "stop", .score = v->score,
-            .correct = v->correct, .extracted = v->extracted, .answer = v->answer, .reason = v->reason,
-            .queue_seconds = o->queue_seconds, .prefill_seconds = o->prefill_seconds, .decode_seconds = o->decode_seconds};
+            .prompt_hash = t->prompt[o->prompt].hash, .seed = r->config->seed, .ids = o->ids, .n_ids = o->n_ids,
+            .text = o->text, .text_bytes = o->text_bytes, .tokens = o->tokens,
+            .finish = o->truncated ? "length" : "stop", .score = v->score, .correct = v->correct,
+            .extracted = v->extracted, .answer = v->answer, .reason = v->reason, .queue_seconds = o->queue_seconds,
+            .prefill_seconds = o->prefill_seconds, .decode_seconds = o->decode_seconds};
         st = r1i_run_store_add_sample(r->store, &row, &err);
     }
     if (st != R1_OK) {
@@ -110,7 +113,7 @@ static void store_locked(r1i_recorder *r, const r1i_outcome *o, const r1_verdict
     show_locked(r, false);
 }
 
-/* ---- grading threads ---------------------------------------------------------------------------------------------- */
+/* ---- grading threads --------------------------------------------------------------------------------------------- */
 
 static r1_status grade(r1i_recorder *r, r1i_examiner **examiner, const r1i_outcome *o, r1_verdict *v, r1_error *err)
 {
@@ -119,11 +122,13 @@ static r1_status grade(r1i_recorder *r, r1i_examiner **examiner, const r1i_outco
     *v = (r1_verdict){0};
     if (o->missing[0]) return R1_OK;
     if (!examiner[o->task]) {
-        const r1_status st = r1i_examiner_create(t->task->name, t->task->grader, t->task->options, r->config->judge, r->env, &examiner[o->task], err);
+        const r1_status st = r1i_examiner_create(t->task->name, t->task->grader, t->task->options, r->config->judge,
+                                                 r->env, &examiner[o->task], err);
         if (st != R1_OK) return st;
     }
-    const r1_sample sample = {.prompt = item->question, .prompt_bytes = item->question_bytes, .completion = o->text ? o->text : "",
-        .completion_bytes = o->text_bytes, .gold = item->gold, .gold_bytes = item->gold_bytes,
+    const r1_sample sample = {.prompt = item->question, .prompt_bytes = item->question_bytes,
+                              .completion = o->text ? o->text : "", .completion_bytes = o->text_bytes,
+                              .gold = item->gold, .gold_bytes = item->gold_bytes,
         .thinking_open = t->prompt[o->prompt].thinking_open, .truncated = o->truncated, .tokens = o->tokens,
         .max_tokens = r->config->max_tokens};
     const r1_status st = r1i_examiner_grade(examiner[o->task], &sample, v, err);
@@ -159,7 +164,7 @@ static void *grader_main(void *user)
     return NULL;
 }
 
-/* ---- from outside ------------------------------------------------------------------------------------------------- */
+/* ---- from outside ------------------------------------------------------------------------------------------------ */
 
 bool r1i_recorder_has(const r1i_recorder *r, size_t task, size_t prompt, int64_t sample)
 {
@@ -178,7 +183,10 @@ void r1i_recorder_push(r1i_recorder *r, r1i_outcome *outcome)
     pthread_mutex_unlock(&r->lock);
 }
 
-void r1i_recorder_add_tokens(r1i_recorder *r, uint64_t n) { atomic_fetch_add_explicit(&r->tokens, n, memory_order_relaxed); }
+void r1i_recorder_add_tokens(r1i_recorder *r, uint64_t n)
+{
+    atomic_fetch_add_explicit(&r->tokens, n, memory_order_relaxed);
+}
 
 bool r1i_recorder_tick(r1i_recorder *r)
 {
@@ -228,14 +236,14 @@ r1_status r1i_recorder_finish(r1i_recorder *r, r1_error *err)
         if (err) *err = r->error;
         st = r->error.code;
     } else if (r->progress.done < r->progress.total) {
-        st = r1i_fail(err, R1_ERR_STOPPED, "stopped after %llu of %llu samples; --resume takes the rest", (unsigned long long)r->progress.done,
-                      (unsigned long long)r->progress.total);
+        st = r1i_fail(err, R1_ERR_STOPPED, "stopped after %llu of %llu samples; --resume takes the rest",
+                      (unsigned long long)r->progress.done, (unsigned long long)r->progress.total);
     }
     release(r);
     return st;
 }
 
-/* ---- beginning ---------------------------------------------------------------------------------------------------- */
+/* ---- beginning --------------------------------------------------------------------------------------------------- */
 
 static r1_status read_done(r1i_recorder *r, r1_error *err)
 {
@@ -245,9 +253,10 @@ static r1_status read_done(r1i_recorder *r, r1_error *err)
                                 "SELECT task, prompt, sample, correct FROM verdict WHERE grading = 0", "");
     while (st == R1_OK && (st = r1i_rows_next(rows, &more, err)) == R1_OK && more) {
         const int64_t task = r1i_rows_int(rows, 0), prompt = r1i_rows_int(rows, 1), sample = r1i_rows_int(rows, 2);
-        if (task < 0 || (size_t)task >= r->plan->n || prompt < 0 || (size_t)prompt >= r->plan->task[task].items.n || sample < 0 ||
-            sample >= r->plan->task[task].samples) {
-            st = r1i_fail(err, R1_ERR_FORMAT, "the record holds a sample outside the run: task %lld, prompt %lld, sample %lld",
+        if (task < 0 || (size_t)task >= r->plan->n || prompt < 0 || (size_t)prompt >= r->plan->task[task].items.n ||
+            sample < 0 || sample >= r->plan->task[task].samples) {
+            st = r1i_fail(err, R1_ERR_FORMAT,
+                          "the record holds a sample outside the run: task %lld, prompt %lld, sample %lld",
                           (long long)task, (long long)prompt, (long long)sample);
             break;
         }
@@ -264,7 +273,8 @@ static r1_status make_done(r1i_recorder *r, r1_error *err)
     r->done = calloc(r->plan->n, sizeof *r->done);
     for (size_t i = 0; r->done && i < r->plan->n; i++) {
         size_t n;
-        if (!r1i_mul_size(r->plan->task[i].items.n, (size_t)r->plan->task[i].samples, &n) || !(r->done[i] = calloc(n, 1)))
+        if (!r1i_mul_size(r->plan->task[i].items.n, (size_t)r->plan->task[i].samples, &n) ||
+            !(r->done[i] = calloc(n, 1)))
             return r1i_fail(err, R1_ERR_NOMEM, "%llu samples", (unsigned long long)r->plan->total);
     }
     return r->done ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "samples");
@@ -282,8 +292,8 @@ static r1_status start_threads(r1i_recorder *r, r1_error *err)
     return R1_OK;
 }
 
-r1_status r1i_recorder_create(const r1_eval_config *config, const r1i_plan *plan, int64_t context, const r1_env *env, r1i_recorder **out,
-                              r1_error *err)
+r1_status r1i_recorder_create(const r1_eval_config *config, const r1i_plan *plan, int64_t context, const r1_env *env,
+                              r1i_recorder **out, r1_error *err)
 {
     *out = NULL;
     r1i_recorder *const r = calloc(1, sizeof *r);
@@ -294,8 +304,11 @@ r1_status r1i_recorder_create(const r1_eval_config *config, const r1i_plan *plan
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->work, NULL);
     pthread_cond_init(&r->room, NULL);
-    r1_status st = r1i_run_store_open(config->out, config->resume ? R1I_RUN_STORE_RESUME : R1I_RUN_STORE_NEW, &r->store, err);
-    if (st == R1_OK) st = config->resume ? r1i_record_compare(r->store, config, plan, context, err) : r1i_record_begin(r->store, config, plan, context, err);
+    r1_status st = r1i_run_store_open(config->out, config->resume ? R1I_RUN_STORE_RESUME : R1I_RUN_STORE_NEW, &r->store,
+                                      err);
+    if (st == R1_OK)
+        st = config->resume ? r1i_record_compare(r->store, config, plan, context, err)
+            : r1i_record_begin(r->store, config, plan, context, err);
     if (st == R1_OK) st = make_done(r, err);
     if (st == R1_OK) st = read_done(r, err);
     if (st == R1_OK) st = start_threads(r, err);

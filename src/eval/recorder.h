@@ -1,5 +1,5 @@
-/* Finished samples on their way into the record: graded by a few threads, committed a few at a time, counted for the progress
- * display. Generation never waits for grading unless grading falls far behind. */
+/* Finished samples on their way into the record: graded by a few threads, committed a few at a time, counted for the
+ * progress display. Generation never waits for grading unless grading falls far behind. */
 #ifndef R1I_RECORDER_H
 #define R1I_RECORDER_H
 
@@ -24,8 +24,8 @@ void r1i_outcome_free(r1i_outcome *o); /* takes NULL */
 typedef struct r1i_recorder r1i_recorder; /* push, add_tokens, tick, has: any thread */
 
 /* Opens or makes the record and compares a resumed one. config and plan are borrowed until finish. */
-r1_status r1i_recorder_create(const r1_eval_config *config, const r1i_plan *plan, int64_t context, const r1_env *env, r1i_recorder **out,
-                              r1_error *err);
+r1_status r1i_recorder_create(const r1_eval_config *config, const r1i_plan *plan, int64_t context, const r1_env *env,
+                              r1i_recorder **out, r1_error *err);
 /* Whether this sample is in the record already. */
 bool r1i_recorder_has(const r1i_recorder *r, size_t task, size_t prompt, int64_t sample);
 /* Takes the outcome over. Waits while the queue is full. */

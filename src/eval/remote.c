@@ -44,8 +44,9 @@ static void one(remote *m, r1i_chat_client *client, const r1i_todo *at)
     const r1i_item *const item = &t->items.item[at->prompt];
     r1_error err = {0};
     r1i_chat_reply reply;
-    const r1i_chat_request q = {.prompt = item->question, .prompt_bytes = item->question_bytes, .max_tokens = m->config->max_tokens,
-        .temperature = m->config->temperature, .top_p = m->config->top_p,
+    const r1i_chat_request q = {.prompt = item->question, .prompt_bytes = item->question_bytes,
+                                .max_tokens = m->config->max_tokens, .temperature = m->config->temperature,
+                                .top_p = m->config->top_p,
         .seed = r1i_sample_seed(m->config->seed, t->step, (uint32_t)at->prompt, (uint32_t)at->sample),
         .stop = (const char *const *)t->task->stop, .n_stop = t->task->n_stop};
     r1i_outcome *const o = calloc(1, sizeof *o);
@@ -57,8 +58,9 @@ static void one(remote *m, r1i_chat_client *client, const r1i_todo *at)
         free(o);
         return;
     }
-    *o = (r1i_outcome){.task = at->task, .prompt = at->prompt, .sample = at->sample, .text = reply.text, .text_bytes = reply.bytes,
-        .tokens = reply.tokens, .truncated = reply.truncated, .decode_seconds = reply.seconds};
+    *o = (r1i_outcome){.task = at->task, .prompt = at->prompt, .sample = at->sample, .text = reply.text,
+                       .text_bytes = reply.bytes, .tokens = reply.tokens, .truncated = reply.truncated,
+                       .decode_seconds = reply.seconds};
     r1i_recorder_add_tokens(m->recorder, (uint64_t)reply.tokens);
     if (st != R1_OK) snprintf(o->missing, sizeof o->missing, "%.250s", err.message);
     r1i_recorder_push(m->recorder, o);
@@ -86,7 +88,8 @@ void r1i_generate_remote(const r1_eval_config *config, const r1i_plan *plan, r1i
     int wanted = config->endpoint->parallel > 0 ? config->endpoint->parallel : 8, n = 0;
     if (wanted > MAX_PARALLEL) wanted = MAX_PARALLEL;
     while (n < wanted && pthread_create(&thread[n], NULL, remote_main, &m) == 0) n++;
-    if (n == 0) r1i_recorder_fail(r, &(r1_error){.code = R1_ERR_NOMEM, .offset = -1, .message = "no thread for a request"});
+    if (n == 0)
+        r1i_recorder_fail(r, &(r1_error){.code = R1_ERR_NOMEM, .offset = -1, .message = "no thread for a request"});
     for (int i = 0; i < n; i++) pthread_join(thread[i], NULL);
     pthread_mutex_destroy(&m.lock);
 }

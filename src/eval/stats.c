@@ -36,7 +36,8 @@ r1i_interval r1i_wilson(int64_t c, int64_t n, double level)
     r1i_interval out = {.hi = 1};
     if (n <= 0) return out;
     const double z = r1i_normal_quantile(0.5 + level / 2), N = (double)n, p = (double)c / N, z2 = z * z;
-    const double centre = (p + z2 / (2 * N)) / (1 + z2 / N), half = z * sqrt(p * (1 - p) / N + z2 / (4 * N * N)) / (1 + z2 / N);
+    const double centre = (p + z2 / (2 * N)) / (1 + z2 / N),
+                 half = z * sqrt(p * (1 - p) / N + z2 / (4 * N * N)) / (1 + z2 / N);
     out.mean = p;
     out.se = sqrt(p * (1 - p) / N);
     out.lo = c == 0 ? 0 : clamp(centre - half, 0, 1); /* exactly 0 and 1 at the ends, whatever was rounded */
@@ -92,7 +93,8 @@ static double percentile(const double *sorted, size_t n, double p)
     return i + 1 < n ? sorted[i] + (at - below) * (sorted[i + 1] - sorted[i]) : sorted[n - 1];
 }
 
-r1_status r1i_bootstrap(const r1i_tally *q, size_t m, double level, size_t draws, uint64_t seed, r1i_interval *out, r1_error *err)
+r1_status r1i_bootstrap(const r1i_tally *q, size_t m, double level, size_t draws, uint64_t seed, r1i_interval *out,
+                        r1_error *err)
 {
     *out = (r1i_interval){.hi = 1};
     size_t bytes;
@@ -151,7 +153,8 @@ static double sign_flip(const r1i_tally *a, const r1i_tally *b, size_t m, size_t
     return *exact ? (double)hits / (double)rounds : (double)(1 + hits) / (double)(1 + rounds);
 }
 
-r1i_paired r1i_paired_difference(const r1i_tally *a, const r1i_tally *b, size_t m, double level, size_t draws, uint64_t seed)
+r1i_paired r1i_paired_difference(const r1i_tally *a, const r1i_tally *b, size_t m, double level, size_t draws,
+                                 uint64_t seed)
 {
     r1i_paired out = {.m = m, .diff = {.lo = -1, .hi = 1}, .p_t = 1, .p_flip = 1, .flip_exact = true};
     if (m == 0) return out;

@@ -16,13 +16,15 @@ static size_t take_tallies(const r1i_task_tally *t, const char *subject, r1i_tal
 {
     size_t n = 0;
     for (size_t i = 0; i < t->n; i++)
-        if (t->prompt[i].tally.n > 0 && (!subject || strcmp(t->prompt[i].subject, subject) == 0)) out[n++] = t->prompt[i].tally;
+        if (t->prompt[i].tally.n > 0 && (!subject || strcmp(t->prompt[i].subject, subject) == 0))
+            out[n++] = t->prompt[i].tally;
     return n;
 }
 
 static json_t *interval(const r1i_interval *v)
 {
-    return json_pack("{s:f, s:f, s:f, s:f, s:b}", "value", v->mean, "se", v->se, "lo", v->lo, "hi", v->hi, "known", (int)v->known);
+    return json_pack("{s:f, s:f, s:f, s:f, s:b}", "value", v->mean, "se", v->se, "lo", v->lo, "hi", v->hi, "known",
+                     (int)v->known);
 }
 
 static r1_status pass_at_1(const r1i_tally *q, size_t m, json_t **out, r1_error *err)
@@ -35,7 +37,7 @@ static r1_status pass_at_1(const r1i_tally *q, size_t m, json_t **out, r1_error 
     return st;
 }
 
-/* ---- k ------------------------------------------------------------------------------------------------------------ */
+/* ---- k ----------------------------------------------------------------------------------------------------------- */
 
 /* 1, 2, 4, ... and the largest k that every prompt's samples allow. */
 static size_t list_k(const r1i_tally *q, size_t m, int64_t k[40])
@@ -53,7 +55,9 @@ static json_t *pass_at_k(const r1i_tally *q, size_t m)
     int64_t k[40];
     const size_t n = list_k(q, m, k);
     json_t *const list = json_array();
-    for (size_t i = 0; i < n; i++) json_array_append_new(list, json_pack("{s:I, s:f}", "k", (json_int_t)k[i], "value", r1i_mean_pass_at_k(q, m, k[i])));
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list,
+                              json_pack("{s:I, s:f}", "k", (json_int_t)k[i], "value", r1i_mean_pass_at_k(q, m, k[i])));
     return list;
 }
 
@@ -69,17 +73,20 @@ static r1_status cons_at_k(const r1i_task_tally *t, const r1i_tally *q, size_t m
             const r1i_prompt_tally *const p = &t->prompt[j];
             r1i_vote vote;
             if (p->tally.n == 0) continue;
-            const r1_status st = r1i_cons_at_k(p->class, p->right, (size_t)p->tally.n, (size_t)k[i], R1I_TIES_SPLIT, bootstrap_seed, DRAWS, &vote, err);
+            const r1_status st = r1i_cons_at_k(p->class, p->right, (size_t)p->tally.n, (size_t)k[i], R1I_TIES_SPLIT,
+                                               bootstrap_seed, DRAWS, &vote, err);
             if (st != R1_OK) return st;
             sum += vote.value;
             exact &= vote.exact;
         }
-        json_array_append_new(out, json_pack("{s:I, s:f, s:b}", "k", (json_int_t)k[i], "value", sum / (double)m, "exact", (int)exact));
+        json_array_append_new(out,
+                              json_pack("{s:I, s:f, s:b}", "k", (json_int_t)k[i], "value", sum / (double)m, "exact",
+                                        (int)exact));
     }
     return R1_OK;
 }
 
-/* ---- tables ------------------------------------------------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------------------------------------------------ */
 
 static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
@@ -126,10 +133,13 @@ static json_t *lengths(r1i_length *l, size_t n)
     for (size_t i = 0, b = 0; b < BINS && (double)b * step <= (double)most; b++) {
         json_int_t right = 0, wrong = 0;
         for (; i < n && (double)l[i].tokens < (double)(b + 1) * step; i++) l[i].correct ? right++ : wrong++;
-        json_array_append_new(bins, json_pack("{s:f, s:f, s:I, s:I}", "from", (double)b * step, "to", (double)(b + 1) * step, "right", right, "wrong", wrong));
+        json_array_append_new(bins,
+                              json_pack("{s:f, s:f, s:I, s:I}", "from", (double)b * step, "to", (double)(b + 1) * step,
+                                        "right", right, "wrong", wrong));
     }
-    return json_pack("{s:f, s:I, s:I, s:I, s:I, s:o}", "mean", sum / (double)n, "median", (json_int_t)l[(n - 1) / 2].tokens, "p90",
-                     (json_int_t)l[(n - 1) * 9 / 10].tokens, "p99", (json_int_t)l[(n - 1) * 99 / 100].tokens, "longest", (json_int_t)most, "histogram", bins);
+    return json_pack("{s:f, s:I, s:I, s:I, s:I, s:o}", "mean", sum / (double)n, "median",
+                     (json_int_t)l[(n - 1) / 2].tokens, "p90", (json_int_t)l[(n - 1) * 9 / 10].tokens, "p99",
+                     (json_int_t)l[(n - 1) * 99 / 100].tokens, "longest", (json_int_t)most, "histogram", bins);
 }
 
 typedef struct reason { const char *text; json_int_t count; } reason;
@@ -159,21 +169,23 @@ static r1_status top_reasons(json_t *counts, json_t *out, r1_error *err)
     return R1_OK;
 }
 
-/* ---- a task, a run ------------------------------------------------------------------------------------------------ */
+/* ---- a task, a run ----------------------------------------------------------------------------------------------- */
 
 static json_t *each_prompt(const r1i_task_tally *t)
 {
     json_t *const list = json_array();
     for (size_t i = 0; i < t->n; i++)
-        json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "id", t->prompt[i].key, "n", (json_int_t)t->prompt[i].tally.n, "correct",
-                                              (json_int_t)t->prompt[i].tally.c));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:I, s:I}", "id", t->prompt[i].key, "n",
+                                        (json_int_t)t->prompt[i].tally.n, "correct", (json_int_t)t->prompt[i].tally.c));
     return list;
 }
 
 static r1_status task_value(r1i_task_tally *t, json_t **out, r1_error *err)
 {
     r1i_tally *const q = calloc(t->n + 1, sizeof *q);
-    json_t *pass = NULL, *const cons = json_array(), *const subject = json_array(), *const wrong = json_array(), *const missing = json_array();
+    json_t *pass = NULL, *const cons = json_array(), *const subject = json_array(), *const wrong = json_array(),
+            *const missing = json_array();
     double score = 0;
     *out = NULL;
     if (!q) return r1i_fail(err, R1_ERR_NOMEM, "%zu prompts", t->n);
@@ -187,11 +199,15 @@ static r1_status task_value(r1i_task_tally *t, json_t **out, r1_error *err)
     if (st == R1_OK) st = top_reasons(t->reasons, wrong, err);
     if (st == R1_OK) st = top_reasons(t->missing, missing, err);
     json_t *const v = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:f, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:{s:s, s:s, s:s}}", "task", t->name,
-        "prompts", (json_int_t)t->n, "prompts_with_samples", (json_int_t)m, "samples_wanted", (json_int_t)t->samples_wanted, "samples",
-        (json_int_t)t->n_samples, "missing", (json_int_t)t->n_missing, "missing_reasons", missing, "pass@1", pass ? pass : json_null(), "pass@k", any,
-        "cons@k", cons, "score", m ? score / (double)m : 0.0, "not_extracted", (json_int_t)t->not_extracted, "truncated", (json_int_t)t->truncated,
-        "truncated_correct", (json_int_t)t->truncated_correct, "not_correct_because", wrong, "subjects", subject, "lengths",
-        lengths(t->length, t->n_samples), "each_prompt", each_prompt(t), "sha256", "task", t->task_hash, "data", t->data_hash, "prompts", t->prompts_hash);
+        "prompts", (json_int_t)t->n, "prompts_with_samples", (json_int_t)m, "samples_wanted",
+        (json_int_t)t->samples_wanted, "samples",
+        (json_int_t)t->n_samples, "missing", (json_int_t)t->n_missing, "missing_reasons", missing, "pass@1",
+        pass ? pass : json_null(), "pass@k", any,
+        "cons@k", cons, "score", m ? score / (double)m : 0.0, "not_extracted", (json_int_t)t->not_extracted,
+        "truncated", (json_int_t)t->truncated, "truncated_correct", (json_int_t)t->truncated_correct,
+        "not_correct_because", wrong, "subjects", subject, "lengths",
+        lengths(t->length, t->n_samples), "each_prompt", each_prompt(t), "sha256", "task", t->task_hash, "data",
+        t->data_hash, "prompts", t->prompts_hash);
     free(q);
     if (st == R1_OK && !v) st = r1i_fail(err, R1_ERR_NOMEM, "summary of task %s", t->name);
     if (st == R1_OK) *out = v;
@@ -207,20 +223,23 @@ static r1_status run_value(r1i_run_tally *r, const char *label, json_t **out, r1
         json_t *task;
         if ((st = task_value(&r->task[i], &task, err)) == R1_OK) json_array_append_new(tasks, task);
     }
-    *out = json_pack("{s:s*, s:s, s:O, s:I, s:o}", "run", label, "model", r->model, "settings", r->settings, "gradings", (json_int_t)r->gradings, "tasks", tasks);
+    *out = json_pack("{s:s*, s:s, s:O, s:I, s:o}", "run", label, "model", r->model, "settings", r->settings, "gradings",
+                     (json_int_t)r->gradings, "tasks", tasks);
     if (st == R1_OK && !*out) st = r1i_fail(err, R1_ERR_NOMEM, "summary");
     return st;
 }
 
-/* ---- differences -------------------------------------------------------------------------------------------------- */
+/* ---- differences ------------------------------------------------------------------------------------------------- */
 
-static r1_status pair_task(const r1i_task_tally *a, const r1i_task_tally *b, const char *name_a, const char *name_b, json_t *out, r1_error *err)
+static r1_status pair_task(const r1i_task_tally *a, const r1i_task_tally *b, const char *name_a, const char *name_b,
+                           json_t *out, r1_error *err)
 {
     json_t *const places = json_object();
     r1i_tally *const x = calloc(a->n + 1, sizeof *x), *const y = calloc(a->n + 1, sizeof *y);
     size_t m = 0;
     r1_status st = places && x && y ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "comparison");
-    for (size_t i = 0; st == R1_OK && i < b->n; i++) json_object_set_new(places, b->prompt[i].key, json_integer((json_int_t)i));
+    for (size_t i = 0; st == R1_OK && i < b->n; i++)
+        json_object_set_new(places, b->prompt[i].key, json_integer((json_int_t)i));
     for (size_t i = 0; st == R1_OK && i < a->n; i++) {
         const json_t *const at = json_object_get(places, a->prompt[i].key);
         const r1i_prompt_tally *const p = at ? &b->prompt[json_integer_value(at)] : NULL;
@@ -247,12 +266,14 @@ static r1_status pair_task(const r1i_task_tally *a, const r1i_task_tally *b, con
     return st;
 }
 
-static r1_status pair_runs(const r1i_run_tally *a, const r1i_run_tally *b, const char *name_a, const char *name_b, json_t *out, r1_error *err)
+static r1_status pair_runs(const r1i_run_tally *a, const r1i_run_tally *b, const char *name_a, const char *name_b,
+                           json_t *out, r1_error *err)
 {
     r1_status st = R1_OK;
     for (size_t i = 0; i < a->n && st == R1_OK; i++)
         for (size_t j = 0; j < b->n && st == R1_OK; j++)
-            if (strcmp(a->task[i].name, b->task[j].name) == 0) st = pair_task(&a->task[i], &b->task[j], name_a, name_b, out, err);
+            if (strcmp(a->task[i].name, b->task[j].name) == 0)
+                st = pair_task(&a->task[i], &b->task[j], name_a, name_b, out, err);
     return st;
 }
 
@@ -278,7 +299,8 @@ r1_status r1i_summary_make(const char *const *runs, size_t n_runs, const r1_env 
         json_t *v = NULL;
         if (!(label[i] = label_of(runs[i]))) st = r1i_fail(err, R1_ERR_NOMEM, "summary");
         if (st == R1_OK) st = r1i_run_tally_read(runs[i], env, &r[i], err);
-        if (st == R1_OK && (st = run_value(&r[i], n_runs > 1 ? label[i] : NULL, &v, err)) == R1_OK) json_array_append_new(list, v);
+        if (st == R1_OK && (st = run_value(&r[i], n_runs > 1 ? label[i] : NULL, &v, err)) == R1_OK)
+            json_array_append_new(list, v);
         if (st == R1_OK && i > 0) st = pair_runs(&r[0], &r[i], label[0], label[i], pairs, err);
     }
     for (size_t i = 0; r && label && i < n_runs; i++) {
@@ -296,7 +318,8 @@ r1_status r1i_summary_make(const char *const *runs, size_t n_runs, const r1_env 
     return st;
 }
 
-r1_status r1_eval_report(const char *const *runs, size_t n_runs, r1_report_format format, const r1_env *env, char **text, size_t *bytes, r1_error *err)
+r1_status r1_eval_report(const char *const *runs, size_t n_runs, r1_report_format format, const r1_env *env,
+                         char **text, size_t *bytes, r1_error *err)
 {
     json_t *summary;
     r1i_text t = {0};

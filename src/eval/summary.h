@@ -1,4 +1,5 @@
-/* A record turned into numbers: one JSON value that all forms of a report are written from, so that they cannot disagree. */
+/* A record turned into numbers: one JSON value that all forms of a report are written from, so that they cannot
+ * disagree. */
 #ifndef R1I_SUMMARY_H
 #define R1I_SUMMARY_H
 

@@ -8,7 +8,10 @@
 enum { MAX_BARS = 80, MAX_POINTS = 48, MAX_BINS = 64 };
 
 static double real(const json_t *v, const char *key) { return json_number_value(json_object_get(v, key)); }
-static long long whole(const json_t *v, const char *key) { return (long long)json_integer_value(json_object_get(v, key)); }
+static long long whole(const json_t *v, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(v, key));
+}
 static const char *text(const json_t *v, const char *key)
 {
     const char *const s = json_string_value(json_object_get(v, key));
@@ -27,12 +30,14 @@ static void scores(const json_t *task, r1i_text *t)
     const json_t *const p = json_object_get(task, "pass@1"), *const boot = json_object_get(p, "bootstrap"), *v;
     size_t i;
     r1i_text_puts(t, "<table><tr><th>estimate</th><th>value</th><th>95 % interval, clustered by prompt</th><th>bootstrap</th></tr>\n");
-    r1i_text_printf(t, "<tr><td>pass@1</td><td>%.2f %%</td><td>%.2f to %.2f</td><td>%.2f to %.2f</td></tr>\n", 100 * real(p, "value"), 100 * real(p, "lo"),
-                    100 * real(p, "hi"), 100 * real(boot, "lo"), 100 * real(boot, "hi"));
+    r1i_text_printf(t, "<tr><td>pass@1</td><td>%.2f %%</td><td>%.2f to %.2f</td><td>%.2f to %.2f</td></tr>\n",
+                    100 * real(p, "value"), 100 * real(p, "lo"), 100 * real(p, "hi"), 100 * real(boot, "lo"), 100 * real(boot, "hi"));
     json_array_foreach(json_object_get(task, "pass@k"), i, v) if (whole(v, "k") > 1)
-        r1i_text_printf(t, "<tr><td>pass@%lld</td><td>%.2f %%</td><td></td><td></td></tr>\n", whole(v, "k"), 100 * real(v, "value"));
+        r1i_text_printf(t, "<tr><td>pass@%lld</td><td>%.2f %%</td><td></td><td></td></tr>\n", whole(v, "k"),
+                        100 * real(v, "value"));
     json_array_foreach(json_object_get(task, "cons@k"), i, v)
-        r1i_text_printf(t, "<tr><td>cons@%lld</td><td>%.2f %%</td><td></td><td></td></tr>\n", whole(v, "k"), 100 * real(v, "value"));
+        r1i_text_printf(t, "<tr><td>cons@%lld</td><td>%.2f %%</td><td></td><td></td></tr>\n", whole(v, "k"),
+                        100 * real(v, "value"));
     r1i_text_puts(t, "</table>\n");
 }
 
@@ -85,7 +90,8 @@ static void subjects(const json_t *task, r1i_text *t)
     r1i_bar bar[MAX_BARS];
     size_t n = 0, i;
     if (json_array_size(list) == 0) return;
-    json_array_foreach(list, i, v) if (n < MAX_BARS) bar[n++] = (r1i_bar){text(v, "subject"), real(v, "value"), real(v, "lo"), real(v, "hi")};
+    json_array_foreach(list, i, v) if (n < MAX_BARS) bar[n++] = (r1i_bar){text(v, "subject"), real(v, "value"),
+        real(v, "lo"), real(v, "hi")};
     r1i_page_intervals(t, "By subject", bar, n);
     r1i_text_puts(t, "<table><tr><th>subject</th><th>pass@1</th><th>from</th><th>to</th><th>prompts</th><th>samples</th></tr>\n");
     json_array_foreach(list, i, v)
@@ -108,9 +114,10 @@ static void task_section(const json_t *task, r1i_text *t)
     const json_t *const h = json_object_get(task, "sha256");
     r1i_page_element(t, "h2", text(task, "task"));
     r1i_text_printf(t, "<p>%lld prompts, %lld of %lld samples. No answer found in %lld; cut at the token limit %lld, of which right %lld.", whole(task, "prompts"),
-                    whole(task, "samples"), whole(task, "prompts") * whole(task, "samples_wanted"), whole(task, "not_extracted"), whole(task, "truncated"),
-                    whole(task, "truncated_correct"));
-    if (whole(task, "missing")) r1i_text_printf(t, " <strong>%lld samples are missing and in no average.</strong>", whole(task, "missing"));
+                    whole(task, "samples"), whole(task, "prompts") * whole(task, "samples_wanted"),
+                    whole(task, "not_extracted"), whole(task, "truncated"), whole(task, "truncated_correct"));
+    if (whole(task, "missing"))
+        r1i_text_printf(t, " <strong>%lld samples are missing and in no average.</strong>", whole(task, "missing"));
     r1i_text_puts(t, "</p>\n");
     if (json_is_object(json_object_get(task, "pass@1"))) scores(task, t);
     curves(task, t);
@@ -128,11 +135,13 @@ static void overview(const json_t *summary, r1i_text *t)
     char names[MAX_BARS][64];
     size_t n = 0, i, j;
     const json_t *run, *task;
-    json_array_foreach(json_object_get(summary, "runs"), i, run) json_array_foreach(json_object_get(run, "tasks"), j, task)
+    json_array_foreach(json_object_get(summary, "runs"), i, run) json_array_foreach(json_object_get(run, "tasks"), j,
+        task)
     {
         const json_t *const p = json_object_get(task, "pass@1");
         if (n == MAX_BARS || !json_is_object(p)) continue;
-        snprintf(names[n], sizeof names[n], "%.24s%s%.24s", text(task, "task"), text(run, "run")[0] ? " " : "", text(run, "run"));
+        snprintf(names[n], sizeof names[n], "%.24s%s%.24s", text(task, "task"), text(run, "run")[0] ? " " : "",
+                 text(run, "run"));
         bar[n] = (r1i_bar){names[n], real(p, "value"), real(p, "lo"), real(p, "hi")};
         n++;
     }
@@ -172,8 +181,8 @@ static void differences(const json_t *list, r1i_text *t)
         r1i_page_escape(t, text(v, "second"));
         r1i_text_puts(t, " &#8722; ");
         r1i_page_escape(t, text(v, "first"));
-        r1i_text_printf(t, "</td><td>%+.2f</td><td>%+.2f to %+.2f</td><td>%lld</td><td>%.4f</td><td>%.4f</td></tr>\n", 100 * real(v, "value"), 100 * real(v, "lo"),
-                        100 * real(v, "hi"), whole(v, "prompts"), real(v, "p_flip"), real(v, "p_t"));
+        r1i_text_printf(t, "</td><td>%+.2f</td><td>%+.2f to %+.2f</td><td>%lld</td><td>%.4f</td><td>%.4f</td></tr>\n",
+                        100 * real(v, "value"), 100 * real(v, "lo"), 100 * real(v, "hi"), whole(v, "prompts"), real(v, "p_flip"), real(v, "p_t"));
     }
     r1i_text_puts(t, "</table>\n");
 }
@@ -183,7 +192,8 @@ void r1i_summary_html(const json_t *summary, r1i_text *out)
     const json_t *const runs = json_object_get(summary, "runs"), *run, *task;
     size_t i, j;
     char title[200];
-    if (json_array_size(runs) == 1) snprintf(title, sizeof title, "Evaluation of %.150s", text(json_array_get(runs, 0), "model"));
+    if (json_array_size(runs) == 1)
+        snprintf(title, sizeof title, "Evaluation of %.150s", text(json_array_get(runs, 0), "model"));
     else snprintf(title, sizeof title, "Evaluation: %zu runs", json_array_size(runs));
     r1i_page_begin(out, title);
     overview(summary, out);

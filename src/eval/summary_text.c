@@ -5,14 +5,18 @@
 #include "eval/summary.h"
 
 static double real(const json_t *v, const char *key) { return json_number_value(json_object_get(v, key)); }
-static long long whole(const json_t *v, const char *key) { return (long long)json_integer_value(json_object_get(v, key)); }
+static long long whole(const json_t *v, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(v, key));
+}
 static const char *text(const json_t *v, const char *key)
 {
     const char *const s = json_string_value(json_object_get(v, key));
     return s ? s : "";
 }
 
-/* Row ids and subjects come from data files, reasons may quote a model: a terminal gets no control characters from them. */
+/* Row ids and subjects come from data files, reasons may quote a model: a terminal gets no control characters from
+ * them. */
 static void put_plain(r1i_text *t, const char *s)
 {
     for (; *s; s++) r1i_text_add(t, (unsigned char)*s < 0x20 || *s == 0x7F ? " " : s, 1);
@@ -27,14 +31,16 @@ static void put_scores(const json_t *task, r1i_text *out)
         r1i_text_puts(out, "  no samples yet\n");
         return;
     }
-    r1i_text_printf(out, "  pass@1   %6.2f %%   95 %% interval %.2f to %.2f (%s), %.2f to %.2f (bootstrap)\n", 100 * real(p, "value"), 100 * real(p, "lo"),
-                    100 * real(p, "hi"), json_is_true(json_object_get(p, "known")) ? "clustered by prompt" : "all prompts alike: Wilson", 100 * real(boot, "lo"),
+    r1i_text_printf(out, "  pass@1   %6.2f %%   95 %% interval %.2f to %.2f (%s), %.2f to %.2f (bootstrap)\n",
+                    100 * real(p, "value"), 100 * real(p, "lo"), 100 * real(p, "hi"), json_is_true(json_object_get(p, "known")) ? "clustered by prompt" : "all prompts alike: Wilson", 100 * real(boot, "lo"),
                     100 * real(boot, "hi"));
     json_array_foreach(json_object_get(task, "pass@k"), i, v) if (whole(v, "k") > 1)
         r1i_text_printf(out, "  pass@%-3lld %6.2f %%\n", whole(v, "k"), 100 * real(v, "value"));
     json_array_foreach(json_object_get(task, "cons@k"), i, v)
-        r1i_text_printf(out, "  cons@%-3lld %6.2f %%%s\n", whole(v, "k"), 100 * real(v, "value"), json_is_true(json_object_get(v, "exact")) ? "" : "   (over random subsets)");
-    if (real(task, "score") != real(p, "value")) r1i_text_printf(out, "  score    %8.4f   (mean of the graders' points)\n", real(task, "score"));
+        r1i_text_printf(out, "  cons@%-3lld %6.2f %%%s\n", whole(v, "k"), 100 * real(v, "value"),
+                        json_is_true(json_object_get(v, "exact")) ? "" : "   (over random subsets)");
+    if (real(task, "score") != real(p, "value"))
+        r1i_text_printf(out, "  score    %8.4f   (mean of the graders' points)\n", real(task, "score"));
 }
 
 static void put_reasons(const char *title, const json_t *list, r1i_text *out)
@@ -55,31 +61,35 @@ static void put_task(const json_t *task, r1i_text *out)
     const json_t *const l = json_object_get(task, "lengths");
     const json_t *v;
     size_t i;
-    r1i_text_printf(out, "\n%s: %lld prompts, %lld of %lld samples\n", text(task, "task"), whole(task, "prompts"), whole(task, "samples"),
-                    whole(task, "prompts") * whole(task, "samples_wanted"));
+    r1i_text_printf(out, "\n%s: %lld prompts, %lld of %lld samples\n", text(task, "task"), whole(task, "prompts"),
+                    whole(task, "samples"), whole(task, "prompts") * whole(task, "samples_wanted"));
     put_scores(task, out);
-    r1i_text_printf(out, "  no answer found in %lld; cut at the token limit %lld, of which right %lld\n", whole(task, "not_extracted"), whole(task, "truncated"),
-                    whole(task, "truncated_correct"));
+    r1i_text_printf(out, "  no answer found in %lld; cut at the token limit %lld, of which right %lld\n",
+                    whole(task, "not_extracted"), whole(task, "truncated"), whole(task, "truncated_correct"));
     if (json_is_object(l))
-        r1i_text_printf(out, "  tokens: mean %.1f, median %lld, 90 %% up to %lld, longest %lld\n", real(l, "mean"), whole(l, "median"), whole(l, "p90"),
-                        whole(l, "longest"));
-    if (whole(task, "missing")) r1i_text_printf(out, "  MISSING: %lld samples, in no average\n", whole(task, "missing"));
+        r1i_text_printf(out, "  tokens: mean %.1f, median %lld, 90 %% up to %lld, longest %lld\n", real(l, "mean"),
+                        whole(l, "median"), whole(l, "p90"), whole(l, "longest"));
+    if (whole(task, "missing"))
+        r1i_text_printf(out, "  MISSING: %lld samples, in no average\n", whole(task, "missing"));
     put_reasons("missing because", json_object_get(task, "missing_reasons"), out);
     put_reasons("not right because", json_object_get(task, "not_correct_because"), out);
     json_array_foreach(json_object_get(task, "subjects"), i, v)
     {
         if (i == 0) r1i_text_puts(out, "  by subject: pass@1, 95 % interval, prompts\n");
-        r1i_text_printf(out, "    %6.2f %%  %6.2f to %6.2f  %5lld  ", 100 * real(v, "value"), 100 * real(v, "lo"), 100 * real(v, "hi"), whole(v, "prompts"));
+        r1i_text_printf(out, "    %6.2f %%  %6.2f to %6.2f  %5lld  ", 100 * real(v, "value"), 100 * real(v, "lo"),
+                        100 * real(v, "hi"), whole(v, "prompts"));
         put_plain(out, text(v, "subject"));
         r1i_text_puts(out, "\n");
     }
     const json_t *const h = json_object_get(task, "sha256");
-    r1i_text_printf(out, "  sha256: task %.16s, data %.16s, prompts %.16s\n", text(h, "task"), text(h, "data"), text(h, "prompts"));
+    r1i_text_printf(out, "  sha256: task %.16s, data %.16s, prompts %.16s\n", text(h, "task"), text(h, "data"),
+                    text(h, "prompts"));
 }
 
 static void put_settings(const json_t *settings, r1i_text *out)
 {
-    static const char *const shown[] = {"temperature", "top-p", "seed", "max-tokens", "context", "compute", "cache-type", "endpoint", "judge", NULL};
+    static const char *const shown[] = {"temperature", "top-p", "seed", "max-tokens", "context", "compute",
+                                        "cache-type", "endpoint", "judge", NULL};
     bool first = true;
     for (int i = 0; shown[i]; i++) {
         const json_t *const v = json_object_get(settings, shown[i]);
@@ -102,8 +112,9 @@ static void put_difference(const json_t *d, r1i_text *out)
     const double p = real(d, "p_flip");
     r1i_text_printf(out, " = %+.2f points, 95 %% interval %+.2f to %+.2f, %lld prompts, p %.4f (sign flips%s), %.4f (paired t): %s%s\n", 100 * real(d, "value"),
                     100 * real(d, "lo"), 100 * real(d, "hi"), whole(d, "prompts"), p, json_is_true(json_object_get(d, "p_flip_exact")) ? ", exact" : "",
-                    real(d, "p_t"), p < 0.01 ? "significant at .01" : p < 0.05 ? "significant at .05" : "not significant",
-                    json_is_true(json_object_get(d, "same_data")) ? "" : "; the data files differ");
+                    real(d, "p_t"), p < 0.01 ? "significant at .01" : p < 0.05 ? "significant at .05"
+                    : "not significant", json_is_true(json_object_get(d, "same_data")) ? ""
+                    : "; the data files differ");
 }
 
 void r1i_summary_text(const json_t *summary, r1i_text *out)
@@ -125,7 +136,7 @@ void r1i_summary_text(const json_t *summary, r1i_text *out)
     json_array_foreach(pairs, i, v) put_difference(v, out);
 }
 
-/* ---- comma-separated ---------------------------------------------------------------------------------------------- */
+/* ---- comma-separated --------------------------------------------------------------------------------------------- */
 
 static void put_cell(r1i_text *t, const char *s)
 {
@@ -161,9 +172,11 @@ static void csv_task(const json_t *run, const json_t *task, r1i_text *out)
     const long long n = whole(task, "samples");
     if (json_is_object(p)) put_row(out, &r, 1, real(p, "value"), p, n);
     r.metric = "pass@k";
-    json_array_foreach(json_object_get(task, "pass@k"), i, v) if (whole(v, "k") > 1) put_row(out, &r, whole(v, "k"), real(v, "value"), NULL, n);
+    json_array_foreach(json_object_get(task, "pass@k"), i, v) if (whole(v, "k") > 1) put_row(out, &r, whole(v, "k"),
+        real(v, "value"), NULL, n);
     r.metric = "cons@k";
-    json_array_foreach(json_object_get(task, "cons@k"), i, v) put_row(out, &r, whole(v, "k"), real(v, "value"), NULL, n);
+    json_array_foreach(json_object_get(task, "cons@k"), i, v) put_row(out, &r, whole(v, "k"), real(v, "value"), NULL,
+                                                                      n);
     static const char *const counts[] = {"samples", "missing", "not_extracted", "truncated", NULL};
     for (int c = 0; counts[c]; c++) {
         r.metric = counts[c];
@@ -182,7 +195,8 @@ void r1i_summary_csv(const json_t *summary, r1i_text *out)
     const json_t *run, *v;
     size_t i, j;
     r1i_text_puts(out, "run,model,task,metric,subject,k,value,lo,hi,samples\n");
-    json_array_foreach(json_object_get(summary, "runs"), i, run) json_array_foreach(json_object_get(run, "tasks"), j, v) csv_task(run, v, out);
+    json_array_foreach(json_object_get(summary, "runs"), i, run) json_array_foreach(json_object_get(run, "tasks"), j,
+        v) csv_task(run, v, out);
     json_array_foreach(json_object_get(summary, "differences"), i, v)
     {
         const row r = {text(v, "second"), text(v, "first"), text(v, "task"), "difference", ""};

@@ -37,7 +37,7 @@ static void count(json_t *counts, const char *text) /* invalid UTF-8 is counted 
     json_object_set_new(counts, text, json_integer(json_integer_value(json_object_get(counts, text)) + 1));
 }
 
-/* ---- classes of answers ------------------------------------------------------------------------------------------- */
+/* ---- classes of answers ------------------------------------------------------------------------------------------ */
 
 /* The samples of one prompt, held while its classes are made. */
 typedef struct held {
@@ -64,8 +64,9 @@ static void empty_group(group *g)
 
 static r1_sample as_sample(const group *g, size_t i)
 {
-    return (r1_sample){.prompt = g->question, .prompt_bytes = g->question_bytes, .completion = g->item[i].text, .completion_bytes = g->item[i].text_bytes,
-                       .gold = g->gold, .gold_bytes = g->gold_bytes, .thinking_open = g->thinking_open};
+    return (r1_sample){.prompt = g->question, .prompt_bytes = g->question_bytes, .completion = g->item[i].text,
+                       .completion_bytes = g->item[i].text_bytes, .gold = g->gold, .gold_bytes = g->gold_bytes,
+                       .thinking_open = g->thinking_open};
 }
 
 /* Equal answer texts are one class without asking (unless they may have been cut); else the grader decides. */
@@ -102,7 +103,7 @@ static r1_status make_classes(r1_grader *grader, const group *g, r1i_prompt_tall
     return st;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static bool add_held(group *g, r1i_rows *rows)
 {
@@ -116,8 +117,8 @@ static bool add_held(group *g, r1i_rows *rows)
     size_t n;
     const char *const text = r1i_rows_text(rows, 1, &n);
     held *const h = &g->item[g->n];
-    *h = (held){.text = malloc(n + 1), .text_bytes = n, .answer = strdup(r1i_rows_text(rows, 7, NULL)), .correct = r1i_rows_int(rows, 5) != 0,
-                .extracted = r1i_rows_int(rows, 6) != 0};
+    *h = (held){.text = malloc(n + 1), .text_bytes = n, .answer = strdup(r1i_rows_text(rows, 7, NULL)),
+                .correct = r1i_rows_int(rows, 5) != 0, .extracted = r1i_rows_int(rows, 6) != 0};
     g->n++;
     if (!h->text || !h->answer) return false;
     memcpy(h->text, text, n + 1);
@@ -173,7 +174,8 @@ static r1_status add_sample(r1i_task_tally *t, r1i_prompt_tally *p, r1i_rows *ro
     return add_length(t, tokens, correct) ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "samples");
 }
 
-static r1_status read_samples(r1i_db *db, int64_t task, int64_t grading, r1_grader *grader, r1i_task_tally *t, r1_error *err)
+static r1_status read_samples(r1i_db *db, int64_t task, int64_t grading, r1_grader *grader, r1i_task_tally *t,
+                              r1_error *err)
 {
     r1i_rows *rows;
     group g = {0};
@@ -183,7 +185,8 @@ static r1_status read_samples(r1i_db *db, int64_t task, int64_t grading, r1_grad
     while (st == R1_OK && (st = r1i_rows_next(rows, &more, err)) == R1_OK && more) {
         const int64_t number = r1i_rows_int(rows, 0);
         if (number < 0 || (size_t)number >= t->n) {
-            st = r1i_fail(err, R1_ERR_FORMAT, "a sample of prompt %lld, which the record does not hold", (long long)number);
+            st = r1i_fail(err, R1_ERR_FORMAT, "a sample of prompt %lld, which the record does not hold",
+                          (long long)number);
             break;
         }
         r1i_prompt_tally *const p = &t->prompt[number];
@@ -212,7 +215,8 @@ static r1_status read_prompts(r1i_db *db, int64_t task, r1i_task_tally *t, r1_er
     size_t cap = 0;
     r1i_sha256 hash;
     r1i_sha256_init(&hash);
-    r1_status st = r1i_db_query(db, &rows, err, "SELECT prompt, line, row_id, subject, hash, ids_hash FROM prompt WHERE task = ? ORDER BY prompt", "i", task);
+    r1_status st = r1i_db_query(db, &rows, err,
+                                "SELECT prompt, line, row_id, subject, hash, ids_hash FROM prompt WHERE task = ? ORDER BY prompt", "i", task);
     while (st == R1_OK && (st = r1i_rows_next(rows, &more, err)) == R1_OK && more) {
         char line[32];
         if (r1i_rows_int(rows, 0) != (int64_t)t->n) {
@@ -229,7 +233,8 @@ static r1_status read_prompts(r1i_db *db, int64_t task, r1i_task_tally *t, r1_er
         }
         snprintf(line, sizeof line, "#%lld", (long long)r1i_rows_int(rows, 1));
         const char *const id = r1i_rows_text(rows, 2, NULL);
-        t->prompt[t->n] = (r1i_prompt_tally){.key = strdup(id[0] ? id : line), .subject = strdup(r1i_rows_text(rows, 3, NULL))};
+        t->prompt[t->n] = (r1i_prompt_tally){.key = strdup(id[0] ? id : line),
+                                             .subject = strdup(r1i_rows_text(rows, 3, NULL))};
         t->n++;
         if (!t->prompt[t->n - 1].key || !t->prompt[t->n - 1].subject) st = r1i_fail(err, R1_ERR_NOMEM, "prompts");
         for (int c = 4; c < 6; c++) {
@@ -248,29 +253,36 @@ static r1_status read_missing(r1i_db *db, int64_t task, r1i_task_tally *t, r1_er
     r1i_rows *rows;
     bool more = false;
     r1_status st = r1i_db_query(db, &rows, err, "SELECT reason FROM missing WHERE task = ?", "i", task);
-    while (st == R1_OK && (st = r1i_rows_next(rows, &more, err)) == R1_OK && more) count(t->missing, r1i_rows_text(rows, 0, NULL));
+    while (st == R1_OK && (st = r1i_rows_next(rows, &more, err)) == R1_OK && more)
+        count(t->missing, r1i_rows_text(rows, 0, NULL));
     r1i_rows_close(rows);
     t->n_missing = (int64_t)t->n * t->samples_wanted - (int64_t)t->n_samples;
     return st;
 }
 
-/* The grader is asked which answers are one; where it cannot be had (a judge, a sandbox that this machine lacks), texts decide. */
-static r1_status read_task(r1i_db *db, r1i_rows *rows, int64_t grading, const r1_env *env, r1i_task_tally *t, r1_error *err)
+/* The grader is asked which answers are one; where it cannot be had (a judge, a sandbox that this machine lacks), texts
+ * decide. */
+static r1_status read_task(r1i_db *db, r1i_rows *rows, int64_t grading, const r1_env *env, r1i_task_tally *t,
+                           r1_error *err)
 {
     json_t *definition = NULL;
     r1_grader *grader = NULL;
     size_t n;
     const int64_t task = r1i_rows_int(rows, 0);
     const char *const text = r1i_rows_text(rows, 2, &n);
-    *t = (r1i_task_tally){.name = strdup(r1i_rows_text(rows, 1, NULL)), .reasons = json_object(), .missing = json_object(), .samples_wanted = r1i_rows_int(rows, 5)};
+    *t = (r1i_task_tally){.name = strdup(r1i_rows_text(rows, 1, NULL)), .reasons = json_object(),
+                          .missing = json_object(), .samples_wanted = r1i_rows_int(rows, 5)};
     r1_status st = r1i_json_parse(text, n, &definition, err);
     t->task_hash = strdup(r1i_rows_text(rows, 3, NULL));
     t->data_hash = strdup(r1i_rows_text(rows, 4, NULL));
-    if (st == R1_OK && (!t->name || !t->task_hash || !t->data_hash || !t->reasons || !t->missing)) st = r1i_fail(err, R1_ERR_NOMEM, "task");
+    if (st == R1_OK && (!t->name || !t->task_hash || !t->data_hash || !t->reasons || !t->missing))
+        st = r1i_fail(err, R1_ERR_NOMEM, "task");
     if (st == R1_OK) {
-        const char *const name = json_string_value(json_object_get(definition, "grader")), *const options = json_string_value(json_object_get(definition, "options"));
+        const char *const name = json_string_value(json_object_get(definition, "grader")),
+                          *const options = json_string_value(json_object_get(definition, "options"));
         t->consensus = json_is_true(json_object_get(definition, "consensus"));
-        if (t->consensus && name && strcmp(name, "judge") != 0) (void)r1_grader_create(name, options, env, &grader, NULL);
+        if (t->consensus && name && strcmp(name, "judge") != 0)
+            (void)r1_grader_create(name, options, env, &grader, NULL);
         st = read_prompts(db, task, t, err);
     }
     if (st == R1_OK) st = read_samples(db, task, grading, grader, t, err);
@@ -286,7 +298,8 @@ static r1_status read_header(r1i_run_store *s, r1i_run_tally *out, r1_error *err
     r1i_rows *rows = NULL;
     bool more = false;
     r1_status st = r1i_run_store_get(s, "kind", &kind, err);
-    if (st == R1_OK && (!kind || strcmp(kind, "evaluation") != 0)) st = r1i_fail(err, R1_ERR_FORMAT, "this run is no evaluation, or was killed before it had begun");
+    if (st == R1_OK && (!kind || strcmp(kind, "evaluation") != 0))
+        st = r1i_fail(err, R1_ERR_FORMAT, "this run is no evaluation, or was killed before it had begun");
     if (st == R1_OK) st = r1i_run_store_get(s, "model", &out->model, err);
     if (st == R1_OK) st = r1i_run_store_get(s, "settings", &settings, err);
     if (st == R1_OK && (!settings || !out->model)) st = r1i_fail(err, R1_ERR_FORMAT, "the record lacks its settings");
@@ -309,7 +322,9 @@ r1_status r1i_run_tally_read(const char *run, const r1_env *env, r1i_run_tally *
     if (st != R1_OK) return st;
     r1i_db *const db = r1i_run_store_db(s);
     st = read_header(s, out, err);
-    if (st == R1_OK) st = r1i_db_query(db, &rows, err, "SELECT task, name, definition, task_hash, data_hash, samples FROM task ORDER BY task", "");
+    if (st == R1_OK)
+        st = r1i_db_query(db, &rows, err,
+                          "SELECT task, name, definition, task_hash, data_hash, samples FROM task ORDER BY task", "");
     while (st == R1_OK && (st = r1i_rows_next(rows, &more, err)) == R1_OK && more) {
         r1i_task_tally *const grown = realloc(out->task, (out->n + 1) * sizeof *grown);
         if (!grown) {

@@ -12,7 +12,8 @@ typedef struct r1i_prompt_tally {
     char *subject;
     r1i_tally tally;
     double score;              /* sum of the samples' scores */
-    int32_t *class;            /* [tally.n] equivalence class of the answer, -1: none; NULL where the task has no vote */
+    /* [tally.n] equivalence class of the answer, -1: none; NULL where the task has no vote */
+    int32_t *class;
     bool *right;               /* [tally.n] whether the class is right */
 } r1i_prompt_tally;
 

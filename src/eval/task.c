@@ -45,7 +45,8 @@ static void free_texts(char **texts, size_t n)
 void r1i_task_free(r1i_task *t)
 {
     if (!t) return;
-    char *const owned[] = {t->name, t->about, t->data, t->id, t->subject, t->prompt_source, t->gold_source, t->grader, t->options};
+    char *const owned[] = {t->name, t->about, t->data, t->id, t->subject, t->prompt_source, t->gold_source, t->grader,
+                           t->options};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     r1_template_destroy(t->prompt);
     r1_template_destroy(t->gold);
@@ -56,7 +57,7 @@ void r1i_task_free(r1i_task *t)
     free(t);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 /* *into = the text of the key, or of otherwise (NULL: stays NULL). false without memory. */
 static bool copy_text(const json_t *root, const char *key, const char *otherwise, char **into)
@@ -82,7 +83,8 @@ static r1_status compile(const r1i_yaml *y, const char *key, const char *source,
     const r1_status st = r1_template_compile(source, strlen(source), out, &why);
     if (st == R1_OK) return R1_OK;
     if (st == R1_ERR_NOMEM) return r1i_fail(err, st, "%s: %s", key, why.message);
-    return r1i_yaml_fail(y, r1i_yaml_root(y), key, 0, err, "%s, line %lld of the template: %s", key, (long long)(why.line ? why.line : 1), why.message);
+    return r1i_yaml_fail(y, r1i_yaml_root(y), key, 0, err, "%s, line %lld of the template: %s", key,
+                         (long long)(why.line ? why.line : 1), why.message);
 }
 
 static bool is_filter(const json_t *v)
@@ -97,7 +99,8 @@ static r1_status check_values(const r1i_yaml *y, const r1i_task *t, r1_error *er
     const json_t *const root = r1i_yaml_root(y);
     const char *key;
     json_t *value;
-    if (!t->name[0] || strspn(t->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") != strlen(t->name))
+    if (!t->name[0] || strspn(t->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") !=
+        strlen(t->name))
         return r1i_yaml_fail(y, root, "name", 0, err, "name: letters, digits, '_', '-' and '.' were expected");
     json_object_foreach(t->where, key, value) if (!is_filter(value))
         return r1i_yaml_fail(y, t->where, key, 0, err, "where: a text or a list of texts was expected for %s", key);
@@ -107,11 +110,12 @@ static r1_status check_values(const r1i_yaml *y, const r1i_task *t, r1_error *er
 static r1_status fill(const r1i_yaml *y, r1i_task *t, r1_error *err)
 {
     const json_t *const root = r1i_yaml_root(y), *const options = json_object_get(root, "options");
-    if (!copy_text(root, "name", NULL, &t->name) || !copy_text(root, "about", NULL, &t->about) || !copy_text(root, "data", NULL, &t->data) ||
-        !copy_text(root, "id", "id", &t->id) || !copy_text(root, "subject", NULL, &t->subject) ||
-        !copy_text(root, "prompt", NULL, &t->prompt_source) || !copy_text(root, "gold", "{{ answer }}", &t->gold_source) ||
-        !copy_text(root, "grader", NULL, &t->grader) || !copy_texts(root, "fields", &t->fields, &t->n_fields) ||
-        !copy_texts(root, "stop", &t->stop, &t->n_stop) || (options && !(t->options = json_dumps(options, JSON_COMPACT | JSON_SORT_KEYS))))
+    if (!copy_text(root, "name", NULL, &t->name) || !copy_text(root, "about", NULL, &t->about) ||
+        !copy_text(root, "data", NULL, &t->data) || !copy_text(root, "id", "id", &t->id) ||
+        !copy_text(root, "subject", NULL, &t->subject) || !copy_text(root, "prompt", NULL, &t->prompt_source) ||
+        !copy_text(root, "gold", "{{ answer }}", &t->gold_source) || !copy_text(root, "grader", NULL, &t->grader) ||
+        !copy_texts(root, "fields", &t->fields, &t->n_fields) || !copy_texts(root, "stop", &t->stop, &t->n_stop) ||
+        (options && !(t->options = json_dumps(options, JSON_COMPACT | JSON_SORT_KEYS))))
         return r1i_fail(err, R1_ERR_NOMEM, "task");
     t->where = json_incref(json_object_get(root, "where"));
     t->exclude = json_incref(json_object_get(root, "exclude"));
@@ -147,14 +151,15 @@ r1_status r1i_task_parse(const char *path, const void *bytes, size_t size, r1i_t
 r1_status r1i_task_definition(const r1i_task *t, char **out, r1_error *err)
 {
     *out = NULL;
-    json_t *const d = json_pack("{s:s, s:s, s:s, s:s*, s:b, s:s, s:s}", "name", t->name, "about", t->about, "grader", t->grader, "options",
-                                t->options, "consensus", (int)t->consensus, "prompt", t->prompt_source, "gold", t->gold_source);
+    json_t *const d = json_pack("{s:s, s:s, s:s, s:s*, s:b, s:s, s:s}", "name", t->name, "about", t->about, "grader",
+                                t->grader, "options", t->options, "consensus", (int)t->consensus, "prompt",
+                                t->prompt_source, "gold", t->gold_source);
     if (d) *out = json_dumps(d, JSON_COMPACT);
     json_decref(d);
     return *out ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "task %s", t->name);
 }
 
-/* ---- finding ------------------------------------------------------------------------------------------------------ */
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
 
 enum { N_PLACES = 2 };
 
@@ -193,7 +198,8 @@ static void list_tasks(const char *dir, r1i_text *out)
     DIR *const d = opendir(dir);
     for (const struct dirent *e; d && n < 256 && (e = readdir(d));) {
         const size_t length = strlen(e->d_name);
-        if (length > 5 && strcmp(e->d_name + length - 5, ".yaml") == 0 && (names[n] = strndup(e->d_name, length - 5))) n++;
+        if (length > 5 && strcmp(e->d_name + length - 5, ".yaml") == 0 && (names[n] = strndup(e->d_name, length - 5)))
+            n++;
     }
     if (d) closedir(d);
     qsort(names, (size_t)n, sizeof *names, by_name);
@@ -210,8 +216,10 @@ static r1_status not_found(const char *name, const char *const *dir, size_t n_di
         list_tasks(dir[i], &names);
         r1i_text_printf(&places, "%s%s", i ? ", " : "", dir[i]);
     }
-    const r1_status st = names.n ? r1i_fail(err, R1_ERR_USAGE, "there is no task '%.64s'; there are: %s", name, names.bytes)
-                                 : r1i_fail(err, R1_ERR_USAGE, "there is no task '%.64s': no task file in %s", name, places.n ? places.bytes : "");
+    const r1_status st = names.n
+        ? r1i_fail(err, R1_ERR_USAGE, "there is no task '%.64s'; there are: %s", name, names.bytes)
+                                 : r1i_fail(err, R1_ERR_USAGE, "there is no task '%.64s': no task file in %s", name,
+                                            places.n ? places.bytes : "");
     r1i_text_free(&names);
     r1i_text_free(&places);
     return st;

@@ -1,5 +1,5 @@
-/* A task: one small YAML file that says which data set, how a row becomes a prompt and a gold answer, who grades, and how many
- * samples. Prompts and golds are templates over the row's fields, in the language of chat templates. */
+/* A task: one small YAML file that says which data set, how a row becomes a prompt and a gold answer, who grades, and
+ * how many samples. Prompts and golds are templates over the row's fields, in the language of chat templates. */
 #ifndef R1I_TASK_H
 #define R1I_TASK_H
 
@@ -25,8 +25,9 @@ typedef struct r1i_task {
     char hash[R1I_SHA256_HEX]; /* of the file's bytes */
 } r1i_task;
 
-/* A name is looked for as NAME.yaml in dir, or, where dir is NULL, beside the program; whatever ends in .yaml or holds a slash is
- * a path. R1_ERR_USAGE: no such task (the message lists the tasks or the folders); R1_ERR_FORMAT: with path, line and column. */
+/* A name is looked for as NAME.yaml in dir, or, where dir is NULL, beside the program; whatever ends in .yaml or holds
+ * a slash is a path. R1_ERR_USAGE: no such task (the message lists the tasks or the folders); R1_ERR_FORMAT: with path,
+ * line and column. */
 r1_status r1i_task_find(const char *name, const char *dir, r1i_task **out, r1_error *err);
 /* The file's bytes; `path` prefixes messages. */
 r1_status r1i_task_parse(const char *path, const void *bytes, size_t size, r1i_task **out, r1_error *err);

@@ -1,8 +1,9 @@
 /* cons@k: the expected credit of a majority vote among k of n samples.
  *
- * With split ties only the counts of the classes matter, so instead of walking C(n, k) subsets we count them: for each height m of
- * the winning vote, a table over (places filled, classes at height m, right ones among them) is carried from class to class; a
- * class of size s adds j <= min(s, m) votes in C(s, j) ways. All terms are positive, so nothing cancels. long double holds the
+ * With split ties only the counts of the classes matter, so instead of walking C(n, k) subsets we count them: for each
+ * height m of the winning vote, a table over (places filled, classes at height m, right ones among them) is carried
+ * from class to class; a class of size s adds j <= min(s, m) votes in C(s, j) ways. All terms are positive, so nothing
+ * cancels. long double holds the
  * counts: C(n, k) leaves its range only far beyond what the work limit below admits. */
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,8 @@ static r1_status ballot_make(ballot *b, r1_error *err)
     if (!b->size || !b->votes || !b->class_right) return r1i_fail(err, R1_ERR_NOMEM, "a vote of %zu", b->n);
     for (size_t i = 0; i < b->n; i++) {
         const int32_t c = b->class[i];
-        if (c < -1 || (c >= 0 && (size_t)c >= b->n)) return r1i_fail(err, R1_ERR_USAGE, "sample %zu is in class %d of %zu", i, (int)c, b->n);
+        if (c < -1 || (c >= 0 && (size_t)c >= b->n))
+            return r1i_fail(err, R1_ERR_USAGE, "sample %zu is in class %d of %zu", i, (int)c, b->n);
         if (c < 0) {
             b->silent++;
             continue;
@@ -125,7 +127,8 @@ static size_t cell(const table *t, size_t places, size_t tied, size_t right)
 
 static size_t cells(const table *t) { return cell(t, t->k, t->most, t->rights) + 1; }
 
-/* Let a class of `size` samples vote, at most `top` of them; votes of exactly `top` join the tie (top 0: it never does). */
+/* Let a class of `size` samples vote, at most `top` of them; votes of exactly `top` join the tie (top 0: it never
+ * does). */
 static void add_class(table *t, size_t size, size_t top, bool joins, bool right)
 {
     memset(t->next, 0, cells(t) * sizeof *t->next);
@@ -157,7 +160,8 @@ static long double at_height(const ballot *b, table *t, size_t top)
     for (size_t c = 0; c < b->n_classes; c++)
         if (b->size[c]) add_class(t, b->size[c], top, true, b->class_right[c]);
     for (size_t a = 1; a <= t->most; a++)
-        for (size_t r = 1; r <= t->rights && r <= a; r++) sum += t->now[cell(t, t->k, a, r)] * (long double)r / (long double)a;
+        for (size_t r = 1; r <= t->rights && r <= a; r++)
+            sum += t->now[cell(t, t->k, a, r)] * (long double)r / (long double)a;
     return sum;
 }
 
@@ -170,7 +174,8 @@ static bool count_subsets(const ballot *b, double *value)
     if (t.rights > t.most) t.rights = t.most;
     const size_t highest = b->largest < b->k ? b->largest : b->k;
     for (size_t top = 1; top <= highest; top++)
-        work += (double)(b->k + 1) * ((double)b->k / (double)top + 1) * (double)(t.rights + 1) * (double)(b->n + b->n_classes);
+        work += (double)(b->k + 1) * ((double)b->k / (double)top + 1) * (double)(t.rights + 1) *
+            (double)(b->n + b->n_classes);
     if (work > max_work || b->n > 4000) return false;
     t.now = calloc(cells(&t), sizeof *t.now);
     t.next = calloc(cells(&t), sizeof *t.next);
@@ -184,8 +189,8 @@ static bool count_subsets(const ballot *b, double *value)
     return memory;
 }
 
-r1_status r1i_cons_at_k(const int32_t *class, const bool *right, size_t n, size_t k, r1i_ties ties, uint64_t seed, size_t draws,
-                        r1i_vote *out, r1_error *err)
+r1_status r1i_cons_at_k(const int32_t *class, const bool *right, size_t n, size_t k, r1i_ties ties, uint64_t seed,
+                        size_t draws, r1i_vote *out, r1_error *err)
 {
     *out = (r1i_vote){.exact = true};
     if (n == 0 || k == 0) return R1_OK;
@@ -194,7 +199,8 @@ r1_status r1i_cons_at_k(const int32_t *class, const bool *right, size_t n, size_
     size_t *const pick = st == R1_OK ? calloc(b.k, sizeof *pick) : NULL;
     if (st == R1_OK && !pick) st = r1i_fail(err, R1_ERR_NOMEM, "a vote of %zu", n);
     if (st == R1_OK) {
-        if (b.k == n || choose(n, b.k, MAX_SUBSETS) <= 2000 || (ties == R1I_TIES_FIRST && choose(n, b.k, MAX_SUBSETS) <= MAX_SUBSETS)) {
+        if (b.k == n || choose(n, b.k, MAX_SUBSETS) <= 2000 ||
+            (ties == R1I_TIES_FIRST && choose(n, b.k, MAX_SUBSETS) <= MAX_SUBSETS)) {
             out->value = enumerate(&b, pick, ties);
         } else if (ties != R1I_TIES_SPLIT || !count_subsets(&b, &out->value)) {
             out->exact = false;

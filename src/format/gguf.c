@@ -8,7 +8,8 @@
 #include "format/names.h"
 #include "format/scan.h"
 
-/* Bounds that no published file comes near (R1 has 1,025 tensors and some 60 keys) and that keep what a hostile header can
+/* Bounds that no published file comes near (R1 has 1,025 tensors and some 60 keys) and that keep what a hostile header
+ * can
  * make us hold below 64 MB: about 64 bytes a value and 100 a tensor. */
 enum { MAX_VALUES = 1 << 16, MAX_TENSORS = 1 << 17, MAX_KEY = 65535, MAX_NAME = 63, MAX_NESTING = 16 };
 #define MAX_LENGTH (UINT64_C(1) << 30) /* of a string or an array */
@@ -22,8 +23,9 @@ struct r1i_gguf {
 };
 
 static const uint8_t scalar_bytes[] = {
-    [R1I_GGUF_U8] = 1, [R1I_GGUF_I8] = 1, [R1I_GGUF_U16] = 2, [R1I_GGUF_I16] = 2, [R1I_GGUF_U32] = 4, [R1I_GGUF_I32] = 4,
-    [R1I_GGUF_F32] = 4, [R1I_GGUF_BOOL] = 1, [R1I_GGUF_STRING] = 0, [R1I_GGUF_ARRAY] = 0, [R1I_GGUF_U64] = 8,
+    [R1I_GGUF_U8] = 1, [R1I_GGUF_I8] = 1, [R1I_GGUF_U16] = 2, [R1I_GGUF_I16] = 2, [R1I_GGUF_U32] = 4,
+    [R1I_GGUF_I32] = 4, [R1I_GGUF_F32] = 4, [R1I_GGUF_BOOL] = 1, [R1I_GGUF_STRING] = 0, [R1I_GGUF_ARRAY] = 0,
+    [R1I_GGUF_U64] = 8,
     [R1I_GGUF_I64] = 8, [R1I_GGUF_F64] = 8};
 
 static r1_status ends(const r1i_cursor *c, const char *what, r1_error *err)
@@ -32,15 +34,16 @@ static r1_status ends(const r1i_cursor *c, const char *what, r1_error *err)
 }
 
 /* Length and bytes of a string. */
-static r1_status read_string(r1i_cursor *c, uint64_t max, const char *what, const uint8_t **bytes, uint64_t *n, r1_error *err)
+static r1_status read_string(r1i_cursor *c, uint64_t max, const char *what, const uint8_t **bytes, uint64_t *n,
+                             r1_error *err)
 {
     const uint64_t at = c->pos;
     *bytes = NULL;
     *n = r1i_cursor_u64(c);
     if (c->failed) return ends(c, what, err);
     if (*n > max)
-        return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)at, "%s of %llu bytes, at most %llu expected", what, (unsigned long long)*n,
-                           (unsigned long long)max);
+        return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)at, "%s of %llu bytes, at most %llu expected", what,
+                           (unsigned long long)*n, (unsigned long long)max);
     *bytes = r1i_cursor_take(c, *n);
     return *bytes ? R1_OK : ends(c, what, err);
 }
@@ -68,7 +71,8 @@ static r1_status read_type(r1i_cursor *c, r1i_gguf_type *out, r1_error *err)
     const uint64_t at = c->pos;
     const uint32_t type = r1i_cursor_u32(c);
     if (c->failed) return ends(c, "a value type", err);
-    if (type > R1I_GGUF_F64) return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)at, "value type %u, 0 to 12 expected", type);
+    if (type > R1I_GGUF_F64)
+        return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)at, "value type %u, 0 to 12 expected", type);
     *out = (r1i_gguf_type)type;
     return R1_OK;
 }
@@ -121,7 +125,8 @@ static r1_status pass_array(r1i_cursor *c, r1i_gguf_type elem, uint64_t n, int d
         const uint64_t at = c->pos;
         len = r1i_cursor_u64(c);
         if (c->failed) return ends(c, "an array", err);
-        if (len > MAX_LENGTH) return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)at, "array of %llu elements", (unsigned long long)len);
+        if (len > MAX_LENGTH)
+            return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)at, "array of %llu elements", (unsigned long long)len);
         st = pass_array(c, inner, len, depth + 1, err);
     }
     return st;
@@ -140,7 +145,8 @@ static r1_status read_value(r1i_cursor *c, r1i_gguf_value *v, r1_error *err)
     v->n = r1i_cursor_u64(c);
     if (c->failed) return ends(c, "an array", err);
     if (v->n > MAX_LENGTH)
-        return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)at, "array of %llu elements, at most 2^30 expected", (unsigned long long)v->n);
+        return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)at, "array of %llu elements, at most 2^30 expected",
+                           (unsigned long long)v->n);
     v->bytes = c->data + c->pos;
     return pass_array(c, v->elem, v->n, 0, err);
 }
@@ -162,7 +168,8 @@ static r1_status read_tensor(r1i_cursor *c, r1i_gguf_tensor *t, r1_error *err)
     uint64_t at = c->pos;
     const uint32_t n_dims = r1i_cursor_u32(c);
     if (!c->failed && n_dims > 4)
-        return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)at, "tensor %s: %u dimensions, at most 4 expected", t->name, n_dims);
+        return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)at, "tensor %s: %u dimensions, at most 4 expected", t->name,
+                           n_dims);
     const uint64_t dims_at = c->pos;
     t->n_dims = (int)n_dims;
     for (uint32_t d = 0; d < 4; d++) t->dim[d] = d < n_dims ? r1i_cursor_u64(c) : 1;
@@ -171,10 +178,12 @@ static r1_status read_tensor(r1i_cursor *c, r1i_gguf_tensor *t, r1_error *err)
     t->offset = r1i_cursor_u64(c);
     if (c->failed) return ends(c, "a tensor's description", err);
     if (!r1i_dtype_from_gguf(type, &t->type))
-        return r1i_fail_at(err, R1_ERR_UNSUPPORTED, (int64_t)at, "tensor %s: type id %u is not supported", t->name, type);
+        return r1i_fail_at(err, R1_ERR_UNSUPPORTED, (int64_t)at, "tensor %s: type id %u is not supported", t->name,
+                           type);
     if (!tensor_bytes(t, &t->bytes))
-        return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)dims_at, "tensor %s: dimensions overflow, or rows of %llu are no whole %s blocks of %d",
-                           t->name, (unsigned long long)t->dim[0], r1_dtype_name(t->type), r1i_dtype(t->type)->block_elems);
+        return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)dims_at,
+                           "tensor %s: dimensions overflow, or rows of %llu are no whole %s blocks of %d", t->name,
+                           (unsigned long long)t->dim[0], r1_dtype_name(t->type), r1i_dtype(t->type)->block_elems);
     return R1_OK;
 }
 
@@ -184,17 +193,21 @@ static r1_status read_header(r1i_cursor *c, r1i_gguf *g, r1_error *err)
     g->version = r1i_cursor_u32(c);
     g->n_tensors = r1i_cursor_u64(c);
     g->n_values = r1i_cursor_u64(c);
-    if (magic && memcmp(magic, "GGUF", 4) != 0) return r1i_fail_at(err, R1_ERR_FORMAT, 0, "the file does not begin with GGUF");
-    if (c->size >= 8 && g->version == 1) return r1i_fail_at(err, R1_ERR_UNSUPPORTED, 4, "GGUF version 1 is not supported, 2 or 3 expected");
+    if (magic && memcmp(magic, "GGUF", 4) != 0)
+        return r1i_fail_at(err, R1_ERR_FORMAT, 0, "the file does not begin with GGUF");
+    if (c->size >= 8 && g->version == 1)
+        return r1i_fail_at(err, R1_ERR_UNSUPPORTED, 4, "GGUF version 1 is not supported, 2 or 3 expected");
     if (c->size >= 8 && g->version != 0 && (g->version & 0xffff) == 0)
         return r1i_fail_at(err, R1_ERR_UNSUPPORTED, 4, "the GGUF file was written for big-endian machines");
     if (c->size >= 8 && (g->version < 2 || g->version > 3))
-        return r1i_fail_at(err, g->version == 0 ? R1_ERR_FORMAT : R1_ERR_UNSUPPORTED, 4, "GGUF version %u, 2 or 3 expected", g->version);
-    if (c->failed) return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)c->size, "the file ends inside the GGUF header of 24 bytes");
+        return r1i_fail_at(err, g->version == 0 ? R1_ERR_FORMAT : R1_ERR_UNSUPPORTED, 4,
+                           "GGUF version %u, 2 or 3 expected", g->version);
+    if (c->failed)
+        return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)c->size, "the file ends inside the GGUF header of 24 bytes");
     /* a tensor takes at least 25 bytes, a value 14: counts beyond that are lies, told before anything is allocated */
     if (g->n_tensors > MAX_TENSORS || g->n_tensors > (c->size - c->pos) / 25)
-        return r1i_fail_at(err, R1_ERR_FORMAT, 8, "%llu tensors in a file of %llu bytes (at most %d)", (unsigned long long)g->n_tensors,
-                           (unsigned long long)c->size, MAX_TENSORS);
+        return r1i_fail_at(err, R1_ERR_FORMAT, 8, "%llu tensors in a file of %llu bytes (at most %d)",
+                           (unsigned long long)g->n_tensors, (unsigned long long)c->size, MAX_TENSORS);
     if (g->n_values > MAX_VALUES || g->n_values > (c->size - c->pos) / 14)
         return r1i_fail_at(err, R1_ERR_FORMAT, 16, "%llu metadata keys in a file of %llu bytes (at most %d)",
                            (unsigned long long)g->n_values, (unsigned long long)c->size, MAX_VALUES);
@@ -206,8 +219,10 @@ static r1_status alignment(const r1i_gguf *g, uint64_t *out, r1_error *err)
     const r1i_gguf_value *const v = r1i_gguf_find(g, "general.alignment");
     *out = 32;
     if (!v) return R1_OK;
-    if (!r1i_gguf_get_u64(g, "general.alignment", out) || *out < 8 || *out > (UINT64_C(1) << 31) || (*out & (*out - 1)) != 0)
-        return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)v->offset, "general.alignment is no power of two from 8 to 2^31");
+    if (!r1i_gguf_get_u64(g, "general.alignment", out) || *out < 8 || *out > (UINT64_C(1) << 31) ||
+        (*out & (*out - 1)) != 0)
+        return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)v->offset,
+                           "general.alignment is no power of two from 8 to 2^31");
     return R1_OK;
 }
 
@@ -220,11 +235,12 @@ static r1_status place_tensors(r1i_gguf *g, uint64_t header_end, uint64_t size, 
     for (uint64_t i = 0; i < g->n_tensors; i++) {
         r1i_gguf_tensor *const t = &g->tensor[i];
         if (t->offset != at)
-            return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)header_end, "tensor %s: data offset %llu, %llu expected (alignment %llu)", t->name,
+            return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)header_end,
+                               "tensor %s: data offset %llu, %llu expected (alignment %llu)", t->name,
                                (unsigned long long)t->offset, (unsigned long long)at, (unsigned long long)align);
         if (data_at > size || at > size - data_at || t->bytes > size - data_at - at)
-            return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)size, "tensor %s: the file ends before its %llu bytes do", t->name,
-                               (unsigned long long)t->bytes);
+            return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)size, "tensor %s: the file ends before its %llu bytes do",
+                               t->name, (unsigned long long)t->bytes);
         t->offset = data_at + at;
         at = (at + t->bytes + align - 1) / align * align; /* below size + 2^31 */
     }
@@ -294,8 +310,14 @@ const r1i_gguf_value *r1i_gguf_find(const r1i_gguf *g, const char *key)
     return i < 0 ? NULL : &g->value[i];
 }
 
-static bool is_signed(r1i_gguf_type t) { return t == R1I_GGUF_I8 || t == R1I_GGUF_I16 || t == R1I_GGUF_I32 || t == R1I_GGUF_I64; }
-static bool is_unsigned(r1i_gguf_type t) { return t == R1I_GGUF_U8 || t == R1I_GGUF_U16 || t == R1I_GGUF_U32 || t == R1I_GGUF_U64; }
+static bool is_signed(r1i_gguf_type t)
+{
+    return t == R1I_GGUF_I8 || t == R1I_GGUF_I16 || t == R1I_GGUF_I32 || t == R1I_GGUF_I64;
+}
+static bool is_unsigned(r1i_gguf_type t)
+{
+    return t == R1I_GGUF_U8 || t == R1I_GGUF_U16 || t == R1I_GGUF_U32 || t == R1I_GGUF_U64;
+}
 
 bool r1i_gguf_get_u64(const r1i_gguf *g, const char *key, uint64_t *out)
 {
@@ -337,7 +359,8 @@ static uint64_t little_endian(const uint8_t *p, unsigned bytes)
     return v;
 }
 
-bool r1i_gguf_next_string(const r1i_gguf_value *value, const uint8_t **at, uint64_t *index, const char **bytes, uint64_t *n)
+bool r1i_gguf_next_string(const r1i_gguf_value *value, const uint8_t **at, uint64_t *index, const char **bytes,
+                          uint64_t *n)
 {
     if (value->type != R1I_GGUF_ARRAY || value->elem != R1I_GGUF_STRING || *index >= value->n) return false;
     *n = little_endian(*at, 8); /* lengths were checked when the file was parsed */

@@ -48,7 +48,8 @@ bool r1i_gguf_get_bool(const r1i_gguf *g, const char *key, bool *out);
 bool r1i_gguf_get_string(const r1i_gguf *g, const char *key, const char **bytes, uint64_t *n); /* not NUL-terminated */
 
 /* Walk an array of strings: start with *at = value->bytes; false at the end. */
-bool r1i_gguf_next_string(const r1i_gguf_value *value, const uint8_t **at, uint64_t *index, const char **bytes, uint64_t *n);
+bool r1i_gguf_next_string(const r1i_gguf_value *value, const uint8_t **at, uint64_t *index, const char **bytes,
+                          uint64_t *n);
 /* Element i of a numeric array, widened. */
 bool r1i_gguf_array_i64(const r1i_gguf_value *value, uint64_t i, int64_t *out);
 

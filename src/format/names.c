@@ -32,7 +32,8 @@ static const char *name_at(const void *items, size_t stride, int64_t i)
 r1_status r1i_names_create(r1i_names *t, uint64_t n, r1_error *err)
 {
     *t = (r1i_names){.n_slots = 8};
-    if (n >= (UINT64_C(1) << 31)) return r1i_fail(err, R1_ERR_RANGE, "%llu names, below 2^31 expected", (unsigned long long)n);
+    if (n >= (UINT64_C(1) << 31))
+        return r1i_fail(err, R1_ERR_RANGE, "%llu names, below 2^31 expected", (unsigned long long)n);
     while (t->n_slots < n + n / 2) t->n_slots *= 2;
     /* any unpredictable number will do; the clock is enough where the kernel has none to give yet */
     if (getrandom(&t->seed, sizeof t->seed, GRND_NONBLOCK) != (ssize_t)sizeof t->seed) {
@@ -57,7 +58,8 @@ static uint64_t probe(const r1i_names *t, const void *items, size_t stride, cons
 {
     uint64_t at = hash & (t->n_slots - 1);
     while (t->slot[at].index_plus_1 != 0 &&
-           (t->slot[at].hash != hash || strcmp(name_at(items, stride, (int64_t)t->slot[at].index_plus_1 - 1), name) != 0))
+           (t->slot[at].hash != hash ||
+            strcmp(name_at(items, stride, (int64_t)t->slot[at].index_plus_1 - 1), name) != 0))
         at = (at + 1) & (t->n_slots - 1);
     return at;
 }

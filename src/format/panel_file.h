@@ -1,6 +1,6 @@
-/* The sidecar of a checkpoint: its matrices as the panels that kernels compute from, one page-aligned extent each, so that a
- * later start maps this file instead of packing. The bytes are described in docs/panels.md; everything in them is checked
- * against the file's size before a pointer is made of it. */
+/* The sidecar of a checkpoint: its matrices as the panels that kernels compute from, one page-aligned extent each, so
+ * that a later start maps this file instead of packing. The bytes are described in docs/panels.md; everything in them
+ * is checked against the file's size before a pointer is made of it. */
 #ifndef R1I_PANEL_FILE_H
 #define R1I_PANEL_FILE_H
 
@@ -26,8 +26,9 @@ typedef struct r1i_panel_key {
 
 typedef struct r1i_panel_file r1i_panel_file; /* immutable, shared freely */
 
-/* Map and check everything but the extents' contents. R1_ERR_IO; R1_ERR_FORMAT (offset of what is wrong): no such file, cut, or
- * a table that does not fit its checksum; R1_ERR_UNSUPPORTED: another version, layout or byte order. Messages begin with path. */
+/* Map and check everything but the extents' contents. R1_ERR_IO; R1_ERR_FORMAT (offset of what is wrong): no such file,
+ * cut, or a table that does not fit its checksum; R1_ERR_UNSUPPORTED: another version, layout or byte order. Messages
+ * begin with path. */
 r1_status r1i_panel_file_open(const char *path, r1i_panel_file **out, r1_error *err);
 /* The same over bytes in memory, which must outlive the handle. */
 r1_status r1i_panel_file_parse(const uint8_t *data, uint64_t size, r1i_panel_file **out, r1_error *err);
@@ -46,21 +47,21 @@ uint64_t r1i_panel_file_extent_bytes(const r1i_panel_file *f, int64_t i);
 uint64_t r1i_panel_file_table_checksum(const uint8_t *data, uint64_t size);
 enum { R1I_PANEL_FILE_CHECKSUM_AT = 120 };
 
-/* Where the sidecar of a checkpoint lies unless told otherwise: beside its first file, "<file>.r1panels" (shards of safetensors:
- * "model.safetensors.r1panels"). malloc'd; NULL without memory. */
+/* Where the sidecar of a checkpoint lies unless told otherwise: beside its first file, "<file>.r1panels" (shards of
+ * safetensors: "model.safetensors.r1panels"). malloc'd; NULL without memory. */
 char *r1i_panel_file_default_path(const r1i_store *store);
 
-/* ---- writing: extents in the order of `keys`, each in pieces; header and table come last, so that a file that is not whole is
- * none. */
+/* ---- writing: extents in the order of `keys`, each in pieces; header and table come last, so that a file that is not
+ * whole is none. */
 
 typedef struct r1i_panel_writer r1i_panel_writer;
 
-/* Lays the file out and takes its whole size on disk at once where the file system can: a disk too small is found before the
- * work. keys (and names) are borrowed until the end. path must be a regular file or a new one. */
-r1_status r1i_panel_writer_open(const char *path, const r1i_store_identity *id, const r1i_panel_key *keys, int64_t n, r1i_panel_writer **out,
-                                r1_error *err);
-/* The next bytes of the file's extents: of extent i until it is full, panels first, then (fp8) scales, then of extent i + 1. A
- * piece never reaches over the end of panels or scales. */
+/* Lays the file out and takes its whole size on disk at once where the file system can: a disk too small is found
+ * before the work. keys (and names) are borrowed until the end. path must be a regular file or a new one. */
+r1_status r1i_panel_writer_open(const char *path, const r1i_store_identity *id, const r1i_panel_key *keys, int64_t n,
+                                r1i_panel_writer **out, r1_error *err);
+/* The next bytes of the file's extents: of extent i until it is full, panels first, then (fp8) scales, then of extent i
+ * + 1. A piece never reaches over the end of panels or scales. */
 r1_status r1i_panel_writer_add(r1i_panel_writer *w, const void *bytes, uint64_t n, r1_error *err);
 /* Write header and table, sync, rename; frees w in any case. */
 r1_status r1i_panel_writer_commit(r1i_panel_writer *w, r1_error *err);

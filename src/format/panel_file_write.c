@@ -1,5 +1,5 @@
-/* Writing a sidecar: the layout follows from the list of keys, the extents come in its order and in pieces, so that nothing of a
- * model needs to be in memory at a time but the piece. Header and table are written last. */
+/* Writing a sidecar: the layout follows from the list of keys, the extents come in its order and in pieces, so that
+ * nothing of a model needs to be in memory at a time but the piece. Header and table are written last. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -12,9 +12,9 @@
 #include "base/outfile.h"
 #include "format/panel_record.h"
 
-/* Written in blocks of this size at its multiples: the page cache of current systems then keeps the file in huge pages, and the
- * first mapping of it is as fast and as cheap to translate as a later one (measured: 980 MB mapped and touched in 11 ms, in small
- * pages 150). */
+/* Written in blocks of this size at its multiples: the page cache of current systems then keeps the file in huge pages,
+ * and the first mapping of it is as fast and as cheap to translate as a later one (measured: 980 MB mapped and touched
+ * in 11 ms, in small pages 150). */
 enum { BLOCK = 1 << 21 };
 
 struct r1i_panel_writer {
@@ -31,7 +31,7 @@ struct r1i_panel_writer {
     r1i_checksum sum;         /* of them */
 };
 
-/* ---- the layout ------------------------------------------------------------------------------------------------------------ */
+/* ---- the layout -------------------------------------------------------------------------------------------------- */
 
 static int by_key(const void *a, const void *b, void *keys)
 {
@@ -49,7 +49,8 @@ static r1_status place_names(r1i_panel_writer *w, int64_t n, r1_error *err)
         const r1i_panel_key *const k = &w->key[w->sorted[i]];
         r1i_panel_record *const r = &w->record[w->sorted[i]];
         const bool again = i > 0 && strcmp(w->key[w->sorted[i - 1]].name, k->name) == 0;
-        if (i > 0 && r1i_panel_key_compare(&w->key[w->sorted[i - 1]], k) == 0) return r1i_fail(err, R1_ERR_BUG, "tensor %s, row %" PRId64 " is there twice", k->name, k->row0);
+        if (i > 0 && r1i_panel_key_compare(&w->key[w->sorted[i - 1]], k) == 0)
+            return r1i_fail(err, R1_ERR_BUG, "tensor %s, row %" PRId64 " is there twice", k->name, k->row0);
         r->name_bytes = (uint32_t)strlen(k->name);
         if (again) {
             r->name = w->record[w->sorted[i - 1]].name;
@@ -87,7 +88,8 @@ static r1_status place_extents(r1i_panel_writer *w, int64_t n, r1_error *err)
         r->cols = k->cols;
         r->transposed = k->transposed;
         r->offset = at;
-        fits = r1i_add_u64(at, r1i_panel_scales_at(r->panel_bytes), &at) && r1i_add_u64(at, r->scale_bytes, &at) && align_up(&at);
+        fits = r1i_add_u64(at, r1i_panel_scales_at(r->panel_bytes), &at) && r1i_add_u64(at, r->scale_bytes, &at) &&
+            align_up(&at);
     }
     if (!fits || at > INT64_MAX) return r1i_fail(err, R1_ERR_RANGE, "the panels' size overflows");
     w->header.file_bytes = at;
@@ -104,30 +106,35 @@ static r1_status layout(r1i_panel_writer *w, int64_t n, r1_error *err)
     return st == R1_OK ? place_extents(w, n, err) : st;
 }
 
-/* ---- the file -------------------------------------------------------------------------------------------------------------- */
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
 
-/* All of it at once: a disk that is too small says so before an hour's packing. Where the file system cannot take space ahead,
- * the size alone is set, and a full disk is met when it is. */
+/* All of it at once: a disk that is too small says so before an hour's packing. Where the file system cannot take space
+ * ahead, the size alone is set, and a full disk is met when it is. */
 static r1_status take_space(const r1i_panel_writer *w, r1_error *err)
 {
     const off_t size = (off_t)w->header.file_bytes;
     if (fallocate(w->out.fd, 0, 0, size) == 0) return R1_OK;
-    if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINTR) return r1i_fail_errno(err, errno, "%s: taking %lld bytes", w->out.path, (long long)size);
-    return ftruncate(w->out.fd, size) == 0 ? R1_OK : r1i_fail_errno(err, errno, "%s: taking %lld bytes", w->out.path, (long long)size);
+    if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINTR)
+        return r1i_fail_errno(err, errno, "%s: taking %lld bytes", w->out.path, (long long)size);
+    return ftruncate(w->out.fd, size) == 0 ? R1_OK
+        : r1i_fail_errno(err, errno, "%s: taking %lld bytes", w->out.path, (long long)size);
 }
 
-r1_status r1i_panel_writer_open(const char *path, const r1i_store_identity *id, const r1i_panel_key *keys, int64_t n, r1i_panel_writer **out,
-                                r1_error *err)
+r1_status r1i_panel_writer_open(const char *path, const r1i_store_identity *id, const r1i_panel_key *keys, int64_t n,
+                                r1i_panel_writer **out, r1_error *err)
 {
     struct stat s;
     *out = NULL;
-    if (stat(path, &s) == 0 && !S_ISREG(s.st_mode)) return r1i_fail_errno(err, S_ISDIR(s.st_mode) ? EISDIR : EINVAL, "%s: a regular file is wanted for panels", path);
+    if (stat(path, &s) == 0 && !S_ISREG(s.st_mode))
+        return r1i_fail_errno(err, S_ISDIR(s.st_mode) ? EISDIR : EINVAL, "%s: a regular file is wanted for panels",
+                              path);
     r1i_panel_writer *const w = calloc(1, sizeof *w);
     if (!w) return r1i_fail(err, R1_ERR_NOMEM, "%s", path);
     w->out.fd = -1;
     w->key = keys;
-    w->header = (r1i_panel_header){.order = R1I_PANEL_ORDER, .version = R1I_PANEL_FILE_VERSION, .layout = R1I_PANEL_LAYOUT_VERSION,
-                                   .align = R1I_PANEL_FILE_ALIGN, .extents = (uint64_t)n, .id = *id};
+    w->header = (r1i_panel_header){.order = R1I_PANEL_ORDER, .version = R1I_PANEL_FILE_VERSION,
+                                   .layout = R1I_PANEL_LAYOUT_VERSION, .align = R1I_PANEL_FILE_ALIGN,
+                                   .extents = (uint64_t)n, .id = *id};
     memcpy(w->header.magic, R1I_PANEL_MAGIC, sizeof w->header.magic);
     r1i_checksum_begin(&w->sum);
     r1_status st = layout(w, n, err);
@@ -165,11 +172,14 @@ static r1_status put(r1i_panel_writer *w, uint64_t at, const uint8_t *bytes, uin
 
 r1_status r1i_panel_writer_add(r1i_panel_writer *w, const void *bytes, uint64_t n, r1_error *err)
 {
-    if (w->at == (int64_t)w->header.extents) return r1i_fail(err, R1_ERR_BUG, "%s: more bytes than its extents hold", w->out.path);
+    if (w->at == (int64_t)w->header.extents)
+        return r1i_fail(err, R1_ERR_BUG, "%s: more bytes than its extents hold", w->out.path);
     r1i_panel_record *const r = &w->record[w->at];
     const bool scales = w->done >= r->panel_bytes;
     const uint64_t end = scales ? r->panel_bytes + r->scale_bytes : r->panel_bytes;
-    if (n > end - w->done) return r1i_fail(err, R1_ERR_BUG, "%s: tensor %s: more bytes than its extent holds", w->out.path, w->key[w->at].name);
+    if (n > end - w->done)
+        return r1i_fail(err, R1_ERR_BUG, "%s: tensor %s: more bytes than its extent holds", w->out.path,
+                        w->key[w->at].name);
     const uint64_t at = r->offset + (scales ? r1i_panel_scales_at(r->panel_bytes) + w->done - r->panel_bytes : w->done);
     const r1_status st = put(w, at, bytes, n, err);
     if (st != R1_OK) return st;
@@ -186,7 +196,8 @@ r1_status r1i_panel_writer_add(r1i_panel_writer *w, const void *bytes, uint64_t 
 /* Header, records and names as one block. */
 static r1_status write_table(r1i_panel_writer *w, r1_error *err)
 {
-    const uint64_t records = w->header.extents * sizeof *w->record, n = sizeof w->header + records + w->header.names_bytes;
+    const uint64_t records = w->header.extents * sizeof *w->record,
+                   n = sizeof w->header + records + w->header.names_bytes;
     uint8_t *const block = calloc(1, (size_t)n);
     if (!block) return r1i_fail(err, R1_ERR_NOMEM, "a table of %" PRIu64 " bytes", n);
     memcpy(block, &w->header, sizeof w->header);
@@ -205,7 +216,8 @@ static r1_status write_table(r1i_panel_writer *w, r1_error *err)
 r1_status r1i_panel_writer_commit(r1i_panel_writer *w, r1_error *err)
 {
     r1_status st = w->at == (int64_t)w->header.extents ? put(w, w->header.file_bytes, NULL, 0, err)
-                                                       : r1i_fail(err, R1_ERR_BUG, "%s: extents are missing", w->out.path);
+                                                       : r1i_fail(err, R1_ERR_BUG, "%s: extents are missing",
+                                                                  w->out.path);
     if (st == R1_OK) st = flush(w, err);
     if (st == R1_OK) st = write_table(w, err);
     if (st == R1_OK) st = r1i_outfile_commit(&w->out, err);

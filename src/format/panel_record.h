@@ -1,5 +1,6 @@
-/* The bytes of a sidecar's header and table, shared by its reader and its writer: docs/panels.md describes them. Numbers are in
- * the machine's byte order, which `order` names: panels are used where they lie, so they belong to one order anyway. */
+/* The bytes of a sidecar's header and table, shared by its reader and its writer: docs/panels.md describes them.
+ * Numbers are in the machine's byte order, which `order` names: panels are used where they lie, so they belong to one
+ * order anyway. */
 #ifndef R1I_PANEL_RECORD_H
 #define R1I_PANEL_RECORD_H
 
@@ -33,7 +34,8 @@ typedef struct r1i_panel_record {
     uint64_t checksum;      /* of panels, then scales; what pads them is not counted */
 } r1i_panel_record;
 
-static_assert(sizeof(r1i_panel_header) == R1I_PANEL_FILE_CHECKSUM_AT + 8 && sizeof(r1i_panel_record) == 80, "these structs are the file's bytes");
+static_assert(sizeof(r1i_panel_header) == R1I_PANEL_FILE_CHECKSUM_AT + 8 && sizeof(r1i_panel_record) == 80,
+              "these structs are the file's bytes");
 
 enum { R1I_PANEL_ORDER = 0x01020304 };
 #define R1I_PANEL_MAGIC "R1PANELS"
@@ -42,11 +44,16 @@ enum { R1I_PANEL_ORDER = 0x01020304 };
 static inline bool r1i_panel_extent_sizes(r1_dtype type, int64_t rows, int64_t cols, uint64_t *panels, uint64_t *scales)
 {
     *scales = 0;
-    if (!r1i_weight_type_ok(type) || rows <= 0 || cols <= 0 || !r1i_panel_bytes(type, rows, cols, panels) || *panels > INT64_MAX / 2) return false;
-    if (type == R1_DTYPE_F8_E4M3) *scales = ((uint64_t)rows + 127) / 128 * (((uint64_t)cols + 127) / 128) * sizeof(float);
+    if (!r1i_weight_type_ok(type) || rows <= 0 || cols <= 0 || !r1i_panel_bytes(type, rows, cols, panels) ||
+        *panels > INT64_MAX / 2) return false;
+    if (type == R1_DTYPE_F8_E4M3)
+        *scales = ((uint64_t)rows + 127) / 128 * (((uint64_t)cols + 127) / 128) * sizeof(float);
     return true;
 }
-static inline uint64_t r1i_panel_scales_at(uint64_t panel_bytes) { return (panel_bytes + R1I_ALIGN - 1) / R1I_ALIGN * R1I_ALIGN; }
+static inline uint64_t r1i_panel_scales_at(uint64_t panel_bytes)
+{
+    return (panel_bytes + R1I_ALIGN - 1) / R1I_ALIGN * R1I_ALIGN;
+}
 
 /* Order of the table. */
 int r1i_panel_key_compare(const r1i_panel_key *a, const r1i_panel_key *b);

@@ -7,8 +7,8 @@
 #include "format/names.h"
 #include "format/scan.h"
 
-/* One walk over the header checks and counts, a second one fills arrays of exactly that size: a header of 100 MB can then
- * not make us hold more than about twice itself. */
+/* One walk over the header checks and counts, a second one fills arrays of exactly that size: a header of 100 MB can
+ * then not make us hold more than about twice itself. */
 typedef struct sink {
     r1i_entry *entry; /* NULL while counting */
     char *names;
@@ -32,7 +32,8 @@ static r1_status read_dtype(r1i_scan *s, r1_dtype *out)
     for (size_t i = 0; i < sizeof other / sizeof *other; i++)
         if (strcmp(name, other[i]) == 0)
             return r1i_fail_at(s->err, R1_ERR_UNSUPPORTED, (int64_t)text.offset, "dtype %s is not supported", name);
-    return r1i_fail_at(s->err, R1_ERR_FORMAT, (int64_t)text.offset, "unknown dtype \"%s\"%s", name, *name ? "" : " (too long)");
+    return r1i_fail_at(s->err, R1_ERR_FORMAT, (int64_t)text.offset, "unknown dtype \"%s\"%s", name,
+                       *name ? "" : " (too long)");
 }
 
 static r1_status read_shape(r1i_scan *s, r1i_entry *e)
@@ -42,7 +43,8 @@ static r1_status read_shape(r1i_scan *s, r1i_entry *e)
         uint64_t v;
         if ((st = r1i_scan_item(s, first, &more)) != R1_OK || !more) return st;
         if (e->n_dims == R1I_MAX_DIMS)
-            return r1i_fail_at(s->err, R1_ERR_UNSUPPORTED, (int64_t)(s->base + s->pos), "more than %d dimensions", R1I_MAX_DIMS);
+            return r1i_fail_at(s->err, R1_ERR_UNSUPPORTED, (int64_t)(s->base + s->pos), "more than %d dimensions",
+                               R1I_MAX_DIMS);
         if ((st = r1i_scan_u64(s, &v)) != R1_OK) return st;
         e->dim[e->n_dims++] = (int64_t)v;
     }
@@ -59,7 +61,8 @@ static r1_status read_offsets(r1i_scan *s, uint64_t *begin, uint64_t *end)
 }
 
 /* Shape, dtype and byte range come from the file and may contradict each other: tied together here. */
-static r1_status check_range(const r1i_scan *s, const r1i_scan_text *name, const r1i_entry *e, uint64_t end, const sink *to)
+static r1_status check_range(const r1i_scan *s, const r1i_scan_text *name, const r1i_entry *e, uint64_t end,
+                             const sink *to)
 {
     const int64_t at = (int64_t)name->offset;
     const int shown = name->raw_bytes < 200 ? (int)name->raw_bytes : 200;
@@ -67,13 +70,16 @@ static r1_status check_range(const r1i_scan *s, const r1i_scan_text *name, const
     uint64_t need = (uint64_t)r1i_dtype(e->type)->block_bytes;
     for (int d = 0; d < e->n_dims; d++)
         if (!r1i_mul_u64(need, (uint64_t)e->dim[d], &need) || need > INT64_MAX)
-            return r1i_fail_at(s->err, R1_ERR_FORMAT, at, "tensor %.*s: shape overflows at dimension %d", shown, raw, d);
+            return r1i_fail_at(s->err, R1_ERR_FORMAT, at, "tensor %.*s: shape overflows at dimension %d", shown, raw,
+                               d);
     if (e->offset > end || end > to->data_bytes)
-        return r1i_fail_at(s->err, R1_ERR_FORMAT, at, "tensor %.*s: data_offsets [%llu, %llu] leave the data buffer of %llu bytes",
-                           shown, raw, (unsigned long long)e->offset, (unsigned long long)end, (unsigned long long)to->data_bytes);
+        return r1i_fail_at(s->err, R1_ERR_FORMAT, at,
+                           "tensor %.*s: data_offsets [%llu, %llu] leave the data buffer of %llu bytes", shown, raw,
+                           (unsigned long long)e->offset, (unsigned long long)end, (unsigned long long)to->data_bytes);
     if (end - e->offset != need)
-        return r1i_fail_at(s->err, R1_ERR_FORMAT, at, "tensor %.*s: data_offsets span %llu bytes, dtype and shape need %llu",
-                           shown, raw, (unsigned long long)(end - e->offset), (unsigned long long)need);
+        return r1i_fail_at(s->err, R1_ERR_FORMAT, at,
+                           "tensor %.*s: data_offsets span %llu bytes, dtype and shape need %llu", shown, raw,
+                           (unsigned long long)(end - e->offset), (unsigned long long)need);
     return R1_OK;
 }
 
@@ -89,7 +95,8 @@ static r1_status read_tensor(r1i_scan *s, const r1i_scan_text *name, sink *to)
         if (!more) break;
         const unsigned bit = r1i_scan_equal(&key, "dtype") ? SEEN_DTYPE : r1i_scan_equal(&key, "shape") ? SEEN_SHAPE
                            : r1i_scan_equal(&key, "data_offsets") ? SEEN_OFFSETS : 0;
-        if (seen & bit) return r1i_fail_at(s->err, R1_ERR_FORMAT, (int64_t)key.offset, "duplicate key in a tensor's description");
+        if (seen & bit)
+            return r1i_fail_at(s->err, R1_ERR_FORMAT, (int64_t)key.offset, "duplicate key in a tensor's description");
         seen |= bit;
         st = bit == SEEN_DTYPE ? read_dtype(s, &e.type) : bit == SEEN_SHAPE ? read_shape(s, &e)
            : bit == SEEN_OFFSETS ? read_offsets(s, &e.offset, &end) : r1i_scan_skip(s);
@@ -185,7 +192,8 @@ static r1_status check_tiling(const r1i_safetensors *st, uint64_t data_at, uint6
         if (e->offset != at)
             status = r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)(e->offset < at ? e->offset : at),
                                  "tensor %s begins at byte %llu of the file, %llu expected (%s)", e->name,
-                                 (unsigned long long)e->offset, (unsigned long long)at, e->offset < at ? "overlap" : "hole");
+                                 (unsigned long long)e->offset, (unsigned long long)at,
+                                 e->offset < at ? "overlap" : "hole");
         at = e->offset + e->bytes;
     }
     free(order);
@@ -201,12 +209,14 @@ r1_status r1i_safetensors_parse(const uint8_t *data, uint64_t size, r1i_safetens
     r1i_cursor c = {data, size, 0, false};
     const uint64_t header_bytes = r1i_cursor_u64(&c);
     if (c.failed)
-        return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)size, "%llu bytes, a safetensors file begins with 8", (unsigned long long)size);
-    if (header_bytes > R1I_SAFETENSORS_MAX_HEADER)
-        return r1i_fail_at(err, R1_ERR_FORMAT, 0, "header of %llu bytes, at most 100000000 expected", (unsigned long long)header_bytes);
-    if (header_bytes > size - 8)
-        return r1i_fail_at(err, R1_ERR_FORMAT, 0, "header of %llu bytes in a file of %llu", (unsigned long long)header_bytes,
+        return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)size, "%llu bytes, a safetensors file begins with 8",
                            (unsigned long long)size);
+    if (header_bytes > R1I_SAFETENSORS_MAX_HEADER)
+        return r1i_fail_at(err, R1_ERR_FORMAT, 0, "header of %llu bytes, at most 100000000 expected",
+                           (unsigned long long)header_bytes);
+    if (header_bytes > size - 8)
+        return r1i_fail_at(err, R1_ERR_FORMAT, 0, "header of %llu bytes in a file of %llu",
+                           (unsigned long long)header_bytes, (unsigned long long)size);
     const uint64_t data_at = 8 + header_bytes;
     sink count = {.data_at = data_at, .data_bytes = size - data_at};
     r1_status st = walk(data, header_bytes, &count, err);

@@ -30,15 +30,16 @@ static r1_status make_header(const r1i_safetensors_item *items, int n, uint64_t 
     for (int i = 0; i < n && st == R1_OK; i++) {
         const uint64_t begin = *total;
         uint64_t bytes;
-        if (!item_bytes(&items[i], &bytes) || !r1i_add_u64(*total, bytes, total) || *total > INT64_MAX || json_object_get(root, items[i].name)) {
-            st = r1i_fail(err, R1_ERR_USAGE, "tensor %s cannot be written: its shape overflows, its type is a block type, or it is there twice",
-                          items[i].name);
+        if (!item_bytes(&items[i], &bytes) || !r1i_add_u64(*total, bytes, total) || *total > INT64_MAX ||
+            json_object_get(root, items[i].name)) {
+            st = r1i_fail(err, R1_ERR_USAGE,
+                          "tensor %s cannot be written: its shape overflows, its type is a block type, or it is there twice", items[i].name);
             break;
         }
         json_t *const shape = json_array();
         for (int d = 0; d < items[i].n_dims; d++) json_array_append_new(shape, json_integer(items[i].dim[d]));
-        json_t *const item = json_pack("{s:s, s:o, s:[I, I]}", "dtype", r1_dtype_name(items[i].type), "shape", shape, "data_offsets",
-                                       (json_int_t)begin, (json_int_t)*total);
+        json_t *const item = json_pack("{s:s, s:o, s:[I, I]}", "dtype", r1_dtype_name(items[i].type), "shape", shape,
+                                       "data_offsets", (json_int_t)begin, (json_int_t)*total);
         if (!item || json_object_set_new(root, items[i].name, item) != 0)
             st = r1i_fail(err, R1_ERR_NOMEM, "safetensors header, tensor %s (or its name is not UTF-8)", items[i].name);
     }
@@ -47,7 +48,8 @@ static r1_status make_header(const r1i_safetensors_item *items, int n, uint64_t 
     return st == R1_OK && !*out ? r1i_fail(err, R1_ERR_NOMEM, "safetensors header") : st;
 }
 
-r1_status r1i_safetensors_create(const char *path, const r1i_safetensors_item *items, int n, r1i_safetensors_writer **out, r1_error *err)
+r1_status r1i_safetensors_create(const char *path, const r1i_safetensors_item *items, int n,
+                                 r1i_safetensors_writer **out, r1_error *err)
 {
     static const uint8_t spaces[8] = "       ";
     char *header;
@@ -95,7 +97,8 @@ void r1i_safetensors_abort(r1i_safetensors_writer *w)
     free(w);
 }
 
-r1_status r1i_safetensors_write(const char *path, const r1i_safetensors_item *items, const void *const *data, int n, r1_error *err)
+r1_status r1i_safetensors_write(const char *path, const r1i_safetensors_item *items, const void *const *data, int n,
+                                r1_error *err)
 {
     r1i_safetensors_writer *w;
     r1_status st = r1i_safetensors_create(path, items, n, &w, err);

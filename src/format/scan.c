@@ -14,7 +14,8 @@ int r1i_utf8_length(const uint8_t *p, uint64_t left)
     for (int i = 1; i < n; i++)
         if ((p[i] & 0xc0) != 0x80) return 0;
     /* over-long forms, surrogates, above U+10FFFF: all decided by the second byte */
-    if ((a == 0xe0 && p[1] < 0xa0) || (a == 0xed && p[1] > 0x9f) || (a == 0xf0 && p[1] < 0x90) || (a == 0xf4 && p[1] > 0x8f))
+    if ((a == 0xe0 && p[1] < 0xa0) || (a == 0xed && p[1] > 0x9f) || (a == 0xf0 && p[1] < 0x90) ||
+        (a == 0xf4 && p[1] > 0x8f))
         return 0;
     return n;
 }
@@ -32,7 +33,8 @@ bool r1i_utf8_valid(const uint8_t *p, uint64_t bytes)
 r1_status r1i_scan_fail(const r1i_scan *s, const char *expected)
 {
     return r1i_fail_at(s->err, R1_ERR_FORMAT, (int64_t)(s->base + s->pos), "JSON at byte %llu: %s expected%s",
-                       (unsigned long long)(s->base + s->pos), expected, s->pos >= s->size ? ", but the text ends" : "");
+                       (unsigned long long)(s->base + s->pos), expected,
+                       s->pos >= s->size ? ", but the text ends" : "");
 }
 
 int r1i_scan_peek(r1i_scan *s)
@@ -57,7 +59,8 @@ r1_status r1i_scan_expect(r1i_scan *s, char c)
 
 static int hex_digit(uint8_t c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10
+        : -1;
 }
 
 /* Four hex digits at p (the caller knows that they are there): -1 when one is not. */

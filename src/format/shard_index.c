@@ -20,7 +20,8 @@ static bool safe_file_name(const char *name)
 {
     static const char end[] = ".safetensors";
     const size_t n = strlen(name);
-    return n > sizeof end - 1 && n < 256 && !strchr(name, '/') && name[0] != '.' && strcmp(name + n - (sizeof end - 1), end) == 0;
+    return n > sizeof end - 1 && n < 256 && !strchr(name, '/') && name[0] != '.' &&
+        strcmp(name + n - (sizeof end - 1), end) == 0;
 }
 
 /* Names as pointers for the hash table; lives only while parsing. */
@@ -51,25 +52,27 @@ static r1_status count_members(r1i_scan s, int64_t *n)
     for (bool first = true, more; st == R1_OK; first = false) {
         if ((st = r1i_scan_key(&s, first, &more, &text)) != R1_OK || !more) return st;
         if (*n == R1I_MAX_TENSORS)
-            return r1i_fail_at(s.err, R1_ERR_RANGE, (int64_t)text.offset, "more than %d tensors in weight_map", R1I_MAX_TENSORS);
+            return r1i_fail_at(s.err, R1_ERR_RANGE, (int64_t)text.offset, "more than %d tensors in weight_map",
+                               R1I_MAX_TENSORS);
         if ((st = r1i_scan_string(&s, &text)) == R1_OK) ++*n;
     }
     return st;
 }
 
-static r1_status add_pair(r1i_shard_index *x, lookup *names, lookup *files, const r1i_scan_text *key, const r1i_scan_text *value,
-                          r1_error *err)
+static r1_status add_pair(r1i_shard_index *x, lookup *names, lookup *files, const r1i_scan_text *key,
+                          const r1i_scan_text *value, r1_error *err)
 {
     const uint32_t name = decode_in_place(x->text, key), file = decode_in_place(x->text, value);
     names->item[x->n] = (const char *)x->text + name;
     if (r1i_names_add(&names->table, names->item, sizeof *names->item, x->n) != x->n)
-        return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)key->offset, "duplicate tensor name %s in weight_map", names->item[x->n]);
+        return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)key->offset, "duplicate tensor name %s in weight_map",
+                           names->item[x->n]);
     files->item[x->n_files] = (const char *)x->text + file;
     const int64_t f = r1i_names_add(&files->table, files->item, sizeof *files->item, x->n_files);
     if (f == x->n_files) {
         if (!safe_file_name(files->item[f]))
-            return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)value->offset, "\"%.200s\" is no name of a .safetensors file in this folder",
-                               files->item[f]);
+            return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)value->offset,
+                               "\"%.200s\" is no name of a .safetensors file in this folder", files->item[f]);
         x->file_at[x->n_files++] = file;
     }
     x->item[x->n].name = name;
@@ -126,7 +129,8 @@ r1_status r1i_shard_index_parse(uint8_t *text, size_t size, r1i_shard_index *out
     *out = (r1i_shard_index){.text = text};
     r1i_scan s = {text, size, 0, 0, err};
     const r1_status st = size > R1I_SHARD_INDEX_MAX_BYTES
-                             ? r1i_fail_at(err, R1_ERR_FORMAT, 0, "shard index of %zu bytes, at most 64 MiB expected", size)
+                             ? r1i_fail_at(err, R1_ERR_FORMAT, 0, "shard index of %zu bytes, at most 64 MiB expected",
+                                           size)
                              : read_index(&s, out);
     if (st != R1_OK) r1i_shard_index_free(out);
     return st;

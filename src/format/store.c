@@ -40,7 +40,8 @@ static bool ends_with(const char *s, const char *end)
     return n > m && strcmp(s + n - m, end) == 0;
 }
 
-/* "<prefix>-00002-of-00163<end>": the two numbers, five digits or more each. Returns the prefix's length, 0 for another name. */
+/* "<prefix>-00002-of-00163<end>": the two numbers, five digits or more each. Returns the prefix's length, 0 for another
+ * name. */
 static size_t shard_numbers(const char *name, const char *end, long *no, long *count)
 {
     if (!ends_with(name, end)) return 0;
@@ -62,7 +63,7 @@ static size_t shard_numbers(const char *name, const char *end, long *no, long *c
     return (size_t)(p - name);
 }
 
-/* ---- adding files and entries ------------------------------------------------------------------------------------- */
+/* ---- adding files and entries ------------------------------------------------------------------------------------ */
 
 /* Maps folder/name as the next file. */
 static r1_status add_file(r1i_store *s, const char *name, store_file **out, r1_error *err)
@@ -130,8 +131,8 @@ static r1_status add_gguf(r1i_store *s, const char *name, r1_error *err)
     for (int64_t i = 0; st == R1_OK && i < n; i++) {
         const r1i_gguf_tensor *const t = r1i_gguf_tensor_at(f->gguf, i);
         r1i_entry *const e = &s->entry[s->n++];
-        *e = (r1i_entry){.name = t->name, .type = t->type, .n_dims = t->n_dims, .data = f->map.data + t->offset, .bytes = t->bytes,
-                         .file = s->n_files - 1, .offset = t->offset};
+        *e = (r1i_entry){.name = t->name, .type = t->type, .n_dims = t->n_dims, .data = f->map.data + t->offset,
+                         .bytes = t->bytes, .file = s->n_files - 1, .offset = t->offset};
         for (int d = 0; d < t->n_dims; d++) e->dim[d] = (int64_t)t->dim[t->n_dims - 1 - d];
         s->bytes += t->bytes;
     }
@@ -145,23 +146,25 @@ static r1_status index_names(r1i_store *s, r1_error *err)
     for (int64_t i = 0; st == R1_OK && i < s->n; i++) {
         const int64_t first = r1i_names_add(&s->names, s->entry, sizeof *s->entry, i);
         if (first != i)
-            st = r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)s->entry[i].offset, "%s: tensor %s is in %s and in %s", s->folder, s->entry[i].name,
-                             s->file[s->entry[first].file].name, s->file[s->entry[i].file].name);
+            st = r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)s->entry[i].offset, "%s: tensor %s is in %s and in %s",
+                             s->folder, s->entry[i].name, s->file[s->entry[first].file].name,
+                             s->file[s->entry[i].file].name);
     }
     return st;
 }
 
-/* ---- safetensors --------------------------------------------------------------------------------------------------- */
+/* ---- safetensors ------------------------------------------------------------------------------------------------- */
 
 /* The index and the shards must name the same tensors, each in the same file. */
 static r1_status check_index(const r1i_store *s, const r1i_shard_index *x, r1_error *err)
 {
     for (int64_t i = 0; i < x->n; i++) {
-        const char *const name = r1i_shard_index_name(x, i), *const file = r1i_shard_index_file(x, (int)x->item[i].file);
+        const char *const name = r1i_shard_index_name(x, i),
+                          *const file = r1i_shard_index_file(x, (int)x->item[i].file);
         const r1i_entry *const e = r1i_store_find(s, name);
         if (!e || e->file != (int)x->item[i].file) /* files were opened in the index's order */
-            return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)x->item[i].name, "%s/%s: names tensor %s in %s, which lacks it", s->folder,
-                               index_name, name, file);
+            return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)x->item[i].name,
+                               "%s/%s: names tensor %s in %s, which lacks it", s->folder, index_name, name, file);
     }
     if (s->n == x->n) return R1_OK;
     /* more entries than index items, and every item found: some entry is in no index. Find its name for the message. */
@@ -175,7 +178,8 @@ static r1_status check_index(const r1i_store *s, const r1i_shard_index *x, r1_er
     }
     for (int64_t i = 0; st == R1_OK && i < s->n; i++)
         if (r1i_names_find(&listed, names, sizeof *names, s->entry[i].name) < 0)
-            st = r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)s->entry[i].offset, "%s/%s: holds tensor %s, which %s does not list", s->folder,
+            st = r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)s->entry[i].offset,
+                             "%s/%s: holds tensor %s, which %s does not list", s->folder,
                              s->file[s->entry[i].file].name, s->entry[i].name, index_name);
     r1i_names_destroy(&listed);
     free(names);
@@ -204,7 +208,7 @@ static r1_status open_indexed(r1i_store *s, const r1_env *env, r1_error *err)
     return st;
 }
 
-/* ---- GGUF ------------------------------------------------------------------------------------------------------------ */
+/* ---- GGUF -------------------------------------------------------------------------------------------------------- */
 
 /* A missing key is 0; a present one must be a non-negative integer. */
 static r1_status split_key(const r1i_store *s, const store_file *f, const char *key, uint64_t *out, r1_error *err)
@@ -212,7 +216,8 @@ static r1_status split_key(const r1i_store *s, const store_file *f, const char *
     const r1i_gguf_value *const v = r1i_gguf_find(f->gguf, key);
     *out = 0;
     if (!v || r1i_gguf_get_u64(f->gguf, key, out)) return R1_OK;
-    return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)v->offset, "%s/%s: %s is no non-negative integer", s->folder, f->name, key);
+    return r1i_fail_at(err, R1_ERR_FORMAT, (int64_t)v->offset, "%s/%s: %s is no non-negative integer", s->folder,
+                       f->name, key);
 }
 
 /* name: any file of the set, or a single file. */
@@ -227,30 +232,35 @@ static r1_status open_gguf(r1i_store *s, const char *name, const r1_env *env, r1
     r1_status st = add_gguf(s, prefix ? shard : name, err);
     if (st != R1_OK) return st;
     const store_file *const first = &s->file[0];
-    if ((st = split_key(s, first, "split.no", &no, err)) != R1_OK || (st = split_key(s, first, "split.count", &count, err)) != R1_OK ||
+    if ((st = split_key(s, first, "split.no", &no, err)) != R1_OK ||
+        (st = split_key(s, first, "split.count", &count, err)) != R1_OK ||
         (st = split_key(s, first, "split.tensors.count", &tensors, err)) != R1_OK)
         return st;
     if (no != 0)
-        return r1i_fail(err, R1_ERR_FORMAT, "%s/%s: split.no is %llu, the first file of a split has 0", s->folder, first->name, (unsigned long long)no);
+        return r1i_fail(err, R1_ERR_FORMAT, "%s/%s: split.no is %llu, the first file of a split has 0", s->folder,
+                        first->name, (unsigned long long)no);
     if (count > 1 && (!prefix || (uint64_t)named_count != count))
-        return r1i_fail(err, R1_ERR_FORMAT, "%s/%s: split.count is %llu, so a name ending in -00001-of-%05llu.gguf is expected", s->folder,
+        return r1i_fail(err, R1_ERR_FORMAT,
+                        "%s/%s: split.count is %llu, so a name ending in -00001-of-%05llu.gguf is expected", s->folder,
                         first->name, (unsigned long long)count, (unsigned long long)count);
     for (uint64_t i = 1; i < count; i++) {
         uint64_t its_no;
-        snprintf(shard, sizeof shard, "%.*s-%05llu-of-%05llu.gguf", (int)prefix, name, (unsigned long long)i + 1, (unsigned long long)count);
-        if ((st = add_gguf(s, shard, err)) != R1_OK || (st = split_key(s, &s->file[i], "split.no", &its_no, err)) != R1_OK) return st;
+        snprintf(shard, sizeof shard, "%.*s-%05llu-of-%05llu.gguf", (int)prefix, name, (unsigned long long)i + 1,
+                 (unsigned long long)count);
+        if ((st = add_gguf(s, shard, err)) != R1_OK ||
+            (st = split_key(s, &s->file[i], "split.no", &its_no, err)) != R1_OK) return st;
         if (its_no != i)
-            return r1i_fail(err, R1_ERR_FORMAT, "%s/%s: split.no is %llu, %llu expected", s->folder, shard, (unsigned long long)its_no,
-                            (unsigned long long)i);
+            return r1i_fail(err, R1_ERR_FORMAT, "%s/%s: split.no is %llu, %llu expected", s->folder, shard,
+                            (unsigned long long)its_no, (unsigned long long)i);
         r1i_progress(env, "reading headers", i + 1, count);
     }
     if (r1i_gguf_find(s->file[0].gguf, "split.tensors.count") && (uint64_t)s->n != tensors)
-        return r1i_fail(err, R1_ERR_FORMAT, "%s/%s: split.tensors.count is %llu, the files hold %lld", s->folder, s->file[0].name,
-                        (unsigned long long)tensors, (long long)s->n);
+        return r1i_fail(err, R1_ERR_FORMAT, "%s/%s: split.tensors.count is %llu, the files hold %lld", s->folder,
+                        s->file[0].name, (unsigned long long)tensors, (long long)s->n);
     return index_names(s, err);
 }
 
-/* ---- folders ----------------------------------------------------------------------------------------------------------- */
+/* ---- folders ----------------------------------------------------------------------------------------------------- */
 
 typedef struct listing { char **name; int n; } listing;
 
@@ -284,8 +294,8 @@ static r1_status list_folder(const char *folder, const char *end, listing *out, 
     return st;
 }
 
-/* Without an index: model.safetensors alone if it is there (other files beside it are something else's), else the numbered
- * shards, which must be complete, else every file. */
+/* Without an index: model.safetensors alone if it is there (other files beside it are something else's), else the
+ * numbered shards, which must be complete, else every file. */
 static r1_status open_unindexed(r1i_store *s, const listing *files, const r1_env *env, r1_error *err)
 {
     long no = 0, count = 0;
@@ -299,7 +309,8 @@ static r1_status open_unindexed(r1i_store *s, const listing *files, const r1_env
         shards += shard_numbers(files->name[i], ".safetensors", &no, &count) != 0;
     }
     if (shards && shards != count)
-        return r1i_fail(err, R1_ERR_FORMAT, "%s: %d shards of safetensors, %ld expected by their names", s->folder, shards, count);
+        return r1i_fail(err, R1_ERR_FORMAT, "%s: %d shards of safetensors, %ld expected by their names", s->folder,
+                        shards, count);
     for (int i = 0; i < files->n && st == R1_OK; i++) {
         if (shards && !shard_numbers(files->name[i], ".safetensors", &no, &count)) continue;
         st = add_safetensors(s, files->name[i], err);
@@ -317,7 +328,8 @@ static r1_status choose_gguf(const r1i_store *s, const listing *files, const cha
         const size_t prefix = shard_numbers(files->name[i], ".gguf", &no, &count);
         if (prefix && no != 1) continue;
         if (*out)
-            return r1i_fail(err, R1_ERR_USAGE, "%s holds several GGUF models (%s, %s): name one of the files", s->folder, *out, files->name[i]);
+            return r1i_fail(err, R1_ERR_USAGE, "%s holds several GGUF models (%s, %s): name one of the files",
+                            s->folder, *out, files->name[i]);
         *out = files->name[i];
     }
     if (!*out) return r1i_fail(err, R1_ERR_FORMAT, "%s: the first file of the split GGUF is missing", s->folder);
@@ -333,7 +345,8 @@ static r1_status folder_has(const r1i_store *s, const char *name, bool *yes, r1_
 }
 
 /* A folder with both containers: config.json tells that the safetensors are a model. */
-static r1_status open_either(r1i_store *s, const listing *safetensors, const listing *gguf, const r1_env *env, r1_error *err)
+static r1_status open_either(r1i_store *s, const listing *safetensors, const listing *gguf, const r1_env *env,
+                             r1_error *err)
 {
     const char *name;
     bool config;
@@ -359,7 +372,7 @@ static r1_status open_folder(r1i_store *s, const r1_env *env, r1_error *err)
     return st;
 }
 
-/* ---- public ------------------------------------------------------------------------------------------------------------ */
+/* ---- public ------------------------------------------------------------------------------------------------------ */
 
 /* Which container a single file is: by its first bytes, whatever its name. */
 static r1_status open_single(r1i_store *s, const char *path, const char *name, const r1_env *env, r1_error *err)
@@ -456,8 +469,8 @@ void r1i_store_identify(const r1i_store *s, r1i_store_identity *out)
         const uint64_t bytes = e->bytes < SAMPLE_BYTES ? e->bytes : SAMPLE_BYTES;
         r1i_checksum_add(&samples, e->data + (e->bytes - bytes) / 2, (size_t)bytes);
     }
-    *out = (r1i_store_identity){.files = r1i_checksum_end(&files), .times = r1i_checksum_end(&times), .entries = r1i_checksum_end(&entries),
-                                .samples = r1i_checksum_end(&samples)};
+    *out = (r1i_store_identity){.files = r1i_checksum_end(&files), .times = r1i_checksum_end(&times),
+                                .entries = r1i_checksum_end(&entries), .samples = r1i_checksum_end(&samples)};
 }
 
 void r1i_store_release_pages(const r1i_store *s, const r1i_entry *e)

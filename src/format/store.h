@@ -12,8 +12,8 @@
 
 enum {
     R1I_MAX_DIMS = 8,
-    /* Of one checkpoint; R1 has 91,991. Keeps what headers of tiny entries can make us hold (some 160 bytes an entry, whose
-     * text is 50) below twice the files plus 64 MB. */
+    /* Of one checkpoint; R1 has 91,991. Keeps what headers of tiny entries can make us hold (some 160 bytes an entry,
+     * whose text is 50) below twice the files plus 64 MB. */
     R1I_MAX_TENSORS = 1 << 19
 };
 
@@ -48,8 +48,9 @@ uint64_t r1i_store_bytes(const r1i_store *store);                  /* tensor dat
 const r1i_gguf *r1i_store_gguf(const r1i_store *store);
 /* The folder of a safetensors checkpoint (config.json lies there); for GGUF the file's folder. */
 const char *r1i_store_folder(const r1i_store *store);
-/* What tells one state of a checkpoint from another, without reading it whole: what is derived from it (a file of panels) keeps
- * this and is refused when any part differs. Names of files do not count: a checkpoint may be renamed or moved. */
+/* What tells one state of a checkpoint from another, without reading it whole: what is derived from it (a file of
+ * panels) keeps this and is refused when any part differs. Names of files do not count: a checkpoint may be renamed or
+ * moved. */
 typedef struct r1i_store_identity {
     uint64_t files;   /* sizes of the files */
     uint64_t times;   /* when they were last written, to the nanosecond */

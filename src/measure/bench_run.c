@@ -1,4 +1,5 @@
-/* Prompt and decode: an engine of the test's own, the depth computed beforehand, and slices of roof between slices of work. */
+/* Prompt and decode: an engine of the test's own, the depth computed beforehand, and slices of roof between slices of
+ * work. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -30,8 +31,8 @@ typedef struct bench {
     r1i_clock_fn clock;
 } bench;
 
-/* Different ids, the same in every run, from where a vocabulary's frequent tokens are: an embedding used in the file is touched in few
- * pages then, as text does. */
+/* Different ids, the same in every run, from where a vocabulary's frequent tokens are: an embedding used in the file is
+ * touched in few pages then, as text does. */
 static int32_t some_id(const bench *b, uint64_t i)
 {
     const uint64_t range = b->m->config.vocab_size < 4096 ? (uint64_t)b->m->config.vocab_size : 4096;
@@ -83,7 +84,8 @@ static r1_cost difference(const r1_cost *a, const r1_cost *b)
     return d;
 }
 
-/* Steps until nothing is open. *seconds: of work alone; *ideal: what the roof beside each piece of it would have allowed. */
+/* Steps until nothing is open. *seconds: of work alone; *ideal: what the roof beside each piece of it would have
+ * allowed. */
 static r1_status run_all(bench *b, double *seconds, double *ideal, r1_roof *roof, r1_error *err)
 {
     int64_t active = 1;
@@ -153,14 +155,17 @@ static r1_status check(const r1_bench_test *t, r1_error *err)
     if ((t->prompt > 0) == (t->decode > 0) || t->prompt < 0 || t->decode < 0)
         return r1i_fail(err, R1_ERR_USAGE, "a test reads a prompt or decodes: one of the two has tokens");
     if (t->depth < 0 || t->depth % R1I_PAGE != 0)
-        return r1i_fail(err, R1_ERR_USAGE, "a depth of %" PRId64 " tokens, expected a multiple of %d", t->depth, R1I_PAGE);
+        return r1i_fail(err, R1_ERR_USAGE, "a depth of %" PRId64 " tokens, expected a multiple of %d", t->depth,
+                        R1I_PAGE);
     if (t->sequences < 1 || t->repeat < 1 || t->repeat > R1_BENCH_REPEAT)
-        return r1i_fail(err, R1_ERR_USAGE, "%" PRId32 " sequences, %" PRId32 " repetitions: expected at least 1, at most %d repetitions",
+        return r1i_fail(err, R1_ERR_USAGE,
+                        "%" PRId32 " sequences, %" PRId32 " repetitions: expected at least 1, at most %d repetitions",
                         t->sequences, t->repeat, R1_BENCH_REPEAT);
     return R1_OK;
 }
 
-/* Room for the depth, for what a repetition adds, and for what the one before left: the depth's pages are never the oldest then. */
+/* Room for the depth, for what a repetition adds, and for what the one before left: the depth's pages are never the
+ * oldest then. */
 static r1_engine_params sized(const r1_bench_test *t, const r1_engine_params *given)
 {
     r1_engine_params p = given ? *given : r1_engine_params_default();
@@ -168,7 +173,8 @@ static r1_engine_params sized(const r1_bench_test *t, const r1_engine_params *gi
     p.context = t->depth + more;
     p.max_sequences = t->sequences;
     if (p.max_batch_tokens == 0) p.max_batch_tokens = 512;
-    if (t->depth == 0 && (t->prompt > 0 ? t->prompt * t->sequences : t->sequences) < p.max_batch_tokens) /* no row that is never used */
+    /* no row that is never used */
+    if (t->depth == 0 && (t->prompt > 0 ? t->prompt * t->sequences : t->sequences) < p.max_batch_tokens)
         p.max_batch_tokens = (int32_t)(t->prompt > 0 ? t->prompt * t->sequences : t->sequences);
     if (p.max_batch_tokens < t->sequences) p.max_batch_tokens = t->sequences;
     p.no_prefix_cache = t->depth == 0;

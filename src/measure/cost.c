@@ -12,7 +12,10 @@ double r1i_weight_bytes(const r1i_weight *w)
     return (double)row * (double)w->rows + 4.0 * (double)scales;
 }
 
-static double ffn_bytes(const r1i_ffn *f) { return r1i_weight_bytes(&f->gate) + r1i_weight_bytes(&f->up) + r1i_weight_bytes(&f->down); }
+static double ffn_bytes(const r1i_ffn *f)
+{
+    return r1i_weight_bytes(&f->gate) + r1i_weight_bytes(&f->up) + r1i_weight_bytes(&f->down);
+}
 
 static void add_ops(const r1i_exec *ex, const r1i_weight *w, double times, double ops[R1_PEAK_COUNT])
 {
@@ -80,22 +83,25 @@ void r1i_cost_add(const r1i_cost_base *b, const r1i_run *runs, int64_t n_runs, i
     for (int p = 0; p < R1_PEAK_COUNT; p++) out->ops[p] += rows * b->row_ops[p] + (double)logit_rows * b->head_ops[p];
 }
 
-void r1_model_cost(const r1_model *m, r1_cache_type cache, int64_t sequences, int64_t n, int64_t depth, int64_t logit_rows, r1_cost *out)
+void r1_model_cost(const r1_model *m, r1_cache_type cache, int64_t sequences, int64_t n, int64_t depth,
+                   int64_t logit_rows, r1_cost *out)
 {
     const r1i_run run = {.n = n, .pos0 = depth};
     r1i_cost_base b;
     r1_cost one = {0};
     r1i_cost_base_of(m, (r1i_cache_type)cache, &b);
     r1i_cost_add(&b, &run, 1, 0, &one);
-    *out = (r1_cost){.weight_bytes = b.fixed_bytes + (double)(sequences * n) * b.row_bytes + (logit_rows > 0 ? b.head_bytes : 0.0),
-                     .cache_bytes = (double)sequences * one.cache_bytes};
-    for (int p = 0; p < R1_PEAK_COUNT; p++) out->ops[p] = (double)sequences * one.ops[p] + (double)logit_rows * b.head_ops[p];
+    *out = (r1_cost){.weight_bytes = b.fixed_bytes + (double)(sequences * n) * b.row_bytes +
+                     (logit_rows > 0 ? b.head_bytes : 0.0), .cache_bytes = (double)sequences * one.cache_bytes};
+    for (int p = 0; p < R1_PEAK_COUNT; p++)
+        out->ops[p] = (double)sequences * one.ops[p] + (double)logit_rows * b.head_ops[p];
     const int64_t choices = sequences * n * m->route.topk, most = m->route.experts;
     for (int64_t i = 0; i < m->config.num_hidden_layers; i++)
-        if (m->layer[i].moe) out->weight_bytes += (double)(choices < most ? choices : most) * ffn_bytes(&m->layer[i].expert[0]);
+        if (m->layer[i].moe)
+            out->weight_bytes += (double)(choices < most ? choices : most) * ffn_bytes(&m->layer[i].expert[0]);
 }
 
-/* ---- forward by forward -------------------------------------------------------------------------------------------- */
+/* ---- forward by forward ------------------------------------------------------------------------------------------ */
 
 static void mark(void *user, int64_t layer, int64_t rows, int64_t topk, const int32_t *expert, const float *weight)
 {

@@ -1,5 +1,5 @@
-/* What forwards need of memory and arithmetic, counted from the model: once for a shape that somebody asks about, and forward by forward
- * while a bench runs, with the experts that were really chosen. */
+/* What forwards need of memory and arithmetic, counted from the model: once for a shape that somebody asks about, and
+ * forward by forward while a bench runs, with the experts that were really chosen. */
 #ifndef R1I_COST_H
 #define R1I_COST_H
 

@@ -1,5 +1,5 @@
-/* One line per kernel and shape of a model, for every row of the op table: each op is called through its front, on the model's own
- * matrices, between two slices of roof. */
+/* One line per kernel and shape of a model, for every row of the op table: each op is called through its front, on the
+ * model's own matrices, between two slices of roof. */
 #include <stdio.h>
 #include <string.h>
 
@@ -50,7 +50,7 @@ struct ops_bench {
     r1i_run run;
 };
 
-/* ---- one measurement ----------------------------------------------------------------------------------------------- */
+/* ---- one measurement --------------------------------------------------------------------------------------------- */
 
 static r1_status timed(ops_bench *b, double at_least, double *seconds)
 {
@@ -92,7 +92,7 @@ static r1_status measure(ops_bench *b, r1_bench_op *op, const r1_cost *cost)
     return b->on_op(b->user, op) ? R1_OK : r1i_fail(b->err, R1_ERR_STOPPED, "stopped");
 }
 
-/* ---- products ------------------------------------------------------------------------------------------------------ */
+/* ---- products ---------------------------------------------------------------------------------------------------- */
 
 static r1_status call_linear(ops_bench *b)
 {
@@ -102,7 +102,8 @@ static r1_status call_linear(ops_bench *b)
     for (int64_t i = 0; i < n; i++) {
         w[i] = *b->shape->w[(b->turn * n + i) % b->shape->n];
         w[i].rows = b->outputs; /* panels follow one another: the first ones are a matrix of their own */
-        job[i] = (r1i_linear_job){.y = r1i_mat_of(b->y + i * b->rows * b->outputs, b->rows, b->outputs), .x = &b->act, .w = &w[i]};
+        job[i] = (r1i_linear_job){.y = r1i_mat_of(b->y + i * b->rows * b->outputs, b->rows, b->outputs), .x = &b->act,
+                                  .w = &w[i]};
     }
     return r1i_linear(&b->ex, job, n);
 }
@@ -143,15 +144,17 @@ static r1_status bench_linear(ops_bench *b, const r1i_shape *s)
     const unsigned kinds = r1i_act_kind(&b->ex, w);
     b->shape = s;
     b->call = call_linear;
-    if ((st = r1i_act_make(&b->ex, &b->act, r1i_mat_of(b->x, b->rows, w->cols), kinds)) == R1_OK && (st = fit_outputs(b, w)) == R1_OK) {
+    if ((st = r1i_act_make(&b->ex, &b->act, r1i_mat_of(b->x, b->rows, w->cols), kinds)) == R1_OK &&
+        (st = fit_outputs(b, w)) == R1_OK) {
         r1i_weight part = *w;
         part.rows = b->outputs;
         const double jobs = (double)s->together;
         r1_cost cost = {.weight_bytes = jobs * r1i_weight_bytes(&part)};
         const double ops = jobs * 2.0 * (double)b->rows * (double)b->outputs * (double)w->cols;
         cost.ops[kinds & R1I_ACT_Q8 ? R1_PEAK_INT8 : kinds & R1I_ACT_BF16 ? R1_PEAK_BF16 : R1_PEAK_F32] = ops;
-        r1_bench_op op = {.op = "linear", .what = s->what, .type = r1_dtype_name(w->type), .outputs = w->rows, .inputs = w->cols,
-                          .jobs = s->together, .measured_outputs = b->outputs, .ops = ops, .bytes = cost.weight_bytes};
+        r1_bench_op op = {.op = "linear", .what = s->what, .type = r1_dtype_name(w->type), .outputs = w->rows,
+                          .inputs = w->cols, .jobs = s->together, .measured_outputs = b->outputs, .ops = ops,
+                          .bytes = cost.weight_bytes};
         st = measure(b, &op, &cost);
     }
     r1i_arena_reset(&b->scratch, mark);
@@ -159,7 +162,7 @@ static r1_status bench_linear(ops_bench *b, const r1i_shape *s)
     return st;
 }
 
-/* ---- attention ----------------------------------------------------------------------------------------------------- */
+/* ---- attention --------------------------------------------------------------------------------------------------- */
 
 static r1i_kv_layer next_layer(const ops_bench *b) { return r1i_kv_layer_of(&b->kv, b->turn % b->kv.layers); }
 
@@ -167,15 +170,16 @@ static r1_status call_attention(ops_bench *b)
 {
     const r1i_attn_shape *const s = &b->m->attn;
     const r1i_kv_layer kv = next_layer(b);
-    return r1i_attention(&b->ex, s, &kv, r1i_mat_of(b->y, b->rows, s->heads * s->value_dim), r1i_mat_of(b->x, b->rows, s->heads * s->key_dim),
-                         &b->run, 1);
+    return r1i_attention(&b->ex, s, &kv, r1i_mat_of(b->y, b->rows, s->heads * s->value_dim),
+                         r1i_mat_of(b->x, b->rows, s->heads * s->key_dim), &b->run, 1);
 }
 
 static r1_status call_kv_write(ops_bench *b)
 {
     const r1i_attn_shape *const s = &b->m->attn;
     const r1i_kv_layer kv = next_layer(b);
-    const r1i_mat k = r1i_mat_of(b->x, b->rows, s->kv_heads * s->key_dim), v = r1i_mat_of(b->z, b->rows, s->kv_heads * s->value_dim);
+    const r1i_mat k = r1i_mat_of(b->x, b->rows, s->kv_heads * s->key_dim),
+                  v = r1i_mat_of(b->z, b->rows, s->kv_heads * s->value_dim);
     return r1i_kv_write(&b->ex, s, &kv, k, s->mla ? (r1i_mat){0} : v, &b->run, 1);
 }
 
@@ -192,19 +196,20 @@ static r1_status bench_attention(ops_bench *b)
     cost.ops[R1_PEAK_F32] = pairs * 2.0 * (double)s->heads * (double)(s->key_dim + s->value_dim);
     snprintf(what, sizeof what, b->rows == 1 ? "%s decode at %lld" : "%s prompt of %lld", s->mla ? "mla" : "gqa",
              (long long)(b->rows == 1 ? b->depth : b->rows));
-    r1_bench_op op = {.op = "attention", .what = what, .type = type, .outputs = s->heads * s->value_dim, .ops = cost.ops[R1_PEAK_F32],
-                      .bytes = cost.cache_bytes};
+    r1_bench_op op = {.op = "attention", .what = what, .type = type, .outputs = s->heads * s->value_dim,
+                      .ops = cost.ops[R1_PEAK_F32], .bytes = cost.cache_bytes};
     b->call = call_attention;
     r1_status st = measure(b, &op, &cost);
     if (st != R1_OK) return st;
     b->run.pos0 = 0; /* random values stay finite: only what decode reads was filled with care */
     const r1_cost write = {.cache_bytes = n * position};
-    op = (r1_bench_op){.op = "kv_write", .what = s->mla ? "mla" : "gqa", .type = type, .outputs = width, .bytes = write.cache_bytes};
+    op = (r1_bench_op){.op = "kv_write", .what = s->mla ? "mla" : "gqa", .type = type, .outputs = width,
+                       .bytes = write.cache_bytes};
     b->call = call_kv_write;
     return measure(b, &op, &write);
 }
 
-/* ---- rows: all in caches, so that only the arithmetic counts ------------------------------------------------------- */
+/* ---- rows: all in caches, so that only the arithmetic counts ----------------------------------------------------- */
 
 static r1_status call_rmsnorm(ops_bench *b)
 {
@@ -215,12 +220,14 @@ static int64_t ffn_width(const r1_model *m) { return m->config.intermediate_size
 static r1_status call_silu_mul(ops_bench *b)
 {
     const int64_t f = ffn_width(b->m);
-    return r1i_silu_mul(&b->ex, r1i_mat_of(b->y, b->rows, f), r1i_mat_of(b->x, b->rows, f), r1i_mat_of(b->z, b->rows, f));
+    return r1i_silu_mul(&b->ex, r1i_mat_of(b->y, b->rows, f), r1i_mat_of(b->x, b->rows, f),
+                        r1i_mat_of(b->z, b->rows, f));
 }
 static r1_status call_rope_table(ops_bench *b)
 {
     const int64_t half = r1i_rope_dim(&b->m->config) / 2;
-    return r1i_rope_table(&b->ex, r1i_mat_of(b->y, b->rows, half), r1i_mat_of(b->z, b->rows, half), b->row_int, b->m->inv_freq, 1.0f);
+    return r1i_rope_table(&b->ex, r1i_mat_of(b->y, b->rows, half), r1i_mat_of(b->z, b->rows, half), b->row_int,
+                          b->m->inv_freq, 1.0f);
 }
 static r1_status call_rope(ops_bench *b)
 {
@@ -245,15 +252,18 @@ static r1_status call_combine(ops_bench *b)
 {
     const int64_t d = b->m->config.hidden_size, k = b->m->route.topk;
     for (int64_t i = 0; i < b->rows * k; i++) b->index[i] = (int32_t)(i % b->rows);
-    return r1i_moe_combine(&b->ex, r1i_mat_of(b->y, b->rows, d), r1i_mat_of(b->x, b->rows, d), b->index, b->z, k, (r1i_mat){0});
+    return r1i_moe_combine(&b->ex, r1i_mat_of(b->y, b->rows, d), r1i_mat_of(b->x, b->rows, d), b->index, b->z, k,
+                           (r1i_mat){0});
 }
 static r1_status call_logsumexp(ops_bench *b)
 {
-    return r1i_logsumexp(&b->ex, r1i_mat_of(b->x, b->rows, b->m->config.vocab_size), b->m->config.vocab_size, 1.0f, b->row_double);
+    return r1i_logsumexp(&b->ex, r1i_mat_of(b->x, b->rows, b->m->config.vocab_size), b->m->config.vocab_size, 1.0f,
+                         b->row_double);
 }
 
 /* An op that moves `bytes` and computes `ops` an element of [rows, cols]. */
-static r1_status bench_row(ops_bench *b, const char *name, r1_status (*call)(ops_bench *b), int64_t cols, double ops, double bytes)
+static r1_status bench_row(ops_bench *b, const char *name, r1_status (*call)(ops_bench *b), int64_t cols, double ops,
+                           double bytes)
 {
     const double n = (double)b->rows * (double)cols;
     r1_cost cost = {0};
@@ -280,9 +290,11 @@ static r1_status bench_rows(ops_bench *b)
     const r1i_config *const c = &b->m->config;
     const int64_t dim = r1i_rope_dim(c), d = c->hidden_size, k = b->m->route.topk;
     r1_status st;
-    for (int64_t i = 0; i < b->rows; i++) b->index[i] = (int32_t)(i % (c->vocab_size < b->rows ? c->vocab_size : b->rows));
-    if ((st = bench_row(b, "embed", call_embed, d, 1.0, 8.0)) != R1_OK || (st = bench_row(b, "gather", call_gather, d, 1.0, 8.0)) != R1_OK ||
-        (st = bench_prepare(b)) != R1_OK || (st = bench_row(b, "rmsnorm", call_rmsnorm, d, 4.0, 8.0)) != R1_OK ||
+    for (int64_t i = 0; i < b->rows; i++)
+        b->index[i] = (int32_t)(i % (c->vocab_size < b->rows ? c->vocab_size : b->rows));
+    if ((st = bench_row(b, "embed", call_embed, d, 1.0, 8.0)) != R1_OK ||
+        (st = bench_row(b, "gather", call_gather, d, 1.0, 8.0)) != R1_OK || (st = bench_prepare(b)) != R1_OK ||
+        (st = bench_row(b, "rmsnorm", call_rmsnorm, d, 4.0, 8.0)) != R1_OK ||
         (st = bench_row(b, "silu_mul", call_silu_mul, ffn_width(b->m), 12.0, 12.0)) != R1_OK ||
         (st = bench_row(b, "rope_table", call_rope_table, dim / 2, 40.0, 8.0)) != R1_OK ||
         (st = bench_row(b, "rope", call_rope, b->m->attn.heads * dim, 3.0, 8.0)) != R1_OK ||
@@ -293,12 +305,13 @@ static r1_status bench_rows(ops_bench *b)
     return bench_row(b, "moe_combine", call_combine, d, 2.0 * (double)k, 4.0 * (double)(k + 2));
 }
 
-/* ---- all of it ----------------------------------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 static r1_status fill_cache(ops_bench *b)
 {
     r1i_rng rng = {11, 0};
-    const size_t n = b->kv.type == R1I_CACHE_BF16 ? b->kv.bytes / 2 : b->kv.bytes / 4; /* q8: four integers of a float each; as factors small too */
+    /* q8: four integers of a float each; as factors small too */
+    const size_t n = b->kv.type == R1I_CACHE_BF16 ? b->kv.bytes / 2 : b->kv.bytes / 4;
     float some[256];
     uint16_t half[256];
     for (int i = 0; i < 256; i++) {
@@ -339,9 +352,11 @@ static r1_status prepare(ops_bench *b)
     b->elems = larger(BUFFER_ELEMS, b->most_rows * larger(widest, c->moe_intermediate_size * c->n_shared_experts));
     b->repeat = p->repeat > 0 ? p->repeat : REPEAT;
     if (p->threads > 0) env.threads = p->threads;
-    if ((st = r1_meter_create(&env, 0, 0, &b->meter, b->err)) != R1_OK || (st = r1i_pool_create(&env, 0, &b->pool, b->err)) != R1_OK) return st;
+    if ((st = r1_meter_create(&env, 0, 0, &b->meter, b->err)) != R1_OK ||
+        (st = r1i_pool_create(&env, 0, &b->pool, b->err)) != R1_OK) return st;
     if (p->cpu_time) r1_meter_cpu_time(b->meter);
-    const size_t scratch = r1i_forward_scratch_bytes(b->m, b->most_rows, larger(b->depth + 1, b->most_rows), r1i_pool_threads(b->pool));
+    const size_t scratch =
+        r1i_forward_scratch_bytes(b->m, b->most_rows, larger(b->depth + 1, b->most_rows), r1i_pool_threads(b->pool));
     if ((st = r1i_arena_create(&b->scratch, "ops", &b->env, scratch, b->err)) != R1_OK) return st;
     const int64_t pages = larger(b->depth, b->most_rows) / R1I_PAGE + 1;
     if ((st = r1i_kv_create(&b->kv, b->m, (r1i_cache_type)p->cache, pages, false, &b->env, b->err)) != R1_OK) return st;

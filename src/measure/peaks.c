@@ -1,5 +1,6 @@
-/* The plain rows: what the baseline instructions of every processor do, as vectors of 16 bytes. Wider loads stream no faster from memory
- * (measured: 33.9 GB/s with 16 bytes, 33.8 with 64, two cores of a Zen 4), so reading needs no other row. */
+/* The plain rows: what the baseline instructions of every processor do, as vectors of 16 bytes. Wider loads stream no
+ * faster from memory (measured: 33.9 GB/s with 16 bytes, 33.8 with 64, two cores of a Zen 4), so reading needs no other
+ * row. */
 #include "measure/peaks.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
-/* Loops that do nothing but arithmetic in registers: one per instruction set and kind, to learn what the processor can do. They share no
- * code with the kernels on purpose: a mistake in a kernel must not lower the roof it is measured against. */
+/* Loops that do nothing but arithmetic in registers: one per instruction set and kind, to learn what the processor can
+ * do. They share no code with the kernels on purpose: a mistake in a kernel must not lower the roof it is measured
+ * against. */
 #ifndef R1I_PEAKS_H
 #define R1I_PEAKS_H
 

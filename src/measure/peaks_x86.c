@@ -1,5 +1,5 @@
-/* The vector rows of x86. Functions are compiled for their instruction set one by one (target attribute) and called only after the
- * processor was asked; nothing else of this file needs more than the baseline. */
+/* The vector rows of x86. Functions are compiled for their instruction set one by one (target attribute) and called
+ * only after the processor was asked; nothing else of this file needs more than the baseline. */
 #include "measure/peaks.h"
 
 #include "backend/cpu/kernels.h"
@@ -33,12 +33,14 @@ AVX2 static double f32_avx2(int64_t rounds, float *sink)
 #undef SUM
 }
 
-/* Without VNNI: byte products summed in pairs to 16 bits, those in pairs to 32, and added: three instructions for 32 products. */
+/* Without VNNI: byte products summed in pairs to 16 bits, those in pairs to 32, and added: three instructions for 32
+ * products. */
 AVX2 static double int8_avx2(int64_t rounds, float *sink)
 {
     const __m256i x = _mm256_set1_epi8(3), ones = _mm256_set1_epi16(1);
 #define DECLARE(i) __m256i v##i = _mm256_set1_epi32(i), w##i = _mm256_set1_epi8(i + 1);
-#define STEP(i) KEEP(w##i) v##i = _mm256_add_epi32(v##i, _mm256_madd_epi16(_mm256_maddubs_epi16(w##i, x), ones)); KEEP(v##i)
+#define STEP(i) \
+    KEEP(w##i) v##i = _mm256_add_epi32(v##i, _mm256_madd_epi16(_mm256_maddubs_epi16(w##i, x), ones)); KEEP(v##i)
 #define SUM(i) all = _mm256_add_epi32(all, v##i);
     EACH4(DECLARE)
     for (int64_t r = 0; r < rounds; r++) { EACH4(STEP) }

@@ -54,7 +54,8 @@ static size_t buffer_size(size_t wanted)
 static void want_huge_pages(const r1_meter *m)
 {
     const size_t huge = (size_t)1 << 21;
-    const uintptr_t begin = r1i_align_up((uintptr_t)m->buffer, huge), end = ((uintptr_t)m->buffer + m->bytes) / huge * huge;
+    const uintptr_t begin = r1i_align_up((uintptr_t)m->buffer, huge),
+                    end = ((uintptr_t)m->buffer + m->bytes) / huge * huge;
     if (!m->env.alloc && begin < end) madvise((void *)begin, end - begin, MADV_HUGEPAGE);
 }
 
@@ -79,7 +80,8 @@ r1_status r1_meter_create(const r1_env *env, int threads, size_t buffer_bytes, r
         m->buffer = r1i_alloc(env, m->bytes);
         m->done = r1i_alloc_zero(env, (size_t)m->threads * 64);
         m->sink = r1i_alloc_zero(env, (size_t)m->threads * 64);
-        if (!m->buffer || !m->done || !m->sink) st = r1i_fail(err, R1_ERR_NOMEM, "roof, a buffer of %zu bytes", m->bytes);
+        if (!m->buffer || !m->done || !m->sink)
+            st = r1i_fail(err, R1_ERR_NOMEM, "roof, a buffer of %zu bytes", m->bytes);
     }
     if (st != R1_OK) {
         r1_meter_destroy(m);
@@ -104,7 +106,7 @@ void r1_meter_destroy(r1_meter *m)
 
 size_t r1_meter_bytes(const r1_meter *m) { return m->bytes; }
 
-/* ---- slices -------------------------------------------------------------------------------------------------------- */
+/* ---- slices ------------------------------------------------------------------------------------------------------ */
 
 static void stream_item(void *ctx, int64_t i, int thread)
 {
@@ -173,7 +175,7 @@ void r1i_roof_slice(r1_meter *m, const char *isa, const r1_cost *cost, double se
         if (cost->ops[p] > 0.0) out->peak[p] = r1_meter_peak(m, isa, (r1_peak)p, 0.25 * seconds);
 }
 
-/* ---- what it means ------------------------------------------------------------------------------------------------- */
+/* ---- what it means ----------------------------------------------------------------------------------------------- */
 
 double r1_roof_seconds(const r1_roof *roof, const r1_cost *cost, const char **bound)
 {

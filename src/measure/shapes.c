@@ -8,7 +8,10 @@ typedef struct collector {
     bool full;                       /* out of memory */
 } collector;
 
-static bool equal(const r1i_weight *a, const r1i_weight *b) { return a->type == b->type && a->rows == b->rows && a->cols == b->cols; }
+static bool equal(const r1i_weight *a, const r1i_weight *b)
+{
+    return a->type == b->type && a->rows == b->rows && a->cols == b->cols;
+}
 
 /* A word of `what`? */
 static bool named(const char *what, const char *name)
@@ -108,7 +111,8 @@ r1_status r1i_shapes_of(const r1_model *m, const r1_env *env, r1i_shapes *out, r
 
 void r1i_shapes_free(r1i_shapes *s)
 {
-    for (int i = 0; i < s->room; i++) r1i_release(&s->env, (void *)s->item[i].w, (size_t)s->item[i].room * sizeof *s->item[i].w);
+    for (int i = 0; i < s->room; i++)
+        r1i_release(&s->env, (void *)s->item[i].w, (size_t)s->item[i].room * sizeof *s->item[i].w);
     r1i_release(&s->env, s->item, (size_t)s->room * sizeof *s->item);
     *s = (r1i_shapes){0};
 }

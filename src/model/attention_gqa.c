@@ -45,8 +45,10 @@ size_t r1i_block_gqa_bytes(const r1i_exec *ex, const r1_model *m, const r1i_laye
     const size_t in = r1i_act_bytes(rows, m->config.hidden_size, kinds);
     const size_t out = r1i_act_bytes(rows, s->heads * s->value_dim, r1i_act_kind(ex, &l->o));
     const size_t most = r1i_after(ex, r1i_after(ex, in, attn), out);
-    const size_t taped = r1i_tape_mat_bytes(ex, rows, s->kv_heads * s->key_dim) + r1i_tape_mat_bytes(ex, rows, s->kv_heads * s->value_dim) +
-                         r1i_tape_jobs_bytes(ex, 3) + r1i_tape_jobs_bytes(ex, 1);
+    const size_t taped = r1i_tape_mat_bytes(ex, rows, s->kv_heads * s->key_dim) +
+        r1i_tape_mat_bytes(ex, rows, s->kv_heads * s->value_dim) + r1i_tape_jobs_bytes(ex, 3) +
+        r1i_tape_jobs_bytes(ex, 1);
     return r1i_mat_bytes(rows, s->heads * s->key_dim) + r1i_mat_bytes(rows, s->kv_heads * s->key_dim) +
-           r1i_mat_bytes(rows, s->kv_heads * s->value_dim) + r1i_mat_bytes(rows, s->heads * s->value_dim) + most + taped;
+           r1i_mat_bytes(rows, s->kv_heads * s->value_dim) + r1i_mat_bytes(rows, s->heads * s->value_dim) + most +
+           taped;
 }

@@ -1,16 +1,21 @@
-/* Multi-head latent attention in the absorbed form (architecture.md 4.2): one key [c ; k_r] shared by all heads, whose first
- * part is also the value. Per head t = UK^T q_nope goes into the query beside the rotated q_rope, and o = UV u comes out. */
+/* Multi-head latent attention in the absorbed form (architecture.md 4.2): one key [c ; k_r] shared by all heads, whose
+ * first part is also the value. Per head t = UK^T q_nope goes into the query beside the rotated q_rope, and o = UV u
+ * comes out. */
 #include "model/lora.h"
 #include "model/pass.h"
 
 /* An odd width's last pair would meet the next head's column. */
-static bool in_place(unsigned kinds, int64_t step, int64_t width) { return kinds == 0 || (kinds == R1I_ACT_BF16 && step % 2 == 0 && width % 2 == 0); }
+static bool in_place(unsigned kinds, int64_t step, int64_t width)
+{
+    return kinds == 0 || (kinds == R1I_ACT_BF16 && step % 2 == 0 && width % 2 == 0);
+}
 
 /* The activations of each head's own columns, x[n, heads * step]: head h is columns [h * step, h * step + width).
- * Weights that meet f32 read the columns where they lie, and bf16 ones the same columns of the rounded rows. Others want whole prepared rows,
- * so the heads are first laid one after the other, [heads * n, width], prepared in one go, and each head is a range of rows (for one row the
- * order is the same and nothing is moved). *acts: [heads]. */
-static r1_status head_acts(const r1i_pass *p, r1i_mat x, int64_t heads, int64_t step, int64_t width, unsigned kinds, r1i_act **acts)
+ * Weights that meet f32 read the columns where they lie, and bf16 ones the same columns of the rounded rows. Others
+ * want whole prepared rows, so the heads are first laid one after the other, [heads * n, width], prepared in one go,
+ * and each head is a range of rows (for one row the order is the same and nothing is moved). *acts: [heads]. */
+static r1_status head_acts(const r1i_pass *p, r1i_mat x, int64_t heads, int64_t step, int64_t width, unsigned kinds,
+                           r1i_act **acts)
 {
     const int64_t n = p->n;
     r1i_act all;
@@ -57,7 +62,8 @@ static unsigned stack_kinds(const r1i_exec *ex, const r1i_weight *w, int64_t hea
 }
 
 /* y's columns [h * y_step, + w[h].rows) = w[h] times head h's columns of x. */
-static r1_status head_products(const r1i_pass *p, r1i_mat y, int64_t y_step, const r1i_weight *w, r1i_mat x, int64_t x_step)
+static r1_status head_products(const r1i_pass *p, r1i_mat y, int64_t y_step, const r1i_weight *w, r1i_mat x,
+                               int64_t x_step)
 {
     const int64_t heads = p->m->attn.heads;
     const size_t mark = r1i_arena_mark(p->ex->scratch);
@@ -75,11 +81,12 @@ static r1_status head_products(const r1i_pass *p, r1i_mat y, int64_t y_step, con
 
 static size_t head_products_bytes(const r1i_exec *ex, int64_t n, const r1i_weight *w, int64_t heads, int64_t step)
 {
-    return head_acts_bytes(n, heads, step, w[0].cols, stack_kinds(ex, w, heads)) + r1i_take_bytes(heads, sizeof(r1i_linear_job)) +
-           r1i_tape_jobs_bytes(ex, heads);
+    return head_acts_bytes(n, heads, step, w[0].cols, stack_kinds(ex, w, heads)) +
+        r1i_take_bytes(heads, sizeof(r1i_linear_job)) + r1i_tape_jobs_bytes(ex, heads);
 }
 
-/* q [n, heads * (nope + rope)] and kv [n, rank + rope] from h; both low ranks are normed on the way, nothing is rotated yet. */
+/* q [n, heads * (nope + rope)] and kv [n, rank + rope] from h; both low ranks are normed on the way, nothing is rotated
+ * yet. */
 static r1_status project(const r1i_pass *p, const r1i_layer *l, r1i_mat h, r1i_mat q, r1i_mat kv)
 {
     const r1i_config *const c = &p->m->config;
@@ -116,20 +123,25 @@ static size_t project_bytes(const r1i_exec *ex, const r1_model *m, const r1i_lay
 {
     const r1i_config *const c = &m->config;
     const bool low = c->q_lora_rank > 0;
-    const size_t in = r1i_act_bytes(n, c->hidden_size, r1i_act_kind(ex, low ? &l->q_a : &l->q) | r1i_act_kind(ex, &l->kv_a));
+    const size_t in = r1i_act_bytes(n, c->hidden_size,
+                                    r1i_act_kind(ex, low ? &l->q_a : &l->q) | r1i_act_kind(ex, &l->kv_a));
     const size_t norm = r1i_tape_mat_bytes(ex, n, c->kv_lora_rank) + r1i_tape_jobs_bytes(ex, 2);
     if (!low) return in + norm;
     const size_t up = r1i_act_bytes(n, c->q_lora_rank, r1i_act_kind(ex, &l->q_b));
-    return r1i_mat_bytes(n, c->q_lora_rank) + r1i_after(ex, in, up) + norm + r1i_tape_mat_bytes(ex, n, c->q_lora_rank) + r1i_tape_jobs_bytes(ex, 1);
+    return r1i_mat_bytes(n, c->q_lora_rank) + r1i_after(ex, in, up) + norm + r1i_tape_mat_bytes(ex, n, c->q_lora_rank) +
+        r1i_tape_jobs_bytes(ex, 1);
 }
 
-/* ---- the adapter's term of kv_b_proj -------------------------------------------------------------------------------------
+/* ---- the adapter's term of kv_b_proj -----------------------------------------------------------------------------
  *
- * kv_b + s B A is never multiplied out. With B_k, B_v a head's rows of B: t += A^T (s B_k^T q_nope) on the way in, o += B_v (s A u) on the way out.
- * All heads meet the same A, so their low-rank vectors are rows of one product. */
+ * kv_b + s B A is never multiplied out. With B_k, B_v a head's rows of B: t += A^T (s B_k^T q_nope) on the way in, o +=
+ * B_v (s A u) on the way out. All heads meet the same A, so their low-rank vectors are rows of one product. */
 
 /* [n, heads * cols] as rows of heads: row i * heads + h, `width` columns of each. */
-static r1i_mat as_head_rows(r1i_mat x, int64_t heads, int64_t width) { return (r1i_mat){x.p, x.rows * heads, width, x.cols / heads}; }
+static r1i_mat as_head_rows(r1i_mat x, int64_t heads, int64_t width)
+{
+    return (r1i_mat){x.p, x.rows * heads, width, x.cols / heads};
+}
 
 static r1_status one_product(const r1i_pass *p, r1i_mat y, const r1i_weight *w, r1i_mat x, bool add)
 {
@@ -139,13 +151,15 @@ static r1_status one_product(const r1i_pass *p, r1i_mat y, const r1i_weight *w, 
 }
 
 /* Per head: y's columns (+)= w[h] x's columns. */
-static r1_status each_head(const r1i_pass *p, r1i_mat y, int64_t y_step, const r1i_weight *w, r1i_mat x, int64_t x_step, bool add)
+static r1_status each_head(const r1i_pass *p, r1i_mat y, int64_t y_step, const r1i_weight *w, r1i_mat x, int64_t x_step,
+                           bool add)
 {
     const int64_t heads = p->m->attn.heads;
     r1i_linear_job *jobs;
     r1i_act *acts;
     r1_status st;
-    if ((st = r1i_pass_take(p, heads, sizeof *acts, &acts)) != R1_OK || (st = r1i_pass_take(p, heads, sizeof *jobs, &jobs)) != R1_OK) return st;
+    if ((st = r1i_pass_take(p, heads, sizeof *acts, &acts)) != R1_OK ||
+        (st = r1i_pass_take(p, heads, sizeof *jobs, &jobs)) != R1_OK) return st;
     for (int64_t h = 0; h < heads; h++) {
         acts[h] = (r1i_act){.x = r1i_mat_cols(x, h * x_step, w[h].cols)};
         jobs[h] = (r1i_linear_job){.y = r1i_mat_cols(y, h * y_step, w[h].rows), .x = &acts[h], .w = &w[h], .add = add};
@@ -159,7 +173,8 @@ static r1_status low_rank_in(const r1i_pass *p, const r1i_lora_kv_b *k, r1i_mat 
     const size_t mark = r1i_arena_mark(p->ex->scratch);
     r1i_mat t;
     r1_status st;
-    if ((st = r1i_pass_mat(p, p->n, heads * r, &t)) != R1_OK || (st = each_head(p, t, r, k->k_b, q, step, false)) != R1_OK) return st;
+    if ((st = r1i_pass_mat(p, p->n, heads * r, &t)) != R1_OK ||
+        (st = each_head(p, t, r, k->k_b, q, step, false)) != R1_OK) return st;
     if ((st = r1i_scale(p->ex, t, k->scale)) != R1_OK) return st;
     st = one_product(p, as_head_rows(query, heads, k->a.cols), &k->a_turned, as_head_rows(t, heads, r), true);
     r1i_arena_reset(p->ex->scratch, mark);
@@ -173,7 +188,8 @@ static r1_status low_rank_out(const r1i_pass *p, const r1i_lora_kv_b *k, r1i_mat
     r1i_mat t;
     r1_status st;
     if ((st = r1i_pass_mat(p, p->n, heads * r, &t)) != R1_OK) return st;
-    if ((st = one_product(p, as_head_rows(t, heads, r), &k->a, as_head_rows(u, heads, k->a.cols), false)) != R1_OK) return st;
+    if ((st = one_product(p, as_head_rows(t, heads, r), &k->a, as_head_rows(u, heads, k->a.cols), false)) != R1_OK)
+        return st;
     if ((st = r1i_scale(p->ex, t, k->scale)) != R1_OK) return st;
     st = each_head(p, o, p->m->config.v_head_dim, k->v_b, t, r, true);
     r1i_arena_reset(p->ex->scratch, mark);
@@ -184,8 +200,8 @@ static size_t low_rank_kv_b_bytes(const r1i_exec *ex, const r1_model *m, const r
 {
     const int64_t heads = m->attn.heads;
     if (!l->kv_b_lora) return 0;
-    return r1i_mat_bytes(n, heads * l->kv_b_lora->a.rows) + r1i_take_bytes(heads, sizeof(r1i_act)) + r1i_take_bytes(heads, sizeof(r1i_linear_job)) +
-           r1i_tape_jobs_bytes(ex, heads) + r1i_tape_jobs_bytes(ex, 1);
+    return r1i_mat_bytes(n, heads * l->kv_b_lora->a.rows) + r1i_take_bytes(heads, sizeof(r1i_act)) +
+        r1i_take_bytes(heads, sizeof(r1i_linear_job)) + r1i_tape_jobs_bytes(ex, heads) + r1i_tape_jobs_bytes(ex, 1);
 }
 
 /* The query that meets [c ; k_r]: per head [t ; rotated q_rope]. */
@@ -197,7 +213,8 @@ static r1_status absorb(const r1i_pass *p, const r1i_layer *l, r1i_mat q, r1i_ma
     const size_t mark = r1i_arena_mark(p->ex->scratch);
     int32_t *index;
     r1_status st;
-    if ((st = r1i_rope(p->ex, r1i_mat_cols(q, nope, q.cols - nope), heads, rope, step, p->cos, p->sin, c->rope_interleaved)) != R1_OK)
+    if ((st = r1i_rope(p->ex, r1i_mat_cols(q, nope, q.cols - nope), heads, rope, step, p->cos, p->sin,
+                       c->rope_interleaved)) != R1_OK)
         return st;
     if ((st = r1i_pass_take(p, rows, sizeof *index, &index)) != R1_OK) return st;
     for (int64_t i = 0; i < rows; i++) index[i] = (int32_t)i;
@@ -257,12 +274,14 @@ size_t r1i_block_mla_bytes(const r1i_exec *ex, const r1_model *m, const r1i_laye
     const size_t u = r1i_mat_bytes(n, s->heads * s->value_dim);
     const size_t query = r1i_mat_bytes(n, s->heads * s->key_dim) + r1i_mat_bytes(n, s->key_dim);
     const size_t q = r1i_mat_bytes(n, s->heads * (c->qk_nope_head_dim + c->qk_rope_head_dim));
-    const size_t absorbing = r1i_after(ex, r1i_take_bytes(n * s->heads, sizeof(int32_t)), head_products_bytes(ex, n, l->k_absorb, s->heads,
-                                                    c->qk_nope_head_dim + c->qk_rope_head_dim));
+    const size_t absorbing =
+        r1i_after(ex, r1i_take_bytes(n * s->heads, sizeof(int32_t)),
+                  head_products_bytes(ex, n, l->k_absorb, s->heads, c->qk_nope_head_dim + c->qk_rope_head_dim));
     const size_t before = query + r1i_after(ex, q + r1i_after(ex, project_bytes(ex, m, l, n), absorbing), attn) +
                           r1i_tape_mat_bytes(ex, n, s->key_dim);
     const size_t out = r1i_act_bytes(n, s->heads * c->v_head_dim, r1i_act_kind(ex, &l->o));
-    const size_t after = r1i_mat_bytes(n, s->heads * c->v_head_dim) + r1i_after(ex, head_products_bytes(ex, n, l->v_absorb, s->heads, s->value_dim), out) +
-                         r1i_tape_jobs_bytes(ex, 1);
+    const size_t after = r1i_mat_bytes(n, s->heads * c->v_head_dim) +
+        r1i_after(ex, head_products_bytes(ex, n, l->v_absorb, s->heads, s->value_dim), out) +
+        r1i_tape_jobs_bytes(ex, 1);
     return u + r1i_after(ex, before, after) + 2 * low_rank_kv_b_bytes(ex, m, l, n);
 }

@@ -1,5 +1,6 @@
-/* What the walk back over a tape takes beside the gradients of activations, known before there is a tape: the temporaries of
- * its largest record. In a large mixture that is a call of all experts' products, whose weights are turned side by side. */
+/* What the walk back over a tape takes beside the gradients of activations, known before there is a tape: the
+ * temporaries of its largest record. In a large mixture that is a call of all experts' products, whose weights are
+ * turned side by side. */
 #include "model/forward.h"
 #include "model/model.h"
 #include "op/tape.h"
@@ -17,14 +18,18 @@ static size_t products(const r1i_weight *w, int64_t n, int64_t rows)
     return sum;
 }
 
-static size_t gate_up(const r1i_ffn *f, int64_t rows) { return products(&f->gate, 1, rows) + products(&f->up, 1, rows); }
+static size_t gate_up(const r1i_ffn *f, int64_t rows)
+{
+    return products(&f->gate, 1, rows) + products(&f->up, 1, rows);
+}
 
 /* Rows as even as they can be over all experts that they can reach: fewer experts turn fewer weights. */
 static size_t mixture(const r1_model *m, const r1i_layer *l, int64_t rows)
 {
     const int64_t all = rows * m->route.topk, used = all < m->route.experts ? all : m->route.experts;
     const int64_t each = (all + used - 1) / used;
-    size_t in = l->has_shared ? gate_up(&l->shared, rows) : 0, out = l->has_shared ? products(&l->shared.down, 1, rows) : 0;
+    size_t in = l->has_shared ? gate_up(&l->shared, rows) : 0,
+           out = l->has_shared ? products(&l->shared.down, 1, rows) : 0;
     for (int64_t e = 0; e < used; e++) {
         in += gate_up(&l->expert[e], each);
         out += products(&l->expert[e].down, 1, each);

@@ -11,7 +11,7 @@
 
 enum { NAME = R1I_TENSOR_NAME };
 
-/* ---- memory and entries -------------------------------------------------------------------------------------------- */
+/* ---- memory and entries ------------------------------------------------------------------------------------------ */
 
 static r1_status count(r1i_binder *b, uint64_t bytes, uint64_t *total)
 {
@@ -70,7 +70,8 @@ static bool layer_name(const r1i_binder *b, int64_t layer, r1i_slot s, int64_t e
 static void dims_text(const int64_t *dim, int n, char *out, size_t size)
 {
     size_t at = (size_t)snprintf(out, size, "[");
-    for (int i = 0; i < n && at < size; i++) at += (size_t)snprintf(out + at, size - at, i ? ", %" PRId64 : "%" PRId64, dim[i]);
+    for (int i = 0; i < n && at < size; i++)
+        at += (size_t)snprintf(out + at, size - at, i ? ", %" PRId64 : "%" PRId64, dim[i]);
     if (at < size) snprintf(out + at, size - at, "]");
 }
 
@@ -88,7 +89,7 @@ static r1_status check_dims(r1i_binder *b, const r1i_entry *e, int n, const int6
     return r1i_fail(b->err, R1_ERR_SHAPE, "tensor %s: shape %s, %s expected", e->name, have_text, want_text);
 }
 
-/* ---- vectors ------------------------------------------------------------------------------------------------------- */
+/* ---- vectors ----------------------------------------------------------------------------------------------------- */
 
 /* A vector as f32 in the model's own memory. */
 static r1_status vector_of(r1i_binder *b, const r1i_entry *e, int64_t n, float **out)
@@ -97,7 +98,8 @@ static r1_status vector_of(r1i_binder *b, const r1i_entry *e, int64_t n, float *
     r1_status st;
     if ((st = check_dims(b, e, 1, &n)) != R1_OK) return st;
     if (e->type != R1_DTYPE_F32 && e->type != R1_DTYPE_F16 && e->type != R1_DTYPE_BF16)
-        return r1i_fail(b->err, R1_ERR_UNSUPPORTED, "tensor %s: type %s, F32, F16 or BF16 expected", e->name, r1_dtype_name(e->type));
+        return r1i_fail(b->err, R1_ERR_UNSUPPORTED, "tensor %s: type %s, F32, F16 or BF16 expected", e->name,
+                        r1_dtype_name(e->type));
     if ((st = take_array(b, n, sizeof *v, &v)) != R1_OK) return st;
     if (!b->build) {
         const int64_t bad = r1i_row_find_nonfinite(e->type, e->data, n);
@@ -127,9 +129,10 @@ static r1_status top_vector(r1i_binder *b, const char *name, int64_t n, float **
     return st == R1_OK ? vector_of(b, e, n, out) : st;
 }
 
-/* ---- matrices ------------------------------------------------------------------------------------------------------ */
+/* ---- matrices ---------------------------------------------------------------------------------------------------- */
 
-/* The block scales of an fp8 tensor, copied into the model: the file's may lie at any address and its pages are given back. */
+/* The block scales of an fp8 tensor, copied into the model: the file's may lie at any address and its pages are given
+ * back. */
 static r1_status scales(r1i_binder *b, const r1i_entry *e, int64_t rows, int64_t cols, const float **out)
 {
     char name[NAME + 16];
@@ -141,7 +144,8 @@ static r1_status scales(r1i_binder *b, const r1i_entry *e, int64_t rows, int64_t
     snprintf(name, sizeof name, "%s_scale_inv", e->name);
     if ((st = need(b, name, &s)) != R1_OK || (st = check_dims(b, s, 2, want)) != R1_OK) return st;
     if (s->type != R1_DTYPE_F32)
-        return r1i_fail(b->err, R1_ERR_UNSUPPORTED, "tensor %s: type %s, F32 expected", s->name, r1_dtype_name(s->type));
+        return r1i_fail(b->err, R1_ERR_UNSUPPORTED, "tensor %s: type %s, F32 expected", s->name,
+                        r1_dtype_name(s->type));
     if ((st = take_array(b, n, sizeof *v, &v)) != R1_OK || b->build) {
         if (st == R1_OK) {
             memcpy(v, s->data, (size_t)n * sizeof *v);
@@ -153,8 +157,9 @@ static r1_status scales(r1i_binder *b, const r1i_entry *e, int64_t rows, int64_t
         float x;
         memcpy(&x, s->data + i * 4, sizeof x);
         if (!isfinite(x * 448.0f)) /* 448: e4m3's largest; the product must stay finite too */
-            return r1i_fail_at(b->err, R1_ERR_RANGE, (int64_t)s->offset + i * 4, "%s: tensor %s: scale %g is not usable",
-                               r1i_store_file_name(b->store, s->file), s->name, (double)x);
+            return r1i_fail_at(b->err, R1_ERR_RANGE, (int64_t)s->offset + i * 4,
+                               "%s: tensor %s: scale %g is not usable", r1i_store_file_name(b->store, s->file), s->name,
+                               (double)x);
     }
     return R1_OK;
 }
@@ -170,7 +175,9 @@ typedef struct matrix_source {
 static r1_status source(r1i_binder *b, const r1i_entry *e, int64_t rows, int64_t cols, matrix_source *out)
 {
     uint64_t row_bytes;
-    *out = (matrix_source){.e = e, .w = {.type = e->type, .layout = R1I_LAYOUT_ROWS, .rows = rows, .cols = cols, .data = e->data}};
+    *out = (matrix_source){.e = e,
+                           .w = {.type = e->type, .layout = R1I_LAYOUT_ROWS, .rows = rows, .cols = cols,
+                                 .data = e->data}};
     if (b->m->params.trainable && e->type != R1_DTYPE_F32 && e->type != R1_DTYPE_F16 && e->type != R1_DTYPE_BF16)
         return r1i_fail(b->err, R1_ERR_UNSUPPORTED,
                         "%s: tensor %s: type %s cannot be trained: its steps are coarser than an update; F32, F16 or BF16 expected",
@@ -179,8 +186,9 @@ static r1_status source(r1i_binder *b, const r1i_entry *e, int64_t rows, int64_t
         return r1i_fail(b->err, R1_ERR_UNSUPPORTED, "tensor %s: type %s is none that a matrix may have", e->name,
                         r1_dtype_name(e->type));
     if (!r1i_dtype_row_bytes(e->type, (uint64_t)cols, &row_bytes))
-        return r1i_fail(b->err, R1_ERR_SHAPE, "tensor %s: rows of %" PRId64 " values are no multiple of the block of %s", e->name,
-                        cols, r1_dtype_name(e->type));
+        return r1i_fail(b->err, R1_ERR_SHAPE,
+                        "tensor %s: rows of %" PRId64 " values are no multiple of the block of %s", e->name, cols,
+                        r1_dtype_name(e->type));
     return R1_OK;
 }
 
@@ -198,7 +206,8 @@ static r1_status add_job(r1i_binder *b, const r1i_pack_job *job)
     return R1_OK;
 }
 
-/* The type that a source's panels have: f32 where it is to be trained, else its own, or BF16 for what `compute bf16` rounds. The router stays as it is. */
+/* The type that a source's panels have: f32 where it is to be trained, else its own, or BF16 for what `compute bf16`
+ * rounds. The router stays as it is. */
 static r1_dtype panel_type(const r1i_binder *b, r1_dtype source_type, bool keep)
 {
     if (b->m->params.trainable) return R1_DTYPE_F32;
@@ -219,8 +228,10 @@ static bool in_file(r1i_binder *b, const r1i_panel_key *key, uint64_t bytes, r1i
     return true;
 }
 
-/* The block scales of rows [row0, row0 + rows) of an fp8 source, which its panels keep: a part of the source's own, or turned. */
-static r1_status panel_scales(r1i_binder *b, const matrix_source *src, int64_t row0, int64_t rows, bool transpose, const float **out)
+/* The block scales of rows [row0, row0 + rows) of an fp8 source, which its panels keep: a part of the source's own, or
+ * turned. */
+static r1_status panel_scales(r1i_binder *b, const matrix_source *src, int64_t row0, int64_t rows, bool transpose,
+                              const float **out)
 {
     const int64_t down = (rows + 127) / 128, across = (src->w.cols + 127) / 128;
     float *turned = NULL;
@@ -236,10 +247,12 @@ static r1_status panel_scales(r1i_binder *b, const matrix_source *src, int64_t r
 }
 
 /* Rows [row0, row0 + rows) of src as panels of `type`; dst is NULL in the first pass's arrays. */
-static r1_status panels(r1i_binder *b, matrix_source *src, int64_t row0, int64_t rows, r1_dtype type, bool transpose, r1i_weight *dst)
+static r1_status panels(r1i_binder *b, matrix_source *src, int64_t row0, int64_t rows, r1_dtype type, bool transpose,
+                        r1i_weight *dst)
 {
     const int64_t cols = src->w.cols, out_rows = transpose ? cols : rows, out_cols = transpose ? rows : cols;
-    const r1i_panel_key key = {.name = src->e->name, .row0 = row0, .transposed = transpose, .type = type, .rows = out_rows, .cols = out_cols};
+    const r1i_panel_key key = {.name = src->e->name, .row0 = row0, .transposed = transpose, .type = type,
+                               .rows = out_rows, .cols = out_cols};
     uint64_t bytes;
     r1_status st;
     if (!r1i_panel_bytes(type, out_rows, out_cols, &bytes))
@@ -251,8 +264,8 @@ static r1_status panels(r1i_binder *b, matrix_source *src, int64_t row0, int64_t
     if ((st = take_panels(b, bytes, &job.out)) != R1_OK) return st;
     job.kind = transpose ? R1I_PACK_TRANSPOSE : type == src->w.type ? R1I_PACK_COPY : R1I_PACK_CONVERT;
     if (b->build)
-        *dst = (r1i_weight){.type = type, .layout = R1I_LAYOUT_PANEL, .rows = out_rows, .cols = out_cols, .data = job.out,
-                            .scale = job.scale};
+        *dst = (r1i_weight){.type = type, .layout = R1I_LAYOUT_PANEL, .rows = out_rows, .cols = out_cols,
+                            .data = job.out, .scale = job.scale};
     return add_job(b, &job);
 }
 
@@ -284,12 +297,13 @@ static r1_status ffn(r1i_binder *b, int64_t layer, r1i_slot gate, int64_t width,
     return matrix(b, layer, gate + 2, d, width, &f->down);
 }
 
-/* ---- layers -------------------------------------------------------------------------------------------------------- */
+/* ---- layers ------------------------------------------------------------------------------------------------------ */
 
 static r1_status bind_gqa(r1i_binder *b, int64_t i, r1i_layer *l)
 {
     const r1i_config *const c = &b->m->config;
-    const int64_t d = c->hidden_size, q = c->num_attention_heads * c->head_dim, kv = c->num_key_value_heads * c->head_dim;
+    const int64_t d = c->hidden_size, q = c->num_attention_heads * c->head_dim,
+                  kv = c->num_key_value_heads * c->head_dim;
     r1_status st;
     if ((st = matrix(b, i, R1I_SLOT_Q, q, d, &l->q)) != R1_OK) return st;
     if ((st = matrix(b, i, R1I_SLOT_K, kv, d, &l->k)) != R1_OK) return st;
@@ -328,13 +342,15 @@ static r1_status head_stack(r1i_binder *b, const r1i_entry *e, int64_t rows, int
     return st;
 }
 
-/* kv_b holds a key part [nope, rank] and a value part [v, rank] per head. The value part is what the absorbed form multiplies
- * with; the key part is needed transposed. Float types keep their type, and so does fp8 where every head's part begins at a block of
- * scales or lies within one; the others become f32 on the way, because their scales run along the other direction. */
+/* kv_b holds a key part [nope, rank] and a value part [v, rank] per head. The value part is what the absorbed form
+ * multiplies with; the key part is needed transposed. Float types keep their type, and so does fp8 where every head's
+ * part begins at a block of scales or lies within one; the others become f32 on the way, because their scales run along
+ * the other direction. */
 static r1_status split_kv_b(r1i_binder *b, const r1i_entry *e, r1i_layer *l)
 {
     const r1i_config *const c = &b->m->config;
-    const int64_t heads = c->num_attention_heads, nope = c->qk_nope_head_dim, vd = c->v_head_dim, rank = c->kv_lora_rank;
+    const int64_t heads = c->num_attention_heads, nope = c->qk_nope_head_dim, vd = c->v_head_dim,
+                  rank = c->kv_lora_rank;
     const int64_t want[2] = {heads * (nope + vd), rank};
     matrix_source src;
     r1_status st;
@@ -348,7 +364,8 @@ static r1_status split_kv_b(r1i_binder *b, const r1i_entry *e, r1i_layer *l)
     for (int64_t h = 0; h < heads; h++) {
         const int64_t row = h * (nope + vd);
         if ((st = panels(b, &src, row, nope, k_type, true, l->k_absorb ? &l->k_absorb[h] : NULL)) != R1_OK) return st;
-        if ((st = panels(b, &src, row + nope, vd, v_type, false, l->v_absorb ? &l->v_absorb[h] : NULL)) != R1_OK) return st;
+        if ((st = panels(b, &src, row + nope, vd, v_type, false, l->v_absorb ? &l->v_absorb[h] : NULL)) != R1_OK)
+            return st;
     }
     return R1_OK;
 }
@@ -390,9 +407,10 @@ static r1_status bind_mla(r1i_binder *b, int64_t i, r1i_layer *l)
     return matrix(b, i, R1I_SLOT_O, d, heads * c->v_head_dim, &l->o);
 }
 
-/* One expert's matrix: a tensor of its own, or its part of one tensor with all experts stacked, which `stack` remembers from the
- * first expert on. */
-static r1_status bind_expert(r1i_binder *b, int64_t layer, r1i_slot s, int64_t x, int64_t rows, int64_t cols, matrix_source *stack, r1i_weight *dst)
+/* One expert's matrix: a tensor of its own, or its part of one tensor with all experts stacked, which `stack` remembers
+ * from the first expert on. */
+static r1_status bind_expert(r1i_binder *b, int64_t layer, r1i_slot s, int64_t x, int64_t rows, int64_t cols,
+                             matrix_source *stack, r1i_weight *dst)
 {
     const int64_t n = b->m->config.n_routed_experts, want[3] = {n, rows, cols};
     char name[NAME];
@@ -435,7 +453,8 @@ static r1_status bind_moe(r1i_binder *b, int64_t i, r1i_layer *l)
     const r1i_entry *const e = look(b, bias);
     if (e && (st = vector_of(b, e, n, &l->router_bias)) != R1_OK) return st;
     l->has_shared = c->n_shared_experts > 0;
-    if (l->has_shared && (st = ffn(b, i, R1I_SLOT_SHARED_GATE, f * c->n_shared_experts, &l->shared)) != R1_OK) return st;
+    if (l->has_shared && (st = ffn(b, i, R1I_SLOT_SHARED_GATE, f * c->n_shared_experts, &l->shared)) != R1_OK)
+        return st;
     if ((st = take_array(b, n, sizeof *l->expert, &l->expert)) != R1_OK) return st;
     return bind_experts(b, i, l->expert);
 }
@@ -463,7 +482,7 @@ static r1_status bind_mtp(r1i_binder *b, int64_t i, r1i_mtp *t)
     return bind_layer(b, i, &t->layer);
 }
 
-/* ---- the whole model ------------------------------------------------------------------------------------------------ */
+/* ---- the whole model --------------------------------------------------------------------------------------------- */
 
 /* Untied, the embedding stays in the file: a token reads one row of it. Tied, the head's panels serve both. */
 static r1_status bind_tables(r1i_binder *b)
@@ -474,7 +493,8 @@ static r1_status bind_tables(r1i_binder *b)
     const r1i_entry *table, *head = NULL;
     r1_status st;
     if ((st = need(b, is_gguf(b) ? "token_embd.weight" : "model.embed_tokens.weight", &table)) != R1_OK) return st;
-    if (!c->tie_word_embeddings && (st = need(b, is_gguf(b) ? "output.weight" : "lm_head.weight", &head)) != R1_OK) return st;
+    if (!c->tie_word_embeddings && (st = need(b, is_gguf(b) ? "output.weight" : "lm_head.weight", &head)) != R1_OK)
+        return st;
     if (!head) {
         st = matrix_of(b, table, want[0], want[1], false, &m->head);
         m->embedding = m->head;
@@ -489,7 +509,8 @@ static r1_status bind_tables(r1i_binder *b)
     if ((st = source(b, table, want[0], want[1], &src)) != R1_OK || (st = need_scales(b, &src)) != R1_OK) return st;
     m->embedding = src.w;
     b->mapped_bytes += table->bytes;
-    const r1i_pack_job job = {.entry = table, .src = src.w, .rows = want[0], .kind = R1I_PACK_CHECK, .type = table->type};
+    const r1i_pack_job job = {.entry = table, .src = src.w, .rows = want[0], .kind = R1I_PACK_CHECK,
+                              .type = table->type};
     /* a file of panels was made from a table that was looked through then */
     if (!b->file && (st = add_job(b, &job)) != R1_OK) return st;
     return matrix_of(b, head, want[0], want[1], false, &m->head);
@@ -502,11 +523,13 @@ static r1_status bind_rotary(r1i_binder *b)
     float *divisors = NULL;
     double *f = NULL;
     r1_status st;
-    if (m->config.rope_kind == R1I_ROPE_DIVISORS && (st = top_vector(b, "rope_freqs.weight", half, &divisors)) != R1_OK) return st;
+    if (m->config.rope_kind == R1I_ROPE_DIVISORS && (st = top_vector(b, "rope_freqs.weight", half, &divisors)) != R1_OK)
+        return st;
     if ((st = take_array(b, half, sizeof *f, &f)) != R1_OK || !b->build) return st;
     for (int64_t i = 0; divisors && i < half; i++)
         if (!(divisors[i] > 0.0f))
-            return r1i_fail(b->err, R1_ERR_RANGE, "tensor rope_freqs.weight: divisor %g of pair %" PRId64, (double)divisors[i], i);
+            return r1i_fail(b->err, R1_ERR_RANGE, "tensor rope_freqs.weight: divisor %g of pair %" PRId64,
+                            (double)divisors[i], i);
     r1i_rotary_frequencies(&m->config, divisors, f);
     m->inv_freq = f;
     m->rope_magnitude = r1i_rotary_magnitude(&m->config);
@@ -514,8 +537,8 @@ static r1_status bind_rotary(r1i_binder *b)
     return R1_OK;
 }
 
-/* A tensor of a layer that found no place would silently change the mathematics if it were skipped (a bias, a norm that this
- * architecture does not have). Beside the layers, and in layers that are not loaded, there may be anything. */
+/* A tensor of a layer that found no place would silently change the mathematics if it were skipped (a bias, a norm that
+ * this architecture does not have). Beside the layers, and in layers that are not loaded, there may be anything. */
 static r1_status check_leftovers(r1i_binder *b)
 {
     static const char *const harmless[] = {"rotary_emb.inv_freq", "attn_rot_embd.weight", "attn_kv_b.weight"};
@@ -525,7 +548,8 @@ static r1_status check_leftovers(r1i_binder *b)
         long long layer = -1;
         int at = 0;
         if (b->used[i] || strncmp(name, prefix, strlen(prefix)) != 0) continue;
-        if (sscanf(name + strlen(prefix), "%lld.%n", &layer, &at) != 1 || layer >= b->m->config.num_hidden_layers) continue;
+        if (sscanf(name + strlen(prefix), "%lld.%n", &layer, &at) != 1 || layer >= b->m->config.num_hidden_layers)
+            continue;
         bool known = false;
         for (size_t k = 0; k < sizeof harmless / sizeof *harmless; k++) known |= strstr(name, harmless[k]) != NULL;
         if (!known)
@@ -547,7 +571,8 @@ r1_status r1i_bind(r1i_binder *b)
     if ((st = bind_tables(b)) != R1_OK || (st = bind_rotary(b)) != R1_OK) return st;
     for (int64_t i = 0; i < layers; i++)
         if ((st = bind_layer(b, i, m->layer ? &m->layer[i] : &scratch_layer)) != R1_OK) return st;
-    if ((st = top_vector(b, is_gguf(b) ? "output_norm.weight" : "model.norm.weight", c->hidden_size, &m->final_norm)) != R1_OK) return st;
+    if ((st = top_vector(b, is_gguf(b) ? "output_norm.weight" : "model.norm.weight", c->hidden_size, &m->final_norm)) !=
+        R1_OK) return st;
     for (int64_t i = 0; i < extra; i++)
         if ((st = bind_mtp(b, layers + i, m->mtp ? &m->mtp[i] : &scratch_mtp)) != R1_OK) return st;
     return b->build ? R1_OK : check_leftovers(b);

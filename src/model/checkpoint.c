@@ -25,7 +25,7 @@ enum { MAX_LISTED = 1 << 22 };
 
 static r1_status no_memory(r1_error *err) { return r1i_fail(err, R1_ERR_NOMEM, "checkpoint summary"); }
 
-/* ---- files against the list ---------------------------------------------------------------------------------------------- */
+/* ---- files against the list -------------------------------------------------------------------------------------- */
 
 typedef struct audit {
     const r1i_store *store;
@@ -38,14 +38,16 @@ typedef struct audit {
 static void shape_text(int n_dims, const int64_t *dim, char *text, size_t size)
 {
     size_t at = (size_t)snprintf(text, size, "[");
-    for (int d = 0; d < n_dims && at < size; d++) at += (size_t)snprintf(text + at, size - at, "%s%lld", d ? ", " : "", (long long)dim[d]);
+    for (int d = 0; d < n_dims && at < size; d++)
+        at += (size_t)snprintf(text + at, size - at, "%s%lld", d ? ", " : "", (long long)dim[d]);
     if (at < size) snprintf(text + at, size - at, "]");
 }
 
 /* Same dimensions, or (attn_k_b and attn_v_b of one converter) the outer ones multiplied out. */
 static bool shape_fits(const r1i_entry *e, const r1i_prescribed *t)
 {
-    if (t->n_dims == 3 && e->n_dims == 2 && strstr(t->name, ".attn_")) return e->dim[0] == t->dim[0] * t->dim[1] && e->dim[1] == t->dim[2];
+    if (t->n_dims == 3 && e->n_dims == 2 && strstr(t->name, ".attn_"))
+        return e->dim[0] == t->dim[0] * t->dim[1] && e->dim[1] == t->dim[2];
     if (e->n_dims != t->n_dims) return false;
     for (int d = 0; d < t->n_dims; d++)
         if (e->dim[d] != t->dim[d]) return false;
@@ -84,7 +86,9 @@ static r1_status audit_one(void *ctx, const r1i_prescribed *t)
     for (int d = 0; d < t->n_dims; d++) n *= (uint64_t)t->dim[d];
     if (!(a->kv_b && t->n_dims == 3 && strstr(t->name, ".attn_"))) a->parameters += n;
     if (e->type != R1_DTYPE_F8_E4M3) return R1_OK;
-    if (!t->linear) return r1i_fail_at(a->err, R1_ERR_UNSUPPORTED, (int64_t)e->offset, "tensor %s is F8_E4M3, which has no scales here", t->name);
+    if (!t->linear)
+        return r1i_fail_at(a->err, R1_ERR_UNSUPPORTED, (int64_t)e->offset,
+                           "tensor %s is F8_E4M3, which has no scales here", t->name);
     return audit_scale(a, t);
 }
 
@@ -94,16 +98,18 @@ static bool ends_with(const char *s, const char *end)
     return n >= m && strcmp(s + n - m, end) == 0;
 }
 
-/* A tensor without a place in the architecture would change the mathematics, except these: tables that can be computed, and a
- * stored copy of tied embeddings. */
+/* A tensor without a place in the architecture would change the mathematics, except these: tables that can be computed,
+ * and a stored copy of tied embeddings. */
 static r1_status audit_rest(const audit *a, const r1i_config *c)
 {
     for (int64_t i = 0; i < r1i_store_count(a->store); i++) {
         const r1i_entry *const e = r1i_store_entry(a->store, i);
-        if (a->seen[i] || ends_with(e->name, ".rotary_emb.inv_freq") || (c->rope_kind == R1I_ROPE_DIVISORS && strcmp(e->name, "rope_freqs.weight") == 0) ||
+        if (a->seen[i] || ends_with(e->name, ".rotary_emb.inv_freq") ||
+            (c->rope_kind == R1I_ROPE_DIVISORS && strcmp(e->name, "rope_freqs.weight") == 0) ||
             (c->tie_word_embeddings && strcmp(e->name, "lm_head.weight") == 0))
             continue;
-        return r1i_fail_at(a->err, R1_ERR_UNSUPPORTED, (int64_t)e->offset, "%s: tensor %s has no place in a %s model of this configuration",
+        return r1i_fail_at(a->err, R1_ERR_UNSUPPORTED, (int64_t)e->offset,
+                           "%s: tensor %s has no place in a %s model of this configuration",
                            r1i_store_file_name(a->store, e->file), e->name, r1i_arch_name(c->arch));
     }
     return R1_OK;
@@ -126,14 +132,15 @@ static r1_status audit_store(const r1i_store *store, const r1i_config *c, uint64
     if (st == R1_OK) st = audit_rest(&a, c);
     free(a.seen);
     r1i_config_count(c, &n);
-    if (st == R1_OK && (a.parameters < n.total + n.mtp_unique - (uint64_t)(c->num_nextn_predict_layers * c->hidden_size) || a.parameters > n.stored))
-        st = r1i_fail(err, R1_ERR_BUG, "%llu parameters found, %llu expected of the configuration", (unsigned long long)a.parameters,
-                      (unsigned long long)n.stored);
+    if (st == R1_OK && (a.parameters < n.total + n.mtp_unique -
+                        (uint64_t)(c->num_nextn_predict_layers * c->hidden_size) || a.parameters > n.stored))
+        st = r1i_fail(err, R1_ERR_BUG, "%llu parameters found, %llu expected of the configuration",
+                      (unsigned long long)a.parameters, (unsigned long long)n.stored);
     *parameters = a.parameters;
     return st;
 }
 
-/* ---- a bare config.json -------------------------------------------------------------------------------------------------- */
+/* ---- a bare config.json ------------------------------------------------------------------------------------------ */
 
 typedef struct lister {
     r1_checkpoint *k; /* NULL in the first walk, which counts */
@@ -143,15 +150,18 @@ typedef struct lister {
     r1_error *err;
 } lister;
 
-static r1_status list_tensor(lister *l, const r1i_prescribed *t, const char *suffix, r1_dtype type, int64_t a, int64_t b)
+static r1_status list_tensor(lister *l, const r1i_prescribed *t, const char *suffix, r1_dtype type, int64_t a,
+                             int64_t b)
 {
     const size_t length = strlen(t->name) + strlen(suffix) + 1;
-    if (l->n == MAX_LISTED) return r1i_fail(l->err, R1_ERR_RANGE, "the configuration prescribes more than %d tensors", MAX_LISTED);
+    if (l->n == MAX_LISTED)
+        return r1i_fail(l->err, R1_ERR_RANGE, "the configuration prescribes more than %d tensors", MAX_LISTED);
     uint64_t bytes = (uint64_t)r1i_dtype(type)->block_bytes * (uint64_t)a * (t->n_dims > 1 ? (uint64_t)b : 1);
     if (l->k) {
         char *const name = l->k->names + l->name_bytes;
         snprintf(name, length, "%s%s", t->name, suffix);
-        l->k->tensor[l->n] = (r1_tensor_info){.name = name, .type = type, .n_dims = t->n_dims, .dim = {a, b}, .bytes = bytes};
+        l->k->tensor[l->n] = (r1_tensor_info){.name = name, .type = type, .n_dims = t->n_dims, .dim = {a, b},
+                                              .bytes = bytes};
     }
     l->n++;
     l->name_bytes += length;
@@ -218,7 +228,7 @@ static r1_status open_config(r1_checkpoint *k, const char *path, r1_error *err)
     return R1_OK;
 }
 
-/* ---- a store ------------------------------------------------------------------------------------------------------------- */
+/* ---- a store ----------------------------------------------------------------------------------------------------- */
 
 static char *text_copy(const char *bytes, uint64_t n)
 {
@@ -231,8 +241,10 @@ static char *model_name(const r1i_store *store)
 {
     const char *bytes;
     uint64_t n;
-    if (r1i_store_gguf(store) && r1i_gguf_get_string(r1i_store_gguf(store), "general.name", &bytes, &n)) return text_copy(bytes, n);
-    const char *const folder = r1i_store_folder(store), *const slash = strrchr(folder, '/'), *const last = slash ? slash + 1 : folder;
+    if (r1i_store_gguf(store) && r1i_gguf_get_string(r1i_store_gguf(store), "general.name", &bytes, &n))
+        return text_copy(bytes, n);
+    const char *const folder = r1i_store_folder(store), *const slash = strrchr(folder, '/'),
+                      *const last = slash ? slash + 1 : folder;
     return last[0] == '.' ? NULL : text_copy(last, strlen(last));
 }
 
@@ -262,11 +274,14 @@ static r1_status open_store(r1_checkpoint *k, const char *path, const r1_env *en
     return R1_OK;
 }
 
-/* ---- hyper-parameters ---------------------------------------------------------------------------------------------------- */
+/* ---- hyper-parameters -------------------------------------------------------------------------------------------- */
 
 /* Adds "key": value; takes the reference. */
 static void set(json_t *object, const char *key, json_t *value) { json_object_set_new(object, key, value); }
-static json_t *number(double v) { return v < 1e15 && v == (double)(int64_t)v ? json_integer((json_int_t)v) : json_real(v); }
+static json_t *number(double v)
+{
+    return v < 1e15 && v == (double)(int64_t)v ? json_integer((json_int_t)v) : json_real(v);
+}
 
 static json_t *rope_scaling(const r1i_config *c)
 {
@@ -343,7 +358,8 @@ static json_t *all_params(const r1i_config *c)
     set(o, "rope_interleave", json_boolean(c->rope_interleaved));
     set(o, "tie_word_embeddings", json_boolean(c->tie_word_embeddings));
     if (c->quantized_fp8)
-        set(o, "quantization_config", json_pack("{s:s, s:s, s:[i, i]}", "quant_method", "fp8", "fmt", "e4m3", "weight_block_size", 128, 128));
+        set(o, "quantization_config",
+            json_pack("{s:s, s:s, s:[i, i]}", "quant_method", "fp8", "fmt", "e4m3", "weight_block_size", 128, 128));
     set(o, "bos_token_id", c->bos_token_id < 0 ? json_null() : json_integer(c->bos_token_id));
     set(o, "eos_token_id", c->eos_token_id < 0 ? json_null() : json_integer(c->eos_token_id));
     return o;
@@ -368,7 +384,7 @@ static r1_status list_params(r1_checkpoint *k, r1_error *err)
     return ok ? R1_OK : no_memory(err);
 }
 
-/* ---- public -------------------------------------------------------------------------------------------------------------- */
+/* ---- public ------------------------------------------------------------------------------------------------------ */
 
 r1_status r1_checkpoint_open(const char *path, const r1_env *env, r1_checkpoint **out, r1_error *err)
 {

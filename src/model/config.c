@@ -11,16 +11,18 @@
 /* ---- which keys are read, refused, or read past ---------------------------------------------------------------------
  *
  * 1. Keys of the tables ints[], doubles[], bools[] and those of specials[] are read into r1i_config.
- * 2. Keys of rules[] name mathematics that this program does not have. Null, absent, or one of the values in the table is
+ * 2. Keys of rules[] name mathematics that this program does not have. Null, absent, or one of the values in the table
+ * is
  *    the plain case that it does have; anything else is refused with R1_ERR_UNSUPPORTED and the reason.
  * 3. Every other key is read past and listed for `inspect`: dropout and initialisation (training only), use_cache,
- *    transformers_version, torch_dtype and dtype (each tensor has its own type), pretraining_tp and ep_size (the same sums,
- *    cut differently), aux_loss_alpha and seq_aux (a loss, not a forward), sliding_window and max_window_layers of Qwen2
- *    (dead while use_sliding_window is false), scale_fmt and modules_to_not_convert of quantization_config (activations
- *    are not rounded to fp8 here, and each tensor's type says whether it was converted).
+ *    transformers_version, torch_dtype and dtype (each tensor has its own type), pretraining_tp and ep_size (the same
+ *    sums, cut differently), aux_loss_alpha and seq_aux (a loss, not a forward), sliding_window and max_window_layers
+ *    of Qwen2 (dead while use_sliding_window is false), scale_fmt and modules_to_not_convert of quantization_config
+ *    (activations are not rounded to fp8 here, and each tensor's type says whether it was converted).
  */
 
-enum { DEEPSEEK = 1 << R1I_DEEPSEEK_V3, QWEN2 = 1 << R1I_QWEN2, LLAMA = 1 << R1I_LLAMA, DENSE = QWEN2 | LLAMA, ALL = DEEPSEEK | DENSE };
+enum { DEEPSEEK = 1 << R1I_DEEPSEEK_V3, QWEN2 = 1 << R1I_QWEN2, LLAMA = 1 << R1I_LLAMA, DENSE = QWEN2 | LLAMA,
+       ALL = DEEPSEEK | DENSE };
 
 static const struct rule { const char *key; unsigned arch; const char *plain, *why; } rules[] = {
     {"hidden_act", ALL, "[\"silu\"]", "only silu feed-forward gates are implemented"},
@@ -66,7 +68,8 @@ static const struct rule { const char *key; unsigned arch; const char *plain, *w
 };
 
 /* Read elsewhere than by the tables below. */
-static const char *const specials[] = {"model_type", "architectures", "rope_theta", "rope_scaling", "rope_parameters", "scoring_func",
+static const char *const specials[] = {"model_type", "architectures", "rope_theta", "rope_scaling", "rope_parameters",
+                                       "scoring_func",
                                        "quantization_config", "bos_token_id", "eos_token_id", "layer_types"};
 
 typedef enum need {
@@ -100,7 +103,8 @@ static const struct int_field { const char *key; size_t at; unsigned arch; need 
     {"topk_group", AT(topk_group), DEEPSEEK, IF_MOE, 1},
     {"num_nextn_predict_layers", AT(num_nextn_predict_layers), DEEPSEEK, OPTIONAL, 0},
 };
-static const struct double_field { const char *key; size_t at; unsigned arch; need need; double fallback; } doubles[] = {
+static const struct double_field { const char *key; size_t at; unsigned arch; need need; double fallback;
+                                   } doubles[] = {
     {"rms_norm_eps", AT(rms_norm_eps), ALL, REQUIRED, 0},
     {"routed_scaling_factor", AT(routed_scaling_factor), DEEPSEEK, IF_MOE, 1},
 };
@@ -112,7 +116,7 @@ static const struct bool_field { const char *key; size_t at; unsigned arch; bool
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-/* ---- typed members --------------------------------------------------------------------------------------------------- */
+/* ---- typed members ----------------------------------------------------------------------------------------------- */
 
 /* NULL for absent and for null. */
 static const json_t *member(const json_t *object, const char *key)
@@ -164,7 +168,7 @@ static r1_status check_need(const json_t *root, const char *key, need n, const r
     return r1i_fail(err, R1_ERR_FORMAT, "key %s is missing", key);
 }
 
-/* ---- architecture ------------------------------------------------------------------------------------------------------ */
+/* ---- architecture ------------------------------------------------------------------------------------------------ */
 
 static const struct { const char *model_type, *class_name; } known[] = {
     [R1I_DEEPSEEK_V3] = {"deepseek_v3", "DeepseekV3ForCausalLM"},
@@ -180,23 +184,26 @@ static r1_status read_arch(const json_t *root, r1i_arch *out, r1_error *err)
     const json_t *const class_name = list ? json_array_get(list, 0) : NULL;
     if (type && !json_is_string(type)) return bad_member("model_type", "a string", err);
     if (list && !json_is_string(class_name)) return bad_member("architectures", "a list of names", err);
-    if (!type && !list) return r1i_fail(err, R1_ERR_FORMAT, "neither model_type nor architectures: not a model's config.json");
+    if (!type && !list)
+        return r1i_fail(err, R1_ERR_FORMAT, "neither model_type nor architectures: not a model's config.json");
     for (size_t i = 0; i < COUNT(known); i++) {
         if (type && strcmp(json_string_value(type), known[i].model_type) != 0) continue;
         if (class_name && strcmp(json_string_value(class_name), known[i].class_name) != 0) continue;
         *out = (r1i_arch)i;
         return R1_OK;
     }
-    return r1i_fail(err, R1_ERR_UNSUPPORTED, "architecture %.100s (%.100s): deepseek_v3, qwen2 and llama causal models are supported",
+    return r1i_fail(err, R1_ERR_UNSUPPORTED,
+                    "architecture %.100s (%.100s): deepseek_v3, qwen2 and llama causal models are supported",
                     type ? json_string_value(type) : "?", class_name ? json_string_value(class_name) : "?");
 }
 
-/* ---- refused keys ------------------------------------------------------------------------------------------------------ */
+/* ---- refused keys ------------------------------------------------------------------------------------------------ */
 
 /* JSON equality in which 1 is 1.0. */
 static bool same_value(const json_t *a, const json_t *b)
 {
-    return json_is_number(a) && json_is_number(b) ? json_number_value(a) == json_number_value(b) : json_equal(a, b) == 1;
+    return json_is_number(a) && json_is_number(b) ? json_number_value(a) == json_number_value(b)
+        : json_equal(a, b) == 1;
 }
 
 static r1_status refuse(const char *key, const json_t *value, const char *why, r1_error *err)
@@ -231,7 +238,7 @@ static r1_status check_layer_types(const json_t *root, r1_error *err)
     return R1_OK;
 }
 
-/* ---- rotary ------------------------------------------------------------------------------------------------------------ */
+/* ---- rotary ------------------------------------------------------------------------------------------------------ */
 
 static r1_status read_rope_kind(const json_t *rope, r1i_rope_kind *out, r1_error *err)
 {
@@ -239,19 +246,22 @@ static r1_status read_rope_kind(const json_t *rope, r1i_rope_kind *out, r1_error
         {"default", R1I_ROPE_PLAIN}, {"linear", R1I_ROPE_LINEAR}, {"yarn", R1I_ROPE_YARN}, {"llama3", R1I_ROPE_LLAMA3}};
     const json_t *const a = member(rope, "rope_type"), *const b = member(rope, "type"), *const name = a ? a : b;
     if (!name) return r1i_fail(err, R1_ERR_FORMAT, "rotary scaling without rope_type or type");
-    if (a && b && !json_equal(a, b)) return r1i_fail(err, R1_ERR_FORMAT, "rotary scaling whose type and rope_type differ");
+    if (a && b && !json_equal(a, b))
+        return r1i_fail(err, R1_ERR_FORMAT, "rotary scaling whose type and rope_type differ");
     for (size_t i = 0; i < COUNT(kinds); i++) {
         if (!json_is_string(name) || strcmp(json_string_value(name), kinds[i].name) != 0) continue;
         *out = kinds[i].kind;
         return R1_OK;
     }
-    return refuse(a ? "rope_type" : "type", name, "default, linear, yarn and llama3 rotary scaling are implemented", err);
+    return refuse(a ? "rope_type" : "type", name, "default, linear, yarn and llama3 rotary scaling are implemented",
+                  err);
 }
 
 /* Every member of the rotary object changes the mathematics, so an unknown one is refused. */
 static r1_status check_rope_members(const json_t *rope, r1_error *err)
 {
-    static const char *const read[] = {"type", "rope_type", "rope_theta", "factor", "original_max_position_embeddings", "beta_fast",
+    static const char *const read[] = {"type", "rope_type", "rope_theta", "factor", "original_max_position_embeddings",
+                                       "beta_fast",
                                        "beta_slow", "mscale", "mscale_all_dim", "low_freq_factor", "high_freq_factor"};
     static const struct rule plain[] = {
         {"attention_factor", ALL, "[]", "an explicit attention factor is not implemented"},
@@ -284,7 +294,8 @@ static r1_status need_rope_member(const json_t *rope, const char *key, r1_error 
 static r1_status read_rope_scaling(const json_t *rope, r1i_config *c, r1_error *err)
 {
     static const char *const yarn[] = {"factor", "original_max_position_embeddings", NULL};
-    static const char *const llama3[] = {"factor", "original_max_position_embeddings", "low_freq_factor", "high_freq_factor", NULL};
+    static const char *const llama3[] = {"factor", "original_max_position_embeddings", "low_freq_factor",
+                                         "high_freq_factor", NULL};
     static const char *const linear[] = {"factor", NULL}, *const none[] = {NULL};
     r1_status st = read_rope_kind(rope, &c->rope_kind, err);
     if (st != R1_OK || (st = check_rope_members(rope, err)) != R1_OK) return st;
@@ -314,7 +325,8 @@ static r1_status read_rope(const json_t *root, r1i_config *c, r1_error *err)
     c->rope_interleaved = c->arch == R1I_DEEPSEEK_V3;
     r1_status st = get_double(root, "rope_theta", 0, &c->rope_theta, err);
     if (st != R1_OK) return st;
-    if (rope && !json_is_object(rope)) return bad_member(parameters ? "rope_parameters" : "rope_scaling", "an object", err);
+    if (rope && !json_is_object(rope))
+        return bad_member(parameters ? "rope_parameters" : "rope_scaling", "an object", err);
     if (parameters && scaling && !json_equal(parameters, scaling))
         return r1i_fail(err, R1_ERR_FORMAT, "both rope_parameters and rope_scaling, and they differ");
     if (rope && (st = get_double(rope, "rope_theta", 0, &theta, err)) != R1_OK) return st;
@@ -326,7 +338,7 @@ static r1_status read_rope(const json_t *root, r1i_config *c, r1_error *err)
     return rope ? read_rope_scaling(rope, c, err) : R1_OK;
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------------------------------- */
+/* ---- the rest ---------------------------------------------------------------------------------------------------- */
 
 static r1_status read_quantization(const json_t *root, r1i_config *c, r1_error *err)
 {
@@ -339,7 +351,8 @@ static r1_status read_quantization(const json_t *root, r1i_config *c, r1_error *
     const json_t *const q = member(root, "quantization_config");
     if (!q) return R1_OK;
     if (!json_is_object(q)) return bad_member("quantization_config", "an object", err);
-    if (!member(q, "quant_method")) return r1i_fail(err, R1_ERR_FORMAT, "quantization_config: key quant_method is missing");
+    if (!member(q, "quant_method"))
+        return r1i_fail(err, R1_ERR_FORMAT, "quantization_config: key quant_method is missing");
     for (size_t i = 0; i < COUNT(plain); i++) {
         const r1_status st = check_rule(q, &plain[i], err);
         if (st != R1_OK) {
@@ -348,7 +361,8 @@ static r1_status read_quantization(const json_t *root, r1i_config *c, r1_error *
         }
     }
     if (!member(q, "weight_block_size"))
-        return r1i_fail(err, R1_ERR_UNSUPPORTED, "quantization_config without weight_block_size: only blocks of 128 x 128 are supported");
+        return r1i_fail(err, R1_ERR_UNSUPPORTED,
+                        "quantization_config without weight_block_size: only blocks of 128 x 128 are supported");
     c->quantized_fp8 = true;
     return R1_OK;
 }
@@ -410,20 +424,23 @@ static r1_status derive(r1i_config *c, r1_error *err)
     c->moe_layer_freq = 1;
     c->attention_bias = c->arch == R1I_QWEN2;
     if (c->arch == R1I_DEEPSEEK_V3) { /* recent configs repeat the rotary width there */
-        if (c->head_dim >= 0 && c->head_dim != c->qk_rope_head_dim && c->head_dim != c->qk_nope_head_dim + c->qk_rope_head_dim)
-            return r1i_fail(err, R1_ERR_FORMAT, "key head_dim is %lld, which is neither the rotary nor the whole width of a head",
+        if (c->head_dim >= 0 && c->head_dim != c->qk_rope_head_dim &&
+            c->head_dim != c->qk_nope_head_dim + c->qk_rope_head_dim)
+            return r1i_fail(err, R1_ERR_FORMAT,
+                            "key head_dim is %lld, which is neither the rotary nor the whole width of a head",
                             (long long)c->head_dim);
         c->head_dim = 0;
     } else if (c->head_dim < 0) {
         if (c->num_attention_heads <= 0 || c->hidden_size % c->num_attention_heads != 0)
-            return r1i_fail(err, R1_ERR_FORMAT, "hidden_size %lld is no multiple of num_attention_heads %lld, and head_dim is missing",
+            return r1i_fail(err, R1_ERR_FORMAT,
+                            "hidden_size %lld is no multiple of num_attention_heads %lld, and head_dim is missing",
                             (long long)c->hidden_size, (long long)c->num_attention_heads);
         c->head_dim = c->hidden_size / c->num_attention_heads;
     }
     return R1_OK;
 }
 
-/* ---- keys read past ---------------------------------------------------------------------------------------------------- */
+/* ---- keys read past ---------------------------------------------------------------------------------------------- */
 
 r1_status r1i_name_list_add(r1i_name_list *list, const char *name, r1_error *err)
 {
@@ -482,7 +499,8 @@ r1_status r1i_config_from_json(const json_t *root, r1i_config *out, r1i_name_lis
         if ((rules[i].arch & (1u << c.arch)) && (st = check_rule(root, &rules[i], err)) != R1_OK) return st;
     if ((st = check_layer_types(root, err)) != R1_OK || (st = read_tables(root, &c, err)) != R1_OK ||
         (st = read_scoring(root, &c, err)) != R1_OK || (st = read_rope(root, &c, err)) != R1_OK ||
-        (st = read_quantization(root, &c, err)) != R1_OK || (st = read_token_id(root, "bos_token_id", &c.bos_token_id, err)) != R1_OK ||
+        (st = read_quantization(root, &c, err)) != R1_OK ||
+        (st = read_token_id(root, "bos_token_id", &c.bos_token_id, err)) != R1_OK ||
         (st = read_token_id(root, "eos_token_id", &c.eos_token_id, err)) != R1_OK || (st = derive(&c, err)) != R1_OK ||
         (st = r1i_config_check(&c, err)) != R1_OK)
         return st;

@@ -1,12 +1,13 @@
-/* The hyper-parameters of the three architectures in one struct, read from config.json or from GGUF keys. An unknown key
- * that would change the mathematics is refused; the others are listed. Names are Hugging Face's. */
+/* The hyper-parameters of the three architectures in one struct, read from config.json or from GGUF keys. An unknown
+ * key that would change the mathematics is refused; the others are listed. Names are Hugging Face's. */
 #ifndef R1I_CONFIG_H
 #define R1I_CONFIG_H
 
 #include "format/store.h"
 
 typedef enum r1i_arch { R1I_DEEPSEEK_V3, R1I_QWEN2, R1I_LLAMA } r1i_arch;
-typedef enum r1i_rope_kind { R1I_ROPE_PLAIN, R1I_ROPE_LINEAR, R1I_ROPE_YARN, R1I_ROPE_LLAMA3, R1I_ROPE_DIVISORS } r1i_rope_kind;
+typedef enum r1i_rope_kind { R1I_ROPE_PLAIN, R1I_ROPE_LINEAR, R1I_ROPE_YARN, R1I_ROPE_LLAMA3,
+                             R1I_ROPE_DIVISORS } r1i_rope_kind;
 
 typedef struct r1i_config {
     r1i_arch arch;
@@ -61,6 +62,9 @@ static inline bool r1i_layer_is_moe(const r1i_config *c, int64_t layer)
            (layer - c->first_k_dense_replace) % c->moe_layer_freq == 0;
 }
 /* Rotary width of a head. */
-static inline int64_t r1i_rope_dim(const r1i_config *c) { return c->arch == R1I_DEEPSEEK_V3 ? c->qk_rope_head_dim : c->head_dim; }
+static inline int64_t r1i_rope_dim(const r1i_config *c)
+{
+    return c->arch == R1I_DEEPSEEK_V3 ? c->qk_rope_head_dim : c->head_dim;
+}
 
 #endif

@@ -3,8 +3,8 @@
 
 #include "model/config.h"
 
-/* Far above any published model, and low enough that no product the program forms leaves an int64_t: see stored_estimate,
- * which bounds the products that these limits alone do not. */
+/* Far above any published model, and low enough that no product the program forms leaves an int64_t: see
+ * stored_estimate, which bounds the products that these limits alone do not. */
 enum {
     MAX_VOCAB = 1 << 24, MAX_WIDTH = 1 << 20, MAX_LAYERS = 1 << 12, MAX_POSITIONS = 1 << 30, MAX_HEADS = 1 << 14,
     MAX_HEAD_DIM = 1 << 14, MAX_EXPERTS = 1 << 14, MAX_MTP = 16
@@ -13,8 +13,9 @@ enum {
 
 static r1_status between(const char *key, int64_t v, int64_t low, int64_t high, r1_error *err)
 {
-    return v >= low && v <= high ? R1_OK : r1i_fail(err, R1_ERR_RANGE, "%s is %lld, %lld to %lld expected", key, (long long)v,
-                                                    (long long)low, (long long)high);
+    return v >= low && v <= high ? R1_OK
+        : r1i_fail(err, R1_ERR_RANGE, "%s is %lld, %lld to %lld expected", key, (long long)v, (long long)low,
+                   (long long)high);
 }
 
 static r1_status positive(const char *key, double v, double high, r1_error *err)
@@ -25,8 +26,8 @@ static r1_status positive(const char *key, double v, double high, r1_error *err)
 
 static r1_status multiple(const char *key, int64_t v, const char *of, int64_t divisor, r1_error *err)
 {
-    return v % divisor == 0 ? R1_OK : r1i_fail(err, R1_ERR_RANGE, "%s %lld is no multiple of %s %lld", key, (long long)v, of,
-                                               (long long)divisor);
+    return v % divisor == 0 ? R1_OK
+        : r1i_fail(err, R1_ERR_RANGE, "%s %lld is no multiple of %s %lld", key, (long long)v, of, (long long)divisor);
 }
 
 /* A list of checks of which the first failure is returned. */
@@ -53,7 +54,8 @@ static r1_status check_moe(const r1i_config *c, r1_error *err)
     CHECK(between("topk_group", c->topk_group, 1, c->n_group, err));
     /* a group's score is the sum of its two best */
     if (c->n_group > 1) CHECK(between("experts a group", c->n_routed_experts / c->n_group, 2, MAX_EXPERTS, err));
-    CHECK(between("num_experts_per_tok", c->num_experts_per_tok, 1, c->topk_group * (c->n_routed_experts / c->n_group), err));
+    CHECK(between("num_experts_per_tok", c->num_experts_per_tok, 1, c->topk_group * (c->n_routed_experts / c->n_group),
+                  err));
     return positive("routed_scaling_factor", c->routed_scaling_factor, 1e6, err);
 }
 
@@ -80,12 +82,13 @@ static r1_status check_rope(const r1i_config *c, r1_error *err)
         CHECK(positive("low_freq_factor", c->rope_low_freq_factor, 1e6, err));
         CHECK(positive("high_freq_factor", c->rope_high_freq_factor, 1e6, err));
         return c->rope_high_freq_factor > c->rope_low_freq_factor
-                   ? R1_OK : r1i_fail(err, R1_ERR_RANGE, "high_freq_factor %g is not above low_freq_factor %g", c->rope_high_freq_factor,
-                                      c->rope_low_freq_factor);
+                   ? R1_OK : r1i_fail(err, R1_ERR_RANGE, "high_freq_factor %g is not above low_freq_factor %g",
+                                      c->rope_high_freq_factor, c->rope_low_freq_factor);
     }
     CHECK(positive("beta_fast", c->rope_beta_fast, 1e6, err));
     CHECK(positive("beta_slow", c->rope_beta_slow, 1e6, err));
-    if (c->rope_theta <= 1) return r1i_fail(err, R1_ERR_RANGE, "rope_theta is %g, yarn needs more than 1", c->rope_theta);
+    if (c->rope_theta <= 1)
+        return r1i_fail(err, R1_ERR_RANGE, "rope_theta is %g, yarn needs more than 1", c->rope_theta);
     if (c->rope_beta_fast < c->rope_beta_slow)
         return r1i_fail(err, R1_ERR_RANGE, "beta_fast %g is below beta_slow %g", c->rope_beta_fast, c->rope_beta_slow);
     if (c->rope_mscale != 0) CHECK(positive("mscale", c->rope_mscale, 1e3, err));
@@ -95,7 +98,7 @@ static r1_status check_rope(const r1i_config *c, r1_error *err)
     return R1_OK;
 }
 
-/* ---- counts ------------------------------------------------------------------------------------------------------------ */
+/* ---- counts ------------------------------------------------------------------------------------------------------ */
 
 /* In double, so that it can be formed before the values are known to be small. */
 static double stored_estimate(const r1i_config *c)
@@ -103,10 +106,13 @@ static double stored_estimate(const r1i_config *c)
     const double d = (double)c->hidden_size, layers = (double)(c->num_hidden_layers + c->num_nextn_predict_layers);
     const double heads = (double)c->num_attention_heads;
     const double head = c->arch == R1I_DEEPSEEK_V3
-                            ? (double)(c->qk_nope_head_dim + c->qk_rope_head_dim + c->v_head_dim) * (d + (double)(c->q_lora_rank + c->kv_lora_rank))
+                            ? (double)(c->qk_nope_head_dim + c->qk_rope_head_dim + c->v_head_dim) *
+                            (d + (double)(c->q_lora_rank + c->kv_lora_rank))
                             : 4.0 * (double)c->head_dim * d;
-    const double experts = (double)(c->n_routed_experts + c->n_shared_experts) * 3.0 * d * (double)c->moe_intermediate_size;
-    return layers * (heads * head + 3.0 * d * (double)c->intermediate_size + experts + 4.0 * d * d) + 4.0 * (double)c->vocab_size * d;
+    const double experts = (double)(c->n_routed_experts + c->n_shared_experts) * 3.0 * d *
+        (double)c->moe_intermediate_size;
+    return layers * (heads * head + 3.0 * d * (double)c->intermediate_size + experts + 4.0 * d * d) + 4.0 *
+        (double)c->vocab_size * d;
 }
 
 r1_status r1i_config_check(const r1i_config *c, r1_error *err)
@@ -123,8 +129,9 @@ r1_status r1i_config_check(const r1i_config *c, r1_error *err)
     CHECK(c->arch == R1I_DEEPSEEK_V3 ? check_mla(c, err) : check_gqa(c, err));
     CHECK(check_rope(c, err));
     const double stored = stored_estimate(c);
-    return stored <= MAX_PARAMETERS ? R1_OK : r1i_fail(err, R1_ERR_RANGE, "the configuration asks for %.3g parameters, at most %g expected",
-                                                       stored, MAX_PARAMETERS);
+    return stored <= MAX_PARAMETERS ? R1_OK
+        : r1i_fail(err, R1_ERR_RANGE, "the configuration asks for %.3g parameters, at most %g expected", stored,
+                   MAX_PARAMETERS);
 }
 
 typedef struct layer_count { uint64_t attention, dense, expert, router; } layer_count;
@@ -152,7 +159,8 @@ static layer_count count_layer(const r1i_config *c)
 void r1i_config_count(const r1i_config *c, r1i_param_count *out)
 {
     const layer_count n = count_layer(c);
-    const uint64_t d = (uint64_t)c->hidden_size, table = (uint64_t)c->vocab_size * d, layers = (uint64_t)c->num_hidden_layers;
+    const uint64_t d = (uint64_t)c->hidden_size, table = (uint64_t)c->vocab_size * d,
+                   layers = (uint64_t)c->num_hidden_layers;
     const uint64_t shared = (uint64_t)c->n_shared_experts, mtp = (uint64_t)c->num_nextn_predict_layers;
     uint64_t moe_layers = 0;
     for (int64_t i = 0; i < c->num_hidden_layers; i++) moe_layers += r1i_layer_is_moe(c, i);

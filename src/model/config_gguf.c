@@ -6,21 +6,22 @@
 
 #include "model/config_rules.h"
 
-enum { DEEPSEEK = 1 << R1I_DEEPSEEK_V3, QWEN2 = 1 << R1I_QWEN2, LLAMA = 1 << R1I_LLAMA, DENSE = QWEN2 | LLAMA, ALL = DEEPSEEK | DENSE };
+enum { DEEPSEEK = 1 << R1I_DEEPSEEK_V3, QWEN2 = 1 << R1I_QWEN2, LLAMA = 1 << R1I_LLAMA, DENSE = QWEN2 | LLAMA,
+       ALL = DEEPSEEK | DENSE };
 
 /* Keys "<architecture>.<key>" that the functions below read. */
 static const char *const read_keys[] = {
     "block_count", "context_length", "embedding_length", "feed_forward_length", "vocab_size", "attention.head_count",
     "attention.head_count_kv", "attention.key_length", "attention.value_length", "attention.key_length_mla",
     "attention.value_length_mla", "attention.layer_norm_rms_epsilon", "attention.q_lora_rank", "attention.kv_lora_rank",
-    "rope.dimension_count", "rope.freq_base", "rope.scaling.type", "rope.scaling.factor", "rope.scaling.original_context_length",
-    "rope.scaling.yarn_log_multiplier", "rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow", "rope.scale_linear",
-    "leading_dense_block_count", "expert_feed_forward_length", "expert_count", "expert_used_count", "expert_shared_count",
-    "expert_weights_scale", "expert_weights_norm", "expert_gating_func", "expert_group_count", "expert_group_used_count",
-    "nextn_predict_layers"};
+    "rope.dimension_count", "rope.freq_base", "rope.scaling.type", "rope.scaling.factor",
+    "rope.scaling.original_context_length", "rope.scaling.yarn_log_multiplier", "rope.scaling.yarn_beta_fast",
+    "rope.scaling.yarn_beta_slow", "rope.scale_linear", "leading_dense_block_count", "expert_feed_forward_length",
+    "expert_count", "expert_used_count", "expert_shared_count", "expert_weights_scale", "expert_weights_norm",
+    "expert_gating_func", "expert_group_count", "expert_group_used_count", "nextn_predict_layers"};
 
-/* Keys that stand for mathematics this program does not have, with the one number that means "not used" (false counts as 0,
- * true as 1; a string or a list is always refused). All other keys are read past and listed. */
+/* Keys that stand for mathematics this program does not have, with the one number that means "not used" (false counts
+ * as 0, true as 1; a string or a list is always refused). All other keys are read past and listed. */
 static const struct rule { const char *key; unsigned arch; double plain; const char *why; } rules[] = {
     {"attention.scale", ALL, 0, "another softmax scale is not implemented"},
     {"attention.output_scale", ALL, 0, "a scaled attention output is not implemented"},
@@ -88,8 +89,8 @@ static r1_status get_int(const reader *r, const char *key, int64_t fallback, int
     return R1_OK;
 }
 
-/* The shortest decimal that names the float: 9.99999997e-07 in a file was 1e-06 in the config it was made from, and both
- * containers of one model then give the same configuration. */
+/* The shortest decimal that names the float: 9.99999997e-07 in a file was 1e-06 in the config it was made from, and
+ * both containers of one model then give the same configuration. */
 static double undo_float(double v)
 {
     char text[32];
@@ -122,7 +123,10 @@ static r1_status get_bool(const reader *r, const char *key, bool fallback, bool 
     return !v || r1i_gguf_get_bool(r->g, full, out) ? R1_OK : bad(r, v, "a bool");
 }
 
-static bool text_is(const char *bytes, uint64_t n, const char *literal) { return n == strlen(literal) && memcmp(bytes, literal, n) == 0; }
+static bool text_is(const char *bytes, uint64_t n, const char *literal)
+{
+    return n == strlen(literal) && memcmp(bytes, literal, n) == 0;
+}
 
 static r1_status read_arch(reader *r, r1i_arch *out)
 {
@@ -138,7 +142,8 @@ static r1_status read_arch(reader *r, r1i_arch *out)
         *out = known[i].arch;
         return R1_OK;
     }
-    return r1i_fail(r->err, R1_ERR_UNSUPPORTED, "architecture %.*s: deepseek2, qwen2 and llama are supported", n < 64 ? (int)n : 64, bytes);
+    return r1i_fail(r->err, R1_ERR_UNSUPPORTED, "architecture %.*s: deepseek2, qwen2 and llama are supported",
+                    n < 64 ? (int)n : 64, bytes);
 }
 
 static r1_status check_rules(const reader *r, unsigned arch)
@@ -152,29 +157,31 @@ static r1_status check_rules(const reader *r, unsigned arch)
         if (!v) continue;
         if (r1i_gguf_get_u64(r->g, full, &u)) number = (double)u;
         else if (r1i_gguf_get_bool(r->g, full, &b)) number = b ? 1 : 0;
-        else if (!r1i_gguf_get_f64(r->g, full, &number) && v->type == R1I_GGUF_STRING && text_is((const char *)v->bytes, v->n, "reference"))
+        else if (!r1i_gguf_get_f64(r->g, full, &number) && v->type == R1I_GGUF_STRING &&
+                 text_is((const char *)v->bytes, v->n, "reference"))
             number = 0; /* tensor_data_layout */
         if (number != rules[i].plain) /* NaN too */
-            return r1i_fail_at(r->err, R1_ERR_UNSUPPORTED, (int64_t)v->offset, "metadata key %s: %s", full, rules[i].why);
+            return r1i_fail_at(r->err, R1_ERR_UNSUPPORTED, (int64_t)v->offset, "metadata key %s: %s", full,
+                               rules[i].why);
     }
     return R1_OK;
 }
 
-/* ---- rotary ------------------------------------------------------------------------------------------------------------ */
+/* ---- rotary ------------------------------------------------------------------------------------------------------ */
 
 static r1_status read_yarn(const reader *r, r1i_config *c)
 {
     double log_multiplier = 0;
     r1_status st;
     if ((st = get_double(r, "rope.scaling.factor", (double)NAN, &c->rope_factor)) != R1_OK ||
-        (st = get_int(r, "rope.scaling.original_context_length", NEEDED, &c->rope_original_max_position_embeddings)) != R1_OK ||
-        (st = get_double(r, "rope.scaling.yarn_beta_fast", 32, &c->rope_beta_fast)) != R1_OK ||
+        (st = get_int(r, "rope.scaling.original_context_length", NEEDED, &c->rope_original_max_position_embeddings)) !=
+        R1_OK || (st = get_double(r, "rope.scaling.yarn_beta_fast", 32, &c->rope_beta_fast)) != R1_OK ||
         (st = get_double(r, "rope.scaling.yarn_beta_slow", 1, &c->rope_beta_slow)) != R1_OK)
         return st;
     c->rope_mscale = 1;
     if (c->arch != R1I_DEEPSEEK_V3) return R1_OK;
-    /* The key holds 0.1 * mscale_all_dim. No key holds mscale: published models have the two equal, which leaves the cos and
-     * sin tables unscaled. */
+    /* The key holds 0.1 * mscale_all_dim. No key holds mscale: published models have the two equal, which leaves the
+     * cos and sin tables unscaled. */
     if ((st = get_double(r, "rope.scaling.yarn_log_multiplier", (double)NAN, &log_multiplier)) != R1_OK) return st;
     c->rope_mscale = c->rope_mscale_all_dim = undo_float((double)(float)(log_multiplier * 10));
     return R1_OK;
@@ -203,7 +210,8 @@ static r1_status read_rope_scaling(const reader *r, r1i_config *c)
         return read_yarn(r, c);
     }
     if (!text_is(bytes, n, "linear"))
-        return r1i_fail_at(r->err, R1_ERR_UNSUPPORTED, (int64_t)v->offset, "metadata key %s: none, linear and yarn are implemented", full);
+        return r1i_fail_at(r->err, R1_ERR_UNSUPPORTED, (int64_t)v->offset,
+                           "metadata key %s: none, linear and yarn are implemented", full);
     c->rope_kind = R1I_ROPE_LINEAR;
     return get_double(r, "rope.scaling.factor", (double)NAN, &c->rope_factor);
 }
@@ -214,7 +222,8 @@ static r1_status read_divisors(const reader *r, r1i_config *c)
     const r1i_entry *const e = r1i_store_find(r->store, "rope_freqs.weight");
     if (!e) return R1_OK;
     if (c->arch != R1I_LLAMA || c->rope_kind != R1I_ROPE_PLAIN)
-        return r1i_fail(r->err, R1_ERR_UNSUPPORTED, "rope_freqs.weight is implemented for llama without other rotary scaling");
+        return r1i_fail(r->err, R1_ERR_UNSUPPORTED,
+                        "rope_freqs.weight is implemented for llama without other rotary scaling");
     if (e->type != R1_DTYPE_F32 || e->n_dims != 1 || e->dim[0] != c->head_dim / 2)
         return r1i_fail(r->err, R1_ERR_SHAPE, "rope_freqs.weight: F32 [%lld] expected", (long long)(c->head_dim / 2));
     c->rope_kind = R1I_ROPE_DIVISORS;
@@ -229,14 +238,15 @@ static r1_status read_rope(const reader *r, r1i_config *c)
     if (st == R1_OK) st = get_int(r, "rope.dimension_count", whole, &width);
     if (st != R1_OK) return st;
     if (width != whole)
-        return r1i_fail(r->err, R1_ERR_UNSUPPORTED, "%s.rope.dimension_count is %lld of heads of %lld: rotating only a part is not implemented",
+        return r1i_fail(r->err, R1_ERR_UNSUPPORTED,
+                        "%s.rope.dimension_count is %lld of heads of %lld: rotating only a part is not implemented",
                         r->arch, (long long)width, (long long)whole);
     c->rope_interleaved = c->arch != R1I_QWEN2; /* the converter permutes llama's q and k rows */
     st = read_rope_scaling(r, c);
     return st == R1_OK ? read_divisors(r, c) : st;
 }
 
-/* ---- blocks ------------------------------------------------------------------------------------------------------------ */
+/* ---- blocks ------------------------------------------------------------------------------------------------------ */
 
 static r1_status read_gqa(const reader *r, r1i_config *c)
 {
@@ -245,15 +255,18 @@ static r1_status read_gqa(const reader *r, r1i_config *c)
     if (st != R1_OK) return st;
     if (c->num_attention_heads == 0) return r1i_fail(r->err, R1_ERR_RANGE, "%s.attention.head_count is 0", r->arch);
     const int64_t width = c->hidden_size / c->num_attention_heads;
-    if ((st = get_int(r, "attention.key_length", width, &key)) != R1_OK || (st = get_int(r, "attention.value_length", width, &value)) != R1_OK)
+    if ((st = get_int(r, "attention.key_length", width, &key)) != R1_OK ||
+        (st = get_int(r, "attention.value_length", width, &value)) != R1_OK)
         return st;
     if (key != value)
-        return r1i_fail(r->err, R1_ERR_UNSUPPORTED, "%s: keys of %lld and values of %lld: different widths are not implemented", r->arch,
+        return r1i_fail(r->err, R1_ERR_UNSUPPORTED,
+                        "%s: keys of %lld and values of %lld: different widths are not implemented", r->arch,
                         (long long)key, (long long)value);
     c->head_dim = key;
     c->attention_bias = c->arch == R1I_QWEN2 || r1i_store_find(r->store, "blk.0.attn_q.bias");
     if (r1i_store_find(r->store, "blk.0.attn_output.bias"))
-        return r1i_fail(r->err, R1_ERR_UNSUPPORTED, "blk.0.attn_output.bias: a bias on the attention's output is not implemented");
+        return r1i_fail(r->err, R1_ERR_UNSUPPORTED,
+                        "blk.0.attn_output.bias: a bias on the attention's output is not implemented");
     return R1_OK;
 }
 
@@ -270,8 +283,8 @@ static r1_status read_mla(const reader *r, r1i_config *c)
         (st = get_int(r, "rope.dimension_count", NEEDED, &c->qk_rope_head_dim)) != R1_OK)
         return st;
     if (mla_key <= c->qk_rope_head_dim)
-        return r1i_fail(r->err, R1_ERR_RANGE, "%s: keys of %lld with a rotary part of %lld", r->arch, (long long)mla_key,
-                        (long long)c->qk_rope_head_dim);
+        return r1i_fail(r->err, R1_ERR_RANGE, "%s: keys of %lld with a rotary part of %lld", r->arch,
+                        (long long)mla_key, (long long)c->qk_rope_head_dim);
     c->qk_nope_head_dim = mla_key - c->qk_rope_head_dim;
     c->v_head_dim = mla_value;
     c->num_key_value_heads = c->num_attention_heads; /* nominal; newer files say 1, the view of the absorbed form */
@@ -294,7 +307,8 @@ static r1_status read_moe(const reader *r, r1i_config *c)
         (st = get_int(r, "expert_gating_func", 1, &gating)) != R1_OK)
         return st;
     if (gating != 1 && gating != 2)
-        return r1i_fail(r->err, R1_ERR_UNSUPPORTED, "%s.expert_gating_func is %lld: 1 (softmax) and 2 (sigmoid) are implemented", r->arch,
+        return r1i_fail(r->err, R1_ERR_UNSUPPORTED,
+                        "%s.expert_gating_func is %lld: 1 (softmax) and 2 (sigmoid) are implemented", r->arch,
                         (long long)gating);
     c->scoring_sigmoid = gating == 2;
     /* Files older than the group keys are of R1 itself, whose groups are known, or have no groups. */
@@ -321,7 +335,8 @@ static r1_status read_mtp(const reader *r, r1i_config *c)
 static r1_status read_vocab(const reader *r, r1i_config *c)
 {
     const r1i_entry *const table = r1i_store_find(r->store, "token_embd.weight");
-    if (!table || table->n_dims != 2) return r1i_fail(r->err, R1_ERR_SHAPE, "tensor token_embd.weight is missing or no matrix");
+    if (!table || table->n_dims != 2)
+        return r1i_fail(r->err, R1_ERR_SHAPE, "tensor token_embd.weight is missing or no matrix");
     c->tie_word_embeddings = !r1i_store_find(r->store, "output.weight");
     return get_int(r, "vocab_size", table->dim[0], &c->vocab_size); /* qwen2 files leave the key out */
 }
@@ -342,8 +357,8 @@ static bool starts(const char *s, const char *prefix) { return strncmp(s, prefix
 /* The tokenizer room's keys and the container's own are not the model's to list. */
 static bool is_read(const reader *r, const char *key, unsigned arch)
 {
-    if (starts(key, "tokenizer.") || starts(key, "split.") || strcmp(key, "general.architecture") == 0 || strcmp(key, "general.name") == 0 ||
-        strcmp(key, "general.alignment") == 0)
+    if (starts(key, "tokenizer.") || starts(key, "split.") || strcmp(key, "general.architecture") == 0 ||
+        strcmp(key, "general.name") == 0 || strcmp(key, "general.alignment") == 0)
         return true;
     const size_t n = strlen(r->arch);
     if (!starts(key, r->arch) || key[n] != '.') return false;
@@ -367,13 +382,15 @@ static r1_status read_all(reader *r, r1i_config *c)
         (st = read_vocab(r, c)) != R1_OK)
         return st;
     if (c->arch == R1I_DEEPSEEK_V3) {
-        if ((st = read_mla(r, c)) != R1_OK || (st = read_moe(r, c)) != R1_OK || (st = read_mtp(r, c)) != R1_OK) return st;
+        if ((st = read_mla(r, c)) != R1_OK || (st = read_moe(r, c)) != R1_OK || (st = read_mtp(r, c)) != R1_OK)
+            return st;
     } else {
         c->n_group = c->topk_group = c->moe_layer_freq = 1;
         c->routed_scaling_factor = 1;
         if ((st = read_gqa(r, c)) != R1_OK) return st;
     }
-    if ((st = read_rope(r, c)) != R1_OK || (st = read_token_id(r, "tokenizer.ggml.bos_token_id", &c->bos_token_id)) != R1_OK ||
+    if ((st = read_rope(r, c)) != R1_OK ||
+        (st = read_token_id(r, "tokenizer.ggml.bos_token_id", &c->bos_token_id)) != R1_OK ||
         (st = read_token_id(r, "tokenizer.ggml.eos_token_id", &c->eos_token_id)) != R1_OK)
         return st;
     return r1i_config_check(c, r->err);

@@ -2,9 +2,13 @@
 #include "model/pass.h"
 
 /* Not for a tape and an adapter, which want the two apart, nor for one row, which reads each weight as one stream. */
-bool r1i_ffn_paired(const r1i_pass *p, const r1i_ffn *f) { return p->n > 1 && !p->ex->tape && !f->gate.lora && !f->up.lora; }
+bool r1i_ffn_paired(const r1i_pass *p, const r1i_ffn *f)
+{
+    return p->n > 1 && !p->ex->tape && !f->gate.lora && !f->up.lora;
+}
 
-int64_t r1i_ffn_jobs(const r1i_pass *p, const r1i_ffn *f, const r1i_act *x, r1i_mat gate, r1i_mat up, r1i_linear_job *jobs)
+int64_t r1i_ffn_jobs(const r1i_pass *p, const r1i_ffn *f, const r1i_act *x, r1i_mat gate, r1i_mat up,
+                     r1i_linear_job *jobs)
 {
     jobs[0] = (r1i_linear_job){.y = gate, .x = x, .w = &f->gate};
     if (r1i_ffn_paired(p, f)) {

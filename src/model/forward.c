@@ -6,7 +6,7 @@
 
 #include "model/pass.h"
 
-/* ---- helpers of all blocks ------------------------------------------------------------------------------------------ */
+/* ---- helpers of all blocks --------------------------------------------------------------------------------------- */
 
 r1_status r1i_pass_take(const r1i_pass *p, int64_t n, size_t size, void *out)
 {
@@ -38,25 +38,27 @@ void r1i_ahead_layer(const r1i_pass *p, int64_t index)
     else r1i_ahead(p->ex, p->n, (const r1i_weights[]){{&l->q, 1}, {&l->k, 1}, {&l->v, 1}}, 3);
 }
 
-/* ---- beginning ------------------------------------------------------------------------------------------------------ */
+/* ---- beginning --------------------------------------------------------------------------------------------------- */
 
 static r1_status check_batch(const r1_model *m, const r1i_batch *b, const int32_t *token, r1_error *err)
 {
     int64_t row = 0;
     for (int64_t i = 0; i < b->n; i++)
         if (token[i] < 0 || token[i] >= m->config.vocab_size)
-            return r1i_fail(err, R1_ERR_RANGE, "token id %" PRId32 " of row %" PRId64 ", 0 to %" PRId64 " expected", token[i], i,
-                            m->config.vocab_size - 1);
+            return r1i_fail(err, R1_ERR_RANGE, "token id %" PRId32 " of row %" PRId64 ", 0 to %" PRId64 " expected",
+                            token[i], i, m->config.vocab_size - 1);
     for (int64_t i = 0; i < b->n_runs; i++) {
         if (b->runs[i].first != row || b->runs[i].n < 1 || b->runs[i].pos0 < 0)
-            return r1i_fail(err, R1_ERR_USAGE, "run %" PRId64 " of the batch begins at row %" PRId64 ", %" PRId64 " expected", i,
+            return r1i_fail(err, R1_ERR_USAGE,
+                            "run %" PRId64 " of the batch begins at row %" PRId64 ", %" PRId64 " expected", i,
                             b->runs[i].first, row);
         row += b->runs[i].n;
     }
     if (row != b->n) return r1i_fail(err, R1_ERR_USAGE, "the batch has %" PRId64 " rows, its runs %" PRId64, b->n, row);
     for (int64_t i = 0; i < b->n_logits; i++)
         if (b->logit_row[i] < 0 || b->logit_row[i] >= b->n || (i > 0 && b->logit_row[i] <= b->logit_row[i - 1]))
-            return r1i_fail(err, R1_ERR_USAGE, "logit row %" PRId32 ": ascending rows below %" PRId64 " expected", b->logit_row[i], b->n);
+            return r1i_fail(err, R1_ERR_USAGE, "logit row %" PRId32 ": ascending rows below %" PRId64 " expected",
+                            b->logit_row[i], b->n);
     return R1_OK;
 }
 
@@ -70,7 +72,8 @@ r1_status r1i_pass_begin(r1i_pass *p, r1i_exec *ex, const r1_model *m, const r1i
     if ((st = check_batch(m, batch, token, ex->err)) != R1_OK) return st;
     if (ex->tape) ex->tape->runs = batch->runs, ex->tape->n_runs = batch->n_runs;
     if ((st = r1i_pass_mat(p, p->n, m->config.hidden_size, &p->x)) != R1_OK) return st;
-    if ((st = r1i_pass_mat(p, p->n, half, &p->cos)) != R1_OK || (st = r1i_pass_mat(p, p->n, half, &p->sin)) != R1_OK) return st;
+    if ((st = r1i_pass_mat(p, p->n, half, &p->cos)) != R1_OK || (st = r1i_pass_mat(p, p->n, half, &p->sin)) != R1_OK)
+        return st;
     if ((st = r1i_pass_take(p, p->n, sizeof *pos, &pos)) != R1_OK) return st;
     for (int64_t r = 0; r < batch->n_runs; r++)
         for (int64_t i = 0; i < batch->runs[r].n; i++) pos[batch->runs[r].first + i] = batch->runs[r].pos0 + i;
@@ -83,7 +86,7 @@ size_t r1i_pass_begin_bytes(const r1_model *m, int64_t rows)
            r1i_take_bytes(rows, sizeof(int64_t));
 }
 
-/* ---- one layer ------------------------------------------------------------------------------------------------------ */
+/* ---- one layer --------------------------------------------------------------------------------------------------- */
 
 static r1_status run_layer(const r1i_pass *p, const r1i_layer *l, int64_t index, const r1i_kv_layer *kv)
 {
@@ -149,8 +152,8 @@ r1_status r1i_block_layer(const r1i_pass *p, const r1i_layer *l, int64_t index, 
 /* Of an adapter's terms; a bound, without a tape: they are not all there at once. */
 static size_t low_ranks_bytes(const r1i_exec *ex, const r1i_layer *l, int64_t rows)
 {
-    const r1i_weight *const w[] = {&l->q, &l->k, &l->v, &l->o, &l->q_a, &l->q_b, &l->kv_a, &l->dense.gate, &l->dense.up, &l->dense.down,
-                                   &l->shared.gate, &l->shared.up, &l->shared.down};
+    const r1i_weight *const w[] = {&l->q, &l->k, &l->v, &l->o, &l->q_a, &l->q_b, &l->kv_a, &l->dense.gate, &l->dense.up,
+                                   &l->dense.down, &l->shared.gate, &l->shared.up, &l->shared.down};
     size_t sum = 0;
     for (size_t i = 0; i < sizeof w / sizeof *w; i++) sum += r1i_low_rank_bytes(ex, w[i], rows);
     return sum;
@@ -158,13 +161,14 @@ static size_t low_ranks_bytes(const r1i_exec *ex, const r1i_layer *l, int64_t ro
 
 size_t r1i_block_layer_bytes(const r1i_exec *ex, const r1_model *m, const r1i_layer *l, int64_t rows, size_t attn)
 {
-    const size_t a = m->attn.mla ? r1i_block_mla_bytes(ex, m, l, rows, attn) : r1i_block_gqa_bytes(ex, m, l, rows, attn);
+    const size_t a = m->attn.mla ? r1i_block_mla_bytes(ex, m, l, rows, attn)
+        : r1i_block_gqa_bytes(ex, m, l, rows, attn);
     const size_t f = l->moe ? r1i_block_moe_bytes(ex, m, l, rows) : r1i_block_ffn_bytes(ex, &l->dense, rows);
     const size_t h = r1i_mat_bytes(rows, m->config.hidden_size) + r1i_tape_mat_bytes(ex, rows, m->config.hidden_size);
     return r1i_after(ex, h + a, h + f) + low_ranks_bytes(ex, l, rows);
 }
 
-/* ---- ending --------------------------------------------------------------------------------------------------------- */
+/* ---- ending ------------------------------------------------------------------------------------------------------ */
 
 r1_status r1i_pass_head(const r1i_pass *p, r1i_mat normed, r1i_mat logits)
 {
@@ -212,7 +216,7 @@ size_t r1i_pass_head_bytes(const r1i_exec *ex, const r1_model *m, int64_t logit_
     return r1i_mat_bytes(logit_rows, d) + r1i_act_bytes(logit_rows, d, r1i_act_kind(ex, &m->head));
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 static void show_hidden(const r1i_pass *p, int64_t layer, r1i_mat x)
 {
@@ -260,7 +264,8 @@ static size_t taped_layers(const r1_model *m, int64_t rows, size_t attn, bool re
     ex.tape = &tape; /* only whether there is one is asked */
     *largest = 0;
     for (int64_t i = 0; i < m->config.num_hidden_layers + extra; i++) {
-        const r1i_layer *const l = i < m->config.num_hidden_layers ? &m->layer[i] : &m->mtp[i - m->config.num_hidden_layers].layer;
+        const r1i_layer *const l = i < m->config.num_hidden_layers ? &m->layer[i]
+            : &m->mtp[i - m->config.num_hidden_layers].layer;
         const size_t bytes = r1i_block_layer_bytes(&ex, m, l, rows, attn);
         if (bytes > *largest) *largest = bytes;
         sum += recompute ? r1i_mat_bytes(rows, m->config.hidden_size) + r1i_take_bytes(1, sizeof(later)) : bytes;
@@ -268,14 +273,18 @@ static size_t taped_layers(const r1_model *m, int64_t rows, size_t attn, bool re
     return recompute ? sum + *largest : sum;
 }
 
-void r1i_forward_tape_bytes(const r1_model *m, int64_t rows, int64_t max_positions, int threads, bool recompute, r1i_tape_bytes *out)
+void r1i_forward_tape_bytes(const r1_model *m, int64_t rows, int64_t max_positions, int threads, bool recompute,
+                            r1i_tape_bytes *out)
 {
     r1i_tape tape;
     r1i_exec ex = r1i_model_exec(m, NULL, NULL, NULL);
-    const size_t attn = r1i_op_scratch_bytes(&m->attn, rows, max_positions, threads), d = r1i_mat_bytes(rows, m->config.hidden_size);
+    const size_t attn = r1i_op_scratch_bytes(&m->attn, rows, max_positions, threads),
+                 d = r1i_mat_bytes(rows, m->config.hidden_size);
     size_t shared = r1i_pass_begin_bytes(m, rows) + 3 * d; /* the final norm's copy and output, the head's input */
     ex.tape = &tape;
-    if (m->mtp) shared += r1i_pass_begin_bytes(m, rows) + 2 * r1i_mtp_join_bytes(&ex, m, rows) + 6 * d + 2 * r1i_take_bytes(rows, 8);
+    if (m->mtp)
+        shared += r1i_pass_begin_bytes(m, rows) + 2 * r1i_mtp_join_bytes(&ex, m, rows) + 6 * d + 2 *
+            r1i_take_bytes(rows, 8);
     const size_t layers = taped_layers(m, rows, attn, recompute, &out->layer);
     out->act = shared + layers;
     out->shadow = shared + out->layer + (recompute ? layers - out->layer : 0);
@@ -291,7 +300,8 @@ size_t r1i_forward_scratch_bytes(const r1_model *m, int64_t rows, int64_t max_po
         if (n > most) most = n;
     }
     for (int64_t i = 0; m->mtp && i < m->config.num_nextn_predict_layers; i++) {
-        const size_t n = r1i_block_layer_bytes(&ex, m, &m->mtp[i].layer, rows, attn), join = r1i_mtp_join_bytes(&ex, m, rows);
+        const size_t n = r1i_block_layer_bytes(&ex, m, &m->mtp[i].layer, rows, attn),
+                     join = r1i_mtp_join_bytes(&ex, m, rows);
         if (n > most) most = n;
         if (join > most) most = join;
     }

@@ -16,16 +16,19 @@ enum { LINEAR = 1, IS_F32 = 2, MAY_LACK = 4 };
 
 static void put(walk *w, const char *name, int n_dims, int64_t a, int64_t b, int64_t d, unsigned flags)
 {
-    r1i_prescribed t = {.n_dims = n_dims, .dim = {a, b, d}, .role = w->role, .linear = flags & LINEAR, .f32 = flags & IS_F32,
-                        .optional = flags & MAY_LACK};
+    r1i_prescribed t = {.n_dims = n_dims, .dim = {a, b, d}, .role = w->role, .linear = flags & LINEAR,
+                        .f32 = flags & IS_F32, .optional = flags & MAY_LACK};
     if (w->status != R1_OK) return;
     snprintf(t.name, sizeof t.name, "%s%s", w->prefix, name);
     w->status = w->fn(w->ctx, &t);
 }
 static void vector(walk *w, const char *name, int64_t n, unsigned flags) { put(w, name, 1, n, 0, 0, flags); }
-static void matrix(walk *w, const char *name, int64_t out, int64_t in, unsigned flags) { put(w, name, 2, out, in, 0, flags); }
+static void matrix(walk *w, const char *name, int64_t out, int64_t in, unsigned flags)
+{
+    put(w, name, 2, out, in, 0, flags);
+}
 
-/* ---- Hugging Face names (spec formats.md 3) ---------------------------------------------------------------------------- */
+/* ---- Hugging Face names (spec formats.md 3) ---------------------------------------------------------------------- */
 
 static void hf_ffn(walk *w, const char *block, int64_t width)
 {
@@ -59,7 +62,8 @@ static void hf_mla(walk *w)
 static void hf_gqa(walk *w)
 {
     const r1i_config *const c = w->c;
-    const int64_t d = c->hidden_size, q = c->num_attention_heads * c->head_dim, kv = c->num_key_value_heads * c->head_dim;
+    const int64_t d = c->hidden_size, q = c->num_attention_heads * c->head_dim,
+                  kv = c->num_key_value_heads * c->head_dim;
     matrix(w, "self_attn.q_proj.weight", q, d, LINEAR);
     matrix(w, "self_attn.k_proj.weight", kv, d, LINEAR);
     matrix(w, "self_attn.v_proj.weight", kv, d, LINEAR);
@@ -119,7 +123,7 @@ r1_status r1i_prescribe_hf(const r1i_config *c, r1i_prescribe_fn fn, void *ctx)
     return w.status;
 }
 
-/* ---- GGUF names (spec formats.md 5.5) ---------------------------------------------------------------------------------- */
+/* ---- GGUF names (spec formats.md 5.5) ---------------------------------------------------------------------------- */
 
 static void gguf_mla(walk *w, bool kv_b, bool k_b)
 {
@@ -145,7 +149,8 @@ static void gguf_mla(walk *w, bool kv_b, bool k_b)
 static void gguf_gqa(walk *w)
 {
     const r1i_config *const c = w->c;
-    const int64_t d = c->hidden_size, q = c->num_attention_heads * c->head_dim, kv = c->num_key_value_heads * c->head_dim;
+    const int64_t d = c->hidden_size, q = c->num_attention_heads * c->head_dim,
+                  kv = c->num_key_value_heads * c->head_dim;
     matrix(w, "attn_q.weight", q, d, 0);
     matrix(w, "attn_k.weight", kv, d, 0);
     matrix(w, "attn_v.weight", kv, d, 0);
@@ -160,7 +165,8 @@ static void gguf_gqa(walk *w)
 static void gguf_ffn(walk *w, int64_t layer)
 {
     const r1i_config *const c = w->c;
-    const int64_t d = c->hidden_size, n = c->n_routed_experts, f = c->moe_intermediate_size, shared = c->n_shared_experts * f;
+    const int64_t d = c->hidden_size, n = c->n_routed_experts, f = c->moe_intermediate_size,
+                  shared = c->n_shared_experts * f;
     if (!r1i_layer_is_moe(c, layer)) {
         matrix(w, "ffn_gate.weight", c->intermediate_size, d, 0);
         matrix(w, "ffn_up.weight", c->intermediate_size, d, 0);

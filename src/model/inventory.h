@@ -1,5 +1,5 @@
-/* The tensors that an architecture prescribes: name, shape and role of each, under Hugging Face's names or GGUF's. `inspect`
- * checks a checkpoint's files against this list, or shows it for a bare config.json. */
+/* The tensors that an architecture prescribes: name, shape and role of each, under Hugging Face's names or GGUF's.
+ * `inspect` checks a checkpoint's files against this list, or shows it for a bare config.json. */
 #ifndef R1I_INVENTORY_H
 #define R1I_INVENTORY_H
 

@@ -1,4 +1,5 @@
-/* Opening a model: read the config, bind (check and count), compare with the memory there is, bind again (hand out), pack. */
+/* Opening a model: read the config, bind (check and count), compare with the memory there is, bind again (hand out),
+ * pack. */
 #include "model/load.h"
 
 #include <inttypes.h>
@@ -40,24 +41,26 @@ static void fill_shapes(r1_model *m)
 
 static double gib(uint64_t bytes) { return (double)bytes / 0x1p30; }
 
-/* Everything that loading takes, before any of it is taken. Mapped panels are taken by nobody: the system drops their pages when
- * it is short and reads them again. Then each token waits for the disk, which is worth a word. */
+/* Everything that loading takes, before any of it is taken. Mapped panels are taken by nobody: the system drops their
+ * pages when it is short and reads them again. Then each token waits for the disk, which is worth a word. */
 static r1_status check_memory(const r1i_binder *b, const r1_env *env, r1_error *err)
 {
     uint64_t want;
-    if (!r1i_add_u64(b->bytes, b->panel_bytes, &want) || !r1i_add_u64(want, (uint64_t)b->n_jobs * sizeof(r1i_pack_job), &want)) want = UINT64_MAX;
+    if (!r1i_add_u64(b->bytes, b->panel_bytes, &want) ||
+        !r1i_add_u64(want, (uint64_t)b->n_jobs * sizeof(r1i_pack_job), &want)) want = UINT64_MAX;
     const uint64_t have = r1i_memory_available();
     if (want > have)
-        return r1i_fail(err, R1_ERR_NOMEM, "the weights need %" PRIu64 " bytes of memory (%.1f GiB), %" PRIu64 " are available (%.1f GiB)%s", want, gib(want), have,
-                        gib(have), b->file ? "" : "; r1 convert --panels writes a file from which they can be used without");
+        return r1i_fail(err, R1_ERR_NOMEM,
+                        "the weights need %" PRIu64 " bytes of memory (%.1f GiB), %" PRIu64 " are available (%.1f GiB)%s", want, gib(want), have, gib(have), b->file ? "" : "; r1 convert --panels writes a file from which they can be used without");
     if (b->file_bytes > have - want)
-        r1i_log(env, R1_LOG_WARN, "the weights are %.2f GiB, memory for %.2f GiB is available: what does not stay is read from disk again for each token",
-                gib(want + b->file_bytes), gib(have));
+        r1i_log(env, R1_LOG_WARN,
+                "the weights are %.2f GiB, memory for %.2f GiB is available: what does not stay is read from disk again for each token", gib(want + b->file_bytes), gib(have));
     return R1_OK;
 }
 
-/* Weights are streamed through once a token: huge pages make the first touch cheaper (373 MiB loaded in 1.1 s instead of
- * 1.6) and spare the address translation on every later one. A hint only, and none about memory that is the caller's. */
+/* Weights are streamed through once a token: huge pages make the first touch cheaper (373 MiB loaded in 1.1 s instead
+ * of 1.6) and spare the address translation on every later one. A hint only, and none about memory that is the
+ * caller's. */
 static void want_huge_pages(const r1i_arena *a)
 {
     const size_t huge = (size_t)1 << 21;
@@ -76,7 +79,8 @@ static r1_status build(r1_model *m, const r1i_binder *plan, r1_error *err)
     r1i_numa *const numa = r1i_numa_open(); /* before the first touch */
     r1i_numa_spread(numa, m->arena.base, m->arena.size);
     r1i_numa_close(numa);
-    if (!(b.job = r1i_alloc(&m->env, job_bytes))) return r1i_fail(err, R1_ERR_NOMEM, "loading, %zu bytes of jobs", job_bytes);
+    if (!(b.job = r1i_alloc(&m->env, job_bytes)))
+        return r1i_fail(err, R1_ERR_NOMEM, "loading, %zu bytes of jobs", job_bytes);
     if ((st = r1i_bind(&b)) == R1_OK) st = r1i_pack(m->store, b.job, b.n_jobs, NULL, &m->env, err);
     m->mapped_bytes = b.mapped_bytes;
     m->panel_bytes = b.file_bytes;
@@ -108,7 +112,8 @@ static r1_status find_panels(r1_model *m, const char *named, r1_error *err)
     if (!path) return r1i_fail(err, R1_ERR_NOMEM, "model handle");
     r1_status st = R1_OK;
     if (r1i_file_exists(path) && (st = open_panels(path, m->store, &m->panels, &why)) != R1_OK) {
-        if (st != R1_ERR_NOMEM) r1i_log(&m->env, R1_LOG_WARN, "%s; it is not used (r1 convert --panels writes it anew)", why.message);
+        if (st != R1_ERR_NOMEM)
+            r1i_log(&m->env, R1_LOG_WARN, "%s; it is not used (r1 convert --panels writes it anew)", why.message);
         else if (err) *err = why;
     }
     free(path);
@@ -130,7 +135,8 @@ static r1_status load(r1_model *m, const char *path, const r1_model_params *para
     if ((st = check_memory(&plan, &m->env, err)) != R1_OK) return st;
     if ((st = build(m, &plan, err)) != R1_OK) return st;
     fill_shapes(m);
-    if (m->params.trainable && m->params.compute == R1_COMPUTE_BF16 && (st = r1i_model_round_masters(m, err)) != R1_OK) return st;
+    if (m->params.trainable && m->params.compute == R1_COMPUTE_BF16 && (st = r1i_model_round_masters(m, err)) != R1_OK)
+        return st;
     if (params->lora && (st = r1i_adapter_load(m, params->lora, err)) != R1_OK) return st;
     if (m->mapped_bytes == 0) { /* nothing reads the files any more */
         r1i_store_close(m->store);
@@ -139,7 +145,8 @@ static r1_status load(r1_model *m, const char *path, const r1_model_params *para
     return R1_OK;
 }
 
-r1_status r1_model_open(const char *path, const r1_model_params *params, const r1_env *env, r1_model **out, r1_error *err)
+r1_status r1_model_open(const char *path, const r1_model_params *params, const r1_env *env, r1_model **out,
+                        r1_error *err)
 {
     const double start = r1i_seconds();
     *out = NULL;
@@ -148,7 +155,8 @@ r1_status r1_model_open(const char *path, const r1_model_params *params, const r
     if (env) m->env = *env;
     m->params = params ? *params : r1_model_params_default();
     const r1_model_params asked = m->params;
-    m->params.isa = m->params.panels = m->params.lora = NULL; /* the caller's strings; kernels->name says which row was chosen */
+    m->params.isa = m->params.panels = m->params.lora = NULL; /* the caller's strings; kernels->name says which row was
+                                                               * chosen */
     const r1_status st = load(m, path, &asked, err);
     if (st != R1_OK) {
         r1_model_close(m);

@@ -1,6 +1,6 @@
-/* Between the parts of loading: bind.c finds and checks every tensor of a checkpoint, pack.c turns their bytes into panels,
- * load.c calls both. Binding runs twice over the same code: once to check and count, once, after the memory is known to be
- * there, to hand out memory and to note what has to be packed. */
+/* Between the parts of loading: bind.c finds and checks every tensor of a checkpoint, pack.c turns their bytes into
+ * panels, load.c calls both. Binding runs twice over the same code: once to check and count, once, after the memory is
+ * known to be there, to hand out memory and to note what has to be packed. */
 #ifndef R1I_LOAD_H
 #define R1I_LOAD_H
 
@@ -34,7 +34,8 @@ typedef struct r1i_binder {
     bool build;             /* second pass: memory is taken and jobs are noted */
     bool elsewhere;         /* panels get no memory: a sink takes them */
     r1_error *err;
-    uint64_t bytes;         /* first pass: arena bytes wanted beside the panels, each piece rounded up to its alignment */
+    /* first pass: arena bytes wanted beside the panels, each piece rounded up to its alignment */
+    uint64_t bytes;
     uint64_t panel_bytes;   /* first pass: the same of the panels */
     uint64_t file_bytes;    /* panels in `file` that the model uses */
     uint64_t mapped_bytes;  /* tables that stay in the checkpoint */
@@ -54,10 +55,11 @@ typedef struct r1i_pack_sink {
     void *ctx;
 } r1i_pack_sink;
 
-/* Pack all jobs over a pool of env->threads, releasing the source's pages as it goes and reporting progress "loading" (with a
- * sink "packing") in source bytes. Without a sink the panels go to job->out. R1_ERR_RANGE names tensor and offset of the first
- * NaN or infinity; nothing of that batch reaches the sink. */
-r1_status r1i_pack(const r1i_store *store, const r1i_pack_job *jobs, int64_t n, const r1i_pack_sink *sink, const r1_env *env, r1_error *err);
+/* Pack all jobs over a pool of env->threads, releasing the source's pages as it goes and reporting progress "loading"
+ * (with a sink "packing") in source bytes. Without a sink the panels go to job->out. R1_ERR_RANGE names tensor and
+ * offset of the first NaN or infinity; nothing of that batch reaches the sink. */
+r1_status r1i_pack(const r1i_store *store, const r1i_pack_job *jobs, int64_t n, const r1i_pack_sink *sink,
+                   const r1_env *env, r1_error *err);
 
 /* The first pass with its own accounts: fills b's counts. */
 r1_status r1i_bind_measure(r1i_binder *b, const r1_env *env);

@@ -8,7 +8,7 @@
 #include "base/rng.h"
 #include "model/lora_build.h"
 
-/* ---- the projections of a model ------------------------------------------------------------------------------------------- */
+/* ---- the projections of a model ---------------------------------------------------------------------------------- */
 
 typedef struct visit {
     const r1_model *m;
@@ -29,7 +29,9 @@ static r1_status one(const visit *v, r1i_slot slot, r1i_weight *w)
 static r1_status kv_b(const visit *v)
 {
     const r1i_config *const c = &v->m->config;
-    r1i_projection p = {.layer = v->l, .slot = R1I_SLOT_KV_B, .rows = c->num_attention_heads * (c->qk_nope_head_dim + c->v_head_dim), .cols = c->kv_lora_rank};
+    r1i_projection p = {.layer = v->l, .slot = R1I_SLOT_KV_B,
+                        .rows = c->num_attention_heads * (c->qk_nope_head_dim + c->v_head_dim),
+                        .cols = c->kv_lora_rank};
     r1i_layer_tensor_name(false, v->layer, R1I_SLOT_KV_B, 0, p.name);
     p.name[strlen(p.name) - strlen(".weight")] = 0;
     return v->fn(v->user, &p);
@@ -40,7 +42,8 @@ static r1_status attention(const visit *v)
     r1i_layer *const l = v->l;
     r1_status st;
     if (!v->m->attn.mla) {
-        if ((st = one(v, R1I_SLOT_Q, &l->q)) != R1_OK || (st = one(v, R1I_SLOT_K, &l->k)) != R1_OK || (st = one(v, R1I_SLOT_V, &l->v)) != R1_OK) return st;
+        if ((st = one(v, R1I_SLOT_Q, &l->q)) != R1_OK || (st = one(v, R1I_SLOT_K, &l->k)) != R1_OK ||
+            (st = one(v, R1I_SLOT_V, &l->v)) != R1_OK) return st;
         return one(v, R1I_SLOT_O, &l->o);
     }
     if (v->m->config.q_lora_rank > 0) {
@@ -68,7 +71,7 @@ r1_status r1i_model_projections(const r1_model *m, r1i_projection_fn fn, void *u
     return st;
 }
 
-/* ---- building ---------------------------------------------------------------------------------------------------------------- */
+/* ---- building ---------------------------------------------------------------------------------------------------- */
 
 typedef struct building {
     r1_model *m;
@@ -84,7 +87,8 @@ static r1_status take(building *b, int64_t n, size_t size, void *out)
 {
     void *p = NULL;
     uint64_t bytes;
-    if (!r1i_mul_u64((uint64_t)n, size, &bytes) || bytes > SIZE_MAX / 8 || b->bytes > SIZE_MAX / 8) return r1i_fail(b->err, R1_ERR_RANGE, "the adapter's size overflows");
+    if (!r1i_mul_u64((uint64_t)n, size, &bytes) || bytes > SIZE_MAX / 8 || b->bytes > SIZE_MAX / 8)
+        return r1i_fail(b->err, R1_ERR_RANGE, "the adapter's size overflows");
     b->bytes += r1i_align_up((size_t)bytes, R1I_ALIGN);
     if (b->take) {
         if (!(p = r1i_arena_take(&b->a->arena, (size_t)bytes, b->err))) return R1_ERR_NOMEM;
@@ -97,8 +101,10 @@ static r1_status take(building *b, int64_t n, size_t size, void *out)
 static r1_status panels(building *b, int64_t rows, int64_t cols, r1i_weight *w)
 {
     float *data = NULL;
-    const r1_status st = take(b, (rows + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS * R1I_PANEL_ROWS * cols, sizeof *data, &data);
-    *w = (r1i_weight){.type = R1_DTYPE_F32, .layout = R1I_LAYOUT_PANEL, .rows = rows, .cols = cols, .data = (const uint8_t *)data};
+    const r1_status st = take(b, (rows + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS * R1I_PANEL_ROWS * cols, sizeof *data,
+                              &data);
+    *w = (r1i_weight){.type = R1_DTYPE_F32, .layout = R1I_LAYOUT_PANEL, .rows = rows, .cols = cols,
+                      .data = (const uint8_t *)data};
     return st;
 }
 
@@ -109,7 +115,8 @@ static r1_status build_kv_b(building *b, r1i_lora_kv_b *k)
     r1i_weight none;
     r1_status st;
     k->scale = r1i_lora_config_scale(&b->a->config);
-    if ((st = panels(b, r, c->kv_lora_rank, &k->a)) != R1_OK || (st = panels(b, c->kv_lora_rank, r, &k->a_turned)) != R1_OK) return st;
+    if ((st = panels(b, r, c->kv_lora_rank, &k->a)) != R1_OK ||
+        (st = panels(b, c->kv_lora_rank, r, &k->a_turned)) != R1_OK) return st;
     if ((st = take(b, c->num_attention_heads, sizeof *k->k_b, &k->k_b)) != R1_OK) return st;
     if ((st = take(b, c->num_attention_heads, sizeof *k->v_b, &k->v_b)) != R1_OK) return st;
     for (int64_t h = 0; h < c->num_attention_heads; h++) {
@@ -119,12 +126,14 @@ static r1_status build_kv_b(building *b, r1i_lora_kv_b *k)
     return R1_OK;
 }
 
-/* GGUF's llama files hold the rows of q and k in another order than the published matrix, and so would lora_B's have to be. */
+/* GGUF's llama files hold the rows of q and k in another order than the published matrix, and so would lora_B's have to
+ * be. */
 static r1_status check_rows(const building *b, const r1i_projection *p)
 {
     const bool turned = b->m->config.arch == R1I_LLAMA && b->m->config.rope_interleaved;
     if (!turned || (p->slot != R1I_SLOT_Q && p->slot != R1I_SLOT_K)) return R1_OK;
-    return r1i_fail(b->err, R1_ERR_UNSUPPORTED, "%s: in a GGUF file of this architecture its rows stand in another order than in the adapter; take the base's Hugging Face folder", p->name);
+    return r1i_fail(b->err, R1_ERR_UNSUPPORTED,
+                    "%s: in a GGUF file of this architecture its rows stand in another order than in the adapter; take the base's Hugging Face folder", p->name);
 }
 
 static r1_status build_one(void *user, const r1i_projection *p)
@@ -143,7 +152,8 @@ static r1_status build_one(void *user, const r1i_projection *p)
         return st;
     }
     m->term.scale = r1i_lora_config_scale(&b->a->config);
-    if ((st = panels(b, b->a->config.r, p->cols, &m->term.a)) != R1_OK || (st = panels(b, p->rows, b->a->config.r, &m->term.b)) != R1_OK) return st;
+    if ((st = panels(b, b->a->config.r, p->cols, &m->term.a)) != R1_OK ||
+        (st = panels(b, p->rows, b->a->config.r, &m->term.b)) != R1_OK) return st;
     if (b->take) p->w->lora = &m->term;
     return R1_OK;
 }
@@ -158,8 +168,12 @@ r1_status r1i_adapter_build(r1_model *m, r1i_lora_config *c, const r1i_lora_choi
     a->heads = m->config.num_attention_heads, a->nope = m->config.qk_nope_head_dim, a->value = m->config.v_head_dim;
     r1_status st = r1i_model_projections(m, build_one, &b);
     const int64_t n = b.n;
-    if (st == R1_OK) st = r1i_arena_create(&a->arena, "adapter", &a->env, (size_t)b.bytes + r1i_align_up((size_t)n * sizeof *a->module, R1I_ALIGN) + R1I_ALIGN, err);
-    if (st == R1_OK && !(a->module = r1i_arena_take(&a->arena, (size_t)n * sizeof *a->module + 1, err))) st = R1_ERR_NOMEM;
+    if (st == R1_OK)
+        st = r1i_arena_create(&a->arena, "adapter", &a->env,
+                              (size_t)b.bytes + r1i_align_up((size_t)n * sizeof *a->module, R1I_ALIGN) + R1I_ALIGN,
+                              err);
+    if (st == R1_OK && !(a->module = r1i_arena_take(&a->arena, (size_t)n * sizeof *a->module + 1, err)))
+        st = R1_ERR_NOMEM;
     b = (building){.m = m, .a = a, .choice = choice, .take = true, .err = err};
     if (st == R1_OK) st = r1i_model_projections(m, build_one, &b);
     if (st != R1_OK) {
@@ -182,7 +196,7 @@ void r1i_adapter_free(r1i_adapter *a)
     r1i_release(&env, a, sizeof *a);
 }
 
-/* ---- a new one --------------------------------------------------------------------------------------------------------------- */
+/* ---- a new one --------------------------------------------------------------------------------------------------- */
 
 typedef struct targeting {
     const r1i_lora_config *c;
@@ -200,10 +214,13 @@ static bool wants_target(void *user, const char *module)
 
 static const char *why_not(const char *target)
 {
-    if (strstr(target, "experts.") && !strstr(target, "shared_experts.")) return "routed experts have no adapters: a rank each would be most of the parameters, and few tokens reach each one";
-    if (strstr(target, "embed_tokens") || strstr(target, "lm_head")) return "the embedding and the head have no adapters";
+    if (strstr(target, "experts.") && !strstr(target, "shared_experts."))
+        return "routed experts have no adapters: a rank each would be most of the parameters, and few tokens reach each one";
+    if (strstr(target, "embed_tokens") || strstr(target, "lm_head"))
+        return "the embedding and the head have no adapters";
     if (strstr(target, "norm")) return "a norm is no projection";
-    if (strcmp(target, "gate") == 0 || strcmp(target, "mlp.gate") == 0) return "the router has no adapter: another expert is another model";
+    if (strcmp(target, "gate") == 0 || strcmp(target, "mlp.gate") == 0)
+        return "the router has no adapter: another expert is another model";
     return "it names no projection of this model";
 }
 
@@ -215,7 +232,8 @@ static r1_status add_name(void *user, const r1i_projection *p)
     names *const n = user;
     const char *const tail = strrchr(p->name, '.') + 1;
     char *const found = strstr(n->text, tail);
-    const bool known = found && (found == n->text || found[-1] == ' ') && (found[strlen(tail)] == 0 || found[strlen(tail)] == ',');
+    const bool known = found && (found == n->text || found[-1] == ' ') &&
+        (found[strlen(tail)] == 0 || found[strlen(tail)] == ',');
     const size_t at = strlen(n->text);
     if (!known) snprintf(n->text + at, sizeof n->text - at, "%s%s", at ? ", " : "", tail);
     return R1_OK;
@@ -235,7 +253,8 @@ r1_status r1i_adapter_begin(r1_model *m, r1i_lora_config *c, uint64_t seed, r1_e
         bool same = false; /* a later name may repeat what an earlier one covers */
         for (int64_t k = 0; k < m->adapter->n && !same; k++) {
             const size_t a = strlen(m->adapter->module[k].name), b = strlen(name);
-            same = a >= b && strcmp(m->adapter->module[k].name + a - b, name) == 0 && (a == b || m->adapter->module[k].name[a - b - 1] == '.');
+            same = a >= b && strcmp(m->adapter->module[k].name + a - b, name) == 0 &&
+                (a == b || m->adapter->module[k].name[a - b - 1] == '.');
         }
         if ((t.hit >> i & 1) || same) continue;
         (void)r1i_model_projections(m, add_name, &all);
@@ -249,7 +268,9 @@ r1_status r1i_adapter_begin(r1_model *m, r1i_lora_config *c, uint64_t seed, r1_e
         r1i_rng rng = {.seed = seed ^ ((uint64_t)(k + 1) << 32)};
         const double bound = 1.0 / sqrt((double)a->cols);
         for (int64_t r = 0; r < a->rows; r++)
-            for (int64_t i = 0; i < a->cols; i++) data[(r / R1I_PANEL_ROWS * a->cols + i) * R1I_PANEL_ROWS + r % R1I_PANEL_ROWS] = (float)((2.0 * r1i_rng_double(&rng) - 1.0) * bound);
+            for (int64_t i = 0; i < a->cols; i++)
+                data[(r / R1I_PANEL_ROWS * a->cols + i) * R1I_PANEL_ROWS + r % R1I_PANEL_ROWS] =
+                    (float)((2.0 * r1i_rng_double(&rng) - 1.0) * bound);
     }
     r1i_adapter_turn(m->adapter);
     return R1_OK;
@@ -264,11 +285,12 @@ void r1i_adapter_turn(const r1i_adapter *a)
         float *const out = (float *)(uintptr_t)v->a_turned.data;
         for (int64_t r = 0; r < v->a.rows; r++)
             for (int64_t c = 0; c < v->a.cols; c++)
-                out[(c / R1I_PANEL_ROWS * v->a.rows + r) * R1I_PANEL_ROWS + c % R1I_PANEL_ROWS] = in[(r / R1I_PANEL_ROWS * v->a.cols + c) * R1I_PANEL_ROWS + r % R1I_PANEL_ROWS];
+                out[(c / R1I_PANEL_ROWS * v->a.rows + r) * R1I_PANEL_ROWS + c % R1I_PANEL_ROWS] =
+                    in[(r / R1I_PANEL_ROWS * v->a.cols + c) * R1I_PANEL_ROWS + r % R1I_PANEL_ROWS];
     }
 }
 
-/* ---- its parameters ------------------------------------------------------------------------------------------------------------ */
+/* ---- its parameters ---------------------------------------------------------------------------------------------- */
 
 static r1i_parameter part(const r1i_lora_module *m, const char *side, int64_t rows, int64_t cols, const r1i_weight *w)
 {

@@ -1,11 +1,12 @@
-/* Between the parts of a LoRA adapter: which projections a model has, and an adapter built on those that someone chooses. */
+/* Between the parts of a LoRA adapter: which projections a model has, and an adapter built on those that someone
+ * chooses. */
 #ifndef R1I_LORA_BUILD_H
 #define R1I_LORA_BUILD_H
 
 #include "model/lora.h"
 
-/* A projection that may have a term: attention's, a dense feed-forward's, the shared expert's; of the layers that the published model
- * has without its MTP part. */
+/* A projection that may have a term: attention's, a dense feed-forward's, the shared expert's; of the layers that the
+ * published model has without its MTP part. */
 typedef struct r1i_projection {
     char name[R1I_TENSOR_NAME]; /* model.layers.0.self_attn.q_proj */
     r1i_slot slot;

@@ -3,11 +3,12 @@
 #include <math.h>
 #include <string.h>
 
-/* Routed experts have one stacked tensor each in newer versions of transformers and modules in older ones: this keeps PEFT from them in both. */
+/* Routed experts have one stacked tensor each in newer versions of transformers and modules in older ones: this keeps
+ * PEFT from them in both. */
 static const char no_experts[] = ".*\\.mlp\\.experts\\..*";
 
-/* Keys that name mathematics beyond y + scale * B A x. Absent, null, false, 0, empty, or the value here is the plain case. What is not listed here
- * (paths, revisions, how it was initialised or trained) changes no result. */
+/* Keys that name mathematics beyond y + scale * B A x. Absent, null, false, 0, empty, or the value here is the plain
+ * case. What is not listed here (paths, revisions, how it was initialised or trained) changes no result. */
 static const struct rule { const char *key, *plain, *why; } rules[] = {
     {"use_dora", NULL, "magnitudes of weights (DoRA) are not implemented"},
     {"bias", "none", "an adapter that brings biases is not implemented"},
@@ -24,7 +25,8 @@ static const struct rule { const char *key, *plain, *why; } rules[] = {
     {"megatron_config", NULL, "parallel layers are not implemented"},
 };
 
-/* How the base is changed before the first step: with these the saved base is not the one that the adapter belongs to. */
+/* How the base is changed before the first step: with these the saved base is not the one that the adapter belongs
+ * to. */
 static const char *const changed_bases[] = {"pissa", "olora", "corda", "loftq", "lora_ga"};
 
 static bool is_plain(const json_t *v, const char *plain)
@@ -37,16 +39,22 @@ static bool is_plain(const json_t *v, const char *plain)
 
 static r1_status check_rules(const json_t *root, r1_error *err)
 {
-    const char *const type = json_string_value(json_object_get(root, "peft_type")), *const init = json_string_value(json_object_get(root, "init_lora_weights"));
+    const char *const type = json_string_value(json_object_get(root, "peft_type")),
+                      *const init = json_string_value(json_object_get(root, "init_lora_weights"));
     const json_t *const exclude = json_object_get(root, "exclude_modules");
-    if (!type) return r1i_fail(err, R1_ERR_FORMAT, "peft_type is missing: the configuration of a PEFT adapter was expected");
-    if (strcmp(type, "LORA") != 0) return r1i_fail(err, R1_ERR_UNSUPPORTED, "peft_type \"%.64s\": only LORA is implemented", type);
+    if (!type)
+        return r1i_fail(err, R1_ERR_FORMAT, "peft_type is missing: the configuration of a PEFT adapter was expected");
+    if (strcmp(type, "LORA") != 0)
+        return r1i_fail(err, R1_ERR_UNSUPPORTED, "peft_type \"%.64s\": only LORA is implemented", type);
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
-        if (!is_plain(json_object_get(root, rules[i].key), rules[i].plain)) return r1i_fail(err, R1_ERR_UNSUPPORTED, "%s: %s", rules[i].key, rules[i].why);
+        if (!is_plain(json_object_get(root, rules[i].key), rules[i].plain))
+            return r1i_fail(err, R1_ERR_UNSUPPORTED, "%s: %s", rules[i].key, rules[i].why);
     for (size_t i = 0; init && i < sizeof changed_bases / sizeof *changed_bases; i++)
         if (strncmp(init, changed_bases[i], strlen(changed_bases[i])) == 0)
-            return r1i_fail(err, R1_ERR_UNSUPPORTED, "init_lora_weights \"%.32s\": the adapter belongs to a base that this initialisation changed", init);
-    if (!is_plain(exclude, no_experts) && !json_is_string(exclude) && !json_is_array(exclude)) return r1i_fail(err, R1_ERR_FORMAT, "exclude_modules: a pattern or a list of names expected");
+            return r1i_fail(err, R1_ERR_UNSUPPORTED,
+                            "init_lora_weights \"%.32s\": the adapter belongs to a base that this initialisation changed", init);
+    if (!is_plain(exclude, no_experts) && !json_is_string(exclude) && !json_is_array(exclude))
+        return r1i_fail(err, R1_ERR_FORMAT, "exclude_modules: a pattern or a list of names expected");
     return R1_OK;
 }
 
@@ -55,16 +63,19 @@ static r1_status read_targets(const json_t *root, r1i_lora_config *c, r1_error *
     json_t *const t = json_object_get(root, "target_modules");
     size_t i;
     json_t *name;
-    c->partial = !is_plain(json_object_get(root, "layers_to_transform"), NULL) || !is_plain(json_object_get(root, "layers_pattern"), NULL) ||
-                 !is_plain(json_object_get(root, "exclude_modules"), no_experts);
+    c->partial = !is_plain(json_object_get(root, "layers_to_transform"), NULL) ||
+        !is_plain(json_object_get(root, "layers_pattern"), NULL) ||
+        !is_plain(json_object_get(root, "exclude_modules"), no_experts);
     if (json_is_string(t)) {
         c->all_linear = strcmp(json_string_value(t), "all-linear") == 0;
         c->partial = c->partial || !c->all_linear;
         return R1_OK;
     }
-    if (!json_is_array(t) || json_array_size(t) == 0) return r1i_fail(err, R1_ERR_FORMAT, "target_modules: a list of module names expected");
+    if (!json_is_array(t) || json_array_size(t) == 0)
+        return r1i_fail(err, R1_ERR_FORMAT, "target_modules: a list of module names expected");
     json_array_foreach(t, i, name)
-        if (!json_is_string(name) || json_string_length(name) == 0) return r1i_fail(err, R1_ERR_FORMAT, "target_modules: item %zu is not the name of a module", i);
+        if (!json_is_string(name) || json_string_length(name) == 0)
+            return r1i_fail(err, R1_ERR_FORMAT, "target_modules: item %zu is not the name of a module", i);
     c->targets = json_incref(t);
     return R1_OK;
 }
@@ -101,9 +112,12 @@ r1_status r1i_lora_config_text(const r1i_lora_config *c, bool experts, char **te
     json_t *const targets = c->targets ? json_incref(c->targets) : json_string("all-linear");
     json_t *const alpha = whole ? json_integer((json_int_t)c->alpha) : json_real(c->alpha);
     json_t *const base = c->base ? json_incref(c->base) : json_null();
-    json_t *const root = json_pack("{s:s, s:s, s:o, s:I, s:o, s:f, s:s, s:b, s:b, s:b, s:b, s:o, s:n, s:b}", "peft_type", "LORA", "task_type", "CAUSAL_LM",
-                                   "base_model_name_or_path", base, "r", (json_int_t)c->r, "lora_alpha", alpha, "lora_dropout", 0.0, "bias", "none", "use_rslora",
-                                   c->rslora, "use_dora", 0, "fan_in_fan_out", 0, "init_lora_weights", 1, "target_modules", targets, "modules_to_save",
+    json_t *const root = json_pack("{s:s, s:s, s:o, s:I, s:o, s:f, s:s, s:b, s:b, s:b, s:b, s:o, s:n, s:b}",
+                                   "peft_type", "LORA", "task_type", "CAUSAL_LM",
+                                   "base_model_name_or_path", base, "r", (json_int_t)c->r, "lora_alpha", alpha,
+                                   "lora_dropout", 0.0, "bias", "none", "use_rslora",
+                                   c->rslora, "use_dora", 0, "fan_in_fan_out", 0, "init_lora_weights", 1,
+                                   "target_modules", targets, "modules_to_save",
                                    "inference_mode", 1);
     *text = NULL;
     if (root && experts) json_object_set_new(root, "exclude_modules", json_string(no_experts));
@@ -126,7 +140,8 @@ bool r1i_lora_config_wants(const r1i_lora_config *c, const char *module, size_t 
     json_array_foreach(c->targets, i, name)
     {
         const size_t m = json_string_length(name);
-        if (m > n || memcmp(module + n - m, json_string_value(name), m) != 0 || (m < n && module[n - m - 1] != '.')) continue;
+        if (m > n || memcmp(module + n - m, json_string_value(name), m) != 0 || (m < n && module[n - m - 1] != '.'))
+            continue;
         if (target) *target = i;
         return true;
     }

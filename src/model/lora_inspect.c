@@ -36,13 +36,16 @@ static r1_status check_pair(const r1i_safetensors *t, const r1i_entry *e, int64_
     const size_t n = strlen(e->name);
     const char *const at = strstr(e->name, ".lora_");
     if (n >= sizeof name || !at || (at[6] != 'A' && at[6] != 'B') || strcmp(at + 7, ".weight") != 0)
-        return r1i_fail_at(err, R1_ERR_UNSUPPORTED, (int64_t)e->offset, "tensor %s: lora_A.weight or lora_B.weight expected", e->name);
+        return r1i_fail_at(err, R1_ERR_UNSUPPORTED, (int64_t)e->offset,
+                           "tensor %s: lora_A.weight or lora_B.weight expected", e->name);
     const bool is_a = at[6] == 'A';
     memcpy(name, e->name, n + 1);
     name[at + 6 - e->name] = is_a ? 'B' : 'A';
     if (!find(t, name, n)) return r1i_fail(err, R1_ERR_FORMAT, "tensor %s is missing", name);
     if (e->n_dims != 2 || e->dim[is_a ? 0 : 1] != r)
-        return r1i_fail_at(err, R1_ERR_SHAPE, (int64_t)e->offset, "tensor %s: %s dimension of %lld expected, the configuration's r", e->name, is_a ? "a first" : "a second", (long long)r);
+        return r1i_fail_at(err, R1_ERR_SHAPE, (int64_t)e->offset,
+                           "tensor %s: %s dimension of %lld expected, the configuration's r", e->name,
+                           is_a ? "a first" : "a second", (long long)r);
     return R1_OK;
 }
 
@@ -90,9 +93,11 @@ static r1_status inspect(const char *config, const char *tensors, r1_lora_info *
 
 r1_status r1_lora_inspect(const char *folder, r1_lora_info *out, r1_error *err)
 {
-    char *const config = r1i_path_join(folder, "adapter_config.json"), *const tensors = r1i_path_join(folder, "adapter_model.safetensors");
+    char *const config = r1i_path_join(folder, "adapter_config.json"),
+                *const tensors = r1i_path_join(folder, "adapter_model.safetensors");
     *out = (r1_lora_info){0};
-    const r1_status st = config && tensors ? inspect(config, tensors, out, err) : r1i_fail(err, R1_ERR_NOMEM, "%s", folder);
+    const r1_status st = config && tensors ? inspect(config, tensors, out, err)
+        : r1i_fail(err, R1_ERR_NOMEM, "%s", folder);
     free(config);
     free(tensors);
     return st;

@@ -1,4 +1,5 @@
-/* Trainable under compute bf16: the f32 panels that were packed become masters, products read BF16 panels rounded from them. */
+/* Trainable under compute bf16: the f32 panels that were packed become masters, products read BF16 panels rounded from
+ * them. */
 #include "model/parameters.h"
 #include "tensor/codec.h"
 
@@ -30,7 +31,8 @@ static bool is_rounded(const r1_model *m, const r1i_parameter *p)
 {
     bool router = false;
     for (int64_t i = 0; i < m->config.num_hidden_layers && !router; i++) router = p->w == &m->layer[i].router;
-    for (int64_t i = 0; m->mtp && i < m->config.num_nextn_predict_layers && !router; i++) router = p->w == &m->mtp[i].layer.router;
+    for (int64_t i = 0; m->mtp && i < m->config.num_nextn_predict_layers && !router; i++)
+        router = p->w == &m->mtp[i].layer.router;
     return p->w && !router;
 }
 

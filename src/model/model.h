@@ -51,7 +51,8 @@ struct r1_model {
     r1i_attn_shape attn;
     r1i_router_shape route;
     r1i_arena arena;                   /* everything the model owns */
-    r1i_arena rounded;                 /* trainable under compute bf16: the BF16 panels that products read; the arena keeps f32 masters */
+    r1i_arena rounded;                 /* trainable under compute bf16: the BF16 panels that products read; the arena
+                                        * keeps f32 masters */
     struct r1i_master *master;         /* [n_masters], ascending `rounded` */
     int64_t n_masters;
     struct r1i_adapter *adapter;       /* nullable: what the weights' low-rank terms point into */
@@ -64,8 +65,8 @@ struct r1_model {
 /* An exec for this model's backend: ops, kernels, modes. pool and scratch are the caller's. */
 r1i_exec r1i_model_exec(const r1_model *m, r1i_pool *pool, r1i_arena *scratch, r1_error *err);
 
-/* Bytes that what is made around the model may take: what is available less the weights that are mapped, which count as available
- * and should stay in memory. At least half, though: weights that do not fit are read again anyway. */
+/* Bytes that what is made around the model may take: what is available less the weights that are mapped, which count as
+ * available and should stay in memory. At least half, though: weights that do not fit are read again anyway. */
 uint64_t r1i_model_memory_left(const r1_model *m);
 
 #endif

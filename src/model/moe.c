@@ -1,5 +1,5 @@
-/* Mixture of experts (architecture.md 5.1): the router picks experts per row, rows are grouped by expert so that every expert's
- * matrices are read once, and the outputs are added per row in ascending expert id. */
+/* Mixture of experts (architecture.md 5.1): the router picks experts per row, rows are grouped by expert so that every
+ * expert's matrices are read once, and the outputs are added per row in ascending expert id. */
 #include "model/pass.h"
 
 /* Rows sorted by expert. Row r's j-th choice lies at slot[r * topk + j]; slot s holds row[s] of the batch. */
@@ -12,7 +12,10 @@ typedef struct groups {
 } groups;
 
 /* What each expert's matrices have to be handed. */
-static unsigned in_kinds(const r1i_exec *ex, const r1i_ffn *f) { return r1i_act_kind(ex, &f->gate) | r1i_act_kind(ex, &f->up); }
+static unsigned in_kinds(const r1i_exec *ex, const r1i_ffn *f)
+{
+    return r1i_act_kind(ex, &f->gate) | r1i_act_kind(ex, &f->up);
+}
 /* Nothing but a product over bf16 reads what this matrix meets. */
 static bool plain(const r1i_exec *ex, const r1i_weight *w) { return r1i_act_kind(ex, w) == R1I_ACT_BF16 && !w->lora; }
 
@@ -58,10 +61,14 @@ static size_t route_bytes(const r1i_exec *exec, const r1_model *m, const r1i_lay
     r1i_exec ex = *exec;
     ex.compute = R1I_COMPUTE_F32;
     ex.exact_activations = true;
-    return r1i_mat_bytes(n, m->route.experts) + r1i_act_bytes(n, m->config.hidden_size, r1i_act_kind(&ex, &l->router)) + r1i_tape_jobs_bytes(&ex, 1);
+    return r1i_mat_bytes(n, m->route.experts) + r1i_act_bytes(n, m->config.hidden_size, r1i_act_kind(&ex, &l->router)) +
+        r1i_tape_jobs_bytes(&ex, 1);
 }
 
-static r1i_mat slots(r1i_mat m, int64_t first, int64_t n) { return (r1i_mat){m.p + first * m.stride, n, m.cols, m.stride}; }
+static r1i_mat slots(r1i_mat m, int64_t first, int64_t n)
+{
+    return (r1i_mat){m.p + first * m.stride, n, m.cols, m.stride};
+}
 
 /* Counting sort: experts ascending, and rows ascending within one. */
 static void sort_rows(const r1i_pass *p, groups *g)
@@ -87,8 +94,8 @@ typedef struct widths {
 static widths widths_of(const r1_model *m, const r1i_layer *l, int64_t n)
 {
     const int64_t all = n * m->route.topk, used = all < m->route.experts ? all : m->route.experts;
-    return (widths){.d = m->config.hidden_size, .f = m->config.moe_intermediate_size, .rows = all, .jobs = 2 * (used + 1),
-                    .shared = l->has_shared ? l->shared.gate.rows : 0};
+    return (widths){.d = m->config.hidden_size, .f = m->config.moe_intermediate_size, .rows = all,
+                    .jobs = 2 * (used + 1), .shared = l->has_shared ? l->shared.gate.rows : 0};
 }
 
 /* The products of products_out, for threads that wait. */
@@ -104,13 +111,14 @@ static void ahead_out(const r1i_pass *p, const r1i_layer *l, const groups *g)
     r1i_ahead(p->ex, p->n, w, n);
 }
 
-/* Between the products: gates and ups of the routed experts [rows, f] and of the shared one [n, shared]; what is made of them; what comes out,
- * [rows, d] and [n, d]. */
+/* Between the products: gates and ups of the routed experts [rows, f] and of the shared one [n, shared]; what is made
+ * of them; what comes out, [rows, d] and [n, d]. */
 typedef struct inner {
     r1i_mat gate, up, mid, out, shared_gate, shared_up, shared_mid, shared_out;
 } inner;
 
-/* Gate and up of every used expert and of the shared one, in one parallel region; paired, what silu_mul makes of them. */
+/* Gate and up of every used expert and of the shared one, in one parallel region; paired, what silu_mul makes of
+ * them. */
 static r1_status products_in(const r1i_pass *p, const r1i_layer *l, const groups *g, r1i_mat h, const inner *in)
 {
     const widths w = widths_of(p->m, l, p->n);
@@ -129,8 +137,11 @@ static r1_status products_in(const r1i_pass *p, const r1i_layer *l, const groups
         kinds |= in_kinds(ex, &l->expert[e]);
         rounded = rounded && plain(ex, &l->expert[e].gate) && plain(ex, &l->expert[e].up);
     }
-    const bool one = p->n == 1 && !ex->tape; /* all experts meet the same row; a tape adds gradients the same way for any number of rows */
-    if ((st = r1i_act_make(ex, &own, h, (l->has_shared ? in_kinds(ex, &l->shared) : 0) | (one || rounded ? kinds : 0))) != R1_OK) return st;
+    const bool one = p->n == 1 && !ex->tape; /* all experts meet the same row; a tape adds gradients the same way for
+                                              * any number of rows */
+    if ((st = r1i_act_make(ex, &own, h,
+                           (l->has_shared ? in_kinds(ex, &l->shared) : 0) | (one || rounded ? kinds : 0))) !=
+                           R1_OK) return st;
     if (!one) {
         r1i_mat rows;
         if ((st = r1i_pass_mat(p, w.rows, w.d, &rows)) != R1_OK) return st;
@@ -158,13 +169,16 @@ static size_t products_in_bytes(const r1i_exec *ex, const r1_model *m, const r1i
     const unsigned shared = l->has_shared ? in_kinds(ex, &l->shared) : 0;
     unsigned kinds = 0;
     for (int64_t e = 0; e < m->route.experts; e++) kinds |= in_kinds(ex, &l->expert[e]);
-    const size_t jobs = r1i_take_bytes(w.jobs, sizeof(r1i_linear_job)) + r1i_take_bytes(w.jobs, sizeof(r1i_act)) + r1i_tape_jobs_bytes(ex, w.jobs);
+    const size_t jobs = r1i_take_bytes(w.jobs, sizeof(r1i_linear_job)) + r1i_take_bytes(w.jobs, sizeof(r1i_act)) +
+        r1i_tape_jobs_bytes(ex, w.jobs);
     if (n == 1 && !ex->tape) return jobs + r1i_act_bytes(n, w.d, shared | kinds);
-    return jobs + r1i_act_bytes(n, w.d, shared | (kinds & R1I_ACT_BF16)) + r1i_mat_bytes(w.rows, w.d) + r1i_act_bytes(w.rows, w.d, kinds);
+    return jobs + r1i_act_bytes(n, w.d, shared | (kinds & R1I_ACT_BF16)) + r1i_mat_bytes(w.rows, w.d) +
+        r1i_act_bytes(w.rows, w.d, kinds);
 }
 
 /* SwiGLU of gate and up where they are not a pair, prepared for `kinds`; x: what holds it. */
-static r1_status middle(const r1i_pass *p, const r1i_ffn *f, r1i_mat x, r1i_mat gate, r1i_mat up, unsigned kinds, bool rounded, r1i_act *act)
+static r1_status middle(const r1i_pass *p, const r1i_ffn *f, r1i_mat x, r1i_mat gate, r1i_mat up, unsigned kinds,
+                        bool rounded, r1i_act *act)
 {
     if (r1i_ffn_paired(p, f)) return r1i_act_make(p->ex, act, x, kinds);
     return r1i_act_silu_mul(p->ex, act, x, gate, up, kinds, rounded);
@@ -192,7 +206,8 @@ static r1_status products_out(const r1i_pass *p, const r1i_layer *l, const group
     all.row = g->row;
     if (l->has_shared) {
         const r1i_weight *const down = &l->shared.down;
-        st = middle(p, &l->shared, in->shared_mid, in->shared_gate, in->shared_up, r1i_act_kind(ex, down), plain(ex, down), &own);
+        st = middle(p, &l->shared, in->shared_mid, in->shared_gate, in->shared_up, r1i_act_kind(ex, down),
+                    plain(ex, down), &own);
         if (st != R1_OK || (st = r1i_pass_mat(p, p->n, w.d, &in->shared_out)) != R1_OK) return st;
     }
     if ((st = r1i_pass_mat(p, w.rows, w.d, &in->out)) != R1_OK) return st;
@@ -226,9 +241,11 @@ r1_status r1i_block_moe(const r1i_pass *p, const r1i_layer *l, int64_t index, r1
     groups g;
     r1_status st;
     if ((st = take_groups(p, &g)) != R1_OK || (st = route(p, l, h, &g)) != R1_OK) return st;
-    if (p->probe && p->probe->router) p->probe->router(p->probe->user, index, p->n, p->m->route.topk, g.expert, g.weight);
+    if (p->probe && p->probe->router)
+        p->probe->router(p->probe->user, index, p->n, p->m->route.topk, g.expert, g.weight);
     sort_rows(p, &g);
-    if ((st = r1i_pass_mat(p, w.rows, w.f, &in.gate)) != R1_OK || (st = r1i_pass_mat(p, w.rows, w.f, &in.up)) != R1_OK) return st;
+    if ((st = r1i_pass_mat(p, w.rows, w.f, &in.gate)) != R1_OK || (st = r1i_pass_mat(p, w.rows, w.f, &in.up)) != R1_OK)
+        return st;
     if (l->has_shared) {
         if ((st = r1i_pass_mat(p, p->n, w.shared, &in.shared_gate)) != R1_OK) return st;
         if ((st = r1i_pass_mat(p, p->n, w.shared, &in.shared_up)) != R1_OK) return st;
@@ -246,7 +263,9 @@ size_t r1i_block_moe_bytes(const r1i_exec *ex, const r1_model *m, const r1i_laye
     const widths w = widths_of(m, l, n);
     const size_t mids = 2 * r1i_mat_bytes(w.rows, w.f) + (l->has_shared ? 2 * r1i_mat_bytes(n, w.shared) : 0);
     const size_t outs = r1i_mat_bytes(w.rows, w.d) + (l->has_shared ? r1i_mat_bytes(n, w.d) : 0);
-    const size_t copies = r1i_tape_mat_bytes(ex, w.rows, w.f) + (l->has_shared ? r1i_tape_mat_bytes(ex, n, w.shared) : 0);
-    const size_t work = mids + copies + r1i_after(ex, products_in_bytes(ex, m, l, n), outs + products_out_bytes(ex, m, l, n));
+    const size_t copies = r1i_tape_mat_bytes(ex, w.rows, w.f) +
+        (l->has_shared ? r1i_tape_mat_bytes(ex, n, w.shared) : 0);
+    const size_t work = mids + copies +
+        r1i_after(ex, products_in_bytes(ex, m, l, n), outs + products_out_bytes(ex, m, l, n));
     return groups_bytes(m, n) + r1i_after(ex, work, route_bytes(ex, m, l, n));
 }

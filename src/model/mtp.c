@@ -1,9 +1,11 @@
-/* The multi-token prediction layer (architecture.md 6.1): one more decoder layer on [norm(embedding) ; norm(hidden)]. */
+/* The multi-token prediction layer (architecture.md 6.1): one more decoder layer on [norm(embedding) ;
+ * norm(hidden)]. */
 #include <inttypes.h>
 
 #include "model/pass.h"
 
-/* x = eh_proj [RN(embedding of next_token) ; RN(hidden)], the embedding half first: the released weights expect it so. */
+/* x = eh_proj [RN(embedding of next_token) ; RN(hidden)], the embedding half first: the released weights expect it
+ * so. */
 static r1_status join(const r1i_pass *p, const r1i_mtp *t, const int32_t *next_token, r1i_mat hidden)
 {
     const r1_model *const m = p->m;
@@ -33,12 +35,13 @@ size_t r1i_mtp_join_bytes(const r1i_exec *ex, const r1_model *m, int64_t rows)
 }
 
 /* Up to the layer's output, in p->x. */
-static r1_status trunk(r1i_pass *p, r1i_exec *ex, const r1_model *m, int64_t depth, const r1i_kv *kv, const r1i_batch *batch,
-                       const int32_t *next_token, r1i_mat hidden, const r1i_probe *probe)
+static r1_status trunk(r1i_pass *p, r1i_exec *ex, const r1_model *m, int64_t depth, const r1i_kv *kv,
+                       const r1i_batch *batch, const int32_t *next_token, r1i_mat hidden, const r1i_probe *probe)
 {
     const int64_t layer = m->config.num_hidden_layers + depth;
     if (!m->mtp || depth < 0 || depth >= m->config.num_nextn_predict_layers || layer >= kv->layers)
-        return r1i_fail(ex->err, R1_ERR_USAGE, "multi-token prediction layer %" PRId64 " is not loaded or has no cache", depth);
+        return r1i_fail(ex->err, R1_ERR_USAGE, "multi-token prediction layer %" PRId64 " is not loaded or has no cache",
+                        depth);
     const r1i_kv_layer pages = r1i_kv_layer_of(kv, layer);
     r1_status st = r1i_pass_begin(p, ex, m, batch, next_token, probe);
     if (st == R1_OK) st = join(p, &m->mtp[depth], next_token, hidden);
@@ -57,8 +60,9 @@ r1_status r1i_forward_mtp(r1i_exec *ex, const r1_model *m, int64_t depth, const 
     return st;
 }
 
-r1_status r1i_forward_mtp_hidden(r1i_exec *ex, const r1_model *m, int64_t depth, const r1i_kv *kv, const r1i_batch *batch,
-                                 const int32_t *next_token, r1i_mat hidden, r1i_mat normed, const r1i_probe *probe)
+r1_status r1i_forward_mtp_hidden(r1i_exec *ex, const r1_model *m, int64_t depth, const r1i_kv *kv,
+                                 const r1i_batch *batch, const int32_t *next_token, r1i_mat hidden, r1i_mat normed,
+                                 const r1i_probe *probe)
 {
     const size_t mark = r1i_arena_mark(ex->scratch);
     r1i_pass p;

@@ -1,5 +1,5 @@
-/* From the file's bytes to panels, in parallel, in batches: after each batch its source pages go back to the system, so that
- * what is resident stays near the panels' own size. */
+/* From the file's bytes to panels, in parallel, in batches: after each batch its source pages go back to the system, so
+ * that what is resident stays near the panels' own size. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,8 +74,8 @@ static int64_t item_panels(const r1i_pack_job *j)
     return panel_bytes < ITEM_BYTES ? (int64_t)(ITEM_BYTES / panel_bytes) : 1;
 }
 
-/* With a sink: a batch's panels, at most. A batch is full when its source is; its panels may be larger (a type converted to a
- * wider one), so they end a batch too. */
+/* With a sink: a batch's panels, at most. A batch is full when its source is; its panels may be larger (a type
+ * converted to a wider one), so they end a batch too. */
 static size_t window_bytes(const r1i_pack_job *jobs, int64_t n, uint64_t batch)
 {
     uint64_t most = 0;
@@ -87,7 +87,7 @@ static size_t window_bytes(const r1i_pack_job *jobs, int64_t n, uint64_t batch)
     return (size_t)(batch + most);
 }
 
-/* ---- one item ------------------------------------------------------------------------------------------------------ */
+/* ---- one item ---------------------------------------------------------------------------------------------------- */
 
 /* First bad byte of source rows [r0, r1), relative to the entry. */
 static int64_t find_bad(const r1i_pack_job *j, int64_t r0, int64_t r1)
@@ -133,7 +133,8 @@ static bool transpose(const r1i_pack_job *j, uint8_t *out, uint8_t *scratch)
     float *const row = (float *)(void *)scratch;
     uint8_t *const made = scratch + r1i_align_up((size_t)cols * 4, R1I_ALIGN);
     for (int64_t r = 0; r < n; r++) {
-        if (j->type == R1_DTYPE_F8_E4M3) { /* its source is fp8 too: codes are moved, their scales were turned when bound */
+        if (j->type == R1_DTYPE_F8_E4M3) { /* its source is fp8 too: codes are moved, their scales were turned when
+                                            * bound */
             const uint8_t *const code = j->src.data + (j->row0 + r) * cols;
             for (int64_t k = 0; k < cols; k++) made[k * n + r] = code[k];
             continue;
@@ -144,7 +145,8 @@ static bool transpose(const r1i_pack_job *j, uint8_t *out, uint8_t *scratch)
     if (r1i_row_find_nonfinite(j->type, made, n * cols) >= 0) return false;
     const r1i_weight w = {.type = j->type, .layout = R1I_LAYOUT_ROWS, .rows = cols, .cols = n, .data = made};
     const uint64_t stride = r1i_panel_stride(j->type, n);
-    for (int64_t p = 0; p < (cols + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS; p++) r1i_panel_pack(&w, p, out + (uint64_t)p * stride);
+    for (int64_t p = 0; p < (cols + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS; p++)
+        r1i_panel_pack(&w, p, out + (uint64_t)p * stride);
     return true;
 }
 
@@ -177,10 +179,10 @@ static void run_item(void *ctx, int64_t i, int thread)
     if (!finite) it->bad = r0 * (int64_t)row_bytes_of(&j->src);
 }
 
-/* ---- batches ------------------------------------------------------------------------------------------------------- */
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
 
-/* Neighbouring items are released as one range; it begins a page early, so that a page shared by two ranges goes with the
- * later one. Pages that turn out to be wanted again are read from the file again. */
+/* Neighbouring items are released as one range; it begins a page early, so that a page shared by two ranges goes with
+ * the later one. Pages that turn out to be wanted again are read from the file again. */
 static void release(const r1i_store *s, const pack_batch *b)
 {
     r1i_entry range = {.file = -1};
@@ -217,7 +219,8 @@ static r1_status run_batch(const r1i_store *s, r1i_pool *pool, pack_batch *b, r1
         const r1i_entry *const e = b->item[i].job->entry;
         if (b->item[i].bad >= 0)
             return r1i_fail_at(err, R1_ERR_RANGE, (int64_t)e->offset + b->item[i].bad,
-                               "%s: tensor %s: a NaN or infinite value at byte %" PRIu64, r1i_store_file_name(s, e->file), e->name,
+                               "%s: tensor %s: a NaN or infinite value at byte %" PRIu64,
+                               r1i_store_file_name(s, e->file), e->name,
                                e->offset + (uint64_t)b->item[i].bad);
     }
     release(s, b);
@@ -234,8 +237,8 @@ static r1_status run_batch(const r1i_store *s, r1i_pool *pool, pack_batch *b, r1
 
 static uint64_t job_bytes(const r1i_pack_job *j) { return (uint64_t)j->rows * row_bytes_of(&j->src); }
 
-/* How far the source is asked for ahead of the packing, so that the disk works while the processors do: packed as it was faulted
- * in, 1 GB from a cold disk took 2.4 s where reading it alone takes 0.6. */
+/* How far the source is asked for ahead of the packing, so that the disk works while the processors do: packed as it
+ * was faulted in, 1 GB from a cold disk took 2.4 s where reading it alone takes 0.6. */
 enum { AHEAD_BYTES = 1 << 26, AHEAD_STEP = 1 << 23 };
 
 typedef struct ahead {
@@ -273,8 +276,8 @@ static bool add_item(pack_batch *b, const r1i_pack_job *j, int64_t p0, int64_t p
     return b->n == BATCH_ITEMS || b->bytes >= batch || b->window_used >= batch;
 }
 
-static r1_status run_all(const r1i_store *s, const r1i_pack_job *jobs, int64_t n, r1i_pool *pool, pack_batch *b, uint64_t batch,
-                         const r1_env *env, r1_error *err)
+static r1_status run_all(const r1i_store *s, const r1i_pack_job *jobs, int64_t n, r1i_pool *pool, pack_batch *b,
+                         uint64_t batch, const r1_env *env, r1_error *err)
 {
     const char *const what = b->sink ? "packing" : "loading";
     uint64_t total = 0, done = 0;
@@ -301,7 +304,8 @@ static r1_status run_all(const r1i_store *s, const r1i_pack_job *jobs, int64_t n
     return R1_OK;
 }
 
-r1_status r1i_pack(const r1i_store *s, const r1i_pack_job *jobs, int64_t n, const r1i_pack_sink *sink, const r1_env *env, r1_error *err)
+r1_status r1i_pack(const r1i_store *s, const r1i_pack_job *jobs, int64_t n, const r1i_pack_sink *sink,
+                   const r1_env *env, r1_error *err)
 {
     pack_batch b = {.scratch_bytes = most_scratch(jobs, n), .sink = sink};
     r1i_pool *pool;
@@ -312,7 +316,8 @@ r1_status r1i_pack(const r1i_store *s, const r1i_pack_job *jobs, int64_t n, cons
     uint64_t batch = (uint64_t)threads * BATCH_BYTES_A_THREAD;
     if (batch < BATCH_BYTES_LEAST) batch = BATCH_BYTES_LEAST;
     if (sink) b.window_bytes = window_bytes(jobs, n, batch);
-    const size_t items = r1i_align_up(BATCH_ITEMS * sizeof(pack_item), R1I_ALIGN), scratch = b.scratch_bytes * (size_t)threads;
+    const size_t items = r1i_align_up(BATCH_ITEMS * sizeof(pack_item), R1I_ALIGN),
+                 scratch = b.scratch_bytes * (size_t)threads;
     const size_t bytes = items + scratch + b.window_bytes;
     uint8_t *const memory = r1i_alloc(env, bytes);
     if (memory) {

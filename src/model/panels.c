@@ -1,4 +1,5 @@
-/* Files of panels from the outside: writing one by the same binding and packing that loading does, and looking at one. */
+/* Files of panels from the outside: writing one by the same binding and packing that loading does, and looking at
+ * one. */
 #include "r1/convert.h"
 
 #include <inttypes.h>
@@ -23,7 +24,7 @@ static r1_status place(const r1i_store *store, const char *path, r1_panels_info 
     return n < (int)sizeof out->path ? R1_OK : r1i_fail(err, R1_ERR_USAGE, "%.200s...: too long a path", out->path);
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 typedef struct conversion {
     r1_model m;               /* config, vectors and shapes: no panels */
@@ -39,7 +40,8 @@ static uint64_t job_panel_bytes(const r1i_pack_job *j)
 {
     const bool t = j->kind == R1I_PACK_TRANSPOSE;
     uint64_t bytes = 0;
-    (void)r1i_panel_bytes(j->type, t ? j->src.cols : j->rows, t ? j->rows : j->src.cols, &bytes); /* checked when bound */
+    /* checked when bound */
+    (void)r1i_panel_bytes(j->type, t ? j->src.cols : j->rows, t ? j->rows : j->src.cols, &bytes);
     return bytes;
 }
 
@@ -62,7 +64,8 @@ static r1_status bind(conversion *c, r1_error *err)
     r1_model *const m = &c->m;
     r1i_binder plan = {.m = m, .store = m->store, .err = err};
     r1_status st = r1i_bind_measure(&plan, &m->env);
-    if (st != R1_OK || (st = r1i_arena_create(&m->arena, "model", &m->env, (size_t)plan.bytes, err)) != R1_OK) return st;
+    if (st != R1_OK || (st = r1i_arena_create(&m->arena, "model", &m->env, (size_t)plan.bytes, err)) != R1_OK)
+        return st;
     c->job_bytes = (size_t)plan.n_jobs * sizeof *c->job;
     c->key_bytes = (size_t)plan.n_jobs * sizeof *c->key;
     c->job = r1i_alloc(&m->env, c->job_bytes);
@@ -99,7 +102,8 @@ static r1_status convert(conversion *c, const char *model, const char *path, r1_
     return r1i_panel_writer_commit(w, err);
 }
 
-r1_status r1_panels_write(const char *model, const char *path, r1_compute compute, const r1_env *env, r1_panels_info *out, r1_error *err)
+r1_status r1_panels_write(const char *model, const char *path, r1_compute compute, const r1_env *env,
+                          r1_panels_info *out, r1_error *err)
 {
     r1_panels_info unasked;
     r1_panels_info *const info = out ? out : &unasked;
@@ -118,7 +122,7 @@ r1_status r1_panels_write(const char *model, const char *path, r1_compute comput
     return st;
 }
 
-/* ---- looking --------------------------------------------------------------------------------------------------------------- */
+/* ---- looking ----------------------------------------------------------------------------------------------------- */
 
 typedef struct reading {
     const r1i_panel_file *file;
@@ -151,7 +155,8 @@ static r1_status check_data(const r1i_panel_file *f, const r1_env *env, r1_error
         for (int64_t i = 0; i < part; i++) done += r1i_panel_file_extent_bytes(f, r.first + i);
         r1i_progress(env, "checking", done, r1i_panel_file_bytes(f));
         for (int t = 0; t < threads; t++)
-            if (r.error[t].code != R1_OK && (st == R1_OK || r.error[t].offset < err->offset)) st = (*err = r.error[t]).code;
+            if (r.error[t].code != R1_OK && (st == R1_OK || r.error[t].offset < err->offset))
+                st = (*err = r.error[t]).code;
     }
     r1i_progress(env, "checking", 1, 1);
     free(r.error);
@@ -159,7 +164,8 @@ static r1_status check_data(const r1i_panel_file *f, const r1_env *env, r1_error
     return st;
 }
 
-r1_status r1_panels_check(const r1_checkpoint *k, const char *path, bool data, const r1_env *env, r1_panels_info *out, r1_error *err)
+r1_status r1_panels_check(const r1_checkpoint *k, const char *path, bool data, const r1_env *env, r1_panels_info *out,
+                          r1_error *err)
 {
     const r1i_store *const store = r1i_checkpoint_store(k);
     r1i_store_identity id;
@@ -187,7 +193,8 @@ r1_status r1_panels_check(const r1_checkpoint *k, const char *path, bool data, c
     out->valid = st == R1_OK;
     if (st == R1_OK) return R1_OK;
     if (st != R1_ERR_NOMEM) {
-        if (why.offset >= 0) snprintf(out->problem, sizeof out->problem, "%.440s (offset %" PRId64 ")", why.message, why.offset);
+        if (why.offset >= 0)
+            snprintf(out->problem, sizeof out->problem, "%.440s (offset %" PRId64 ")", why.message, why.offset);
         else snprintf(out->problem, sizeof out->problem, "%s", why.message);
         return R1_OK;
     }

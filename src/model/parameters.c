@@ -25,7 +25,8 @@ static float *master_of(const r1_model *m, const r1i_weight *w)
 
 static r1_status top(const walk *k, const char *name, const r1i_weight *w, float *vec, int64_t n)
 {
-    r1i_parameter p = {.rows = w ? w->rows : n, .cols = w ? w->cols : 0, .w = w, .master = w ? master_of(k->m, w) : NULL, .vec = vec};
+    r1i_parameter p = {.rows = w ? w->rows : n, .cols = w ? w->cols : 0, .w = w,
+                       .master = w ? master_of(k->m, w) : NULL, .vec = vec};
     snprintf(p.name, sizeof p.name, "%s", name);
     return k->fn(k->user, &p);
 }
@@ -48,7 +49,8 @@ static r1_status vector(const walk *k, r1i_slot s, float *v, int64_t n)
 static r1_status ffn(const walk *k, r1i_slot gate, int64_t expert, const r1i_ffn *f)
 {
     r1_status st;
-    if ((st = matrix(k, gate, expert, &f->gate)) != R1_OK || (st = matrix(k, gate + 1, expert, &f->up)) != R1_OK) return st;
+    if ((st = matrix(k, gate, expert, &f->gate)) != R1_OK || (st = matrix(k, gate + 1, expert, &f->up)) != R1_OK)
+        return st;
     return matrix(k, gate + 2, expert, &f->down);
 }
 
@@ -57,9 +59,12 @@ static r1_status gqa(const walk *k, const r1i_layer *l)
     const r1i_config *const c = &k->m->config;
     const int64_t q = c->num_attention_heads * c->head_dim, kv = c->num_key_value_heads * c->head_dim;
     r1_status st;
-    if ((st = matrix(k, R1I_SLOT_Q, 0, &l->q)) != R1_OK || (st = vector(k, R1I_SLOT_Q_BIAS, l->q_bias, q)) != R1_OK) return st;
-    if ((st = matrix(k, R1I_SLOT_K, 0, &l->k)) != R1_OK || (st = vector(k, R1I_SLOT_K_BIAS, l->k_bias, kv)) != R1_OK) return st;
-    if ((st = matrix(k, R1I_SLOT_V, 0, &l->v)) != R1_OK || (st = vector(k, R1I_SLOT_V_BIAS, l->v_bias, kv)) != R1_OK) return st;
+    if ((st = matrix(k, R1I_SLOT_Q, 0, &l->q)) != R1_OK || (st = vector(k, R1I_SLOT_Q_BIAS, l->q_bias, q)) != R1_OK)
+        return st;
+    if ((st = matrix(k, R1I_SLOT_K, 0, &l->k)) != R1_OK || (st = vector(k, R1I_SLOT_K_BIAS, l->k_bias, kv)) != R1_OK)
+        return st;
+    if ((st = matrix(k, R1I_SLOT_V, 0, &l->v)) != R1_OK || (st = vector(k, R1I_SLOT_V_BIAS, l->v_bias, kv)) != R1_OK)
+        return st;
     return matrix(k, R1I_SLOT_O, 0, &l->o);
 }
 
@@ -124,7 +129,8 @@ static r1_status mtp(walk *k, int64_t index, const r1i_mtp *t)
     const int64_t d = k->m->config.hidden_size;
     r1_status st;
     k->layer = index;
-    if ((st = vector(k, R1I_SLOT_ENORM, t->enorm, d)) != R1_OK || (st = vector(k, R1I_SLOT_HNORM, t->hnorm, d)) != R1_OK) return st;
+    if ((st = vector(k, R1I_SLOT_ENORM, t->enorm, d)) != R1_OK ||
+        (st = vector(k, R1I_SLOT_HNORM, t->hnorm, d)) != R1_OK) return st;
     if ((st = matrix(k, R1I_SLOT_EH_PROJ, 0, &t->eh_proj)) != R1_OK) return st;
     if ((st = vector(k, R1I_SLOT_HEAD_NORM, t->head_norm, d)) != R1_OK) return st;
     return layer(k, index, &t->layer);
@@ -136,13 +142,14 @@ r1_status r1i_model_parameters(const r1_model *m, r1i_parameter_fn fn, void *use
     const r1i_config *const c = &m->config;
     r1_status st = top(&k, "model.embed_tokens.weight", &m->embedding, NULL, 0);
     for (int64_t i = 0; i < c->num_hidden_layers && st == R1_OK; i++) st = layer(&k, i, &m->layer[i]);
-    for (int64_t i = 0; m->mtp && i < c->num_nextn_predict_layers && st == R1_OK; i++) st = mtp(&k, c->num_hidden_layers + i, &m->mtp[i]);
+    for (int64_t i = 0; m->mtp && i < c->num_nextn_predict_layers && st == R1_OK; i++)
+        st = mtp(&k, c->num_hidden_layers + i, &m->mtp[i]);
     if (st == R1_OK) st = top(&k, "model.norm.weight", NULL, m->final_norm, c->hidden_size);
     if (st == R1_OK && !c->tie_word_embeddings) st = top(&k, "lm_head.weight", &m->head, NULL, 0);
     return st;
 }
 
-/* ---- layouts ----------------------------------------------------------------------------------------------------------- */
+/* ---- layouts ----------------------------------------------------------------------------------------------------- */
 
 int64_t r1i_parameter_floats(const r1i_parameter *p)
 {
@@ -156,7 +163,10 @@ static int64_t published(const r1i_parameter *p, int64_t r, int64_t c)
 {
     return p->transposed ? (p->row0 + c) * p->cols + r : (p->row0 + r) * p->cols + c;
 }
-static int64_t own_at(const r1i_parameter *p, int64_t r, int64_t c) { return (r / R1I_PANEL_ROWS * p->w->cols + c) * R1I_PANEL_ROWS + r % R1I_PANEL_ROWS; }
+static int64_t own_at(const r1i_parameter *p, int64_t r, int64_t c)
+{
+    return (r / R1I_PANEL_ROWS * p->w->cols + c) * R1I_PANEL_ROWS + r % R1I_PANEL_ROWS;
+}
 
 void r1i_parameter_unpack(const r1i_parameter *p, const float *own, float *tensor)
 {

@@ -1,5 +1,6 @@
-/* The blocks of a forward pass. Each block takes its temporaries from the exec's scratch and comes with a function that says
- * how many bytes they are; the two stand side by side in one file and must agree (tests compare them with the high-water mark). */
+/* The blocks of a forward pass. Each block takes its temporaries from the exec's scratch and comes with a function that
+ * says how many bytes they are; the two stand side by side in one file and must agree (tests compare them with the
+ * high-water mark). */
 #ifndef R1I_PASS_H
 #define R1I_PASS_H
 
@@ -18,9 +19,12 @@ typedef struct r1i_pass {
     r1i_mat cos, sin;       /* [n, rope_dim / 2] */
 } r1i_pass;
 
-/* ---- what is read next: said before each product, so that threads which wait begin with it ---------------------------- */
+/* ---- what is read next: said before each product, so that threads which wait begin with it ----------------------- */
 
-static inline void r1i_ahead_one(const r1i_pass *p, const r1i_weight *w, int64_t n) { r1i_ahead(p->ex, p->n, &(r1i_weights){w, n}, 1); }
+static inline void r1i_ahead_one(const r1i_pass *p, const r1i_weight *w, int64_t n)
+{
+    r1i_ahead(p->ex, p->n, &(r1i_weights){w, n}, 1);
+}
 static inline void r1i_ahead_two(const r1i_pass *p, const r1i_weight *a, const r1i_weight *b)
 {
     r1i_ahead(p->ex, p->n, (const r1i_weights[]){{a, 1}, {b, 1}}, 2);
@@ -29,23 +33,29 @@ static inline void r1i_ahead_two(const r1i_pass *p, const r1i_weight *a, const r
 void r1i_ahead_ffn(const r1i_pass *p, const r1i_layer *l);
 void r1i_ahead_layer(const r1i_pass *p, int64_t index);
 
-/* ---- scratch ------------------------------------------------------------------------------------------------------- */
+/* ---- scratch ----------------------------------------------------------------------------------------------------- */
 
 static inline size_t r1i_take_bytes(int64_t n, size_t size) { return r1i_align_up((size_t)n * size, R1I_ALIGN); }
 static inline size_t r1i_mat_bytes(int64_t rows, int64_t cols) { return r1i_take_bytes(rows * cols, sizeof(float)); }
 
-/* Scratch of two temporaries that follow each other: the larger one where the first is given back before, both under a tape, which gives
- * nothing back. */
+/* Scratch of two temporaries that follow each other: the larger one where the first is given back before, both under a
+ * tape, which gives nothing back. */
 static inline size_t r1i_after(const r1i_exec *ex, size_t a, size_t b) { return ex->tape ? a + b : a > b ? a : b; }
 /* What a tape takes besides the temporaries: a copy of what an op overwrites, the jobs of a product. */
-static inline size_t r1i_tape_mat_bytes(const r1i_exec *ex, int64_t rows, int64_t cols) { return ex->tape ? r1i_mat_bytes(rows, cols) : 0; }
-static inline size_t r1i_tape_jobs_bytes(const r1i_exec *ex, int64_t n) { return ex->tape ? r1i_take_bytes(n, sizeof(r1i_tape_job)) : 0; }
+static inline size_t r1i_tape_mat_bytes(const r1i_exec *ex, int64_t rows, int64_t cols)
+{
+    return ex->tape ? r1i_mat_bytes(rows, cols) : 0;
+}
+static inline size_t r1i_tape_jobs_bytes(const r1i_exec *ex, int64_t n)
+{
+    return ex->tape ? r1i_take_bytes(n, sizeof(r1i_tape_job)) : 0;
+}
 
 /* n elements of `size` bytes of scratch; *out receives the pointer. R1_ERR_NOMEM. */
 r1_status r1i_pass_take(const r1i_pass *p, int64_t n, size_t size, void *out);
 r1_status r1i_pass_mat(const r1i_pass *p, int64_t rows, int64_t cols, r1i_mat *out);
 
-/* ---- blocks -------------------------------------------------------------------------------------------------------- */
+/* ---- blocks ------------------------------------------------------------------------------------------------------ */
 
 /* One decoder layer on p->x in place; `index` counts for the probe, kv is the layer's pages. */
 r1_status r1i_block_layer(const r1i_pass *p, const r1i_layer *l, int64_t index, const r1i_kv_layer *kv);
@@ -56,9 +66,11 @@ r1_status r1i_block_mla(const r1i_pass *p, const r1i_layer *l, const r1i_kv_laye
 r1_status r1i_block_ffn(const r1i_pass *p, const r1i_ffn *f, int64_t index, r1i_mat h);
 r1_status r1i_block_moe(const r1i_pass *p, const r1i_layer *l, int64_t index, r1i_mat h);
 
-/* The jobs of gate and up at jobs[0], perhaps jobs[1]; their number. One (r1i_ffn_paired) leaves silu(gate) * up in gate, two leave both. */
+/* The jobs of gate and up at jobs[0], perhaps jobs[1]; their number. One (r1i_ffn_paired) leaves silu(gate) * up in
+ * gate, two leave both. */
 bool r1i_ffn_paired(const r1i_pass *p, const r1i_ffn *f);
-int64_t r1i_ffn_jobs(const r1i_pass *p, const r1i_ffn *f, const r1i_act *x, r1i_mat gate, r1i_mat up, r1i_linear_job *jobs);
+int64_t r1i_ffn_jobs(const r1i_pass *p, const r1i_ffn *f, const r1i_act *x, r1i_mat gate, r1i_mat up,
+                     r1i_linear_job *jobs);
 
 /* Scratch of each at `rows` rows; attn: what the attention op takes for itself (r1i_op_scratch_bytes). */
 size_t r1i_block_layer_bytes(const r1i_exec *ex, const r1_model *m, const r1i_layer *l, int64_t rows, size_t attn);
@@ -67,7 +79,7 @@ size_t r1i_block_mla_bytes(const r1i_exec *ex, const r1_model *m, const r1i_laye
 size_t r1i_block_ffn_bytes(const r1i_exec *ex, const r1i_ffn *f, int64_t rows);
 size_t r1i_block_moe_bytes(const r1i_exec *ex, const r1_model *m, const r1i_layer *l, int64_t rows);
 
-/* ---- the two ends, shared with the MTP layer (forward.c) ------------------------------------------------------------ */
+/* ---- the two ends, shared with the MTP layer (forward.c) --------------------------------------------------------- */
 
 /* Fills p: residual stream, rotary tables. Ids of `token` and positions are checked. */
 r1_status r1i_pass_begin(r1i_pass *p, r1i_exec *ex, const r1_model *m, const r1i_batch *batch, const int32_t *token,

@@ -3,10 +3,12 @@
 #include <math.h>
 
 static const double pi = 3.14159265358979323846;
-static const double ln2_high = 0x1.62e42fefa3800p-1, ln2_low = 0x1.ef35793c76730p-45; /* high has 42 bits: n * high is exact */
+/* high has 42 bits: n * high is exact */
+static const double ln2_high = 0x1.62e42fefa3800p-1, ln2_low = 0x1.ef35793c76730p-45;
 
 /* ln and exp are our own, for the C library's differ between its versions and a frequency's last bit can move a logit's
- * (numerics.md). About 1e-15 relative, so an angle at position 163,839 is right to about 1e-9. x is positive and finite. */
+ * (numerics.md). About 1e-15 relative, so an angle at position 163,839 is right to about 1e-9. x is positive and
+ * finite. */
 static double own_ln(double x)
 {
     int e;
@@ -33,7 +35,8 @@ static double magnitude(double factor, double a) { return factor <= 1.0 ? 1.0 : 
 /* The (fractional) pair index whose wave turns `turns` times within the original context. */
 static double yarn_corner(const r1i_config *c, double dim, double turns)
 {
-    return dim * own_ln((double)c->rope_original_max_position_embeddings / (2.0 * pi * turns)) / (2.0 * own_ln(c->rope_theta));
+    return dim * own_ln((double)c->rope_original_max_position_embeddings / (2.0 * pi * turns)) /
+        (2.0 * own_ln(c->rope_theta));
 }
 
 /* Fast pairs keep their frequency, slow ones are stretched by the factor, a ramp blends those between. */

@@ -1,5 +1,5 @@
-/* Rotary frequencies and the softmax scale of a config: everything that YaRN, llama3 scaling or GGUF's divisors change is
- * decided here once, in double, when a model is loaded (architecture.md 3). */
+/* Rotary frequencies and the softmax scale of a config: everything that YaRN, llama3 scaling or GGUF's divisors change
+ * is decided here once, in double, when a model is loaded (architecture.md 3). */
 #ifndef R1I_ROTARY_H
 #define R1I_ROTARY_H
 

@@ -46,7 +46,8 @@ bool r1i_layer_tensor_name(bool gguf, int64_t layer, r1i_slot slot, int64_t expe
     const int at = snprintf(name, R1I_TENSOR_NAME, gguf ? "blk.%" PRId64 "." : "model.layers.%" PRId64 ".", layer);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(name + at, (size_t)(R1I_TENSOR_NAME - at), tail, expert); /* the literals above; only the experts' take the number */
+    snprintf(name + at, (size_t)(R1I_TENSOR_NAME - at), tail, expert); /* the literals above; only the experts' take the
+                                                                        * number */
 #pragma GCC diagnostic pop
     return true;
 }

@@ -22,11 +22,14 @@ static void gives(const r1i_exec *ex, r1i_tape *t, const r1i_record *r, r1i_mat 
     *to = (r1i_grad_to){.assign = opens(t, m)};
     to->m = grad(t, m);
 }
-static float *param(const r1i_tape *t, const r1i_record *r, const void *data) { return t->param_grad(t->user, data, r->side); }
+static float *param(const r1i_tape *t, const r1i_record *r, const void *data)
+{
+    return t->param_grad(t->user, data, r->side);
+}
 
 static size_t floats(int64_t n) { return r1i_align_up((size_t)n * sizeof(float), R1I_ALIGN); }
 
-/* ---- products -------------------------------------------------------------------------------------------------------- */
+/* ---- products ---------------------------------------------------------------------------------------------------- */
 
 /* How many earlier jobs of the record add to the gradient of the same input: those of equal number run together. */
 static int64_t round_of(const r1i_record *r, int64_t i)
@@ -40,7 +43,8 @@ size_t r1i_tape_product_bytes(const r1i_weight *w, const r1i_mat *x, bool bf16)
 {
     uint64_t bytes = 0;
     (void)r1i_panel_bytes(r1i_transposed_type(w), w->cols, w->rows, &bytes);
-    const size_t turned = r1i_align_up((size_t)bytes, R1I_ALIGN) + r1i_align_up(r1i_grad_linear_work(x) * sizeof(float), R1I_ALIGN);
+    const size_t turned = r1i_align_up((size_t)bytes, R1I_ALIGN) +
+        r1i_align_up(r1i_grad_linear_work(x) * sizeof(float), R1I_ALIGN);
     return turned + (bf16 ? r1i_act_bytes(x->rows, w->rows, R1I_ACT_BF16) : 0);
 }
 
@@ -72,16 +76,19 @@ static r1_status take(r1i_exec *ex, r1i_arena *work, int64_t n, size_t size, voi
 static r1_status take_lists(r1i_exec *ex, r1i_arena *a, int64_t n, lists *l)
 {
     r1_status st;
-    if ((st = take(ex, a, n, sizeof *l->out, &l->out)) != R1_OK || (st = take(ex, a, n, sizeof *l->w, &l->w)) != R1_OK) return st;
+    if ((st = take(ex, a, n, sizeof *l->out, &l->out)) != R1_OK || (st = take(ex, a, n, sizeof *l->w, &l->w)) != R1_OK)
+        return st;
     if ((st = take(ex, a, n, sizeof *l->transposed, &l->transposed)) != R1_OK) return st;
-    if ((st = take(ex, a, n, sizeof *l->act, &l->act)) != R1_OK || (st = take(ex, a, n, sizeof *l->turn, &l->turn)) != R1_OK) return st;
+    if ((st = take(ex, a, n, sizeof *l->act, &l->act)) != R1_OK ||
+        (st = take(ex, a, n, sizeof *l->turn, &l->turn)) != R1_OK) return st;
     if ((st = take(ex, a, n, sizeof *l->job, &l->job)) != R1_OK) return st;
-    if ((st = take(ex, a, n, sizeof *l->product, &l->product)) != R1_OK || (st = take(ex, a, n, sizeof *l->input, &l->input)) != R1_OK) return st;
+    if ((st = take(ex, a, n, sizeof *l->product, &l->product)) != R1_OK ||
+        (st = take(ex, a, n, sizeof *l->input, &l->input)) != R1_OK) return st;
     return take(ex, a, n, sizeof *l->assign, &l->assign);
 }
 
-/* What each job's gradient becomes before it meets the transposed weights and its inputs: as it is, or rounded like the forward's inputs, by
- * who gave it or here. */
+/* What each job's gradient becomes before it meets the transposed weights and its inputs: as it is, or rounded like the
+ * forward's inputs, by who gave it or here. */
 static r1_status gradients_in(r1i_exec *ex, r1i_tape *t, const r1i_record *r, const lists *l)
 {
     int64_t n = 0;
@@ -93,7 +100,8 @@ static r1_status gradients_in(r1i_exec *ex, r1i_tape *t, const r1i_record *r, co
         act->x = grad(t, y);
         if (!r->job[i].bf16) continue;
         act->bf16_stride = (y.cols + 31) / 32 * 32;
-        if (!(act->bf16 = r1i_arena_take(&t->work, r1i_act_bytes(y.rows, y.cols, R1I_ACT_BF16), ex->err))) return R1_ERR_NOMEM;
+        if (!(act->bf16 = r1i_arena_take(&t->work, r1i_act_bytes(y.rows, y.cols, R1I_ACT_BF16), ex->err)))
+            return R1_ERR_NOMEM;
         l->turn[n++] = *act;
     }
     return n > 0 ? ex->ops->grad->round(ex, l->turn, n) : R1_OK;
@@ -110,9 +118,11 @@ static r1_status inputs(r1i_exec *ex, r1i_tape *t, const r1i_record *r, const li
         (void)r1i_panel_bytes(type, w->cols, w->rows, &bytes);
         if (!(l->out[i] = r1i_arena_take(&t->work, (size_t)bytes, ex->err))) return R1_ERR_NOMEM;
         l->w[i] = w;
-        l->transposed[i] = (r1i_weight){.type = type, .layout = R1I_LAYOUT_PANEL, .rows = w->cols, .cols = w->rows, .data = l->out[i]};
+        l->transposed[i] = (r1i_weight){.type = type, .layout = R1I_LAYOUT_PANEL, .rows = w->cols, .cols = w->rows,
+                                        .data = l->out[i]};
     }
-    if ((st = ex->ops->grad->transpose(ex, l->out, l->w, r->n)) != R1_OK || (st = gradients_in(ex, t, r, l)) != R1_OK) return st;
+    if ((st = ex->ops->grad->transpose(ex, l->out, l->w, r->n)) != R1_OK || (st = gradients_in(ex, t, r, l)) != R1_OK)
+        return st;
     for (int64_t round = 0, done = 0; done < r->n; round++) {
         int64_t n = 0;
         for (int64_t i = 0; i < r->n; i++) {
@@ -148,7 +158,7 @@ static r1_status back_linear(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
     return work ? ex->ops->grad->linear_weight(ex, l.product, n, t->runs, t->n_runs, work) : R1_ERR_NOMEM;
 }
 
-/* ---- the others ------------------------------------------------------------------------------------------------------- */
+/* ---- the others -------------------------------------------------------------------------------------------------- */
 
 static r1_status back_rmsnorm(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
 {
@@ -178,13 +188,14 @@ static r1_status back_attention(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
     const bool assign = opens(t, r->x);
     const r1i_mat dk = grad(t, r->z), dv = r->attn.mla ? r1i_mat_cols(dk, 0, r->attn.value_dim) : grad(t, r->saved);
     const r1i_mat v = r->attn.mla ? r1i_mat_cols(r->keys, 0, r->attn.value_dim) : r->values;
-    return ex->ops->grad->attention(ex, &r->attn, grad(t, r->x), dk, dv, grad(t, r->y), r->x, r->keys, v, r->y, r->runs, r->n_runs, assign, work);
+    return ex->ops->grad->attention(ex, &r->attn, grad(t, r->x), dk, dv, grad(t, r->y), r->x, r->keys, v, r->y, r->runs,
+                                    r->n_runs, assign, work);
 }
 
 static r1_status back_router(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
 {
-    return ex->ops->grad->router(ex, &r->route, grad(t, r->x), r->x, r->index, r1i_tape_grad(t, r->weight), t->balance_alpha, r->runs,
-                                 r->n_runs, t->balance_loss);
+    return ex->ops->grad->router(ex, &r->route, grad(t, r->x), r->x, r->index, r1i_tape_grad(t, r->weight),
+                                 t->balance_alpha, r->runs, r->n_runs, t->balance_loss);
 }
 
 static r1_status back_combine(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
@@ -193,8 +204,10 @@ static r1_status back_combine(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
     r1i_grad_to shared, out; /* out is written whole, as the gates' gradient is */
     if (r->z.p) {
         gives(ex, t, r, r->z, &shared);
-        const r1i_act rounded = {.x = dy, .kinds = R1I_ACT_BF16, .bf16 = shared.bf16, .bf16_stride = shared.bf16_stride};
-        const r1_status st = shared.bf16 ? ex->ops->grad->round(ex, &rounded, 1) : ex->ops->grad->add(ex, shared.m, dy, shared.assign);
+        const r1i_act rounded = {.x = dy, .kinds = R1I_ACT_BF16, .bf16 = shared.bf16,
+                                 .bf16_stride = shared.bf16_stride};
+        const r1_status st = shared.bf16 ? ex->ops->grad->round(ex, &rounded, 1)
+            : ex->ops->grad->add(ex, shared.m, dy, shared.assign);
         if (st != R1_OK) return st;
     }
     gives(ex, t, r, r->x, &out);
@@ -222,14 +235,16 @@ static r1_status back_gather(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
 static r1_status make_work(const r1i_exec *ex, r1i_tape *t, int64_t from);
 static r1_status walk(r1i_exec *ex, r1i_tape *t, int64_t from);
 
-/* A layer's input returns to the residual stream, the layer runs with the tape, its records are walked and forgotten. */
+/* A layer's input returns to the residual stream, the layer runs with the tape, its records are walked and
+ * forgotten. */
 static r1_status back_layer(r1i_exec *ex, r1i_tape *t, const r1i_record *r)
 {
     const size_t mark = t->act->used;
     const int64_t records = t->n, regions = t->n_regions, blocks = t->n_blocks;
     const r1i_record layer = *r; /* the list of records may move */
     for (int64_t i = 0; i < layer.x.rows; i++)
-        memcpy(layer.x.p + i * layer.x.stride, layer.saved.p + i * layer.saved.stride, (size_t)layer.x.cols * sizeof *layer.x.p);
+        memcpy(layer.x.p + i * layer.x.stride, layer.saved.p + i * layer.saved.stride,
+               (size_t)layer.x.cols * sizeof *layer.x.p);
     t->side = layer.side;
     r1_status st = layer.redo(layer.layer);
     t->side = false;
@@ -269,12 +284,14 @@ static size_t work_bytes(const r1i_exec *ex, const r1i_record *r)
     case R1I_TAPE_RMSNORM: return floats(r->x.rows);
     case R1I_TAPE_ROPE: return floats(r->z.rows * r->z.cols);
     case R1I_TAPE_ATTENTION:
-        return r1i_grad_attention_work(&r->attn, r->x.rows, r->runs, r->n_runs, r1i_pool_threads(ex->pool)) * sizeof(float);
+        return r1i_grad_attention_work(&r->attn, r->x.rows, r->runs, r->n_runs, r1i_pool_threads(ex->pool)) *
+            sizeof(float);
     default: return 0;
     }
 }
 
-/* The work arena grows to the largest record seen; later steps of a run find it large enough. It is empty between records. */
+/* The work arena grows to the largest record seen; later steps of a run find it large enough. It is empty between
+ * records. */
 static r1_status make_work(const r1i_exec *ex, r1i_tape *t, int64_t from)
 {
     size_t most = R1I_ALIGN;

@@ -22,7 +22,8 @@ static bool is_scalar(r1_dtype t) { return r1i_dtype(t)->block_elems == 1; }
 
 unsigned r1i_act_kind(const r1i_exec *ex, const r1i_weight *w)
 {
-    if (is_scalar(w->type)) return ex->compute == R1I_COMPUTE_BF16 && w->type == R1_DTYPE_BF16 ? R1I_ACT_BF16 : R1I_ACT_F32;
+    if (is_scalar(w->type))
+        return ex->compute == R1I_COMPUTE_BF16 && w->type == R1_DTYPE_BF16 ? R1I_ACT_BF16 : R1I_ACT_F32;
     return ex->exact_activations ? R1I_ACT_F32 : R1I_ACT_Q8;
 }
 
@@ -32,7 +33,8 @@ size_t r1i_act_bytes(int64_t rows, int64_t cols, unsigned kinds)
 {
     size_t n = 0;
     if (kinds & R1I_ACT_Q8)
-        n += 2 * (padded(rows * cols, 1) + padded(rows * (cols / 32), 4) + padded(rows * (cols / 16), 4)) + padded(rows * r1i_act_spans(cols), 1);
+        n += 2 * (padded(rows * cols, 1) + padded(rows * (cols / 32), 4) + padded(rows * (cols / 16), 4)) +
+            padded(rows * r1i_act_spans(cols), 1);
     if (kinds & R1I_ACT_BF16) n += padded(rows * ((cols + 31) / 32 * 32), 2);
     return n;
 }
@@ -58,7 +60,8 @@ r1_status r1i_act_make(r1i_exec *ex, r1i_act *act, r1i_mat x, unsigned kinds)
     *act = (r1i_act){.x = x, .kinds = kinds};
     if (!view_ok(x)) return shape_error(ex, "prepare", "view", x, x);
     if ((kinds & R1I_ACT_Q8) && x.cols % 32 != 0)
-        return r1i_fail(ex->err, R1_ERR_SHAPE, "prepare: %lld columns, 8-bit activations need a multiple of 32", (long long)x.cols);
+        return r1i_fail(ex->err, R1_ERR_SHAPE, "prepare: %lld columns, 8-bit activations need a multiple of 32",
+                        (long long)x.cols);
     if (kinds & R1I_ACT_Q8) {
         if (!take_term(ex, &x, &act->q, &act->d, &act->sum16)) return R1_ERR_NOMEM;
         if (!take_term(ex, &x, &act->fine_q, &act->fine_d, &act->fine_sum16)) return R1_ERR_NOMEM;
@@ -72,22 +75,25 @@ r1_status r1i_act_make(r1i_exec *ex, r1i_act *act, r1i_mat x, unsigned kinds)
     return ex->ops->prepare(ex, act);
 }
 
-/* A thread: scores, queries and two results of one block, a page as f32 (MLA, q8). Where a context is cut into spans: at most
- * R1I_ATTN_WAVE results a thread, and packed queries and running results of at most two blocks a thread. */
+/* A thread: scores, queries and two results of one block, a page as f32 (MLA, q8). Where a context is cut into spans:
+ * at most R1I_ATTN_WAVE results a thread, and packed queries and running results of at most two blocks a thread. */
 size_t r1i_op_scratch_bytes(const r1i_attn_shape *s, int64_t rows, int64_t max_positions, int threads)
 {
-    (void)rows, (void)max_positions; /* more rows are more blocks one after the other, long contexts are walked in waves */
+    /* more rows are more blocks one after the other, long contexts are walked in waves */
+    (void)rows, (void)max_positions;
     const size_t n = (size_t)(threads > 0 ? threads : 1);
     const size_t result = padded(R1I_ATTN_BLOCK * s->value_dim, 4) + 2 * padded(R1I_ATTN_BLOCK, 4);
     const size_t query = padded(R1I_ATTN_BLOCK * s->key_dim, 4);
     const size_t scores = padded(R1I_ATTN_BLOCK * R1I_PAGE, 4), keys = padded(R1I_PAGE * s->key_dim, 4);
     const size_t turned = s->mla ? query + scores : 0;
-    return n * (scores + keys + turned + query + 2 * result) + n * R1I_ATTN_WAVE * result + 2 * n * (query + result) + 4096;
+    return n * (scores + keys + turned + query + 2 * result) + n * R1I_ATTN_WAVE * result + 2 * n * (query + result) +
+        4096;
 }
 
 r1_status r1i_embed(r1i_exec *ex, r1i_mat y, const r1i_weight *w, const int32_t *token)
 {
-    if (!view_ok(y) || y.cols != w->cols) return shape_error(ex, "embed", "output against table", y, (r1i_mat){NULL, w->rows, w->cols, w->cols});
+    if (!view_ok(y) || y.cols != w->cols)
+        return shape_error(ex, "embed", "output against table", y, (r1i_mat){NULL, w->rows, w->cols, w->cols});
     trace(ex, "embed", y.rows);
     if (ex->tape) {
         r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_EMBED);
@@ -99,7 +105,8 @@ r1_status r1i_embed(r1i_exec *ex, r1i_mat y, const r1i_weight *w, const int32_t 
 
 r1_status r1i_rmsnorm(r1i_exec *ex, r1i_mat y, r1i_mat x, const float *g, float eps)
 {
-    if (!view_ok(x) || !view_ok(y) || !same_shape(x, y)) return shape_error(ex, "rmsnorm", "output against input", y, x);
+    if (!view_ok(x) || !view_ok(y) || !same_shape(x, y))
+        return shape_error(ex, "rmsnorm", "output against input", y, x);
     trace(ex, "rmsnorm", x.rows);
     if (ex->tape) { /* x is copied: the residual stream goes on changing */
         r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_RMSNORM);
@@ -115,8 +122,9 @@ static r1_status tape_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n
     r1i_tape_job *const job = r ? r1i_arena_take(ex->scratch, (size_t)n * sizeof *job, ex->err) : NULL;
     if (!job) return R1_ERR_NOMEM;
     for (int64_t i = 0; i < n; i++)
-        job[i] = (r1i_tape_job){.y = jobs[i].y, .x = *jobs[i].x, .w = jobs[i].w, .bias = jobs[i].bias, .add = jobs[i].add,
-                                .bf16 = jobs[i].w->type == R1_DTYPE_BF16 && (jobs[i].x->kinds & R1I_ACT_BF16)};
+        job[i] = (r1i_tape_job){.y = jobs[i].y, .x = *jobs[i].x, .w = jobs[i].w, .bias = jobs[i].bias,
+                                .add = jobs[i].add, .bf16 = jobs[i].w->type == R1_DTYPE_BF16 &&
+                                (jobs[i].x->kinds & R1I_ACT_BF16)};
     r->job = job, r->n = n;
     return R1_OK;
 }
@@ -129,7 +137,8 @@ size_t r1i_low_rank_bytes(const r1i_exec *ex, const r1i_weight *w, int64_t rows)
     return padded(rows * w->lora->a.rows, sizeof(float)) + lists + (ex->tape ? 2 * padded(1, sizeof(r1i_tape_job)) : 0);
 }
 
-/* y += B (scale * (A x)) for the jobs whose weight has a low-rank term: products like any other, so the tape records them as such. */
+/* y += B (scale * (A x)) for the jobs whose weight has a low-rank term: products like any other, so the tape records
+ * them as such. */
 static r1_status low_ranks(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
 {
     const size_t mark = r1i_arena_mark(ex->scratch);
@@ -137,14 +146,17 @@ static r1_status low_ranks(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
     r1_status st;
     for (int64_t i = 0; i < n; i++) terms += jobs[i].w->lora != NULL;
     if (terms == 0) return R1_OK;
-    r1i_linear_job *const down = r1i_arena_take(ex->scratch, (size_t)(2 * terms) * sizeof *down, ex->err), *const up = down + terms;
-    r1i_act *const x = down ? r1i_arena_take(ex->scratch, (size_t)(2 * terms) * sizeof *x, ex->err) : NULL, *const t = x + terms;
+    r1i_linear_job *const down = r1i_arena_take(ex->scratch, (size_t)(2 * terms) * sizeof *down, ex->err),
+                          *const up = down + terms;
+    r1i_act *const x = down ? r1i_arena_take(ex->scratch, (size_t)(2 * terms) * sizeof *x, ex->err) : NULL,
+                   *const t = x + terms;
     if (!x) return R1_ERR_NOMEM;
     for (int64_t i = 0, k = 0; i < n; i++) {
         const r1i_lora *const l = jobs[i].w->lora;
         if (!l) continue;
         float *const p = r1i_arena_take(ex->scratch, (size_t)(jobs[i].x->x.rows * l->a.rows) * sizeof *p, ex->err);
-        if (!p || r1i_tape_block_add(ex, p, (size_t)(jobs[i].x->x.rows * l->a.rows) * sizeof *p) != R1_OK) return R1_ERR_NOMEM;
+        if (!p || r1i_tape_block_add(ex, p, (size_t)(jobs[i].x->x.rows * l->a.rows) * sizeof *p) != R1_OK)
+            return R1_ERR_NOMEM;
         x[k] = (r1i_act){.x = jobs[i].x->x, .row = jobs[i].x->row};
         t[k] = (r1i_act){.x = r1i_mat_of(p, jobs[i].x->x.rows, l->a.rows), .row = jobs[i].x->row};
         down[k] = (r1i_linear_job){.y = t[k].x, .x = &x[k], .w = &l->a};
@@ -166,15 +178,20 @@ r1_status r1i_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
         const r1i_mat w = {NULL, j->w->rows, j->w->cols, j->w->cols};
         if (!view_ok(j->y) || !view_ok(j->x->x)) return shape_error(ex, "linear", "view", j->y, j->x->x);
         if (j->x->x.cols != w.cols) return shape_error(ex, "linear", "input against weight", j->x->x, w);
-        if (j->y.cols != w.rows || j->y.rows != j->x->x.rows) return shape_error(ex, "linear", "output against weight", j->y, w);
+        if (j->y.cols != w.rows || j->y.rows != j->x->x.rows)
+            return shape_error(ex, "linear", "output against weight", j->y, w);
         if (j->w->layout != R1I_LAYOUT_PANEL || !r1i_weight_type_ok(j->w->type))
-            return r1i_fail(ex->err, R1_ERR_BUG, "linear: weight of type %s is not in panels", r1_dtype_name(j->w->type));
+            return r1i_fail(ex->err, R1_ERR_BUG, "linear: weight of type %s is not in panels",
+                            r1_dtype_name(j->w->type));
         trace(ex, "linear", j->x->x.rows);
         if (!j->up) continue;
         if (j->up->rows != w.rows || j->up->cols != w.cols)
-            return shape_error(ex, "linear", "gate against up", w, (r1i_mat){NULL, j->up->rows, j->up->cols, j->up->cols});
-        if (j->up->layout != R1I_LAYOUT_PANEL || !r1i_weight_type_ok(j->up->type) || j->bias || j->add || !j->work || ex->tape || j->w->lora || j->up->lora)
-            return r1i_fail(ex->err, R1_ERR_BUG, "linear: a gated pair needs panels and room, and takes no bias, sum, low-rank term or tape");
+            return shape_error(ex, "linear", "gate against up", w,
+                               (r1i_mat){NULL, j->up->rows, j->up->cols, j->up->cols});
+        if (j->up->layout != R1I_LAYOUT_PANEL || !r1i_weight_type_ok(j->up->type) || j->bias || j->add || !j->work ||
+            ex->tape || j->w->lora || j->up->lora)
+            return r1i_fail(ex->err, R1_ERR_BUG,
+                            "linear: a gated pair needs panels and room, and takes no bias, sum, low-rank term or tape");
         trace(ex, "linear", j->x->x.rows);
         trace(ex, "silu_mul", j->x->x.rows);
     }
@@ -188,7 +205,8 @@ r1_status r1i_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
 
 void r1i_ahead(r1i_exec *ex, int64_t rows, const r1i_weights *w, int64_t n)
 {
-    if (ex->ops->ahead && !ex->tape) ex->ops->ahead(ex, rows, w, n); /* training writes its weights between steps, while threads may still read */
+    if (ex->ops->ahead && !ex->tape) ex->ops->ahead(ex, rows, w, n); /* training writes its weights between steps, while
+                                                                      * threads may still read */
 }
 
 r1_status r1i_scale(r1i_exec *ex, r1i_mat x, float s)
@@ -205,17 +223,20 @@ r1_status r1i_scale(r1i_exec *ex, r1i_mat x, float s)
 
 r1_status r1i_rope_table(r1i_exec *ex, r1i_mat cos, r1i_mat sin, const int64_t *pos, const double *inv_freq, float mag)
 {
-    if (!view_ok(cos) || !view_ok(sin) || !same_shape(cos, sin)) return shape_error(ex, "rope_table", "cos against sin", cos, sin);
+    if (!view_ok(cos) || !view_ok(sin) || !same_shape(cos, sin))
+        return shape_error(ex, "rope_table", "cos against sin", cos, sin);
     trace(ex, "rope_table", cos.rows);
     return ex->ops->rope_table(ex, cos, sin, pos, inv_freq, mag);
 }
 
-r1_status r1i_rope(r1i_exec *ex, r1i_mat x, int64_t heads, int64_t dim, int64_t head_stride, r1i_mat cos, r1i_mat sin, bool interleaved)
+r1_status r1i_rope(r1i_exec *ex, r1i_mat x, int64_t heads, int64_t dim, int64_t head_stride, r1i_mat cos, r1i_mat sin,
+                   bool interleaved)
 {
     if (!view_ok(x) || heads < 1 || dim < 2 || dim % 2 != 0 || (heads - 1) * head_stride + dim > x.cols)
-        return r1i_fail(ex->err, R1_ERR_SHAPE, "rope: %lld heads of %lld, %lld apart, in %lld columns", (long long)heads,
-                        (long long)dim, (long long)head_stride, (long long)x.cols);
-    if (!same_shape(cos, sin) || cos.rows != x.rows || cos.cols != dim / 2) return shape_error(ex, "rope", "table against input", cos, x);
+        return r1i_fail(ex->err, R1_ERR_SHAPE, "rope: %lld heads of %lld, %lld apart, in %lld columns",
+                        (long long)heads, (long long)dim, (long long)head_stride, (long long)x.cols);
+    if (!same_shape(cos, sin) || cos.rows != x.rows || cos.cols != dim / 2)
+        return shape_error(ex, "rope", "table against input", cos, x);
     trace(ex, "rope", x.rows);
     if (ex->tape) {
         r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_ROPE);
@@ -226,18 +247,20 @@ r1_status r1i_rope(r1i_exec *ex, r1i_mat x, int64_t heads, int64_t dim, int64_t 
 }
 
 /* Heads, dims and the batch rows that runs name: what both cache ops rely on. */
-static r1_status check_cache(const r1i_exec *ex, const char *op, const r1i_attn_shape *s, const r1i_kv_layer *kv, int64_t rows,
-                             const r1i_run *runs, int64_t n_runs)
+static r1_status check_cache(const r1i_exec *ex, const char *op, const r1i_attn_shape *s, const r1i_kv_layer *kv,
+                             int64_t rows, const r1i_run *runs, int64_t n_runs)
 {
     if (s->heads < 1 || s->kv_heads < 1 || s->heads % s->kv_heads != 0 || s->key_dim < 1 || s->value_dim < 1 ||
         (s->mla && (s->kv_heads != 1 || s->value_dim > s->key_dim)) || (!s->mla && s->key_dim != s->value_dim))
-        return r1i_fail(ex->err, R1_ERR_SHAPE, "%s: %lld heads, %lld kv heads, dims %lld and %lld do not fit together", op,
-                        (long long)s->heads, (long long)s->kv_heads, (long long)s->key_dim, (long long)s->value_dim);
+        return r1i_fail(ex->err, R1_ERR_SHAPE, "%s: %lld heads, %lld kv heads, dims %lld and %lld do not fit together",
+                        op, (long long)s->heads, (long long)s->kv_heads, (long long)s->key_dim,
+                        (long long)s->value_dim);
     if (kv->page_bytes < R1I_PAGE * r1i_cache_position_bytes(s, kv->type))
         return r1i_fail(ex->err, R1_ERR_SHAPE, "%s: pages of %lld bytes are too small", op, (long long)kv->page_bytes);
     for (int64_t i = 0; i < n_runs; i++)
         if (runs[i].first < 0 || runs[i].n < 0 || runs[i].pos0 < 0 || runs[i].first + runs[i].n > rows)
-            return r1i_fail(ex->err, R1_ERR_SHAPE, "%s: run %lld leaves the batch of %lld rows", op, (long long)i, (long long)rows);
+            return r1i_fail(ex->err, R1_ERR_SHAPE, "%s: run %lld leaves the batch of %lld rows", op, (long long)i,
+                            (long long)rows);
     return R1_OK;
 }
 
@@ -255,7 +278,8 @@ static void round_q8(const r1i_attn_shape *s, float *row)
     }
 }
 
-/* What attention will read back: the rows themselves, or rounded through the cache's type (the gradient passes straight through). */
+/* What attention will read back: the rows themselves, or rounded through the cache's type (the gradient passes straight
+ * through). */
 static r1_status tape_keys(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat k, r1i_mat v)
 {
     r1i_tape *const t = ex->tape;
@@ -276,24 +300,30 @@ static r1_status tape_keys(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_l
     return R1_OK;
 }
 
-static r1_status tape_attention(r1i_exec *ex, const r1i_attn_shape *s, r1i_mat o, r1i_mat q, const r1i_run *runs, int64_t n_runs)
+static r1_status tape_attention(r1i_exec *ex, const r1i_attn_shape *s, r1i_mat o, r1i_mat q, const r1i_run *runs,
+                                int64_t n_runs)
 {
     r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_ATTENTION);
     if (!r) return R1_ERR_NOMEM;
     for (int64_t i = 0; i < n_runs; i++)
-        if (runs[i].pos0 != 0) return r1i_fail(ex->err, R1_ERR_USAGE, "attention: run %lld of a recorded batch begins at position %lld, 0 expected", (long long)i, (long long)runs[i].pos0);
+        if (runs[i].pos0 != 0)
+            return r1i_fail(ex->err, R1_ERR_USAGE,
+                            "attention: run %lld of a recorded batch begins at position %lld, 0 expected", (long long)i,
+                            (long long)runs[i].pos0);
     r->y = o, r->x = q, r->z = ex->tape->source_keys, r->saved = ex->tape->source_values;
     r->keys = ex->tape->keys, r->values = ex->tape->values;
     r->attn = *s, r->runs = runs, r->n_runs = n_runs;
     return R1_OK;
 }
 
-r1_status r1i_kv_write(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat k, r1i_mat v, const r1i_run *runs, int64_t n_runs)
+r1_status r1i_kv_write(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat k, r1i_mat v,
+                       const r1i_run *runs, int64_t n_runs)
 {
     const r1_status st = check_cache(ex, "kv_write", s, kv, k.rows, runs, n_runs);
     if (st != R1_OK) return st;
     if (!view_ok(k) || k.cols != s->kv_heads * s->key_dim) return shape_error(ex, "kv_write", "keys", k, k);
-    if (!s->mla && (!view_ok(v) || v.rows != k.rows || v.cols != s->kv_heads * s->value_dim)) return shape_error(ex, "kv_write", "values against keys", v, k);
+    if (!s->mla && (!view_ok(v) || v.rows != k.rows || v.cols != s->kv_heads * s->value_dim))
+        return shape_error(ex, "kv_write", "values against keys", v, k);
     trace(ex, "kv_write", k.rows);
     if (ex->tape) {
         const r1_status kept = tape_keys(ex, s, kv, k, v);
@@ -302,12 +332,14 @@ r1_status r1i_kv_write(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer
     return ex->ops->kv_write(ex, s, kv, k, v, runs, n_runs);
 }
 
-r1_status r1i_attention(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat o, r1i_mat q, const r1i_run *runs, int64_t n_runs)
+r1_status r1i_attention(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat o, r1i_mat q,
+                        const r1i_run *runs, int64_t n_runs)
 {
     const r1_status st = check_cache(ex, "attention", s, kv, q.rows, runs, n_runs);
     if (st != R1_OK) return st;
     if (!view_ok(q) || q.cols != s->heads * s->key_dim) return shape_error(ex, "attention", "queries", q, q);
-    if (!view_ok(o) || o.rows != q.rows || o.cols != s->heads * s->value_dim) return shape_error(ex, "attention", "output against queries", o, q);
+    if (!view_ok(o) || o.rows != q.rows || o.cols != s->heads * s->value_dim)
+        return shape_error(ex, "attention", "output against queries", o, q);
     trace(ex, "attention", q.rows);
     if (!ex->tape) return ex->ops->attention(ex, s, kv, o, q, runs, n_runs);
     const r1_status taped = tape_attention(ex, s, o, q, runs, n_runs);
@@ -321,7 +353,8 @@ r1_status r1i_attention(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_laye
 /* Shapes, the trace and the tape of y = silu(g) * u. */
 static r1_status begin_silu_mul(r1i_exec *ex, r1i_mat y, r1i_mat g, r1i_mat u)
 {
-    if (!view_ok(y) || !view_ok(g) || !view_ok(u) || !same_shape(y, g) || !same_shape(y, u)) return shape_error(ex, "silu_mul", "gate against up", g, u);
+    if (!view_ok(y) || !view_ok(g) || !view_ok(u) || !same_shape(y, g) || !same_shape(y, u))
+        return shape_error(ex, "silu_mul", "gate against up", g, u);
     trace(ex, "silu_mul", y.rows);
     if (!ex->tape) return R1_OK;
     r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_SILU_MUL);
@@ -349,13 +382,17 @@ r1_status r1i_act_silu_mul(r1i_exec *ex, r1i_act *act, r1i_mat y, r1i_mat g, r1i
     return ex->ops->silu_mul_rounded(ex, act, g, u);
 }
 
-r1_status r1i_router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, const float *bias, int32_t *expert, float *weight)
+r1_status r1i_router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, const float *bias, int32_t *expert,
+                     float *weight)
 {
     const int64_t groups = s->groups > 1 ? s->groups : 1, kept = s->groups > 1 ? s->topk_groups : 1;
-    if (!view_ok(logits) || logits.cols != s->experts || s->experts % groups != 0 || kept < 1 || kept > groups || s->topk < 1 ||
-        s->topk > kept * (s->experts / groups) || s->experts > R1I_ROUTER_EXPERTS || groups > R1I_ROUTER_GROUPS)
-        return r1i_fail(ex->err, R1_ERR_SHAPE, "router: %lld of %lld experts in %lld of %lld groups (at most %d experts, %d groups)",
-                        (long long)s->topk, (long long)s->experts, (long long)kept, (long long)groups, R1I_ROUTER_EXPERTS, R1I_ROUTER_GROUPS);
+    if (!view_ok(logits) || logits.cols != s->experts || s->experts % groups != 0 || kept < 1 || kept > groups ||
+        s->topk < 1 || s->topk > kept * (s->experts / groups) || s->experts > R1I_ROUTER_EXPERTS ||
+        groups > R1I_ROUTER_GROUPS)
+        return r1i_fail(ex->err, R1_ERR_SHAPE,
+                        "router: %lld of %lld experts in %lld of %lld groups (at most %d experts, %d groups)",
+                        (long long)s->topk, (long long)s->experts, (long long)kept, (long long)groups,
+                        R1I_ROUTER_EXPERTS, R1I_ROUTER_GROUPS);
     trace(ex, "router", logits.rows);
     if (ex->tape) {
         r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_ROUTER);
@@ -383,7 +420,8 @@ r1_status r1i_gather(r1i_exec *ex, r1i_mat y, r1i_mat x, const int32_t *index)
     return st == R1_OK ? ex->ops->gather(ex, y, x, index) : st;
 }
 
-r1_status r1i_act_gather(r1i_exec *ex, r1i_act *act, r1i_mat y, const r1i_act *x, const int32_t *index, unsigned kinds, bool plain)
+r1_status r1i_act_gather(r1i_exec *ex, r1i_act *act, r1i_mat y, const r1i_act *x, const int32_t *index, unsigned kinds,
+                         bool plain)
 {
     if (kinds != R1I_ACT_BF16 || !plain) {
         const r1_status st = r1i_gather(ex, y, x->x, index);
@@ -393,14 +431,18 @@ r1_status r1i_act_gather(r1i_exec *ex, r1i_act *act, r1i_mat y, const r1i_act *x
     *act = (r1i_act){.x = y, .kinds = kinds};
     if (st != R1_OK || !take_halves(ex, act)) return st != R1_OK ? st : R1_ERR_NOMEM;
     trace(ex, "prepare", y.rows);
-    const r1i_mat from = r1i_mat_of((float *)(void *)x->bf16, x->x.rows, x->bf16_stride / 2); /* rows are copied, whatever they hold */
+    /* rows are copied, whatever they hold */
+    const r1i_mat from = r1i_mat_of((float *)(void *)x->bf16, x->x.rows, x->bf16_stride / 2);
     return ex->ops->gather(ex, r1i_mat_of((float *)(void *)act->bf16, y.rows, act->bf16_stride / 2), from, index);
 }
 
-r1_status r1i_moe_combine(r1i_exec *ex, r1i_mat y, r1i_mat out, const int32_t *slot, const float *weight, int64_t topk, r1i_mat shared)
+r1_status r1i_moe_combine(r1i_exec *ex, r1i_mat y, r1i_mat out, const int32_t *slot, const float *weight, int64_t topk,
+                          r1i_mat shared)
 {
-    if (!view_ok(y) || !view_ok(out) || y.cols != out.cols) return shape_error(ex, "moe_combine", "output against experts", y, out);
-    if (shared.p && (!view_ok(shared) || !same_shape(shared, y))) return shape_error(ex, "moe_combine", "shared expert", shared, y);
+    if (!view_ok(y) || !view_ok(out) || y.cols != out.cols)
+        return shape_error(ex, "moe_combine", "output against experts", y, out);
+    if (shared.p && (!view_ok(shared) || !same_shape(shared, y)))
+        return shape_error(ex, "moe_combine", "shared expert", shared, y);
     trace(ex, "moe_combine", y.rows);
     if (ex->tape) {
         r1i_record *const r = r1i_tape_add(ex, R1I_TAPE_COMBINE);
@@ -413,7 +455,8 @@ r1_status r1i_moe_combine(r1i_exec *ex, r1i_mat y, r1i_mat out, const int32_t *s
 r1_status r1i_logsumexp(r1i_exec *ex, r1i_mat logits, int64_t n_defined, float inv_temperature, double *lse)
 {
     if (!view_ok(logits) || n_defined < 1 || n_defined > logits.cols)
-        return r1i_fail(ex->err, R1_ERR_SHAPE, "logsumexp: %lld of %lld ids", (long long)n_defined, (long long)logits.cols);
+        return r1i_fail(ex->err, R1_ERR_SHAPE, "logsumexp: %lld of %lld ids", (long long)n_defined,
+                        (long long)logits.cols);
     trace(ex, "logsumexp", logits.rows);
     return ex->ops->logsumexp(ex, logits, n_defined, inv_temperature, lse);
 }

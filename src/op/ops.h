@@ -10,33 +10,43 @@ unsigned r1i_act_kind(const r1i_exec *ex, const r1i_weight *w);
 size_t r1i_act_bytes(int64_t rows, int64_t cols, unsigned kinds);
 /* Prepare x for `kinds`; buffers come from ex->scratch and live until it is reset. */
 r1_status r1i_act_make(r1i_exec *ex, r1i_act *act, r1i_mat x, unsigned kinds);
-/* Upper bound of the scratch that any op of the table takes for a batch of `rows` rows (attention spans and the like). */
+/* Upper bound of the scratch that any op of the table takes for a batch of `rows` rows (attention spans and the
+ * like). */
 size_t r1i_op_scratch_bytes(const r1i_attn_shape *s, int64_t rows, int64_t max_positions, int threads);
 
-/* Where products alone read an op's output y and want bf16 of it alone, it is written so and never as f32: y is then an address, under which a tape
- * knows it. `plain`: nothing else (a low-rank term) reads y. Else as the op and r1i_act_make, one after the other. */
+/* Where products alone read an op's output y and want bf16 of it alone, it is written so and never as f32: y is then an
+ * address, under which a tape knows it. `plain`: nothing else (a low-rank term) reads y. Else as the op and
+ * r1i_act_make, one after the other. */
 r1_status r1i_act_silu_mul(r1i_exec *ex, r1i_act *act, r1i_mat y, r1i_mat g, r1i_mat u, unsigned kinds, bool plain);
 /* x: what h of r1i_gather was prepared as, for `kinds` among others. */
-r1_status r1i_act_gather(r1i_exec *ex, r1i_act *act, r1i_mat y, const r1i_act *x, const int32_t *index, unsigned kinds, bool plain);
+r1_status r1i_act_gather(r1i_exec *ex, r1i_act *act, r1i_mat y, const r1i_act *x, const int32_t *index, unsigned kinds,
+                         bool plain);
 
 r1_status r1i_embed(r1i_exec *ex, r1i_mat y, const r1i_weight *w, const int32_t *token);
 r1_status r1i_rmsnorm(r1i_exec *ex, r1i_mat y, r1i_mat x, const float *g, float eps);
-/* Which arithmetic a job gets follows from what its activations were prepared for: 8-bit ones meet block types, bf16 ones scalar
- * types; where the kind is missing (a router in f32 under compute bf16) both stay f32. */
+/* Which arithmetic a job gets follows from what its activations were prepared for: 8-bit ones meet block types, bf16
+ * ones scalar types; where the kind is missing (a router in f32 under compute bf16) both stay f32. */
 r1_status r1i_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n);
-/* Said before one r1i_linear: what the one after it reads. Only time hangs on it; saying nothing, or wrong, is allowed. */
+/* Said before one r1i_linear: what the one after it reads. Only time hangs on it; saying nothing, or wrong, is
+ * allowed. */
 void r1i_ahead(r1i_exec *ex, int64_t rows, const r1i_weights *w, int64_t n);
-/* Scratch that one r1i_linear call takes for the low-rank terms of its weights, at most: the sum over them of this (0 without one). */
+/* Scratch that one r1i_linear call takes for the low-rank terms of its weights, at most: the sum over them of this (0
+ * without one). */
 size_t r1i_low_rank_bytes(const r1i_exec *ex, const r1i_weight *w, int64_t rows);
 r1_status r1i_scale(r1i_exec *ex, r1i_mat x, float s);
 r1_status r1i_rope_table(r1i_exec *ex, r1i_mat cos, r1i_mat sin, const int64_t *pos, const double *inv_freq, float mag);
-r1_status r1i_rope(r1i_exec *ex, r1i_mat x, int64_t heads, int64_t dim, int64_t head_stride, r1i_mat cos, r1i_mat sin, bool interleaved);
-r1_status r1i_kv_write(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat k, r1i_mat v, const r1i_run *runs, int64_t n_runs);
-r1_status r1i_attention(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat o, r1i_mat q, const r1i_run *runs, int64_t n_runs);
+r1_status r1i_rope(r1i_exec *ex, r1i_mat x, int64_t heads, int64_t dim, int64_t head_stride, r1i_mat cos, r1i_mat sin,
+                   bool interleaved);
+r1_status r1i_kv_write(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat k, r1i_mat v,
+                       const r1i_run *runs, int64_t n_runs);
+r1_status r1i_attention(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat o, r1i_mat q,
+                        const r1i_run *runs, int64_t n_runs);
 r1_status r1i_silu_mul(r1i_exec *ex, r1i_mat y, r1i_mat g, r1i_mat u);
-r1_status r1i_router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, const float *bias, int32_t *expert, float *weight);
+r1_status r1i_router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, const float *bias, int32_t *expert,
+                     float *weight);
 r1_status r1i_gather(r1i_exec *ex, r1i_mat y, r1i_mat x, const int32_t *index);
-r1_status r1i_moe_combine(r1i_exec *ex, r1i_mat y, r1i_mat out, const int32_t *slot, const float *weight, int64_t topk, r1i_mat shared);
+r1_status r1i_moe_combine(r1i_exec *ex, r1i_mat y, r1i_mat out, const int32_t *slot, const float *weight, int64_t topk,
+                          r1i_mat shared);
 r1_status r1i_logsumexp(r1i_exec *ex, r1i_mat logits, int64_t n_defined, float inv_temperature, double *lse);
 
 #endif

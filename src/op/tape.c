@@ -29,7 +29,7 @@ void r1i_tape_clear(r1i_tape *t, size_t mark)
     t->act->used = mark;
 }
 
-/* ---- regions ------------------------------------------------------------------------------------------------------------- */
+/* ---- regions ----------------------------------------------------------------------------------------------------- */
 
 static r1_status open_region(r1i_tape *t, bool layer, r1_error *err)
 {
@@ -76,7 +76,7 @@ static const r1i_tape_region *region_at(const r1i_tape *t, size_t at)
     return &t->region[lo];
 }
 
-/* ---- blocks -------------------------------------------------------------------------------------------------------------- */
+/* ---- blocks ------------------------------------------------------------------------------------------------------ */
 
 r1_status r1i_tape_block_add(r1i_exec *ex, const void *p, size_t bytes)
 {
@@ -91,7 +91,8 @@ r1_status r1i_tape_block_add(r1i_exec *ex, const void *p, size_t bytes)
         t->block = bigger;
         t->room_blocks = room;
     }
-    t->block[t->n_blocks++] = (r1i_tape_block){.begin = (size_t)((uintptr_t)p - (uintptr_t)t->act->base), .bytes = bytes, .first = t->n};
+    t->block[t->n_blocks++] = (r1i_tape_block){.begin = (size_t)((uintptr_t)p - (uintptr_t)t->act->base),
+                                               .bytes = bytes, .first = t->n};
     return R1_OK;
 }
 
@@ -124,7 +125,10 @@ static void place(r1i_tape *t, r1i_tape_block *b)
     b->halves = 0;
 }
 
-static size_t offset_of(const r1i_tape *t, const float *activation) { return (size_t)((uintptr_t)activation - (uintptr_t)t->act->base); }
+static size_t offset_of(const r1i_tape *t, const float *activation)
+{
+    return (size_t)((uintptr_t)activation - (uintptr_t)t->act->base);
+}
 
 float *r1i_tape_grad(r1i_tape *t, const float *activation)
 {
@@ -193,7 +197,8 @@ void r1i_tape_open_bf16(r1i_tape *t, int64_t i, r1i_mat m, r1i_grad_to *to)
     const int64_t stride = (m.cols + 31) / 32 * 32;
     *to = (r1i_grad_to){.m = m};
     r1i_tape_block *const b = region_at(t, at)->layer ? block_at(t, at) : NULL;
-    bool made, plain = b && !b->live && given(t, b, &m, 1, NULL) == b->bytes && (size_t)(m.rows * stride) * sizeof *to->bf16 <= b->bytes;
+    bool made, plain = b && !b->live && given(t, b, &m, 1, NULL) == b->bytes &&
+        (size_t)(m.rows * stride) * sizeof *to->bf16 <= b->bytes;
     for (int64_t k = plain ? b->first : i; k < i && plain; k++) plain = !knows(t, b, &t->record[k], &made) || made;
     if (!plain) {
         r1i_tape_open(t, &m, 1, &to->assign);
@@ -212,7 +217,8 @@ uint16_t *r1i_tape_grad_bf16(const r1i_tape *t, r1i_mat m, int64_t *stride)
     const r1i_tape_block *const b = region_at(t, at)->layer ? block_at(t, at) : NULL;
     if (!b || !b->live || b->halves == 0) return NULL;
     *stride = b->halves;
-    return (uint16_t *)(void *)(t->shadow.base + b->shadow) + (int64_t)((at - b->begin) / sizeof *m.p) / m.stride * b->halves;
+    return (uint16_t *)(void *)(t->shadow.base + b->shadow) + (int64_t)((at - b->begin) / sizeof *m.p) / m.stride *
+        b->halves;
 }
 
 void r1i_tape_close(r1i_tape *t, int64_t i)
@@ -283,7 +289,8 @@ r1_status r1i_tape_zero(r1i_tape *t, r1i_pool *pool, r1_error *err)
     }
     if (t->shared_bytes + t->layer_bytes > t->shadow.size) {
         r1i_arena_destroy(&t->shadow);
-        const r1_status st = r1i_arena_create(&t->shadow, "gradients of activations", &t->env, t->shared_bytes + t->layer_bytes, err);
+        const r1_status st = r1i_arena_create(&t->shadow, "gradients of activations", &t->env,
+                                              t->shared_bytes + t->layer_bytes, err);
         if (st != R1_OK) return st;
     }
     r1i_pool_zero(pool, t->shadow.base, t->shared_bytes);

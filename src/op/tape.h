@@ -1,21 +1,23 @@
-/* The tape: what a forward pass did, so that it can be walked backwards. Fronts append a record when the exec has a tape; the
- * model has no backward code of its own. Activations stay in the exec's (held) scratch, and a shadow holds the gradient of each of their
- * floats at a place of its own, so a view of an activation (columns, rows, a slice of experts) is a view of its gradient. Within a layer
- * a matrix (a block) has a place in the shadow only from the first op of the walk back that gives to it until the op that made it is through:
- * little lives at a time, and mostly in caches. The residual stream and what else reaches beyond a layer has its own part. With `recompute`
- * a layer keeps its input alone and runs again when the walk comes to it.
+/* The tape: what a forward pass did, so that it can be walked backwards. Fronts append a record when the exec has a
+ * tape; the model has no backward code of its own. Activations stay in the exec's (held) scratch, and a shadow holds
+ * the gradient of each of their floats at a place of its own, so a view of an activation (columns, rows, a slice of
+ * experts) is a view of its gradient. Within a layer a matrix (a block) has a place in the shadow only from the first
+ * op of the walk back that gives to it until the op that made it is through: little lives at a time, and mostly in
+ * caches. The residual stream and what else reaches beyond a layer has its own part. With `recompute` a layer keeps its
+ * input alone and runs again when the walk comes to it.
  *
- * Gradients of activations begin at zero and every backward op adds to them, in the reverse order of the tape; where an op
- * ran in place, or is the first to give to a block and gives to all of it, it replaces them. Gradients of parameters accumulate over calls, rows
- * ascending, one chain of fmaf an element: cutting a batch between sequences moves no bit. */
+ * Gradients of activations begin at zero and every backward op adds to them, in the reverse order of the tape; where an
+ * op ran in place, or is the first to give to a block and gives to all of it, it replaces them. Gradients of parameters
+ * accumulate over calls, rows ascending, one chain of fmaf an element: cutting a batch between sequences moves no
+ * bit. */
 #ifndef R1I_TAPE_H
 #define R1I_TAPE_H
 
 #include "op/table.h"
 
 typedef enum r1i_tape_op {
-    R1I_TAPE_EMBED, R1I_TAPE_RMSNORM, R1I_TAPE_LINEAR, R1I_TAPE_ROPE, R1I_TAPE_ATTENTION, R1I_TAPE_SILU_MUL, R1I_TAPE_ROUTER,
-    R1I_TAPE_GATHER, R1I_TAPE_COMBINE, R1I_TAPE_SCALE, R1I_TAPE_LAYER
+    R1I_TAPE_EMBED, R1I_TAPE_RMSNORM, R1I_TAPE_LINEAR, R1I_TAPE_ROPE, R1I_TAPE_ATTENTION, R1I_TAPE_SILU_MUL,
+        R1I_TAPE_ROUTER, R1I_TAPE_GATHER, R1I_TAPE_COMBINE, R1I_TAPE_SCALE, R1I_TAPE_LAYER
 } r1i_tape_op;
 
 /* A stretch of the scratch: [begin, begin of the next), with its gradients from `shadow` on. */
@@ -65,9 +67,10 @@ typedef struct r1i_record {
     r1i_tape_job *job;        /* LINEAR: [n] */
 } r1i_record;
 
-/* Where the gradient of a parameter is summed: f32 in the layout of its panels ([ceil(rows / 16)][cols][16]; a vector as it lies), by the
- * address of the parameter's data. NULL: frozen, nothing is summed. side: the record was made while tape.side was set (a second use of a parameter in
- * one pass, which needs a sum of its own: two chains of rows would otherwise meet in an order that depends on the batch). */
+/* Where the gradient of a parameter is summed: f32 in the layout of its panels ([ceil(rows / 16)][cols][16]; a vector
+ * as it lies), by the address of the parameter's data. NULL: frozen, nothing is summed. side: the record was made while
+ * tape.side was set (a second use of a parameter in one pass, which needs a sum of its own: two chains of rows would
+ * otherwise meet in an order that depends on the batch). */
 typedef float *(*r1i_param_grad_fn)(void *user, const void *data, bool side);
 
 typedef struct r1i_tape {
@@ -108,17 +111,22 @@ r1_status r1i_tape_end_layer(r1i_exec *ex);
 /* A layer that runs without the tape now and with it later: keeps x's rows. `layer` stays valid until the walk back. */
 r1_status r1i_tape_later(r1i_exec *ex, r1i_mat x, r1i_tape_redo_fn redo, const void *layer);
 
-/* Whoever takes memory of the scratch for an activation within a layer says so, before the op that writes it. R1_ERR_NOMEM. */
+/* Whoever takes memory of the scratch for an activation within a layer says so, before the op that writes it.
+ * R1_ERR_NOMEM. */
 r1_status r1i_tape_block_add(r1i_exec *ex, const void *p, size_t bytes);
 /* The gradient of an activation: same shape and stride, in the shadow; zero if nobody has given to its block. */
 float *r1i_tape_grad(r1i_tape *t, const float *activation);
-static inline r1i_mat r1i_tape_grad_mat(r1i_tape *t, r1i_mat m) { return (r1i_mat){r1i_tape_grad(t, m.p), m.rows, m.cols, m.stride}; }
+static inline r1i_mat r1i_tape_grad_mat(r1i_tape *t, r1i_mat m)
+{
+    return (r1i_mat){r1i_tape_grad(t, m.p), m.rows, m.cols, m.stride};
+}
 
-/* m[n], apart from each other, are about to be given to, all at once: assign[i] says that its block has nothing yet and gets all of its floats
- * from them, which must then be written, not added. */
+/* m[n], apart from each other, are about to be given to, all at once: assign[i] says that its block has nothing yet and
+ * gets all of its floats from them, which must then be written, not added. */
 void r1i_tape_open(r1i_tape *t, const r1i_mat *m, int64_t n, bool *assign);
-/* The same for all of m and the record i that gives to it, where nobody needs f32: nothing was given before, all other records that know the
- * block are products which made it, their factors bf16, without bias or sum. Then to->bf16 is where its rows go. */
+/* The same for all of m and the record i that gives to it, where nobody needs f32: nothing was given before, all other
+ * records that know the block are products which made it, their factors bf16, without bias or sum. Then to->bf16 is
+ * where its rows go. */
 void r1i_tape_open_bf16(r1i_tape *t, int64_t i, r1i_mat m, r1i_grad_to *to);
 /* Where the rows of a product's gradient lie as bf16, and how far apart; NULL: they lie as f32. */
 uint16_t *r1i_tape_grad_bf16(const r1i_tape *t, r1i_mat m, int64_t *stride);
@@ -132,8 +140,8 @@ r1_status r1i_tape_copy(r1i_exec *ex, r1i_mat m, r1i_mat *out);
 
 /* Zero the gradients of all shared regions; afterwards the caller writes those of the outputs. R1_ERR_NOMEM. */
 r1_status r1i_tape_zero(r1i_tape *t, r1i_pool *pool, r1_error *err);
-/* Temporaries of the walk back for one product with w of the rows x, of which rows and columns alone matter: w turned, its
- * gradient's scratch, and dy as bf16 where the product rounds. Those of one call add up. */
+/* Temporaries of the walk back for one product with w of the rows x, of which rows and columns alone matter: w turned,
+ * its gradient's scratch, and dy as bf16 where the product rounds. Those of one call add up. */
 size_t r1i_tape_product_bytes(const r1i_weight *w, const r1i_mat *x, bool bf16);
 /* Walk the records from the last to the first. ex is the forward's exec (its scratch is t->act). */
 r1_status r1i_tape_backward(r1i_exec *ex, r1i_tape *t);

@@ -62,14 +62,16 @@ r1_status r1i_db_commit(r1i_db *db, r1_error *err) { return r1i_db_exec(db, "COM
 /* SQLite opens lazily: the first statement shows whether the file is a database that can be read. */
 static r1_status probe(r1i_db *db, r1_error *err) { return r1i_db_exec(db, "SELECT count(*) FROM sqlite_schema", err); }
 
-/* A database in write-ahead mode wants to write beside itself even for reading; where it may not, nobody else can be writing
- * either, and it is read as it lies. */
+/* A database in write-ahead mode wants to write beside itself even for reading; where it may not, nobody else can be
+ * writing either, and it is read as it lies. */
 static r1_status open_immutable(r1i_db *db, r1_error *err)
 {
-    char *const real = realpath(db->path, NULL), *const uri = real ? sqlite3_mprintf("file:%s?immutable=1", real) : NULL;
+    char *const real = realpath(db->path, NULL),
+                *const uri = real ? sqlite3_mprintf("file:%s?immutable=1", real) : NULL;
     sqlite3_close(db->handle);
     db->handle = NULL;
-    const int rc = uri ? sqlite3_open_v2(uri, &db->handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL) : SQLITE_CANTOPEN;
+    const int rc = uri ? sqlite3_open_v2(uri, &db->handle, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL)
+        : SQLITE_CANTOPEN;
     free(real);
     sqlite3_free(uri);
     return rc == SQLITE_OK ? probe(db, err) : fail(db, rc, err);
@@ -200,14 +202,18 @@ r1_status r1i_db_open(const char *path, r1i_db_mode mode, r1i_db **out, r1_error
 {
     (void)mode;
     *out = NULL;
-    return r1i_fail(err, R1_ERR_MISSING, "%s: this program was built without SQLite, which keeps the records of runs", path);
+    return r1i_fail(err, R1_ERR_MISSING, "%s: this program was built without SQLite, which keeps the records of runs",
+                    path);
 }
 static r1_status absent(r1_error *err) { return r1i_fail(err, R1_ERR_BUG, "no database can be open"); }
 void r1i_db_close(r1i_db *db) { (void)db; }
 r1_status r1i_db_exec(r1i_db *db, const char *sql, r1_error *err) { return (void)db, (void)sql, absent(err); }
 r1_status r1i_db_begin(r1i_db *db, r1_error *err) { return (void)db, absent(err); }
 r1_status r1i_db_commit(r1i_db *db, r1_error *err) { return (void)db, absent(err); }
-r1_status r1i_db_run(r1i_db *db, r1_error *err, const char *sql, const char *kinds, ...) { return (void)db, (void)sql, (void)kinds, absent(err); }
+r1_status r1i_db_run(r1i_db *db, r1_error *err, const char *sql, const char *kinds, ...)
+{
+    return (void)db, (void)sql, (void)kinds, absent(err);
+}
 r1_status r1i_db_query(r1i_db *db, r1i_rows **out, r1_error *err, const char *sql, const char *kinds, ...)
 {
     (void)db, (void)sql, (void)kinds;
@@ -223,6 +229,9 @@ const char *r1i_rows_text(r1i_rows *rows, int column, size_t *bytes)
     if (bytes) *bytes = 0;
     return "";
 }
-const void *r1i_rows_blob(r1i_rows *rows, int column, size_t *bytes) { return (void)rows, (void)column, *bytes = 0, NULL; }
+const void *r1i_rows_blob(r1i_rows *rows, int column, size_t *bytes)
+{
+    return (void)rows, (void)column, *bytes = 0, NULL;
+}
 void r1i_rows_close(r1i_rows *rows) { (void)rows; }
 #endif

@@ -1,5 +1,5 @@
-/* A record is: length (8 bytes), masked CRC of it, a serialised Event (event.proto), masked CRC of that. Written by hand: six fields of protocol
- * buffers need no library. */
+/* A record is: length (8 bytes), masked CRC of it, a serialised Event (event.proto), masked CRC of that. Written by
+ * hand: six fields of protocol buffers need no library. */
 #include "record/events.h"
 
 #include <errno.h>
@@ -30,7 +30,7 @@ static uint32_t masked(const void *bytes, size_t n)
     return ((c >> 15) | (c << 17)) + 0xa282ead8u;
 }
 
-/* ---- protocol buffers --------------------------------------------------------------------------------------------------------- */
+/* ---- protocol buffers -------------------------------------------------------------------------------------------- */
 
 enum { EVENT = 512, TAG = 200 };
 
@@ -85,12 +85,13 @@ static r1_status write_event(r1i_events *e, const message *m, r1_error *err)
     put_little(&head, m->n, 8);
     put_little(&head, masked(head.bytes, 8), 4);
     put_little(&tail, masked(m->bytes, m->n), 4);
-    if (fwrite(head.bytes, 1, head.n, e->f) == head.n && fwrite(m->bytes, 1, m->n, e->f) == m->n && fwrite(tail.bytes, 1, tail.n, e->f) == tail.n)
+    if (fwrite(head.bytes, 1, head.n, e->f) == head.n && fwrite(m->bytes, 1, m->n, e->f) == m->n &&
+        fwrite(tail.bytes, 1, tail.n, e->f) == tail.n)
         return R1_OK;
     return r1i_fail_errno(err, errno, "%s", e->path);
 }
 
-/* ---- the file ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 static r1_status begin(r1i_events *e, int64_t first_step, r1_error *err)
 {

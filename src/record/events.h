@@ -1,4 +1,5 @@
-/* TensorBoard event files: scalars by step, so that a run can be watched with the tool that people have open already. */
+/* TensorBoard event files: scalars by step, so that a run can be watched with the tool that people have open
+ * already. */
 #ifndef R1I_EVENTS_H
 #define R1I_EVENTS_H
 
@@ -6,8 +7,8 @@
 
 typedef struct r1i_events r1i_events; /* one thread */
 
-/* dir/events.out.tfevents.<first_step>.r1, begun anew. first_step above 1: a run that goes on; the viewer drops what an earlier file holds
- * from there on. R1_ERR_IO. */
+/* dir/events.out.tfevents.<first_step>.r1, begun anew. first_step above 1: a run that goes on; the viewer drops what an
+ * earlier file holds from there on. R1_ERR_IO. */
 r1_status r1i_events_open(const char *dir, int64_t first_step, r1i_events **out, r1_error *err);
 /* One scalar; wall_time in seconds since 1970. */
 r1_status r1i_events_scalar(r1i_events *e, double wall_time, int64_t step, const char *tag, float value, r1_error *err);

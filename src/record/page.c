@@ -33,10 +33,12 @@ void r1i_page_end(r1i_text *t) { r1i_text_puts(t, "</body>\n</html>\n"); }
 /* Length of the well-formed UTF-8 character at s, 0 where there is none. */
 static size_t well_formed(const unsigned char *s)
 {
-    const size_t want = s[0] < 0x80 ? 1 : s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : s[0] >= 0xF0 && s[0] < 0xF5 ? 4 : 0;
+    const size_t want = s[0] < 0x80 ? 1 : s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : s[0] >= 0xF0 &&
+        s[0] < 0xF5 ? 4 : 0;
     for (size_t i = 1; i < want; i++)
         if ((s[i] & 0xC0) != 0x80) return 0;
-    if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] > 0x8F)) return 0;
+    if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF0 && s[1] < 0x90) ||
+        (s[0] == 0xF4 && s[1] > 0x8F)) return 0;
     return want;
 }
 
@@ -62,7 +64,7 @@ void r1i_page_element(r1i_text *t, const char *element, const char *text)
     r1i_text_printf(t, "</%s>\n", element);
 }
 
-/* ---- drawings ----------------------------------------------------------------------------------------------------- */
+/* ---- drawings ---------------------------------------------------------------------------------------------------- */
 
 enum { WIDTH = 760, LEFT = 190, RIGHT = 60, PLOT_LEFT = 56, PLOT_HEIGHT = 220 };
 
@@ -112,7 +114,9 @@ void r1i_page_intervals(r1i_text *t, const char *title, const r1i_bar *bar, size
 
 static void rect(r1i_text *t, const char *class, double x, double y, double w, double h)
 {
-    if (h > 0) r1i_text_printf(t, "<rect class=\"%s\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\"/>\n", class, x, y, w, h);
+    if (h > 0)
+        r1i_text_printf(t, "<rect class=\"%s\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\"/>\n", class, x, y,
+                        w, h);
 }
 
 static void key(r1i_text *t, size_t place, const char *class, const char *name)
@@ -122,7 +126,8 @@ static void key(r1i_text *t, size_t place, const char *class, const char *name)
     label(t, x + 15, 12, "start", "", name);
 }
 
-void r1i_page_histogram(r1i_text *t, const char *title, const char *axis, const char *name_a, const char *name_b, const r1i_bin *bin, size_t n)
+void r1i_page_histogram(r1i_text *t, const char *title, const char *axis, const char *name_a, const char *name_b,
+                        const r1i_bin *bin, size_t n)
 {
     const double top = 22, base = top + PLOT_HEIGHT, span = WIDTH - PLOT_LEFT - 20;
     int64_t most = 1;
@@ -137,7 +142,8 @@ void r1i_page_histogram(r1i_text *t, const char *title, const char *axis, const 
     label(t, PLOT_LEFT - 6, base, "end", "soft", "0");
     for (size_t i = 0; i < n; i++) {
         const double x = PLOT_LEFT + span * (double)i / (double)n, w = span / (double)n - 2;
-        const double a = PLOT_HEIGHT * (double)bin[i].a / (double)most, b = PLOT_HEIGHT * (double)bin[i].b / (double)most;
+        const double a = PLOT_HEIGHT * (double)bin[i].a / (double)most,
+                     b = PLOT_HEIGHT * (double)bin[i].b / (double)most;
         rect(t, "a", x + 1, base - a, w, a);
         rect(t, "b", x + 1, base - a - b, w, b);
         if (i % 4 == 0) {
@@ -149,7 +155,7 @@ void r1i_page_histogram(r1i_text *t, const char *title, const char *axis, const 
     r1i_text_puts(t, "</svg>\n");
 }
 
-/* ---- lines -------------------------------------------------------------------------------------------------------- */
+/* ---- lines ------------------------------------------------------------------------------------------------------- */
 
 typedef struct frame {
     double x0, x1, y0, y1, top, base, span;
@@ -161,7 +167,10 @@ static double place_x(const frame *f, double x)
     const double a = f->log_x ? log2(f->x0) : f->x0, b = f->log_x ? log2(f->x1) : f->x1, v = f->log_x ? log2(x) : x;
     return PLOT_LEFT + (b > a ? f->span * (v - a) / (b - a) : f->span / 2);
 }
-static double place_y(const frame *f, double y) { return f->base - (f->y1 > f->y0 ? (f->base - f->top) * (y - f->y0) / (f->y1 - f->y0) : (f->base - f->top) / 2); }
+static double place_y(const frame *f, double y)
+{
+    return f->base - (f->y1 > f->y0 ? (f->base - f->top) * (y - f->y0) / (f->y1 - f->y0) : (f->base - f->top) / 2);
+}
 
 static bool measure(const r1i_line *line, size_t n, frame *f)
 {
@@ -195,8 +204,8 @@ static void draw_point(r1i_text *t, const frame *f, const r1i_line *line, size_t
     r1i_text_printf(t, " %.2f,%.2f", place_x(f, line->x[j]), place_y(f, line->y[j]));
 }
 
-/* Of the points that follow one another within a pixel's width the lowest and the highest are drawn: thousands of steps then
- * look the same and take a tenth of the bytes. */
+/* Of the points that follow one another within a pixel's width the lowest and the highest are drawn: thousands of steps
+ * then look the same and take a tenth of the bytes. */
 static void draw_line(r1i_text *t, const frame *f, const r1i_line *line, char colour)
 {
     r1i_text_printf(t, "<polyline class=\"l%c\" points=\"", colour);
@@ -215,7 +224,8 @@ static void draw_line(r1i_text *t, const frame *f, const r1i_line *line, char co
     r1i_text_puts(t, "\"/>\n");
 }
 
-void r1i_page_lines(r1i_text *t, const char *title, const char *axis, const r1i_line *line, size_t n, bool percent, bool log_x)
+void r1i_page_lines(r1i_text *t, const char *title, const char *axis, const r1i_line *line, size_t n, bool percent,
+                    bool log_x)
 {
     frame f = {.top = 24, .base = 24 + PLOT_HEIGHT, .span = WIDTH - PLOT_LEFT - 20, .log_x = log_x};
     char text[64];

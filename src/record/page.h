@@ -1,5 +1,5 @@
-/* Report pages: one HTML file that needs nothing beside it, with drawings in SVG, readable on light and dark screens. Numbers become
- * coordinates with two decimals, so that equal results give equal bytes. */
+/* Report pages: one HTML file that needs nothing beside it, with drawings in SVG, readable on light and dark screens.
+ * Numbers become coordinates with two decimals, so that equal results give equal bytes. */
 #ifndef R1I_PAGE_H
 #define R1I_PAGE_H
 
@@ -18,10 +18,12 @@ void r1i_page_intervals(r1i_text *t, const char *title, const r1i_bar *bar, size
 
 /* Counts of two kinds, stacked. */
 typedef struct r1i_bin { double from, to; int64_t a, b; } r1i_bin;
-void r1i_page_histogram(r1i_text *t, const char *title, const char *axis, const char *name_a, const char *name_b, const r1i_bin *bin, size_t n);
+void r1i_page_histogram(r1i_text *t, const char *title, const char *axis, const char *name_a, const char *name_b,
+                        const r1i_bin *bin, size_t n);
 
 /* Lines through points (x ascending), y scaled to what is there. log_x: powers of two on the axis. */
 typedef struct r1i_line { const char *name; const double *x, *y; size_t n; } r1i_line;
-void r1i_page_lines(r1i_text *t, const char *title, const char *axis, const r1i_line *line, size_t n, bool percent, bool log_x);
+void r1i_page_lines(r1i_text *t, const char *title, const char *axis, const r1i_line *line, size_t n, bool percent,
+                    bool log_x);
 
 #endif

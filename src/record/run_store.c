@@ -51,8 +51,10 @@ static r1_status migrate(r1i_db *db, bool may_write, r1_error *err)
     r1i_rows_close(rows);
     if (st != R1_OK) return st;
     if (version > VERSION)
-        return r1i_fail(err, R1_ERR_UNSUPPORTED, "the record has version %lld, this program knows up to %d", (long long)version, VERSION);
-    if (version < VERSION && !may_write) return r1i_fail(err, R1_ERR_FORMAT, "not a record of a run (version %lld)", (long long)version);
+        return r1i_fail(err, R1_ERR_UNSUPPORTED, "the record has version %lld, this program knows up to %d",
+                        (long long)version, VERSION);
+    if (version < VERSION && !may_write)
+        return r1i_fail(err, R1_ERR_FORMAT, "not a record of a run (version %lld)", (long long)version);
     for (int64_t v = version; v < VERSION && st == R1_OK; v++) {
         char set[64];
         snprintf(set, sizeof set, "PRAGMA user_version = %lld", (long long)v + 1);
@@ -71,7 +73,8 @@ static r1_status lock_folder(const char *dir, r1i_run_store *s, r1_error *err)
     r1_status st = R1_OK;
     s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (s->lock < 0) st = r1i_fail_errno(err, errno, "%s", path);
-    else if (flock(s->lock, LOCK_EX | LOCK_NB) != 0) st = r1i_fail(err, R1_ERR_USAGE, "%s: another process is writing this run", dir);
+    else if (flock(s->lock, LOCK_EX | LOCK_NB) != 0)
+        st = r1i_fail(err, R1_ERR_USAGE, "%s: another process is writing this run", dir);
     free(path);
     return st;
 }
@@ -86,7 +89,8 @@ void r1i_run_store_close(r1i_run_store *s)
 
 static const char *mode_problem(r1i_run_store_mode mode, bool there)
 {
-    if (mode == R1I_RUN_STORE_NEW) return there ? "already holds a run; --resume continues it, or name another folder" : NULL;
+    if (mode == R1I_RUN_STORE_NEW)
+        return there ? "already holds a run; --resume continues it, or name another folder" : NULL;
     return there ? NULL : "holds no run (there is no run.db in it)";
 }
 
@@ -110,8 +114,11 @@ r1_status r1i_run_store_open(const char *dir, r1i_run_store_mode mode, r1i_run_s
         goto done;
     }
     if (mode != R1I_RUN_STORE_READ && (st = lock_folder(dir, s, err)) != R1_OK) goto done;
-    st = r1i_db_open(path, mode == R1I_RUN_STORE_NEW ? R1I_DB_CREATE : mode == R1I_RUN_STORE_RESUME ? R1I_DB_WRITE : R1I_DB_READ, &s->db, err);
-    if (st == R1_OK && (st = migrate(s->db, mode != R1I_RUN_STORE_READ, err)) != R1_OK) r1i_error_prefix(err, "%s: ", dir);
+    st = r1i_db_open(path,
+                     mode == R1I_RUN_STORE_NEW ? R1I_DB_CREATE : mode == R1I_RUN_STORE_RESUME ? R1I_DB_WRITE
+                     : R1I_DB_READ, &s->db, err);
+    if (st == R1_OK && (st = migrate(s->db, mode != R1I_RUN_STORE_READ, err)) != R1_OK)
+        r1i_error_prefix(err, "%s: ", dir);
 done:
     free(path);
     if (st == R1_OK) *out = s;
@@ -129,46 +136,52 @@ r1_status r1i_run_store_get(r1i_run_store *s, const char *key, char **value, r1_
     r1_status st = r1i_db_query(s->db, &rows, err, "SELECT value FROM meta WHERE key = ?", "t", key);
     if (st != R1_OK) return st;
     st = r1i_rows_next(rows, &more, err);
-    if (st == R1_OK && more && !(*value = strdup(r1i_rows_text(rows, 0, NULL)))) st = r1i_fail(err, R1_ERR_NOMEM, "%s", key);
+    if (st == R1_OK && more && !(*value = strdup(r1i_rows_text(rows, 0, NULL))))
+        st = r1i_fail(err, R1_ERR_NOMEM, "%s", key);
     r1i_rows_close(rows);
     return st;
 }
 
 r1_status r1i_run_store_set(r1i_run_store *s, const char *key, const char *value, r1_error *err)
 {
-    return r1i_db_run(s->db, err, "INSERT INTO meta VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value", "tt", key, value);
+    return r1i_db_run(s->db, err, "INSERT INTO meta VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+                      "tt", key, value);
 }
 
 r1_status r1i_run_store_add_task(r1i_run_store *s, const r1i_task_row *t, r1_error *err)
 {
-    return r1i_db_run(s->db, err, "INSERT INTO task VALUES(?, ?, ?, ?, ?, ?, ?)", "ittttii", t->task, t->name, t->definition, t->task_hash,
-                      t->data_hash, t->prompts, t->samples);
+    return r1i_db_run(s->db, err, "INSERT INTO task VALUES(?, ?, ?, ?, ?, ?, ?)", "ittttii", t->task, t->name,
+                      t->definition, t->task_hash, t->data_hash, t->prompts, t->samples);
 }
 
 r1_status r1i_run_store_add_prompt(r1i_run_store *s, const r1i_prompt_row *p, r1_error *err)
 {
-    return r1i_db_run(s->db, err, "INSERT INTO prompt VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiittssttii", p->task, p->prompt, p->line,
-                      p->row_id, p->subject, p->question, p->question_bytes, p->gold, p->gold_bytes, p->hash, p->ids_hash, p->tokens,
-                      (int64_t)p->thinking_open);
+    return r1i_db_run(s->db, err, "INSERT INTO prompt VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiittssttii", p->task,
+                      p->prompt, p->line, p->row_id, p->subject, p->question, p->question_bytes, p->gold, p->gold_bytes,
+                      p->hash, p->ids_hash, p->tokens, (int64_t)p->thinking_open);
 }
 
 r1_status r1i_run_store_add_sample(r1i_run_store *s, const r1i_sample_row *r, r1_error *err)
 {
-    r1_status st = r1i_db_run(s->db, err, "INSERT INTO sample VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiitibsit", r->task, r->prompt, r->sample,
-                              r->prompt_hash, (int64_t)r->seed, (const void *)r->ids, r->n_ids * sizeof *r->ids, r->text, r->text_bytes,
-                              r->tokens, r->finish);
+    r1_status st = r1i_db_run(s->db, err, "INSERT INTO sample VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiitibsit", r->task,
+                              r->prompt, r->sample, r->prompt_hash, (int64_t)r->seed, (const void *)r->ids,
+                              r->n_ids * sizeof *r->ids, r->text, r->text_bytes, r->tokens, r->finish);
     if (st == R1_OK)
-        st = r1i_db_run(s->db, err, "INSERT INTO verdict VALUES(0, ?, ?, ?, ?, ?, ?, ?, ?)", "iiiriitt", r->task, r->prompt, r->sample,
-                        r->score, (int64_t)r->correct, (int64_t)r->extracted, r->answer, r->reason);
+        st = r1i_db_run(s->db, err, "INSERT INTO verdict VALUES(0, ?, ?, ?, ?, ?, ?, ?, ?)", "iiiriitt", r->task,
+                        r->prompt, r->sample, r->score, (int64_t)r->correct, (int64_t)r->extracted, r->answer,
+                        r->reason);
     if (st == R1_OK)
-        st = r1i_db_run(s->db, err, "INSERT INTO timing VALUES(?, ?, ?, ?, ?, ?, ?)", "iiirrri", r->task, r->prompt, r->sample,
-                        r->queue_seconds, r->prefill_seconds, r->decode_seconds, (int64_t)time(NULL));
+        st = r1i_db_run(s->db, err, "INSERT INTO timing VALUES(?, ?, ?, ?, ?, ?, ?)", "iiirrri", r->task, r->prompt,
+                        r->sample, r->queue_seconds, r->prefill_seconds, r->decode_seconds, (int64_t)time(NULL));
     if (st == R1_OK)
-        st = r1i_db_run(s->db, err, "DELETE FROM missing WHERE task = ? AND prompt = ? AND sample = ?", "iii", r->task, r->prompt, r->sample);
+        st = r1i_db_run(s->db, err, "DELETE FROM missing WHERE task = ? AND prompt = ? AND sample = ?", "iii", r->task,
+                        r->prompt, r->sample);
     return st;
 }
 
-r1_status r1i_run_store_add_missing(r1i_run_store *s, int64_t task, int64_t prompt, int64_t sample, const char *reason, r1_error *err)
+r1_status r1i_run_store_add_missing(r1i_run_store *s, int64_t task, int64_t prompt, int64_t sample, const char *reason,
+                                    r1_error *err)
 {
-    return r1i_db_run(s->db, err, "INSERT OR REPLACE INTO missing VALUES(?, ?, ?, ?)", "iiit", task, prompt, sample, reason);
+    return r1i_db_run(s->db, err, "INSERT OR REPLACE INTO missing VALUES(?, ?, ?, ?)", "iiit", task, prompt, sample,
+                      reason);
 }

@@ -1,5 +1,6 @@
-/* The record of a run: one SQLite file, run.db, in the run's folder. What belongs to the result (prompts, samples, verdicts) is
- * kept apart from what belongs to the occasion (timings), so that a report can be the same bytes whenever it is made. */
+/* The record of a run: one SQLite file, run.db, in the run's folder. What belongs to the result (prompts, samples,
+ * verdicts) is kept apart from what belongs to the occasion (timings), so that a report can be the same bytes whenever
+ * it is made. */
 #ifndef R1I_RUN_STORE_H
 #define R1I_RUN_STORE_H
 
@@ -7,8 +8,8 @@
 
 typedef struct r1i_run_store r1i_run_store; /* one thread at a time */
 
-/* dir is made where it is missing. R1_ERR_USAGE: it already holds a run, or (RESUME) another process writes it. READ does not
- * lock. R1_ERR_UNSUPPORTED: a newer program's record. */
+/* dir is made where it is missing. R1_ERR_USAGE: it already holds a run, or (RESUME) another process writes it. READ
+ * does not lock. R1_ERR_UNSUPPORTED: a newer program's record. */
 typedef enum r1i_run_store_mode { R1I_RUN_STORE_NEW, R1I_RUN_STORE_RESUME, R1I_RUN_STORE_READ } r1i_run_store_mode;
 r1_status r1i_run_store_open(const char *dir, r1i_run_store_mode mode, r1i_run_store **out, r1_error *err);
 void r1i_run_store_close(r1i_run_store *s); /* takes NULL */
@@ -54,6 +55,7 @@ typedef struct r1i_sample_row {
 /* Sample, verdict and timing belong together: the caller has a transaction open. */
 r1_status r1i_run_store_add_sample(r1i_run_store *s, const r1i_sample_row *r, r1_error *err);
 /* A sample that cannot be had, and why. */
-r1_status r1i_run_store_add_missing(r1i_run_store *s, int64_t task, int64_t prompt, int64_t sample, const char *reason, r1_error *err);
+r1_status r1i_run_store_add_missing(r1i_run_store *s, int64_t task, int64_t prompt, int64_t sample, const char *reason,
+                                    r1_error *err);
 
 #endif

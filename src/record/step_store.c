@@ -39,8 +39,9 @@ r1_status r1i_step_store_open(const char *dir, int64_t last, r1i_db **out, r1_er
 
 r1_status r1i_step_store_add(r1i_db *db, const r1i_step_row *r, r1_error *err)
 {
-    return r1i_db_run(db, err, "INSERT OR REPLACE INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiiirrrrrrr", r->step, r->epoch, r->tokens, r->targets,
-                      r->loss, r->mtp_loss, r->balance_loss, r->learning_rate, r->gradient_norm, r->load_spread, r->seconds);
+    return r1i_db_run(db, err, "INSERT OR REPLACE INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiiirrrrrrr",
+                      r->step, r->epoch, r->tokens, r->targets, r->loss, r->mtp_loss, r->balance_loss, r->learning_rate,
+                      r->gradient_norm, r->load_spread, r->seconds);
 }
 
 static r1_status read_rows(r1i_db *db, r1i_step_row **out, size_t *n, r1_error *err)
@@ -62,9 +63,11 @@ static r1_status read_rows(r1i_db *db, r1i_step_row **out, size_t *n, r1_error *
             }
             *out = bigger;
         }
-        (*out)[(*n)++] = (r1i_step_row){.step = r1i_rows_int(rows, 0), .epoch = r1i_rows_int(rows, 1), .tokens = r1i_rows_int(rows, 2), .targets = r1i_rows_int(rows, 3),
-                                        .loss = r1i_rows_real(rows, 4), .mtp_loss = r1i_rows_real(rows, 5), .balance_loss = r1i_rows_real(rows, 6),
-                                        .learning_rate = r1i_rows_real(rows, 7), .gradient_norm = r1i_rows_real(rows, 8), .load_spread = r1i_rows_real(rows, 9),
+        (*out)[(*n)++] = (r1i_step_row){.step = r1i_rows_int(rows, 0), .epoch = r1i_rows_int(rows, 1),
+                                        .tokens = r1i_rows_int(rows, 2), .targets = r1i_rows_int(rows, 3),
+                                        .loss = r1i_rows_real(rows, 4), .mtp_loss = r1i_rows_real(rows, 5),
+                                        .balance_loss = r1i_rows_real(rows, 6), .learning_rate = r1i_rows_real(rows, 7),
+                                        .gradient_norm = r1i_rows_real(rows, 8), .load_spread = r1i_rows_real(rows, 9),
                                         .seconds = r1i_rows_real(rows, 10)};
     }
     r1i_rows_close(rows);
@@ -87,18 +90,20 @@ r1_status r1i_step_store_read(const char *dir, r1i_step_row **out, size_t *n, r1
     return st;
 }
 
-/* ---- evaluations --------------------------------------------------------------------------------------------------------------- */
+/* ---- evaluations ------------------------------------------------------------------------------------------------- */
 
 r1_status r1i_step_store_add_evaluation(r1i_db *db, const r1i_evaluation_row *r, r1_error *err)
 {
-    return r1i_db_run(db, err, "INSERT OR REPLACE INTO evaluation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "itiiiiirrrr", r->step, r->task, r->prompts,
-                      r->samples, r->correct, r->truncated, r->tokens, r->pass_at_1, r->lo, r->hi, r->seconds);
+    return r1i_db_run(db, err, "INSERT OR REPLACE INTO evaluation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                      "itiiiiirrrr", r->step, r->task, r->prompts, r->samples, r->correct, r->truncated, r->tokens,
+                      r->pass_at_1, r->lo, r->hi, r->seconds);
 }
 
 r1_status r1i_step_store_has_evaluation(r1i_db *db, int64_t step, const char *task, bool *has, r1_error *err)
 {
     r1i_rows *rows;
-    r1_status st = r1i_db_query(db, &rows, err, "SELECT 1 FROM evaluation WHERE step = ? AND task = ?", "it", step, task);
+    r1_status st = r1i_db_query(db, &rows, err, "SELECT 1 FROM evaluation WHERE step = ? AND task = ?", "it", step,
+                                task);
     *has = false;
     if (st != R1_OK) return st;
     st = r1i_rows_next(rows, has, err);
@@ -110,12 +115,14 @@ static r1_status read_evaluations(r1i_db *db, r1i_evaluation_row **out, size_t *
 {
     r1i_rows *rows;
     bool more = false;
-    r1_status st = r1i_db_query(db, &rows, err, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'evaluation'", "");
+    r1_status st = r1i_db_query(db, &rows, err,
+                                "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'evaluation'", "");
     if (st != R1_OK) return st;
     st = r1i_rows_next(rows, &more, err);
     r1i_rows_close(rows);
     if (st != R1_OK || !more) return st;
-    st = r1i_db_query(db, &rows, err, "SELECT step, task, prompts, samples, correct, truncated, tokens, pass_at_1, lo, hi, seconds FROM evaluation ORDER BY task, step", "");
+    st = r1i_db_query(db, &rows, err,
+                      "SELECT step, task, prompts, samples, correct, truncated, tokens, pass_at_1, lo, hi, seconds FROM evaluation ORDER BY task, step", "");
     if (st != R1_OK) return st;
     while ((st = r1i_rows_next(rows, &more, err)) == R1_OK && more) {
         r1i_evaluation_row *const bigger = realloc(*out, (*n + 1) * sizeof *bigger);
@@ -124,8 +131,10 @@ static r1_status read_evaluations(r1i_db *db, r1i_evaluation_row **out, size_t *
             break;
         }
         r1i_evaluation_row *const r = &(*out = bigger)[(*n)++];
-        *r = (r1i_evaluation_row){.step = r1i_rows_int(rows, 0), .prompts = r1i_rows_int(rows, 2), .samples = r1i_rows_int(rows, 3), .correct = r1i_rows_int(rows, 4),
-                                  .truncated = r1i_rows_int(rows, 5), .tokens = r1i_rows_int(rows, 6), .pass_at_1 = r1i_rows_real(rows, 7), .lo = r1i_rows_real(rows, 8),
+        *r = (r1i_evaluation_row){.step = r1i_rows_int(rows, 0), .prompts = r1i_rows_int(rows, 2),
+                                  .samples = r1i_rows_int(rows, 3), .correct = r1i_rows_int(rows, 4),
+                                  .truncated = r1i_rows_int(rows, 5), .tokens = r1i_rows_int(rows, 6),
+                                  .pass_at_1 = r1i_rows_real(rows, 7), .lo = r1i_rows_real(rows, 8),
                                   .hi = r1i_rows_real(rows, 9), .seconds = r1i_rows_real(rows, 10)};
         snprintf(r->task, sizeof r->task, "%s", r1i_rows_text(rows, 1, NULL));
     }

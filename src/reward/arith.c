@@ -87,8 +87,8 @@ static bool eat(reader *r, const char *text)
     skip(r);
     if (r->s.n - r->at < n || memcmp(r->s.p + r->at, text, n) != 0) return false;
     const bool command = text[0] == '\\';
-    if (command && r->at + n < r->s.n && r1i_char_letter((unsigned char)text[n - 1]) && (r->s.p[r->at + n] | 32) >= 'a' &&
-        (r->s.p[r->at + n] | 32) <= 'z')
+    if (command && r->at + n < r->s.n && r1i_char_letter((unsigned char)text[n - 1]) &&
+        (r->s.p[r->at + n] | 32) >= 'a' && (r->s.p[r->at + n] | 32) <= 'z')
         return false; /* \timesx is another command */
     r->at += n;
     return true;
@@ -104,7 +104,8 @@ static char operator_at(reader *r, const char *const *spellings, const char *ops
 {
     for (size_t i = 0; spellings[i]; i++)
         if (eat(r, spellings[i])) {
-            if ((ops[i] == '*' && r->at < r->s.n && r->s.p[r->at] == '*') || (ops[i] == '/' && r->at < r->s.n && r->s.p[r->at] == '/')) {
+            if ((ops[i] == '*' && r->at < r->s.n && r->s.p[r->at] == '*') ||
+                (ops[i] == '/' && r->at < r->s.n && r->s.p[r->at] == '/')) {
                 fail(r, ops[i] == '*' ? "a power (**)" : "a floor division (//)");
                 return 0;
             }
@@ -151,8 +152,8 @@ static bool operand(reader *r, ratio *out)
     }
     if (eat(r, "\\frac") || eat(r, "\\dfrac")) {
         ratio below;
-        return (eat(r, "{") || fail(r, "'{' is missing")) && closed(r, "}", out) && (eat(r, "{") || fail(r, "'{' is missing")) &&
-               closed(r, "}", &below) && apply(r, '/', out, below);
+        return (eat(r, "{") || fail(r, "'{' is missing")) && closed(r, "}", out) &&
+            (eat(r, "{") || fail(r, "'{' is missing")) && closed(r, "}", &below) && apply(r, '/', out, below);
     }
     if (r->at == r->s.n) return fail(r, "the text ends where a number was expected");
     if (c == '-' || c == '+') return fail(r, "a sign without a number before it");

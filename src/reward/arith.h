@@ -1,4 +1,5 @@
-/* Arithmetic puzzles: an expression over + - * / and parentheses, read and evaluated in exact rationals. Nothing that the text
+/* Arithmetic puzzles: an expression over + - * / and parentheses, read and evaluated in exact rationals. Nothing that
+ * the text
  * names is run: the reader knows four operators, and what is not of its grammar is refused with the place. */
 #ifndef R1I_ARITH_H
 #define R1I_ARITH_H
@@ -15,9 +16,10 @@ typedef struct r1i_arith {
     size_t at;                         /* byte of the error */
 } r1i_arith;
 
-/* Reads the whole of s. Accepted spellings of the operators: + - * / and U+2212 U+00D7 U+00B7 U+00F7 \times \cdot \div, brackets
- * ( ) [ ] \left( \right), \frac{a}{b}. Refused: decimals, powers (** ^), // , unary signs, juxtaposition, anything else. With
- * evaluate false only the form and the numbers are looked at. false: out->error says why. Bounded: R1I_ARITH_BYTES of text. */
+/* Reads the whole of s. Accepted spellings of the operators: + - * / and U+2212 U+00D7 U+00B7 U+00F7 \times \cdot \div,
+ * brackets ( ) [ ] \left( \right), \frac{a}{b}. Refused: decimals, powers (** ^), // , unary signs, juxtaposition,
+ * anything else. With evaluate false only the form and the numbers are looked at. false: out->error says why. Bounded:
+ * R1I_ARITH_BYTES of text. */
 bool r1i_arith_read(r1i_span s, bool evaluate, r1i_arith *out);
 
 #endif

@@ -1,4 +1,5 @@
-/* Programs kept inside the library as bytes, written by cmake/embed.cmake: the jail (an executable) and the Python harness. */
+/* Programs kept inside the library as bytes, written by cmake/embed.cmake: the jail (an executable) and the Python
+ * harness. */
 #ifndef R1I_CODE_BLOB_H
 #define R1I_CODE_BLOB_H
 

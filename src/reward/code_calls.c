@@ -1,6 +1,7 @@
-/* Assertions over a program's functions. The program runs in a sandbox of its own and answers calls; the assertions run in the
- * tester's sandbox, and this process carries the frames between them. The program never holds a test, an expected value or the
- * place where the verdict is said: ending early, printing, replacing builtins or walking the stack gain it nothing. */
+/* Assertions over a program's functions. The program runs in a sandbox of its own and answers calls; the assertions run
+ * in the tester's sandbox, and this process carries the frames between them. The program never holds a test, an
+ * expected value or the place where the verdict is said: ending early, printing, replacing builtins or walking the
+ * stack gain it nothing. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -57,8 +58,9 @@ static bool push(queue *q, const void *bytes, size_t n)
 static bool push_frame(queue *q, char kind, const char *payload, size_t n)
 {
     const size_t length = n + 1;
-    const unsigned char header[HEADER] = {(unsigned char)length, (unsigned char)(length >> 8), (unsigned char)(length >> 16),
-                                          (unsigned char)(length >> 24), (unsigned char)kind};
+    const unsigned char header[HEADER] = {(unsigned char)length, (unsigned char)(length >> 8),
+                                          (unsigned char)(length >> 16), (unsigned char)(length >> 24),
+                                          (unsigned char)kind};
     return push(q, header, sizeof header) && push(q, payload, n);
 }
 
@@ -143,8 +145,10 @@ static void from_tester(session *s, char kind, const char *payload, size_t n)
         s->asked = true;
         if (!push_frame(&s->p.out, 'C', payload, n)) s->no_memory = true;
     } else if (kind == 'V' && n > 0) {
-        const bool memory = payload[0] == 'R' && (has_text(payload, n, "MemoryError") || has_text(payload, n, "out of memory"));
-        const r1i_code_outcome outcome = payload[0] == 'P' ? R1I_AC : payload[0] == 'W' ? R1I_WA : memory ? R1I_MLE : R1I_RE;
+        const bool memory = payload[0] == 'R' &&
+            (has_text(payload, n, "MemoryError") || has_text(payload, n, "out of memory"));
+        const r1i_code_outcome outcome = payload[0] == 'P' ? R1I_AC : payload[0] == 'W' ? R1I_WA : memory ? R1I_MLE
+            : R1I_RE;
         decide(s, outcome, payload[0] == 'D' ? "the tests cannot be run: " : "", payload + 1, n - 1);
     } else if (kind == 'Z') {
         s->tester_idle = true;
@@ -159,7 +163,8 @@ static void take_frames(session *s)
     const char *payload;
     size_t n;
     int got = 0;
-    while (s->program && !s->decided && (got = frame(&s->p, &kind, &payload, &n)) > 0) from_program(s, kind, payload, n);
+    while (s->program && !s->decided && (got = frame(&s->p, &kind, &payload, &n)) > 0)
+        from_program(s, kind, payload, n);
     if (got < 0) decide(s, R1I_RE, "the program wrote to its harness's channel", "", 0);
     while ((got = frame(&s->t, &kind, &payload, &n)) > 0) from_tester(s, kind, payload, n);
     if (got < 0) s->tester_lost = true;
@@ -179,7 +184,8 @@ static void program_over(session *s)
     if (!whole) s->program_lost = true;
     if (s->decided || !whole) return;
     r1i_coder_judge_end(s->c, &report, memory, s->result);
-    if (s->result->outcome == R1I_AC) r1i_code_set(s->result, R1I_RE, "the program ended itself before the tests were over");
+    if (s->result->outcome == R1I_AC)
+        r1i_code_set(s->result, R1I_RE, "the program ended itself before the tests were over");
     s->decided = true;
 }
 
@@ -188,7 +194,8 @@ static void turn(session *s, int timeout)
     r1i_sandbox *const t = &s->c->tester;
     enum { TC, TO, TE, TW, PC, PO, PE, PW, N };
     struct pollfd p[N] = {
-        [TC] = {.fd = t->control, .events = POLLIN}, [TO] = {.fd = t->out, .events = POLLIN}, [TE] = {.fd = t->err, .events = POLLIN},
+        [TC] = {.fd = t->control, .events = POLLIN}, [TO] = {.fd = t->out, .events = POLLIN},
+        [TE] = {.fd = t->err, .events = POLLIN},
         [TW] = {.fd = s->t.fd, .events = (short)(POLLIN | (s->t.out.at < s->t.out.n ? POLLOUT : 0))},
     };
     const int n = s->program ? N : PC;
@@ -249,7 +256,8 @@ static r1_status tester_up(r1i_coder *c, r1_error *err)
 }
 
 /* One conversation; *again: a sandbox was lost through no fault of the program. */
-static r1_status attempt(r1i_coder *c, r1i_text program, r1i_text job, char op, r1i_code_result *result, bool *again, r1_error *err)
+static r1_status attempt(r1i_coder *c, r1i_text program, r1i_text job, char op, r1i_code_result *result, bool *again,
+                         r1_error *err)
 {
     r1i_sandbox box = {0};
     session s = {.c = c, .result = result, .job = job, .tester_idle = true, .tester_says = {.limit = 1 << 20}};
@@ -292,7 +300,8 @@ static bool push_job(queue *q, const r1i_coder *c, const r1i_call_tests *t)
 {
     char head[32];
     const unsigned seconds = (unsigned)c->limits.cpu_seconds + 2;
-    const unsigned char clock[4] = {(unsigned char)seconds, (unsigned char)(seconds >> 8), (unsigned char)(seconds >> 16), 0};
+    const unsigned char clock[4] = {(unsigned char)seconds, (unsigned char)(seconds >> 8),
+                                    (unsigned char)(seconds >> 16), 0};
     bool ok = push(q, clock, sizeof clock) && push(q, "u5;", 3) && push_text(q, t->prelude) && push_text(q, t->setup);
     const int n = snprintf(head, sizeof head, "l%zx;", t->n_assertions);
     ok = ok && push(q, head, (size_t)n);
@@ -300,7 +309,8 @@ static bool push_job(queue *q, const r1i_coder *c, const r1i_call_tests *t)
     return ok && push_text(q, t->check) && push_text(q, t->entry);
 }
 
-static r1_status converse_twice(r1i_coder *c, r1i_text program, const r1i_call_tests *tests, char op, r1i_code_result *result, r1_error *err)
+static r1_status converse_twice(r1i_coder *c, r1i_text program, const r1i_call_tests *tests, char op,
+                                r1i_code_result *result, r1_error *err)
 {
     const double start = r1i_seconds();
     queue job = {0};
@@ -308,14 +318,16 @@ static r1_status converse_twice(r1i_coder *c, r1i_text program, const r1i_call_t
     r1_status st = R1_OK;
     if (!c->tool[R1I_PYTHON]) return r1i_fail(err, R1_ERR_MISSING, "python3 is not installed below /usr");
     if (!push_job(&job, c, tests)) st = r1i_fail(err, R1_ERR_NOMEM, "code runner: tests");
-    for (int tries = 0; st == R1_OK && again && tries < 3; tries++) st = attempt(c, program, (r1i_text){job.p, job.n}, op, result, &again, err);
+    for (int tries = 0; st == R1_OK && again && tries < 3; tries++)
+        st = attempt(c, program, (r1i_text){job.p, job.n}, op, result, &again, err);
     free(job.p);
     if (st == R1_OK && again) st = r1i_fail(err, R1_ERR_IO, "the sandbox was lost three times");
     result->wall_seconds = r1i_seconds() - start;
     return st;
 }
 
-r1_status r1i_coder_calls(r1i_coder *c, r1i_text program, const r1i_call_tests *tests, r1i_code_result *result, r1_error *err)
+r1_status r1i_coder_calls(r1i_coder *c, r1i_text program, const r1i_call_tests *tests, r1i_code_result *result,
+                          r1_error *err)
 {
     return converse_twice(c, program, tests, 'J', result, err);
 }

@@ -1,6 +1,6 @@
 /* Memory and process limits over a whole sandbox, where this process may make cgroups: v1 hierarchies or v2 with its
- * controllers. Address space limits hold for one process at a time; the group holds for all of them together. A group is no
- * wall that must be there (an ordinary user mostly cannot make one), so every failure only leaves it out. */
+ * controllers. Address space limits hold for one process at a time; the group holds for all of them together. A group
+ * is no wall that must be there (an ordinary user mostly cannot make one), so every failure only leaves it out. */
 #include "reward/code_walls.h"
 
 #include <dirent.h>
@@ -42,7 +42,8 @@ static bool usable(const char *dir, const char *file)
     return ok;
 }
 
-/* This process's place in a v1 hierarchy ("memory") or in v2 (""): the lines of /proc/self/cgroup are number:controllers:path. */
+/* This process's place in a v1 hierarchy ("memory") or in v2 (""): the lines of /proc/self/cgroup are
+ * number:controllers:path. */
 static bool own_place(const char *controller, const char *root, char *out, size_t size)
 {
     char line[512];
@@ -62,7 +63,8 @@ static bool own_place(const char *controller, const char *root, char *out, size_
     return found;
 }
 
-/* Groups of processes that were killed before they could clean up: named r1-PID-SERIAL, and no such process any more. */
+/* Groups of processes that were killed before they could clean up: named r1-PID-SERIAL, and no such process any
+ * more. */
 static void sweep(const char *parent)
 {
     DIR *dir = parent[0] ? opendir(parent) : NULL;
@@ -71,7 +73,8 @@ static void sweep(const char *parent)
         int pid;
         unsigned serial;
         char path[600];
-        if (sscanf(e->d_name, "r1-%d-%u", &pid, &serial) != 2 || pid < 2 || kill(pid, 0) == 0 || errno != ESRCH) continue;
+        if (sscanf(e->d_name, "r1-%d-%u", &pid, &serial) != 2 || pid < 2 || kill(pid, 0) == 0 || errno != ESRCH)
+            continue;
         snprintf(path, sizeof path, "%s/%s", parent, e->d_name);
         rmdir(path);
     }
@@ -110,7 +113,8 @@ bool r1i_cgroup_enter(const r1i_sandbox_kit *kit, const char *name, const r1i_co
     enum { OVERHEAD = 64 << 20, OWN = 4 }; /* bubblewrap, the jail and /tmp's pages are charged to the group too */
     snprintf(memory, sizeof memory, "%llu", (unsigned long long)(limits->memory_bytes + limits->disk_bytes + OVERHEAD));
     snprintf(pids, sizeof pids, "%u", limits->processes + OWN);
-    const char *const memory_set[][2] = {{"memory.limit_in_bytes", memory}, {"memory.max", memory}, {"memory.swap.max", "0"}};
+    const char *const memory_set[][2] = {{"memory.limit_in_bytes", memory}, {"memory.max", memory},
+                                         {"memory.swap.max", "0"}};
     const char *const pids_set[][2] = {{"pids.max", pids}};
     bool any = false;
     if (kit->cgroup_memory[0]) any = enter(kit->cgroup_memory, name, memory_set, 3, pid);

@@ -27,13 +27,15 @@ struct r1i_coder {
     bool landlock;
 };
 
-/* A sandbox that is ready, and another one started for the next job. warm: with the harness running, its clocks held. */
+/* A sandbox that is ready, and another one started for the next job. warm: with the harness running, its clocks
+ * held. */
 r1_status r1i_coder_take(r1i_coder *c, bool warm, r1i_sandbox *out, r1_error *err);
 /* The harness for one side, "program" or "tests", as a run that waits for ARM. */
 bool r1i_coder_start_harness(const r1i_coder *c, const r1i_sandbox *s, const char *side);
 r1i_jail_request r1i_coder_request(const r1i_coder *c, uint32_t op);
 /* A run's end as a verdict; AC when it ended well, its output not yet looked at. */
-void r1i_coder_judge_end(const r1i_coder *c, const r1i_jail_report *report, bool killed_for_memory, r1i_code_result *result);
+void r1i_coder_judge_end(const r1i_coder *c, const r1i_jail_report *report, bool killed_for_memory,
+                         r1i_code_result *result);
 R1_PRINTF(3, 4) void r1i_code_set(r1i_code_result *result, r1i_code_outcome outcome, const char *reason, ...);
 
 #endif

@@ -83,7 +83,8 @@ static void show(char *to, size_t size, const char *t, size_t n)
     to[i] = 0;
 }
 
-bool r1i_output_equal(const char *printed, size_t n_printed, const char *expected, size_t n_expected, double tolerance, char *why, size_t why_bytes)
+bool r1i_output_equal(const char *printed, size_t n_printed, const char *expected, size_t n_expected, double tolerance,
+                      char *why, size_t why_bytes)
 {
     const size_t np = without_blank_end(printed, n_printed), ne = without_blank_end(expected, n_expected);
     cursor a = {printed, printed + np}, b = {expected, expected + ne}, la = {0}, lb = {0};
@@ -95,7 +96,8 @@ bool r1i_output_equal(const char *printed, size_t n_printed, const char *expecte
         const bool more_a = line(&a, &la), more_b = line(&b, &lb);
         if (!more_a && !more_b) return true;
         if (!more_a || !more_b) {
-            snprintf(why, why_bytes, more_a ? "more lines than the %zu expected" : "the output ends before line %zu", more_a ? number - 1 : number);
+            snprintf(why, why_bytes, more_a ? "more lines than the %zu expected" : "the output ends before line %zu",
+                     more_a ? number - 1 : number);
             return false;
         }
         for (size_t i = 1;; i++) {

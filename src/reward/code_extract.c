@@ -43,7 +43,8 @@ bool r1i_code_answer(r1i_text completion, bool thinking_open, r1i_text *answer)
 
 /* ---- fences ---- */
 
-/* Up to three blanks, then three or more of one of ` and ~. Gives the fence's length and what follows it on the line. */
+/* Up to three blanks, then three or more of one of ` and ~. Gives the fence's length and what follows it on the
+ * line. */
 static size_t fence(r1i_text line, char *mark, r1i_text *rest)
 {
     size_t i = 0, n = 0;
@@ -59,16 +60,19 @@ static size_t fence(r1i_text line, char *mark, r1i_text *rest)
 static bool tag_is(r1i_text tag, const char *name)
 {
     const size_t k = strlen(name);
-    if (tag.n < k || (tag.n > k && tag.bytes[k] != ' ' && tag.bytes[k] != '{' && tag.bytes[k] != ',' && tag.bytes[k] != ':')) return false;
+    if (tag.n < k || (tag.n > k && tag.bytes[k] != ' ' && tag.bytes[k] != '{' && tag.bytes[k] != ',' &&
+                      tag.bytes[k] != ':')) return false;
     for (size_t i = 0; i < k; i++)
-        if ((tag.bytes[i] >= 'A' && tag.bytes[i] <= 'Z' ? tag.bytes[i] - 'A' + 'a' : tag.bytes[i]) != name[i]) return false;
+        if ((tag.bytes[i] >= 'A' && tag.bytes[i] <= 'Z' ? tag.bytes[i] - 'A' + 'a' : tag.bytes[i]) != name[i])
+            return false;
     return true;
 }
 
 /* 2: names the language; 1: no tag; 0: another tag. */
 static int rank_of(r1i_text tag, r1i_code_language language)
 {
-    static const char *const names[R1I_N_LANGUAGES][6] = {{"python", "py", "python3"}, {"c"}, {"cpp", "c++", "cc", "cxx"}};
+    static const char *const names[R1I_N_LANGUAGES][6] = {{"python", "py", "python3"}, {"c"},
+                                                          {"cpp", "c++", "cc", "cxx"}};
     if (tag.n == 0) return 1;
     for (int i = 0; names[language][i]; i++)
         if (tag_is(tag, names[language][i])) return 2;
@@ -105,13 +109,17 @@ void r1i_code_block(r1i_text answer, r1i_code_language language, r1i_text *code,
             begin = NULL;
         }
     }
-    if (begin && rank_of(tag, language) >= best) *code = (r1i_text){begin, (size_t)(answer.bytes + answer.n - begin)}, best = 0;
+    if (begin && rank_of(tag, language) >= best)
+        *code = (r1i_text){begin, (size_t)(answer.bytes + answer.n - begin)}, best = 0;
     *fenced = best >= 0;
 }
 
 /* ---- joining and predictions ---- */
 
-static bool is_name(char c) { return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+static bool is_name(char c)
+{
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
 
 bool r1i_code_defines(r1i_text code, r1i_text name)
 {

@@ -18,11 +18,13 @@ static r1_status text_of(const json_t *object, const char *key, bool wanted, r1i
     return R1_OK;
 }
 
-static r1_status number_of(const json_t *object, const char *key, double otherwise, double most, double *out, r1_error *err)
+static r1_status number_of(const json_t *object, const char *key, double otherwise, double most, double *out,
+                           r1_error *err)
 {
     const json_t *const v = json_object_get(object, key);
     *out = v ? json_number_value(v) : otherwise;
-    if (v && (!json_is_number(v) || !(*out >= 0 && *out <= most))) return r1i_fail(err, R1_ERR_FORMAT, "'%s' is not a number from 0 to %g", key, most);
+    if (v && (!json_is_number(v) || !(*out >= 0 && *out <= most)))
+        return r1i_fail(err, R1_ERR_FORMAT, "'%s' is not a number from 0 to %g", key, most);
     return R1_OK;
 }
 
@@ -71,7 +73,8 @@ static r1_status parse_stdio(r1i_code_gold *g, const json_t *tests, r1_error *er
     if (!(g->tests = calloc(n, sizeof *g->tests))) return r1i_fail(err, R1_ERR_NOMEM, "%zu tests", n);
     for (size_t i = 0; i < n; i++) {
         const json_t *const t = json_array_get(tests, i);
-        r1_status st = json_is_object(t) ? known(t, (const char *const[]){"input", "output", NULL}, err) : r1i_fail(err, R1_ERR_FORMAT, "not an object");
+        r1_status st = json_is_object(t) ? known(t, (const char *const[]){"input", "output", NULL}, err)
+            : r1i_fail(err, R1_ERR_FORMAT, "not an object");
         if (st == R1_OK) st = text_of(t, "input", true, &g->tests[i].input, err);
         if (st == R1_OK) st = text_of(t, "output", true, &g->tests[i].output, err);
         if (st != R1_OK) {
@@ -95,7 +98,8 @@ static r1_status parse_assertions(r1i_code_gold *g, const json_t *list, r1_error
         const json_t *const t = json_array_get(list, i);
         if (!json_is_string(t)) return r1i_fail(err, R1_ERR_FORMAT, "assertion %zu is not a string", i + 1);
         texts[i] = (r1i_text){json_string_value(t), json_string_length(t)};
-        if (!strstr(texts[i].bytes, "assert")) return r1i_fail(err, R1_ERR_FORMAT, "assertion %zu asserts nothing", i + 1);
+        if (!strstr(texts[i].bytes, "assert"))
+            return r1i_fail(err, R1_ERR_FORMAT, "assertion %zu asserts nothing", i + 1);
         g->calls.n_assertions = i + 1;
     }
     return R1_OK;
@@ -111,7 +115,8 @@ static r1_status parse_calls(r1i_code_gold *g, const json_t *assertions, r1_erro
     if (st == R1_OK && assertions) st = parse_assertions(g, assertions, err);
     if (st != R1_OK) return st;
     if (g->language != R1I_PYTHON) return r1i_fail(err, R1_ERR_FORMAT, "assertions are for python only");
-    if (c->check.n && !strstr(c->check.bytes, "def check(")) return r1i_fail(err, R1_ERR_FORMAT, "'test' does not define check(candidate)");
+    if (c->check.n && !strstr(c->check.bytes, "def check("))
+        return r1i_fail(err, R1_ERR_FORMAT, "'test' does not define check(candidate)");
     if (c->check.n && !strstr(c->check.bytes, "assert")) return r1i_fail(err, R1_ERR_FORMAT, "'test' asserts nothing");
     return R1_OK;
 }
@@ -126,7 +131,8 @@ static r1_status parse_cruxeval(r1i_code_gold *g, const json_t *object, r1_error
     if (st == R1_OK) st = text_of(object, "predict", false, &predict, err);
     if (st != R1_OK) return st;
     g->predict_input = strcmp(predict.bytes, "input") == 0;
-    if (predict.n && !g->predict_input && strcmp(predict.bytes, "output") != 0) return r1i_fail(err, R1_ERR_FORMAT, "'predict' is neither input nor output");
+    if (predict.n && !g->predict_input && strcmp(predict.bytes, "output") != 0)
+        return r1i_fail(err, R1_ERR_FORMAT, "'predict' is neither input nor output");
     st = text_of(object, "output", true, &output, err);
     if (st == R1_OK) st = text_of(object, "input", false, &input, err);
     if (st == R1_OK) st = text_of(object, "code", g->predict_input, &g->code, err);
@@ -146,13 +152,15 @@ static r1_status parse_cruxeval(r1i_code_gold *g, const json_t *object, r1_error
 
 static r1_status parse(r1i_code_gold *g, r1_error *err)
 {
-    if (!json_is_object(g->root)) return r1i_fail(err, R1_ERR_FORMAT, "the gold of a programming task is a JSON object");
+    if (!json_is_object(g->root))
+        return r1i_fail(err, R1_ERR_FORMAT, "the gold of a programming task is a JSON object");
     r1_status st = known(g->root, keys, err);
     if (st == R1_OK) st = parse_language(g, err);
     if (st == R1_OK) st = number_of(g->root, "tolerance", 1e-9, 1, &g->tolerance, err);
     if (st == R1_OK) st = number_of(g->root, "cpu_seconds", 0, 3600, &g->cpu_seconds, err);
     if (st != R1_OK) return st;
-    const json_t *const io = json_object_get(g->root, "stdin_stdout"), *const list = json_object_get(g->root, "assertions");
+    const json_t *const io = json_object_get(g->root, "stdin_stdout"),
+                        *const list = json_object_get(g->root, "assertions");
     const json_t *const crux = json_object_get(g->root, "cruxeval"), *const test = json_object_get(g->root, "test");
     if ((io != NULL) + (crux != NULL) + (list || test) != 1)
         return r1i_fail(err, R1_ERR_FORMAT, "exactly one of stdin_stdout, assertions or test, cruxeval is wanted");

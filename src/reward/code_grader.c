@@ -1,5 +1,5 @@
-/* Class `code`: extract a program from the completion, run it in the sandbox against the gold's tests, say the verdict. The
- * forms of a gold and the options stand in docs/sandbox.md. */
+/* Class `code`: extract a program from the completion, run it in the sandbox against the gold's tests, say the verdict.
+ * The forms of a gold and the options stand in docs/sandbox.md. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,8 @@ typedef struct code_state {
 
 /* ---- options ---- */
 
-static r1_status number_option(const json_t *options, const char *key, double least, double most, double *value, r1_error *err)
+static r1_status number_option(const json_t *options, const char *key, double least, double most, double *value,
+                               r1_error *err)
 {
     const json_t *const v = json_object_get(options, key);
     if (!v) return R1_OK;
@@ -49,7 +50,8 @@ static r1_status limits_of(const json_t *options, r1i_code_limits *l, r1_error *
 }
 
 /* A list of names as bits; name(i) NULL after the last. */
-static r1_status names_option(const json_t *options, const char *key, const char *(*name)(int), unsigned *bits, r1_error *err)
+static r1_status names_option(const json_t *options, const char *key, const char *(*name)(int), unsigned *bits,
+                              r1_error *err)
 {
     size_t at;
     json_t *item;
@@ -68,7 +70,10 @@ static r1_status names_option(const json_t *options, const char *key, const char
     return R1_OK;
 }
 
-static const char *language_name(int i) { return i < R1I_N_LANGUAGES ? r1i_code_language_name((r1i_code_language)i) : NULL; }
+static const char *language_name(int i)
+{
+    return i < R1I_N_LANGUAGES ? r1i_code_language_name((r1i_code_language)i) : NULL;
+}
 
 static void code_destroy(void *state)
 {
@@ -88,7 +93,8 @@ static r1_status code_create(const json_t *options, const r1_env *env, void **st
     if (st == R1_OK) st = limits_of(options, &limits, err);
     if (st == R1_OK) st = names_option(options, "allow_without", r1i_wall_name, &without, err);
     if (st == R1_OK) st = names_option(options, "languages", language_name, &languages, err);
-    if (st == R1_OK && (without & R1I_WALL_BUBBLEWRAP)) st = r1i_fail(err, R1_ERR_USAGE, "code never runs without bubblewrap");
+    if (st == R1_OK && (without & R1I_WALL_BUBBLEWRAP))
+        st = r1i_fail(err, R1_ERR_USAGE, "code never runs without bubblewrap");
     if (st != R1_OK) return st;
     code_state *const s = calloc(1, sizeof *s);
     if (!s) return r1i_fail(err, R1_ERR_NOMEM, "code grader");
@@ -110,8 +116,10 @@ static r1_status code_check_gold(void *state, const char *gold, size_t bytes, r1
     r1_status st = r1i_code_gold_parse(gold, bytes, &g, err);
     if (st != R1_OK) return st;
     const char *const name = r1i_code_language_name(g.language);
-    if (!s->allowed[g.language]) st = r1i_fail(err, R1_ERR_FORMAT, "language %s is not among the option 'languages'", name);
-    else if (!r1i_coder_has(s->coder, g.language)) st = r1i_fail(err, R1_ERR_MISSING, "no compiler or interpreter for %s is installed below /usr", name);
+    if (!s->allowed[g.language])
+        st = r1i_fail(err, R1_ERR_FORMAT, "language %s is not among the option 'languages'", name);
+    else if (!r1i_coder_has(s->coder, g.language))
+        st = r1i_fail(err, R1_ERR_MISSING, "no compiler or interpreter for %s is installed below /usr", name);
     else if (g.form != R1I_FORM_STDIO) st = r1i_coder_check_calls(s->coder, &g.calls, err);
     r1i_code_gold_free(&g);
     return st;
@@ -135,15 +143,18 @@ static bool append(char **to, size_t *n, const char *bytes, size_t more)
 static bool join(const r1i_call_tests *t, r1i_text code, char **program, size_t *n)
 {
     const bool whole = r1i_code_defines(code, t->entry);
-    return append(program, n, t->prelude.bytes, t->prelude.n) && (!whole || t->prelude.n == 0 || append(program, n, "\n", 1)) &&
-           append(program, n, code.bytes, code.n) && append(program, n, "\n", 1);
+    return append(program, n, t->prelude.bytes, t->prelude.n) &&
+        (!whole || t->prelude.n == 0 || append(program, n, "\n", 1)) && append(program, n, code.bytes, code.n) &&
+        append(program, n, "\n", 1);
 }
 
 /* A program that gives the predicted literal, or f of it. The literal travels as hexadecimal and is never evaluated. */
 static bool predicted(const r1i_code_gold *g, r1i_text p, char **program, size_t *n)
 {
-    static const char head[] = "\nfrom ast import literal_eval\ndef r1_prediction():\n    text = bytes.fromhex('", digits[] = "0123456789abcdef";
-    const char *const tail = g->predict_input ? "').decode()\n    return f(*literal_eval('(' + text + ',)'))\n" : "').decode()\n    return literal_eval(text)\n";
+    static const char head[] = "\nfrom ast import literal_eval\ndef r1_prediction():\n    text = bytes.fromhex('",
+                      digits[] = "0123456789abcdef";
+    const char *const tail = g->predict_input ? "').decode()\n    return f(*literal_eval('(' + text + ',)'))\n"
+        : "').decode()\n    return literal_eval(text)\n";
     bool ok = append(program, n, g->code.bytes, g->code.n) && append(program, n, head, sizeof head - 1);
     for (size_t i = 0; ok && i < p.n && i < 65536; i++) {
         const unsigned char b = (unsigned char)p.bytes[i];
@@ -157,9 +168,11 @@ static r1_status run(code_state *s, const r1i_code_gold *g, r1i_text code, r1i_c
 {
     char *program = NULL;
     size_t n = 0;
-    if (g->form == R1I_FORM_STDIO) return r1i_coder_stdio(s->coder, g->language, code, g->tests, g->n_tests, g->tolerance, result, err);
+    if (g->form == R1I_FORM_STDIO)
+        return r1i_coder_stdio(s->coder, g->language, code, g->tests, g->n_tests, g->tolerance, result, err);
     const bool ok = g->form == R1I_FORM_CALLS ? join(&g->calls, code, &program, &n) : predicted(g, code, &program, &n);
-    const r1_status st = ok ? r1i_coder_calls(s->coder, (r1i_text){program, n}, &g->calls, result, err) : r1i_fail(err, R1_ERR_NOMEM, "program text");
+    const r1_status st = ok ? r1i_coder_calls(s->coder, (r1i_text){program, n}, &g->calls, result, err)
+        : r1i_fail(err, R1_ERR_NOMEM, "program text");
     free(program);
     return st;
 }

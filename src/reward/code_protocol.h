@@ -1,5 +1,6 @@
-/* What the judge (in r1) and the jail (the small program that is process 1 of every sandbox) say to each other. Both are built
- * from this header, so the messages are plain structs over a socket pair; nothing of a user's program ever travels on it. */
+/* What the judge (in r1) and the jail (the small program that is process 1 of every sandbox) say to each other. Both
+ * are built from this header, so the messages are plain structs over a socket pair; nothing of a user's program ever
+ * travels on it. */
 #ifndef R1I_CODE_PROTOCOL_H
 #define R1I_CODE_PROTOCOL_H
 
@@ -10,8 +11,10 @@ enum { R1I_JAIL_CONTROL_FD = 3, R1I_JAIL_RPC_FD = 4, R1I_JAIL_FILTER_FD = 5, R1I
 enum r1i_jail_op {
     R1I_JAIL_PUT = 1, /* payload: name, NUL, bytes -> /tmp/name */
     R1I_JAIL_STDIN,   /* payload: what the next run reads */
-    R1I_JAIL_RUN,     /* payload: arguments, each with its NUL; one JAIL_DONE follows when every process of the run is gone */
-    R1I_JAIL_ARM,     /* clocks of the run in progress start now: used where an interpreter was started ahead of its job */
+    R1I_JAIL_RUN,     /* payload: arguments, each with its NUL; one JAIL_DONE follows when every process of the run is
+                       * gone */
+    /* clocks of the run in progress start now: used where an interpreter was started ahead of its job */
+    R1I_JAIL_ARM,
     R1I_JAIL_MARK,    /* the idle clock alone starts again */
     R1I_JAIL_CLEAN,   /* remove all of /tmp but the program's source and what was compiled from it */
     R1I_JAIL_PROBE,   /* try the walls; one JAIL_WALLS follows */
@@ -22,7 +25,8 @@ enum { R1I_JAIL_HELD = 1, R1I_JAIL_RPC = 2 }; /* RUN flags: clocks wait for ARM;
 typedef struct r1i_jail_request {
     uint32_t op, flags;
     uint64_t bytes;                             /* of the payload */
-    double cpu_seconds, idle_seconds;           /* all processes together; seconds in which nothing ran or wanted to run */
+    /* all processes together; seconds in which nothing ran or wanted to run */
+    double cpu_seconds, idle_seconds;
     uint64_t memory_bytes, file_bytes;          /* address space of a process; size of a file */
     uint32_t processes, use_landlock;           /* threads count */
 } r1i_jail_request;

@@ -1,4 +1,5 @@
-/* Whole programs: compile if need be, run once for every test, compare. Also the pool: one sandbox is always started ahead. */
+/* Whole programs: compile if need be, run once for every test, compare. Also the pool: one sandbox is always started
+ * ahead. */
 #include "reward/code_run.h"
 
 #include <errno.h>
@@ -137,8 +138,9 @@ const r1i_sandbox_kit *r1i_coder_kit(const r1i_coder *c) { return &c->kit; }
 r1i_jail_request r1i_coder_request(const r1i_coder *c, uint32_t op)
 {
     const r1i_code_limits *const l = &c->limits;
-    return (r1i_jail_request){.op = op, .cpu_seconds = l->cpu_seconds, .idle_seconds = l->wall_seconds, .memory_bytes = l->memory_bytes,
-                              .file_bytes = l->disk_bytes, .processes = l->processes, .use_landlock = c->landlock};
+    return (r1i_jail_request){.op = op, .cpu_seconds = l->cpu_seconds, .idle_seconds = l->wall_seconds,
+                              .memory_bytes = l->memory_bytes, .file_bytes = l->disk_bytes, .processes = l->processes,
+                              .use_landlock = c->landlock};
 }
 
 static bool run(const r1i_sandbox *s, r1i_jail_request q, const char *const *args)
@@ -198,7 +200,8 @@ static const char *last_line(const r1i_capture *c)
 static bool ran_out_of_memory(const r1i_coder *c, const r1i_jail_report *p)
 {
     const r1i_capture *const o = &c->capture;
-    const bool said = o->n_tail && (strstr(o->tail, "MemoryError") || strstr(o->tail, "bad_alloc") || strstr(o->tail, "Cannot allocate memory"));
+    const bool said = o->n_tail &&
+        (strstr(o->tail, "MemoryError") || strstr(o->tail, "bad_alloc") || strstr(o->tail, "Cannot allocate memory"));
     return said || p->peak_bytes > c->limits.memory_bytes / 10 * 9;
 }
 
@@ -211,24 +214,30 @@ void r1i_coder_judge_end(const r1i_coder *c, const r1i_jail_report *p, bool kill
     if (p->end == R1I_END_CPU || (p->end == R1I_END_SIGNAL && p->status == SIGXCPU))
         r1i_code_set(result, R1I_TLE, "more than %g s of processor time", c->limits.cpu_seconds);
     else if (p->end == R1I_END_IDLE) r1i_code_set(result, R1I_TLE, "idle for more than %g s", c->limits.wall_seconds);
-    else if (p->end == R1I_END_SETUP) r1i_code_set(result, R1I_RE, "the program cannot be started: %s", strerror(p->status));
+    else if (p->end == R1I_END_SETUP)
+        r1i_code_set(result, R1I_RE, "the program cannot be started: %s", strerror(p->status));
     else if (failed && (killed_for_memory || ran_out_of_memory(c, p)))
-        r1i_code_set(result, R1I_MLE, "more than %llu MiB of memory", (unsigned long long)(c->limits.memory_bytes >> 20));
+        r1i_code_set(result, R1I_MLE, "more than %llu MiB of memory",
+                     (unsigned long long)(c->limits.memory_bytes >> 20));
     else if (p->end == R1I_END_SIGNAL)
-        r1i_code_set(result, R1I_RE, "killed by signal %d (%s)", p->status, (name = sigabbrev_np(p->status)) ? name : "unnamed");
-    else if (failed && (strncmp(said, "SyntaxError", 11) == 0 || strncmp(said, "IndentationError", 16) == 0 || strncmp(said, "TabError", 8) == 0))
+        r1i_code_set(result, R1I_RE, "killed by signal %d (%s)", p->status,
+                     (name = sigabbrev_np(p->status)) ? name : "unnamed");
+    else if (failed && (strncmp(said, "SyntaxError", 11) == 0 || strncmp(said, "IndentationError", 16) == 0 ||
+                        strncmp(said, "TabError", 8) == 0))
         r1i_code_set(result, R1I_CE, "%.150s", said);
     else if (failed) r1i_code_set(result, R1I_RE, "exit status %d%s%.140s", p->status, said[0] ? ": " : "", said);
     else r1i_code_set(result, R1I_AC, "ended well");
 }
 
-/* Waits for the run's end. AC: it ended well. false: memory is out or the sandbox went away by itself before it had run. */
+/* Waits for the run's end. AC: it ended well. false: memory is out or the sandbox went away by itself before it had
+ * run. */
 static bool wait_end(r1i_coder *c, r1i_sandbox *s, r1i_code_result *result)
 {
     const double start = r1i_seconds(), patience = c->limits.wall_seconds * HARD_WALL_FACTOR;
     r1i_jail_report report = {0};
     for (;;) {
-        struct pollfd p[3] = {{.fd = s->control, .events = POLLIN}, {.fd = s->out, .events = POLLIN}, {.fd = s->err, .events = POLLIN}};
+        struct pollfd p[3] = {{.fd = s->control, .events = POLLIN}, {.fd = s->out, .events = POLLIN},
+                              {.fd = s->err, .events = POLLIN}};
         if (poll(p, 3, 1000) < 0 && errno != EINTR) return false;
         if ((p[1].revents | p[2].revents) && !r1i_capture_drain(&c->capture, s)) return false;
         if (c->capture.overflow) {
@@ -277,7 +286,8 @@ static bool compile(r1i_coder *c, r1i_sandbox *s, r1i_code_language language, r1
     const double wall = c->limits.wall_seconds;
     if (wall < COMPILE_IDLE_SECONDS) c->limits.wall_seconds = COMPILE_IDLE_SECONDS;
     r1i_jail_request q = r1i_coder_request(c, R1I_JAIL_RUN);
-    const char *const source = language == R1I_C ? "main.c" : "main.cpp", *const standard = language == R1I_C ? "-std=gnu17" : "-std=gnu++17";
+    const char *const source = language == R1I_C ? "main.c" : "main.cpp",
+                      *const standard = language == R1I_C ? "-std=gnu17" : "-std=gnu++17";
     const char *const args[] = {c->tool[language], "-O2", "-w", standard, "-o", "main", source, "-lm", NULL};
     q.cpu_seconds = COMPILE_SECONDS;
     if (q.memory_bytes < 2ull << 30) q.memory_bytes = 2ull << 30;
@@ -291,14 +301,17 @@ static bool compile(r1i_coder *c, r1i_sandbox *s, r1i_code_language language, r1
     return true;
 }
 
-static bool one_test(r1i_coder *c, r1i_sandbox *s, r1i_code_language language, const r1i_io_test *test, double tolerance, r1i_code_result *result)
+static bool one_test(r1i_coder *c, r1i_sandbox *s, r1i_code_language language, const r1i_io_test *test,
+                     double tolerance, r1i_code_result *result)
 {
-    const char *const python[] = {c->tool[R1I_PYTHON], "-B", "-s", "main.py", NULL}, *const native[] = {"/tmp/main", NULL};
+    const char *const python[] = {c->tool[R1I_PYTHON], "-B", "-s", "main.py", NULL},
+                      *const native[] = {"/tmp/main", NULL};
     const r1i_jail_request input = {.op = R1I_JAIL_STDIN, .bytes = test->input.n}, clean = {.op = R1I_JAIL_CLEAN};
     char why[160];
     r1i_capture_reset(&c->capture);
     if (!r1i_sandbox_send(s, &clean, NULL) || !r1i_sandbox_send(s, &input, test->input.bytes)) return false;
-    if (!run(s, r1i_coder_request(c, R1I_JAIL_RUN), language == R1I_PYTHON ? python : native) || !wait_end(c, s, result)) return false;
+    if (!run(s, r1i_coder_request(c, R1I_JAIL_RUN), language == R1I_PYTHON ? python : native) ||
+        !wait_end(c, s, result)) return false;
     if (result->outcome != R1I_AC) return true;
     if (!r1i_output_equal(c->capture.out, c->capture.n, test->output.bytes, test->output.n, tolerance, why, sizeof why))
         r1i_code_set(result, R1I_WA, "%s", why);
@@ -306,8 +319,8 @@ static bool one_test(r1i_coder *c, r1i_sandbox *s, r1i_code_language language, c
 }
 
 /* false: the sandbox was lost. */
-static bool judge(r1i_coder *c, r1i_sandbox *s, r1i_code_language language, r1i_text program, const r1i_io_test *tests, size_t n_tests,
-                  double tolerance, r1i_code_result *result)
+static bool judge(r1i_coder *c, r1i_sandbox *s, r1i_code_language language, r1i_text program, const r1i_io_test *tests,
+                  size_t n_tests, double tolerance, r1i_code_result *result)
 {
     static const char *const names[R1I_N_LANGUAGES] = {"main.py", "main.c", "main.cpp"};
     if (!r1i_sandbox_put(s, names[language], program.bytes, program.n)) return false;
@@ -327,13 +340,16 @@ static bool judge(r1i_coder *c, r1i_sandbox *s, r1i_code_language language, r1i_
     return true;
 }
 
-r1_status r1i_coder_stdio(r1i_coder *c, r1i_code_language language, r1i_text program, const r1i_io_test *tests, size_t n_tests,
-                          double tolerance, r1i_code_result *result, r1_error *err)
+r1_status r1i_coder_stdio(r1i_coder *c, r1i_code_language language, r1i_text program, const r1i_io_test *tests,
+                          size_t n_tests, double tolerance, r1i_code_result *result, r1_error *err)
 {
     const double start = r1i_seconds();
     char complaint[200] = "";
-    if (!c->tool[language]) return r1i_fail(err, R1_ERR_MISSING, "no compiler or interpreter for %s is installed below /usr", r1i_code_language_name(language));
-    for (int tries = 0; tries < 2; tries++) { /* a sandbox may have died while it waited, with the thread that started it */
+    if (!c->tool[language])
+        return r1i_fail(err, R1_ERR_MISSING, "no compiler or interpreter for %s is installed below /usr",
+                        r1i_code_language_name(language));
+    for (int tries = 0; tries < 2; tries++) { /* a sandbox may have died while it waited, with the thread that started
+                                               * it */
         r1i_sandbox s;
         *result = (r1i_code_result){0};
         const r1_status st = r1i_coder_take(c, false, &s, err);

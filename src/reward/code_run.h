@@ -1,5 +1,5 @@
-/* Running one program against its tests: in sandboxes that were started ahead of their job, with the clocks, caps and verdicts
- * of a judge. A coder owns its sandboxes; one thread at a time, as many coders as there are runs at once. */
+/* Running one program against its tests: in sandboxes that were started ahead of their job, with the clocks, caps and
+ * verdicts of a judge. A coder owns its sandboxes; one thread at a time, as many coders as there are runs at once. */
 #ifndef R1I_CODE_RUN_H
 #define R1I_CODE_RUN_H
 
@@ -45,9 +45,10 @@ const r1i_sandbox_kit *r1i_coder_kit(const r1i_coder *coder);
 
 /* The program's output against each test's, in order; the first that fails decides. tolerance: see code_compare.h.
  * Errors are the environment's; whatever the program does is a result. */
-r1_status r1i_coder_stdio(r1i_coder *coder, r1i_code_language language, r1i_text program, const r1i_io_test *tests, size_t n_tests,
-                          double tolerance, r1i_code_result *result, r1_error *err);
-r1_status r1i_coder_calls(r1i_coder *coder, r1i_text program, const r1i_call_tests *tests, r1i_code_result *result, r1_error *err);
+r1_status r1i_coder_stdio(r1i_coder *coder, r1i_code_language language, r1i_text program, const r1i_io_test *tests,
+                          size_t n_tests, double tolerance, r1i_code_result *result, r1_error *err);
+r1_status r1i_coder_calls(r1i_coder *coder, r1i_text program, const r1i_call_tests *tests, r1i_code_result *result,
+                          r1_error *err);
 /* R1_ERR_FORMAT: the tests are no Python. */
 r1_status r1i_coder_check_calls(r1i_coder *coder, const r1i_call_tests *tests, r1_error *err);
 

@@ -1,5 +1,5 @@
-/* Starting and feeding sandboxes. The program that starts is the jail, from a memory file, by posix_spawn: no code runs between
- * fork and exec in a process that may map hundreds of gigabytes of weights and own many threads. */
+/* Starting and feeding sandboxes. The program that starts is the jail, from a memory file, by posix_spawn: no code runs
+ * between fork and exec in a process that may map hundreds of gigabytes of weights and own many threads. */
 #include "reward/code_sandbox.h"
 
 #include <errno.h>
@@ -68,16 +68,18 @@ static int reopen(int fd)
 /* ---- one sandbox ---- */
 
 /* The file system of a sandbox, in the order in which it is built. Everything but /tmp ends read-only. */
-static int arguments(const r1i_sandbox_kit *kit, const r1i_code_limits *limits, char *size, size_t size_bytes, const char **argv)
+static int arguments(const r1i_sandbox_kit *kit, const r1i_code_limits *limits, char *size, size_t size_bytes,
+                     const char **argv)
 {
     static const char *const fixed[] = {
-        "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session", "--as-pid-1", "--clearenv",
-        "--cap-drop", "ALL", "--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--ro-bind", "/usr", "/usr",
-        "--ro-bind-try", "/etc/alternatives", "/etc/alternatives", "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache",
-        "--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--perms", "0700", "--size", "67108864", "--tmpfs", "/run",
-        "--perms", "0555", "--ro-bind-data", "6", "/jail",
+        "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session", "--as-pid-1",
+        "--clearenv", "--cap-drop", "ALL", "--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--ro-bind",
+        "/usr", "/usr", "--ro-bind-try", "/etc/alternatives", "/etc/alternatives", "--ro-bind-try", "/etc/ld.so.cache",
+        "/etc/ld.so.cache", "--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--perms", "0700", "--size",
+        "67108864", "--tmpfs", "/run", "--perms", "0555", "--ro-bind-data", "6", "/jail",
     };
-    static const char *const links[][2] = {{"/lib", "usr/lib"}, {"/lib64", "usr/lib64"}, {"/lib32", "usr/lib32"}, {"/bin", "usr/bin"}, {"/sbin", "usr/sbin"}};
+    static const char *const links[][2] = {{"/lib", "usr/lib"}, {"/lib64", "usr/lib64"}, {"/lib32", "usr/lib32"},
+                                           {"/bin", "usr/bin"}, {"/sbin", "usr/sbin"}};
     int n = 0;
     argv[n++] = "r1-jail";
     argv[n++] = "launch";
@@ -92,7 +94,8 @@ static int arguments(const r1i_sandbox_kit *kit, const r1i_code_limits *limits, 
         argv[n++] = links[i][0];
     }
     snprintf(size, size_bytes, "%llu", (unsigned long long)limits->disk_bytes);
-    const char *const last[] = {"--perms", "0700", "--size", size, "--tmpfs", "/tmp", "--chdir", "/tmp", "--remount-ro", "/"};
+    const char *const last[] = {"--perms", "0700", "--size", size, "--tmpfs", "/tmp", "--chdir", "/tmp", "--remount-ro",
+                                "/"};
     for (size_t i = 0; i < sizeof last / sizeof *last; i++) argv[n++] = last[i];
     if (kit->filter >= 0) {
         argv[n++] = "--seccomp";
@@ -103,7 +106,8 @@ static int arguments(const r1i_sandbox_kit *kit, const r1i_code_limits *limits, 
     return n;
 }
 
-static int spawn(const r1i_sandbox_kit *kit, const r1i_code_limits *limits, const int ends[5], int filter, int self, pid_t *pid)
+static int spawn(const r1i_sandbox_kit *kit, const r1i_code_limits *limits, const int ends[5], int filter, int self,
+                 pid_t *pid)
 {
     const char *argv[96];
     char size[32], path[64], *env[] = {NULL};
@@ -264,7 +268,8 @@ static r1_status probe(r1i_sandbox_kit *kit, char *why, size_t why_bytes, r1_err
     if (st != R1_OK) return st;
     struct timeval patience = {.tv_sec = 60};
     setsockopt(s.control, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (r1i_sandbox_send(&s, &q, NULL) && recv(s.control, &report, sizeof report, MSG_WAITALL) == (ssize_t)sizeof report) {
+    if (r1i_sandbox_send(&s, &q, NULL) &&
+        recv(s.control, &report, sizeof report, MSG_WAITALL) == (ssize_t)sizeof report) {
         kit->walls = report.walls;
         if (!is_root_outside(s.pid)) kit->walls |= R1I_WALL_UNPRIVILEGED;
         kit->landlock_abi = report.landlock_abi;
@@ -281,17 +286,22 @@ static r1_status missing_walls(unsigned missing, const char *why, r1_error *err)
     char names[128] = "";
     size_t used = 0;
     for (int i = 0; i < N_WALLS; i++)
-        if (missing & (1u << i)) used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", r1i_wall_name(i));
+        if (missing & (1u << i))
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", r1i_wall_name(i));
     if (missing & R1I_WALL_BUBBLEWRAP)
-        return r1i_fail(err, R1_ERR_MISSING, "no sandbox can be made, so no code is run: bubblewrap %s%s", why[0] ? "says: " : "gives no namespaces here", why);
-    return r1i_fail(err, R1_ERR_MISSING, "a wall of the sandbox is missing, so no code is run: %s (option allow_without takes its name)", names);
+        return r1i_fail(err, R1_ERR_MISSING, "no sandbox can be made, so no code is run: bubblewrap %s%s",
+                        why[0] ? "says: " : "gives no namespaces here", why);
+    return r1i_fail(err, R1_ERR_MISSING,
+                    "a wall of the sandbox is missing, so no code is run: %s (option allow_without takes its name)",
+                    names);
 }
 
 r1_status r1i_sandbox_kit_open(unsigned allowed, r1i_sandbox_kit *kit, r1_error *err)
 {
     char why[200] = "";
     *kit = (r1i_sandbox_kit){.jail = -1, .filter = -1, .bwrap = find_bwrap()};
-    if (!kit->bwrap) return r1i_fail(err, R1_ERR_MISSING, "bubblewrap (the program bwrap) is not installed, so no code is run");
+    if (!kit->bwrap)
+        return r1i_fail(err, R1_ERR_MISSING, "bubblewrap (the program bwrap) is not installed, so no code is run");
     r1_status st = jail_file(&kit->jail, err);
     if (st == R1_OK) st = r1i_seccomp_file(&kit->filter, err);
     if (st == R1_OK) {

@@ -1,5 +1,5 @@
-/* One sandbox: a bubblewrap with the jail as its process 1, started ahead of its work, given files and runs over a socket,
- * thrown away after one completion. What it is a boundary against stands in docs/sandbox.md. */
+/* One sandbox: a bubblewrap with the jail as its process 1, started ahead of its work, given files and runs over a
+ * socket, thrown away after one completion. What it is a boundary against stands in docs/sandbox.md. */
 #ifndef R1I_CODE_SANDBOX_H
 #define R1I_CODE_SANDBOX_H
 
@@ -40,8 +40,8 @@ typedef struct r1i_sandbox {
     const r1i_sandbox_kit *kit;
 } r1i_sandbox;
 
-/* Starts one; returns before it is ready. It dies with the thread that started it (a kernel rule), and r1i_sandbox_alive then
- * says so. */
+/* Starts one; returns before it is ready. It dies with the thread that started it (a kernel rule), and
+ * r1i_sandbox_alive then says so. */
 r1_status r1i_sandbox_start(const r1i_sandbox_kit *kit, const r1i_code_limits *limits, r1i_sandbox *out, r1_error *err);
 void r1i_sandbox_kill(r1i_sandbox *s); /* with all that runs in it; takes a dead or zeroed one */
 bool r1i_sandbox_alive(const r1i_sandbox *s);

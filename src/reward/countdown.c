@@ -1,12 +1,12 @@
 /* Countdown and the game of 24: an expression that uses the given numbers and has the target's value, exactly.
  *
- * Gold: {"target": 24, "numbers": [1, 1, 4, 6]}; "nums" for "numbers" and further keys (a whole row of a data set) are allowed.
- * The expression is looked for in the <answer> block, else the last box, else the last line that shows anything; "= 24" after it
- * must be true. Two answers are none.
+ * Gold: {"target": 24, "numbers": [1, 1, 4, 6]}; "nums" for "numbers" and further keys (a whole row of a data set) are
+ * allowed. The expression is looked for in the <answer> block, else the last box, else the last line that shows
+ * anything; "= 24" after it must be true. Two answers are none.
  *
- * Each number once: with use "all" (the default) every number, with "some" any of them. The check of the numbers comes before
- * any arithmetic, and a gold's numbers are limited so that nothing they can form overflows: |num| + den of a value is at most the
- * product of (1 + number) over the numbers it was made from, which is kept below 2^126. */
+ * Each number once: with use "all" (the default) every number, with "some" any of them. The check of the numbers comes
+ * before any arithmetic, and a gold's numbers are limited so that nothing they can form overflows: |num| + den of a
+ * value is at most the product of (1 + number) over the numbers it was made from, which is kept below 2^126. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +32,8 @@ static r1_status countdown_create(const json_t *json, const r1_env *env, void **
     if (st != R1_OK) return st;
     const json_t *use = json_object_get(json, "use");
     const char *name = use ? json_string_value(use) : "all";
-    if (!name || (strcmp(name, "all") != 0 && strcmp(name, "some") != 0)) return r1i_fail(err, R1_ERR_USAGE, "option 'use' is \"all\" or \"some\"");
+    if (!name || (strcmp(name, "all") != 0 && strcmp(name, "some") != 0))
+        return r1i_fail(err, R1_ERR_USAGE, "option 'use' is \"all\" or \"some\"");
     *state = (void *)(uintptr_t)&uses[strcmp(name, "some") == 0];
     return R1_OK;
 }
@@ -50,7 +51,8 @@ static r1_status take_numbers(const json_t *list, puzzle *p, r1_error *err)
         p->number[i] = json_integer_value(v);
         bound *= 1.0L + (long double)p->number[i];
     }
-    if (bound >= 0x1p126L) return r1i_fail(err, R1_ERR_FORMAT, "the numbers are too large together for exact arithmetic in 127 bits");
+    if (bound >= 0x1p126L)
+        return r1i_fail(err, R1_ERR_FORMAT, "the numbers are too large together for exact arithmetic in 127 bits");
     p->n = n;
     return R1_OK;
 }
@@ -102,9 +104,11 @@ static bool peel(r1i_span *s, const char *open, const char *close)
 /* The expression without what is written around it: math delimiters, code ticks, a full stop. */
 static r1i_span unwrap(r1i_span s)
 {
-    static const char *const around[][2] = {{"$$", "$$"}, {"$", "$"}, {"\\(", "\\)"}, {"\\[", "\\]"}, {"`", "`"}, {"**", "**"}};
+    static const char *const around[][2] = {{"$$", "$$"}, {"$", "$"}, {"\\(", "\\)"}, {"\\[", "\\]"}, {"`", "`"},
+                                            {"**", "**"}};
     s = r1i_span_trim(s);
-    if (s.n > 1 && s.p[s.n - 1] == '.') s.n--; /* "... = 24." ends a sentence; 24. is no decimal that anybody writes here */
+    if (s.n > 1 && s.p[s.n - 1] == '.') s.n--; /* "... = 24." ends a sentence; 24. is no decimal that anybody writes
+                                                * here */
     for (size_t i = 0; i < sizeof around / sizeof *around; i++)
         if (peel(&s, around[i][0], around[i][1])) i = (size_t)-1;
     return s;
@@ -155,10 +159,13 @@ static void judge(const puzzle *p, bool some, r1i_span text, r1_verdict *out)
             return;
         }
     }
-    if (a.den == 1 && a.num == p->target) r1i_verdict_set(out, 1, true, "uses the numbers and makes %lld", (long long)p->target);
-    else if (a.num > INT64_MAX || a.num < INT64_MIN || a.den > INT64_MAX) r1i_verdict_set(out, 0, false, "the value is far from %lld", (long long)p->target);
+    if (a.den == 1 && a.num == p->target)
+        r1i_verdict_set(out, 1, true, "uses the numbers and makes %lld", (long long)p->target);
+    else if (a.num > INT64_MAX || a.num < INT64_MIN || a.den > INT64_MAX)
+        r1i_verdict_set(out, 0, false, "the value is far from %lld", (long long)p->target);
     else if (a.den == 1) r1i_verdict_set(out, 0, false, "makes %lld, not %lld", (long long)a.num, (long long)p->target);
-    else r1i_verdict_set(out, 0, false, "makes %lld/%lld, not %lld", (long long)a.num, (long long)a.den, (long long)p->target);
+    else r1i_verdict_set(out, 0, false, "makes %lld/%lld, not %lld", (long long)a.num, (long long)a.den,
+                         (long long)p->target);
 }
 
 static r1_status countdown_grade(void *state, const r1_sample *sample, r1_verdict *out, r1_error *err)
@@ -170,7 +177,8 @@ static r1_status countdown_grade(void *state, const r1_sample *sample, r1_verdic
     const r1i_span answer = r1i_parts_of(sample).answer;
     const r1i_final f = r1i_final_of(answer);
     if (f.several || (f.blocks && !f.found)) {
-        r1i_verdict_set(out, 0, false, f.several ? "several answers, of which none is taken" : "the answer block is cut off");
+        r1i_verdict_set(out, 0, false,
+                        f.several ? "several answers, of which none is taken" : "the answer block is cut off");
         return R1_OK;
     }
     const r1i_span text = unwrap(f.found ? f.text : last_line(answer));

@@ -1,10 +1,11 @@
 /* Exact and normalised match of the answer with one or several golds.
  *
  * exact: the text after the thinking, white space at both ends left out, equals a gold.
- * normalized: the final answer (<answer> block, else last box, else all that follows the thinking) equals a gold after both are
- * folded: compatibility forms and case, articles (a, an, the), punctuation, white space. What carries a number's value stays: the
- * point and the minus of 3.5 and -5, signs of money, % and other symbols. So "The Eiffel-Tower." is "eiffel tower", 1,000 is
- * 1000, and 35 is not 3.5. */
+ * normalized: the final answer (<answer> block, else last box, else all that follows the thinking) equals a gold after
+ * both are
+ * folded: compatibility forms and case, articles (a, an, the), punctuation, white space. What carries a number's value
+ * stays: the point and the minus of 3.5 and -5, signs of money, % and other symbols. So "The Eiffel-Tower." is "eiffel
+ * tower", 1,000 is 1000, and 35 is not 3.5. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +42,8 @@ static char *fold(r1i_span s, size_t *n)
     }
     utf8proc_uint8_t *out = NULL;
     const utf8proc_ssize_t got = utf8proc_map((const utf8proc_uint8_t *)mended, (utf8proc_ssize_t)used, &out,
-                                              UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE);
+                                              UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD |
+                                              UTF8PROC_IGNORE);
     free(mended);
     *n = got > 0 ? (size_t)got : 0;
     if (got >= 0) return (char *)out;
@@ -59,9 +61,13 @@ static bool punctuation(uint32_t c)
 static bool digit_at(r1i_span s, size_t i) { return i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; }
 
 /* Three digits and no fourth: what follows a thousands comma. */
-static bool three_digits(r1i_span s, size_t i) { return digit_at(s, i) && digit_at(s, i + 1) && digit_at(s, i + 2) && !digit_at(s, i + 3); }
+static bool three_digits(r1i_span s, size_t i)
+{
+    return digit_at(s, i) && digit_at(s, i + 1) && digit_at(s, i + 2) && !digit_at(s, i + 3);
+}
 
-/* Punctuation between words parts them; an apostrophe and a thousands comma vanish; a decimal point and a minus stay. */
+/* Punctuation between words parts them; an apostrophe and a thousands comma vanish; a decimal point and a minus
+ * stay. */
 static size_t drop_punctuation(char *t, size_t n)
 {
     const r1i_span s = {t, n};
@@ -71,7 +77,8 @@ static size_t drop_punctuation(char *t, size_t n)
         const uint32_t c = r1i_char_at(t + i, n - i, &step);
         const bool number = digit_at(s, i), after = digit_at(s, i + step);
         const bool word_before = used > 0 && t[used - 1] != ' ';
-        const bool keep = !punctuation(c) || (c == '.' && after) || (c == '-' && !word_before && (after || (i + 1 < n && t[i + 1] == '.')));
+        const bool keep = !punctuation(c) || (c == '.' && after) ||
+            (c == '-' && !word_before && (after || (i + 1 < n && t[i + 1] == '.')));
         const bool vanish = c == '\'' || c == 0x2019 || (c == ',' && before && three_digits(s, i + 1));
         if (r1i_char_space(c) || (!keep && !vanish)) {
             if (used > 0 && t[used - 1] != ' ') t[used++] = ' ';
@@ -130,7 +137,8 @@ static int equal_exact(r1i_span a, r1i_span b) { return r1i_span_equal(r1i_span_
 typedef int (*compare)(r1i_span answer, r1i_span gold);
 
 /* Calls equal on each gold until one matches; with equal == NULL only the form is checked. */
-static r1_status each_gold(const match *m, const char *gold, size_t bytes, r1i_span answer, compare equal, bool *hit, r1_error *err)
+static r1_status each_gold(const match *m, const char *gold, size_t bytes, r1i_span answer, compare equal, bool *hit,
+                           r1_error *err)
 {
     json_t *list = NULL;
     r1_status st = R1_OK;
@@ -164,7 +172,8 @@ static r1_status match_check_gold(void *state, const char *gold, size_t bytes, r
     return each_gold(state, gold, bytes, (r1i_span){0}, NULL, &hit, err);
 }
 
-static r1_status judge(const match *m, const r1_sample *sample, r1i_span answer, compare equal, r1_verdict *out, r1_error *err)
+static r1_status judge(const match *m, const r1_sample *sample, r1i_span answer, compare equal, r1_verdict *out,
+                       r1_error *err)
 {
     bool hit;
     const r1_status st = each_gold(m, sample->gold, sample->gold_bytes, answer, equal, &hit, err);
@@ -175,7 +184,8 @@ static r1_status judge(const match *m, const r1_sample *sample, r1i_span answer,
     }
     r1i_verdict_answer(out, answer.p, answer.n);
     const char *const how = equal == equal_exact ? "" : " after normalisation";
-    r1i_verdict_set(out, hit, hit, hit ? "the answer is the gold's text%s" : "the answer differs from the gold's text%s", how);
+    r1i_verdict_set(out, hit, hit,
+                    hit ? "the answer is the gold's text%s" : "the answer differs from the gold's text%s", how);
     return R1_OK;
 }
 

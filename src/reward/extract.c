@@ -17,18 +17,22 @@ static r1_status read_ways(r1i_extractor *e, const json_t *list, r1_error *err)
     static const r1i_way usual[] = {R1I_WAY_BOX, R1I_WAY_HASHES, R1I_WAY_PHRASE, R1I_WAY_BARE, R1I_WAY_LAST};
     const size_t n = list ? json_array_size(list) : sizeof usual / sizeof *usual;
     unsigned seen = 0;
-    if (n == 0 || n > R1I_WAYS) return r1i_fail(err, R1_ERR_USAGE, "'extract' is not a list of 1 to %d ways", (int)R1I_WAYS);
+    if (n == 0 || n > R1I_WAYS)
+        return r1i_fail(err, R1_ERR_USAGE, "'extract' is not a list of 1 to %d ways", (int)R1I_WAYS);
     for (size_t i = 0; i < n; i++) {
         const char *const name = list ? json_string_value(json_array_get(list, i)) : NULL;
         const r1i_way way = list ? named(name) : usual[i];
         if (way == R1I_WAYS)
-            return r1i_fail(err, R1_ERR_USAGE, "'extract' knows box, hashes, pattern, phrase, bare and last, not '%.32s'", name ? name : "?");
+            return r1i_fail(err, R1_ERR_USAGE,
+                            "'extract' knows box, hashes, pattern, phrase, bare and last, not '%.32s'",
+                            name ? name : "?");
         if (seen & 1u << way) return r1i_fail(err, R1_ERR_USAGE, "'extract' names '%s' twice", name);
         seen |= 1u << way;
         e->way[e->n_ways++] = way;
     }
     const bool named_pattern = seen & 1u << R1I_WAY_PATTERN;
-    if (named_pattern && e->n_patterns == 0) return r1i_fail(err, R1_ERR_USAGE, "'extract' names pattern, but there are no 'patterns'");
+    if (named_pattern && e->n_patterns == 0)
+        return r1i_fail(err, R1_ERR_USAGE, "'extract' names pattern, but there are no 'patterns'");
     if (named_pattern || e->n_patterns == 0) return R1_OK;
     memmove(e->way + 1, e->way, (size_t)e->n_ways++ * sizeof *e->way); /* first, where no other place is asked for */
     e->way[0] = R1I_WAY_PATTERN;

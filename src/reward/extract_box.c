@@ -1,7 +1,8 @@
 /* The last box. Braces are matched as TeX does: a brace after a backslash is a character, not a group. */
 #include "reward/extract.h"
 
-/* Bytes of a box command at i, 0 where there is none. The backslash may have been lost: JSON reads \b as a backspace. */
+/* Bytes of a box command at i, 0 where there is none. The backslash may have been lost: JSON reads \b as a
+ * backspace. */
 static size_t box_command(r1i_slice t, size_t i)
 {
     static const char *const names[] = {"boxed", "fbox", "framebox"};
@@ -9,7 +10,8 @@ static size_t box_command(r1i_slice t, size_t i)
     if (t.s[i] == '\b') return r1i_slice_has_at(t, i + 1, "oxed") ? 5 : 0;
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         const size_t n = 1 + strlen(names[k]);
-        if (t.n - i >= n && memcmp(t.s + i + 1, names[k], n - 1) == 0 && (i + n == t.n || !r1i_is_alpha(t.s[i + n]))) return n;
+        if (t.n - i >= n && memcmp(t.s + i + 1, names[k], n - 1) == 0 && (i + n == t.n || !r1i_is_alpha(t.s[i + n])))
+            return n;
     }
     return 0;
 }
@@ -81,8 +83,8 @@ static size_t open_box(walk *w, r1i_slice t, size_t i, size_t command)
     return (size_t)(content.s - t.s) + content.n;
 }
 
-/* A box that never closes swallows what follows it, later boxes too: they are looked at again only when the text ends. Groups
- * that were left open before a box do not matter, the box counts from its own brace. */
+/* A box that never closes swallows what follows it, later boxes too: they are looked at again only when the text ends.
+ * Groups that were left open before a box do not matter, the box counts from its own brace. */
 static walk walk_boxes(r1i_slice t, size_t from)
 {
     walk w = {0};
@@ -118,7 +120,8 @@ bool r1i_find_box(r1i_slice part, r1i_candidates *out)
     const size_t last = last_command(part);
     if (last == part.n) return false;
     walk w = walk_boxes(part, 0);
-    if (w.pending && w.last_begin < last) w = walk_boxes(part, last); /* one earlier box never closed; the last one counts */
+    if (w.pending && w.last_begin < last) w = walk_boxes(part, last); /* one earlier box never closed; the last one
+                                                                       * counts */
     if (w.pending) {
         out->refused = true;
         out->why = "the last box is never closed";

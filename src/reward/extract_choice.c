@@ -8,7 +8,8 @@ static bool in_range(char c, char last) { return c >= 'A' && c <= last; }
 /* Steps over one wrapping at i: markup, opening brackets, \text{, \mathbf{ ... ; 0 where there is none. */
 static size_t wrap_at(r1i_slice t, size_t i)
 {
-    static const char *const commands[] = {"\\text{", "\\textbf{", "\\mathrm{", "\\mathbf{", "\\mbox{", "\\boxed{", "\\mathsf{",
+    static const char *const commands[] = {"\\text{", "\\textbf{", "\\mathrm{", "\\mathbf{", "\\mbox{", "\\boxed{",
+                                           "\\mathsf{",
                                            "\\textrm{", "\\left(", "\\bf"};
     for (size_t k = 0; k < sizeof commands / sizeof *commands; k++)
         if (r1i_slice_has_at(t, i, commands[k])) return strlen(commands[k]);
@@ -46,7 +47,8 @@ static bool letter_at(r1i_slice t, size_t i, char last, char *letter, size_t *en
     return true;
 }
 
-/* What may follow a bare letter: the end, punctuation, or words that do not make it an article ("A function" is none). */
+/* What may follow a bare letter: the end, punctuation, or words that do not make it an article ("A function" is
+ * none). */
 static bool stands_alone(r1i_slice t, size_t end, char letter, bool bare)
 {
     if (!bare) return true;
@@ -63,7 +65,8 @@ static bool several(r1i_slice t, size_t end, char last)
     while ((n = r1i_slice_blank(t, i)) > 0 && t.s[i] != '\n') i += n;
     static const char *const joins[] = {"or", "and", "/", "&", ",", "\xE6\x88\x96" /* 或 */, "\xE3\x80\x81" /* 、 */, "\xE5\x92\x8C" /* 和 */};
     for (size_t k = 0; k < sizeof joins / sizeof *joins; k++) {
-        if (!(r1i_is_alpha(joins[k][0]) ? r1i_slice_word_at(t, i, joins[k]) : r1i_slice_has_at(t, i, joins[k]))) continue;
+        if (!(r1i_is_alpha(joins[k][0]) ? r1i_slice_word_at(t, i, joins[k]) : r1i_slice_has_at(t, i, joins[k])))
+            continue;
         char other;
         bool bare;
         size_t at = i + strlen(joins[k]), after;
@@ -73,7 +76,7 @@ static bool several(r1i_slice t, size_t end, char last)
     return false;
 }
 
-/* ---- phrases -------------------------------------------------------------------------------------------------------- */
+/* ---- phrases ----------------------------------------------------------------------------------------------------- */
 
 typedef struct phrase {
     const char *noun;
@@ -99,15 +102,17 @@ static const phrase phrases[] = {
     {"\xE7\xAD\x94", false, true},                         /* 答 */
 };
 
-/* Steps over what may stand between a noun and its letter: white space, links, a few fillers. 0 where something else does. */
+/* Steps over what may stand between a noun and its letter: white space, links, a few fillers. 0 where something else
+ * does. */
 static size_t filler_at(r1i_slice t, size_t i, bool *link)
 {
     static const char *const links[] = {"is", "are", ":", "=", "\xEF\xBC\x9A" /* ： */, "\xE6\x98\xAF" /* 是 */, "\xE4\xB8\xBA" /* 为 */,
                                         "\xE7\x82\xBA" /* 為 */, "\xE9\x80\x89" /* 选 */, "\xE5\xBA\x94" /* 应 */, "\xE8\xAF\xA5" /* 该 */,
                                         "\xE9\xA1\xB9" /* 项 */, "\xE6\x8B\xA9" /* 择 */, "\xE3\x80\x91" /* 】 */};
-    static const char *const words[] = {"therefore", "thus", "option", "choice", "letter", "most", "likely", "probably", "the", "correct",
-                                        "to", "this", "question", "problem", "here", "should", "would", "be", "must", "best", "clearly", "indeed",
-                                        "following", "my", "final"};
+    static const char *const words[] = {"therefore", "thus", "option", "choice", "letter", "most", "likely", "probably",
+                                        "the", "correct",
+                                        "to", "this", "question", "problem", "here", "should", "would", "be", "must",
+                                        "best", "clearly", "indeed", "following", "my", "final"};
     size_t n = r1i_slice_blank(t, i);
     if (n) return n;
     for (size_t k = 0; k < sizeof links / sizeof *links; k++)
@@ -175,7 +180,8 @@ bool r1i_choice_label(r1i_slice text, char last, char *letter, r1i_slice *rest)
     if (several(text, end, last)) return false;
     const size_t label = end + mark;
     r1i_slice after = r1i_slice_from(text, label < text.n ? label : text.n);
-    while (after.n && ((n = unwrap_at(after, 0)) > 0 || (n = r1i_slice_blank(after, 0)) > 0 || (n = space_command_at(after)) > 0))
+    while (after.n && ((n = unwrap_at(after, 0)) > 0 || (n = r1i_slice_blank(after, 0)) > 0 ||
+                       (n = space_command_at(after)) > 0))
         after = r1i_slice_from(after, n);
     if (rest) *rest = after;
     return after.n == 0 || mark || !bare;

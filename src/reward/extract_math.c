@@ -1,14 +1,16 @@
 #include "reward/extract_math.h"
 
-/* ---- between delimiters --------------------------------------------------------------------------------------------- */
+/* ---- between delimiters ------------------------------------------------------------------------------------------ */
 
-/* Whether text between two dollars reads as prose, so that the first of them was money: two words of letters side by side. */
+/* Whether text between two dollars reads as prose, so that the first of them was money: two words of letters side by
+ * side. */
 static bool prose(r1i_slice t)
 {
     size_t words = 0, letters = 0;
     for (size_t i = 0; i <= t.n; i++) {
         if (i < t.n && t.s[i] == '\\') { /* commands, and what \text holds, are no prose */
-            if (r1i_slice_has_at(t, i, "\\text") || r1i_slice_has_at(t, i, "\\mbox") || r1i_slice_has_at(t, i, "\\mathrm")) return false;
+            if (r1i_slice_has_at(t, i, "\\text") || r1i_slice_has_at(t, i, "\\mbox") ||
+                r1i_slice_has_at(t, i, "\\mathrm")) return false;
             do i++;
             while (i < t.n && r1i_is_alpha(t.s[i]));
             letters = 0;
@@ -33,7 +35,8 @@ typedef struct delimiter {
 /* Opening delimiter at i; false where there is none. */
 static bool opens(r1i_slice t, size_t i, delimiter *d)
 {
-    static const delimiter all[] = {{{"$$", 2}, {"$$", 2}}, {{"\\[", 2}, {"\\]", 2}}, {{"\\(", 2}, {"\\)", 2}}, {{"$", 1}, {"$", 1}}};
+    static const delimiter all[] = {{{"$$", 2}, {"$$", 2}}, {{"\\[", 2}, {"\\]", 2}}, {{"\\(", 2}, {"\\)", 2}},
+                                    {{"$", 1}, {"$", 1}}};
     for (size_t k = 0; k < sizeof all / sizeof *all; k++)
         if (t.n - i >= all[k].open.n && memcmp(t.s + i, all[k].open.s, all[k].open.n) == 0) {
             *d = all[k];
@@ -94,7 +97,7 @@ r1i_slice r1i_right_side(r1i_slice t)
     return r1i_slice_trim(r1i_slice_from(t, begin));
 }
 
-/* ---- loose ---------------------------------------------------------------------------------------------------------- */
+/* ---- loose ------------------------------------------------------------------------------------------------------- */
 
 /* Bytes of a sign at i that can stand inside a formula: ASCII operators, and the usual ones beyond. */
 static size_t formula_sign(r1i_slice t, size_t i)
@@ -116,17 +119,20 @@ static bool thousands_at(r1i_slice t, size_t i)
     size_t before = 0;
     while (before < i && before < 4 && r1i_is_digit(t.s[i - 1 - before])) before++;
     if (before == 0 || before == 4 || t.n - i < 4 || t.s[i] != ' ') return false;
-    return r1i_is_digit(t.s[i + 1]) && r1i_is_digit(t.s[i + 2]) && r1i_is_digit(t.s[i + 3]) && (i + 4 == t.n || !r1i_is_digit(t.s[i + 4]));
+    return r1i_is_digit(t.s[i + 1]) && r1i_is_digit(t.s[i + 2]) && r1i_is_digit(t.s[i + 3]) &&
+        (i + 4 == t.n || !r1i_is_digit(t.s[i + 4]));
 }
 
-/* Bytes of a formula's token at i, 0 where prose goes on: number, sign, LaTeX command, a single letter or a function's name. */
+/* Bytes of a formula's token at i, 0 where prose goes on: number, sign, LaTeX command, a single letter or a function's
+ * name. */
 static size_t formula_token(r1i_slice t, size_t i)
 {
     static const char *const names[] = {"sqrt", "pi", "sin", "cos", "tan", "log", "ln", "exp"};
     size_t n = 0;
     if (r1i_is_digit(t.s[i]) || (t.s[i] == '.' && i + 1 < t.n && r1i_is_digit(t.s[i + 1]))) {
         while (i + n < t.n && (r1i_is_digit(t.s[i + n]) ||
-                               ((t.s[i + n] == '.' || t.s[i + n] == ',' || t.s[i + n] == ':') && i + n + 1 < t.n && r1i_is_digit(t.s[i + n + 1]))))
+                               ((t.s[i + n] == '.' || t.s[i + n] == ',' || t.s[i + n] == ':') && i + n + 1 < t.n &&
+                                r1i_is_digit(t.s[i + n + 1]))))
             n++;
         while (n <= 11 && thousands_at(t, i + n)) n += 4;
         return n;
@@ -165,11 +171,12 @@ static size_t annotation_at(r1i_slice t, size_t i)
 static bool times_at(r1i_slice t, size_t i)
 {
     const size_t blank = r1i_slice_blank(t, i + 1), next = i + 1 + blank;
-    return blank > 0 && next < t.n && (r1i_is_digit(t.s[next]) || t.s[next] == '$' || t.s[next] == '(' || t.s[next] == '.');
+    return blank > 0 && next < t.n &&
+        (r1i_is_digit(t.s[next]) || t.s[next] == '$' || t.s[next] == '(' || t.s[next] == '.');
 }
 
-/* The run of formula tokens from i: white space may stand between them, prose and punctuation end it, and so do two operands
- * side by side ("72 2 apples"). */
+/* The run of formula tokens from i: white space may stand between them, prose and punctuation end it, and so do two
+ * operands side by side ("72 2 apples"). */
 static run formula_run(r1i_slice t, size_t i)
 {
     run r = {.begin = i, .end = i};

@@ -1,5 +1,5 @@
-/* The task's own regular expressions. The text is a model's, so steps and matches are limited: both limits together keep the worst
- * case under a second. */
+/* The task's own regular expressions. The text is a model's, so steps and matches are limited: both limits together
+ * keep the worst case under a second. */
 #include "reward/extract.h"
 
 enum { STEPS = 100000, MATCHES = 500, TAIL = 1 << 16 };

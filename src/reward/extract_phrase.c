@@ -1,13 +1,14 @@
-/* Phrases that announce an answer: a noun ("answer", "答案") and, in the same sentence, a link ("is", ":", "为"); a heading that
- * is only the noun; lines of ####. Searched from the end, because the last announcement counts. */
+/* Phrases that announce an answer: a noun ("answer", "答案") and, in the same sentence, a link ("is", ":", "为"); a
+ * heading that is only the noun; lines of ####. Searched from the end, because the last announcement counts. */
 #include "reward/extract.h"
 #include "reward/extract_math.h"
 
 enum { LINK_WINDOW = 160, SENTENCE = 400 }; /* bytes looked at after a noun, and of an answer's sentence */
 
-/* ---- the end of a sentence ------------------------------------------------------------------------------------------ */
+/* ---- the end of a sentence --------------------------------------------------------------------------------------- */
 
-/* A sentence ends at a line's end, or at punctuation that white space follows; formulas between dollars hide their points. */
+/* A sentence ends at a line's end, or at punctuation that white space follows; formulas between dollars hide their
+ * points. */
 static size_t sentence_end(r1i_slice t, size_t from)
 {
     const size_t limit = t.n - from > SENTENCE ? from + SENTENCE : t.n;
@@ -20,7 +21,8 @@ static size_t sentence_end(r1i_slice t, size_t from)
         }
         if (c == '\n') return i;
         if (r1i_slice_has_at(t, i, "\xE3\x80\x82")) return i; /* 。 */
-        if ((c == '.' || c == '?' || c == ';' || c == '!') && i > from && (i + 1 == t.n || r1i_slice_blank(t, i + 1))) return i + (c == '!' && i + 1 == t.n);
+        if ((c == '.' || c == '?' || c == ';' || c == '!') && i > from && (i + 1 == t.n || r1i_slice_blank(t, i + 1)))
+            return i + (c == '!' && i + 1 == t.n);
         if (c == '\\') i++;
     }
     return limit;
@@ -32,16 +34,18 @@ static r1i_slice sentence_at(r1i_slice t, size_t from)
     for (size_t n; from < t.n;) {
         if ((n = r1i_slice_blank(t, from)) > 0) from += n;
         else if (strchr("*:_#>\"`", t.s[from]) && t.s[from]) from++;
-        else if (r1i_slice_has_at(t, from, "\xEF\xBC\x9A") || r1i_slice_has_at(t, from, "\xE2\x80\x9C")) from += 3; /* ： “ */
+        /* ： “ */
+        else if (r1i_slice_has_at(t, from, "\xEF\xBC\x9A") || r1i_slice_has_at(t, from, "\xE2\x80\x9C")) from += 3;
         else break;
     }
     r1i_slice s = r1i_slice_cut(t, from, sentence_end(t, from));
     s = r1i_slice_trim_prose(s); /* a '!' at the end is prose, outside a formula */
-    if (s.n > 1 && s.s[s.n - 1] == '!' && !memchr(s.s, '$', s.n)) s = r1i_slice_trim_prose(r1i_slice_cut(s, 0, s.n - 1));
+    if (s.n > 1 && s.s[s.n - 1] == '!' && !memchr(s.s, '$', s.n))
+        s = r1i_slice_trim_prose(r1i_slice_cut(s, 0, s.n - 1));
     return s;
 }
 
-/* ---- nouns and links ------------------------------------------------------------------------------------------------ */
+/* ---- nouns and links --------------------------------------------------------------------------------------------- */
 
 typedef struct noun {
     const char *text;
@@ -71,7 +75,8 @@ static const noun nouns[] = {
 /* Length of the link at i, 0 where there is none. */
 static size_t link_at(r1i_slice t, size_t i)
 {
-    static const char *const words[] = {"is", "are", "was", "be", "equals", "ist", "lautet", "est", "es", "ni", "becomes"};
+    static const char *const words[] = {"is", "are", "was", "be", "equals", "ist", "lautet", "est", "es", "ni",
+                                        "becomes"};
     static const char *const signs[] = {"\xEF\xBC\x9A" /* ： */, "\xE6\x98\xAF" /* 是 */, "\xE4\xB8\xBA" /* 为 */,
                                         "\xE7\xAD\x89\xE4\xBA\x8E" /* 等于 */, "\xE7\x82\xBA" /* 為 */, "\xE3\x81\xAF" /* は */,
                                         "\xE2\x80\x94" /* — */, "\xE0\xB8\x84\xE0\xB8\xB7\xE0\xB8\xAD" /* คือ */, "\xE9\x80\x89" /* 选 */,
@@ -94,8 +99,8 @@ static bool heading_ends(r1i_slice t, size_t i)
     return i < t.n;
 }
 
-/* Where the answer's sentence begins, given the end of a noun; t.n where nothing links it. A link behind the next noun is
- * that noun's, which was tried before. */
+/* Where the answer's sentence begins, given the end of a noun; t.n where nothing links it. A link behind the next noun
+ * is that noun's, which was tried before. */
 static size_t linked(r1i_slice t, size_t noun_end, size_t next_noun, bool direct)
 {
     if (heading_ends(t, noun_end)) return noun_end;
@@ -121,7 +126,8 @@ static size_t linked(r1i_slice t, size_t noun_end, size_t next_noun, bool direct
 static size_t noun_at(r1i_slice t, size_t i, bool *direct)
 {
     for (size_t k = 0; k < sizeof nouns / sizeof *nouns; k++) {
-        if (!(nouns[k].letters ? r1i_slice_word_at(t, i, nouns[k].text) : r1i_slice_has_at(t, i, nouns[k].text))) continue;
+        if (!(nouns[k].letters ? r1i_slice_word_at(t, i, nouns[k].text) : r1i_slice_has_at(t, i, nouns[k].text)))
+            continue;
         *direct = nouns[k].direct;
         return strlen(nouns[k].text);
     }
@@ -148,7 +154,7 @@ static bool names_answer(r1i_slice line)
     return false;
 }
 
-/* ---- the ways ------------------------------------------------------------------------------------------------------- */
+/* ---- the ways ---------------------------------------------------------------------------------------------------- */
 
 bool r1i_find_hashes(r1i_slice part, r1i_candidates *out)
 {

@@ -39,8 +39,8 @@ static bool ends_in_formula(r1i_slice t)
     return false;
 }
 
-/* "5 or 6", "either 5", "between 3 and 5": several answers are offered, so that none of their numbers may be picked out. In a sentence
- * that announces the answer also any other "or", "not 5", "at least 5". */
+/* "5 or 6", "either 5", "between 3 and 5": several answers are offered, so that none of their numbers may be picked
+ * out. In a sentence that announces the answer also any other "or", "not 5", "at least 5". */
 static bool hedged(r1i_slice t, r1i_slice piece, bool announced)
 {
     static const char *const chinese[] = {"\xE6\x88\x96" /* 或 */, "\xE6\x88\x96\xE8\x80\x85" /* 或者 */}, *const both[] = {"either", "between"}, *const or[] = {"or"};
@@ -48,7 +48,8 @@ static bool hedged(r1i_slice t, r1i_slice piece, bool announced)
     const size_t begin = (size_t)(piece.s - t.s);
     r1i_slice left = r1i_slice_trim_prose(r1i_slice_cut(t, 0, begin));
     const r1i_slice right = r1i_slice_trim_prose(r1i_slice_cut(t, begin + piece.n, t.n));
-    if (r1i_slice_word_at(right, 0, "or") || r1i_slice_has_at(right, 0, chinese[0]) || ends_with_word(left, chinese, 2)) return true;
+    if (r1i_slice_word_at(right, 0, "or") || r1i_slice_has_at(right, 0, chinese[0]) || ends_with_word(left, chinese, 2))
+        return true;
     if (ends_with_word(left, both, 2) || has_word(left, "either")) return true;
     if (announced && (has_word(t, "or") || ends_with_word(left, doubts, sizeof doubts / sizeof *doubts))) return true;
     if (!ends_with_word(left, or, 1)) return false;
@@ -70,7 +71,8 @@ static r1i_slice before_reason(r1i_slice t)
     return t;
 }
 
-/* Bytes of what joins two parts of one answer, "," or "and" or both, white space around it included; 0 where something else stands. */
+/* Bytes of what joins two parts of one answer, "," or "and" or both, white space around it included; 0 where something
+ * else stands. */
 static size_t joint_at(r1i_slice t, size_t i)
 {
     static const char *const joints[] = {",", "and", "&", "\xE3\x80\x81" /* 、 */, "\xE5\x92\x8C" /* 和 */, "\xEF\xBC\x8C" /* ， */};
@@ -80,15 +82,16 @@ static size_t joint_at(r1i_slice t, size_t i)
         while ((n = r1i_slice_blank(t, at)) > 0) at += n;
         size_t k = 0, length = 0;
         for (; k < sizeof joints / sizeof *joints && !length; k++)
-            if (r1i_is_alpha(joints[k][0]) ? r1i_slice_word_at(t, at, joints[k]) : r1i_slice_has_at(t, at, joints[k])) length = strlen(joints[k]);
+            if (r1i_is_alpha(joints[k][0]) ? r1i_slice_word_at(t, at, joints[k]) : r1i_slice_has_at(t, at, joints[k]))
+                length = strlen(joints[k]);
         if (!length) return seen ? at - i : 0;
         seen = true;
         at += length;
     }
 }
 
-/* The first or the last formula of a sentence with all that are joined to it: "$1$, $2$ and $3$" is one answer, dollars and all
- * (*several). */
+/* The first or the last formula of a sentence with all that are joined to it: "$1$, $2$ and $3$" is one answer, dollars
+ * and all (*several). */
 static bool formulas(r1i_slice t, bool first, r1i_slice *out, bool *several)
 {
     bool found = false;
@@ -120,7 +123,8 @@ static bool joined(r1i_slice t, r1i_slice piece)
     const size_t begin = (size_t)(piece.s - t.s), end = begin + piece.n, n = joint_at(t, end);
     if (n > 0 && end + n < t.n && (r1i_is_digit(t.s[end + n]) || strchr("$\\(", t.s[end + n]))) return true;
     const r1i_slice left = r1i_slice_trim(r1i_slice_cut(t, 0, begin));
-    const bool comma = left.n > 1 && left.s[left.n - 1] == ',', and = left.n > 4 && r1i_slice_has_at(left, left.n - 4, " and");
+    const bool comma = left.n > 1 && left.s[left.n - 1] == ',',
+               and = left.n > 4 && r1i_slice_has_at(left, left.n - 4, " and");
     const r1i_slice before = r1i_slice_trim(r1i_slice_cut(left, 0, left.n - (comma ? 1 : and ? 4 : 0)));
     return (comma || and) && before.n > 0 && (r1i_is_digit(before.s[before.n - 1]) || before.s[before.n - 1] == '$');
 }
@@ -132,8 +136,8 @@ static bool quoted(r1i_slice t, r1i_slice piece)
     return end < t.n && (t.s[end] == '\'' || t.s[end] == '"');
 }
 
-/* "9 * 2 = $18", "x = 30 / 2 = 15": left of the last '=' only numbers, or another '=', so that the right side is the answer and not an
- * equation. */
+/* "9 * 2 = $18", "x = 30 / 2 = 15": left of the last '=' only numbers, or another '=', so that the right side is the
+ * answer and not an equation. */
 static bool calculation(r1i_slice piece, r1i_slice right)
 {
     bool digit = false, letter = false;

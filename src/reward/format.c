@@ -3,8 +3,8 @@
  *     r1        think-open body think-close answer EOS            (think-open may have been written by the template)
  *     r1-zero   think-open body think-close <answer> answer </answer> EOS
  *
- * Body and answer show at least one visible character and hold no tag of either kind, however spelt (</ THINK >). White space is
- * allowed before think-open, between think-close and <answer>, and at the end; nothing else is. */
+ * Body and answer show at least one visible character and hold no tag of either kind, however spelt (</ THINK >). White
+ * space is allowed before think-open, between think-close and <answer>, and at the end; nothing else is. */
 #include <string.h>
 
 #include "reward/grader.h"
@@ -34,13 +34,15 @@ static bool next_tag(r1i_span s, size_t from, tag *out)
         if (out->close) j = skip_space(s, j + 1);
         char name[8] = {0};
         size_t n = 0;
-        while (j < s.n && n < sizeof name - 1 && r1i_char_letter((unsigned char)s.p[j])) name[n++] = (char)(s.p[j++] | 32);
+        while (j < s.n && n < sizeof name - 1 && r1i_char_letter((unsigned char)s.p[j]))
+            name[n++] = (char)(s.p[j++] | 32);
         out->answer = strcmp(name, "answer") == 0;
         if (!out->answer && strcmp(name, "think") != 0) continue;
         j = skip_space(s, j);
         if (j == s.n || s.p[j] != '>') continue;
         out->end = j + 1;
-        const char *const want = out->answer ? (out->close ? "</answer>" : "<answer>") : (out->close ? "</think>" : "<think>");
+        const char *const want = out->answer ? (out->close ? "</answer>" : "<answer>")
+            : (out->close ? "</think>" : "<think>");
         out->exact = r1i_span_is((r1i_span){s.p + i, out->end - i}, want);
         return true;
     }
@@ -87,19 +89,22 @@ static r1_status format_grade(void *state, const r1_sample *sample, r1_verdict *
         tag t;
         if (!next_tag(s, pos, &t)) return r1i_verdict_set(out, 0, false, "%s is missing", want[i]), R1_OK;
         if (strcmp(name_of(&t), want[i]) != 0)
-            return r1i_verdict_set(out, 0, false, "%s where %s was expected (byte %zu)", name_of(&t), want[i], t.begin), R1_OK;
+            return r1i_verdict_set(out, 0, false, "%s where %s was expected (byte %zu)", name_of(&t), want[i], t.begin),
+                R1_OK;
         if (!t.exact) return r1i_verdict_set(out, 0, false, "%s is misspelt (byte %zu)", want[i], t.begin), R1_OK;
         at[i] = t.begin;
         end[i] = pos = t.end;
     }
     tag extra;
-    if (next_tag(s, pos, &extra)) return r1i_verdict_set(out, 0, false, "a further %s (byte %zu)", name_of(&extra), extra.begin), R1_OK;
+    if (next_tag(s, pos, &extra))
+        return r1i_verdict_set(out, 0, false, "a further %s (byte %zu)", name_of(&extra), extra.begin), R1_OK;
     const r1i_span body = {s.p + end[0], at[1] - end[0]};
     r1i_span answer = {s.p + end[1], s.n - end[1]};
     if (!sample->thinking_open && r1i_span_trim((r1i_span){s.p, at[0]}).n) return no(out, "text before <think>"), R1_OK;
     if (r1i_span_blank(body)) return no(out, "nothing is thought between the tags"), R1_OK;
     if (o->zero) {
-        if (r1i_span_trim((r1i_span){s.p + end[1], at[2] - end[1]}).n) return no(out, "text between </think> and <answer>"), R1_OK;
+        if (r1i_span_trim((r1i_span){s.p + end[1], at[2] - end[1]}).n)
+            return no(out, "text between </think> and <answer>"), R1_OK;
         if (r1i_span_trim((r1i_span){s.p + end[3], s.n - end[3]}).n) return no(out, "text after </answer>"), R1_OK;
         answer = (r1i_span){s.p + end[2], at[3] - end[2]};
     }
@@ -117,7 +122,7 @@ const r1i_grader_class r1i_grader_format = {
     .grade = format_grade,
 };
 
-/* ---- tag counts ---------------------------------------------------------------------------------------------------- */
+/* ---- tag counts -------------------------------------------------------------------------------------------------- */
 
 static size_t count(r1i_span s, const char *text)
 {
@@ -127,8 +132,8 @@ static size_t count(r1i_span s, const char *text)
     return found;
 }
 
-/* A quarter for each of the four tags that occurs exactly once: a slope towards the format for a model that has none of it. An
- * opening tag that the template wrote counts as one. */
+/* A quarter for each of the four tags that occurs exactly once: a slope towards the format for a model that has none of
+ * it. An opening tag that the template wrote counts as one. */
 static r1_status tags_grade(void *state, const r1_sample *sample, r1_verdict *out, r1_error *err)
 {
     (void)state;
@@ -141,7 +146,8 @@ static r1_status tags_grade(void *state, const r1_sample *sample, r1_verdict *ou
         n[i] = count(s, tags[i]) + (i == 0 && sample->thinking_open);
         once += n[i] == 1;
     }
-    r1i_verdict_set(out, 0.25 * once, once == 4, "%d of 4 tags stand exactly once (<think> %zu, </think> %zu, <answer> %zu, </answer> %zu)", once,
+    r1i_verdict_set(out, 0.25 * once, once == 4,
+                    "%d of 4 tags stand exactly once (<think> %zu, </think> %zu, <answer> %zu, </answer> %zu)", once,
                     n[0], n[1], n[2], n[3]);
     return R1_OK;
 }

@@ -27,7 +27,8 @@ static r1_status gold_letter(const state *s, const char *gold, size_t bytes, cha
 {
     r1i_slice rest;
     if (r1i_choice_label((r1i_slice){gold, bytes}, s->last, letter, &rest)) return R1_OK;
-    return r1i_fail(err, R1_ERR_FORMAT, "the gold '%.*s' is not a letter from A to %c", (int)(bytes < 40 ? bytes : 40), gold, s->last);
+    return r1i_fail(err, R1_ERR_FORMAT, "the gold '%.*s' is not a letter from A to %c", (int)(bytes < 40 ? bytes : 40),
+                    gold, s->last);
 }
 
 static r1_status choice_check(void *state_, const char *gold, size_t bytes, r1_error *err)
@@ -44,7 +45,8 @@ static r1_status choice_grade(void *state_, const r1_sample *sample, r1_verdict 
     const char *why;
     const r1_status st = gold_letter(s, sample->gold, sample->gold_bytes, &gold, err);
     if (st != R1_OK) return st;
-    if (!r1i_answer_part((r1i_slice){sample->completion, sample->completion_bytes}, sample->thinking_open, &part, &why)) {
+    if (!r1i_answer_part((r1i_slice){sample->completion, sample->completion_bytes}, sample->thinking_open, &part,
+                         &why)) {
         r1i_verdict_set(out, 0, false, "%s", why);
     } else if (!r1i_find_choice(part, s->last, &letter)) {
         r1i_verdict_set(out, 0, false, "no letter from A to %c is named as the answer", s->last);
@@ -65,8 +67,8 @@ static r1_status choice_same(void *state_, const r1_sample *a, const r1_sample *
     for (int i = 0; i < 2; i++) {
         r1i_slice part;
         const char *why;
-        if (!r1i_answer_part((r1i_slice){pair[i]->completion, pair[i]->completion_bytes}, pair[i]->thinking_open, &part, &why) ||
-            !r1i_find_choice(part, s->last, &letter[i]))
+        if (!r1i_answer_part((r1i_slice){pair[i]->completion, pair[i]->completion_bytes}, pair[i]->thinking_open, &part,
+                             &why) || !r1i_find_choice(part, s->last, &letter[i]))
             return R1_OK;
     }
     *same = letter[0] == letter[1];

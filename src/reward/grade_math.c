@@ -1,5 +1,5 @@
-/* Mathematical answers: the answer is cut out of the completion (extract.h), read as a typed value and compared with the gold
- * (math.h). The policy stands in docs/grading.md. */
+/* Mathematical answers: the answer is cut out of the completion (extract.h), read as a typed value and compared with
+ * the gold (math.h). The policy stands in docs/grading.md. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +29,7 @@ typedef struct state {
     gold gold;
 } state;
 
-/* ---- options -------------------------------------------------------------------------------------------------------- */
+/* ---- options ----------------------------------------------------------------------------------------------------- */
 
 static r1_status flag(const json_t *options, const char *key, bool *into, r1_error *err)
 {
@@ -45,17 +45,20 @@ static r1_status read_options(const json_t *options, r1i_math_options *m, r1_err
     r1_status st = flag(options, "strict_units", &m->strict_units, err);
     if (st == R1_OK) st = flag(options, "prover", &prover, err);
     m->no_prover = !prover;
-    const json_t *const percent = json_object_get(options, "percent"), *const rounding = json_object_get(options, "rounding");
+    const json_t *const percent = json_object_get(options, "percent"),
+                        *const rounding = json_object_get(options, "rounding");
     const char *const word = json_string_value(percent), *const rule = json_string_value(rounding);
     if (st == R1_OK && percent && (!word || (strcmp(word, "optional") != 0 && strcmp(word, "fraction") != 0)))
-        st = r1i_fail(err, R1_ERR_USAGE, "'percent' is \"optional\" (10 %% may be written 10 or 0.1) or \"fraction\" (10 %% is 0.1 alone)");
+        st = r1i_fail(err, R1_ERR_USAGE,
+                      "'percent' is \"optional\" (10 %% may be written 10 or 0.1) or \"fraction\" (10 %% is 0.1 alone)");
     m->percent_is_fraction = word && strcmp(word, "fraction") == 0;
     if (st != R1_OK || !rounding) return st;
     if (rule && strcmp(rule, "never") == 0) m->rounding_decimals = -1;
     else if (rule && strcmp(rule, "gold") == 0) m->rounding_decimals = -2;
     else if (json_is_integer(rounding) && json_integer_value(rounding) >= 1 && json_integer_value(rounding) <= 100)
         m->rounding_decimals = (int)json_integer_value(rounding);
-    else return r1i_fail(err, R1_ERR_USAGE, "'rounding' is \"never\", \"gold\" or the decimals that must be printed, 1 to 100");
+    else return r1i_fail(err, R1_ERR_USAGE,
+                         "'rounding' is \"never\", \"gold\" or the decimals that must be printed, 1 to 100");
     return R1_OK;
 }
 
@@ -92,7 +95,8 @@ static void math_destroy(void *state_)
 
 static r1_status math_create(const json_t *options, const r1_env *env, void **out, r1_error *err)
 {
-    static const char *const keys[] = {"extract", "patterns", "require_box", "strict_units", "percent", "rounding", "prover", NULL};
+    static const char *const keys[] = {"extract", "patterns", "require_box", "strict_units", "percent", "rounding",
+                                       "prover", NULL};
     r1i_math_options m = {0};
     state *const s = calloc(1, sizeof *s);
     if (!s) return r1i_fail(err, R1_ERR_NOMEM, "grader");
@@ -108,7 +112,7 @@ static r1_status math_create(const json_t *options, const r1_env *env, void **ou
     return R1_OK;
 }
 
-/* ---- the gold ------------------------------------------------------------------------------------------------------- */
+/* ---- the gold ---------------------------------------------------------------------------------------------------- */
 
 /* A gold may be a whole solution: its last box, or what follows ####, is the answer. */
 static r1_status gold_text(r1i_slice t, r1i_slice *out, r1_error *err)
@@ -129,7 +133,8 @@ static r1_status add_gold(state *s, const char *text, size_t bytes, r1_error *er
     char letter;
     r1_status st = gold_text((r1i_slice){text, bytes}, &t, err);
     if (st != R1_OK) return st;
-    if (g->n == MAX_ALTERNATIVES) return r1i_fail(err, R1_ERR_FORMAT, "more than %d alternatives", (int)MAX_ALTERNATIVES);
+    if (g->n == MAX_ALTERNATIVES)
+        return r1i_fail(err, R1_ERR_FORMAT, "more than %d alternatives", (int)MAX_ALTERNATIVES);
     if (r1i_choice_label(t, LAST_LETTER, &letter, &rest)) {
         g->letter = letter;
         if (rest.n > 0) t = rest;
@@ -139,7 +144,8 @@ static r1_status add_gold(state *s, const char *text, size_t bytes, r1_error *er
     return st;
 }
 
-/* {"answer": "..."} or ["...", "..."]: several golds of which any will do. A list of numbers is an interval and no JSON to us. */
+/* {"answer": "..."} or ["...", "..."]: several golds of which any will do. A list of numbers is an interval and no JSON
+ * to us. */
 static r1_status add_golds(state *s, const json_t *list, r1_error *err)
 {
     r1_status st = R1_OK;
@@ -186,7 +192,7 @@ static r1_status math_check(void *state_, const char *text, size_t bytes, r1_err
     return st;
 }
 
-/* ---- the answer ----------------------------------------------------------------------------------------------------- */
+/* ---- the answer -------------------------------------------------------------------------------------------------- */
 
 typedef struct answer {
     r1i_slice text;
@@ -228,8 +234,8 @@ static void keep(answer *a, r1i_slice text, r1i_math_value *value, char letter, 
     *a = (answer){.text = text, .value = value, .letter = letter, .why = why};
 }
 
-/* The first reading of one way that is a value. Words are kept when nothing is yet, and words in a formula ($\text{east}$) rather than prose;
- * *done: no other way is asked. */
+/* The first reading of one way that is a value. Words are kept when nothing is yet, and words in a formula
+ * ($\text{east}$) rather than prose; *done: no other way is asked. */
 static r1_status read_way(state *s, int i, r1i_slice part, answer *a, bool *done, r1_error *err)
 {
     r1i_candidates c;
@@ -248,12 +254,14 @@ static r1_status read_way(state *s, int i, r1i_slice part, answer *a, bool *done
         if (st == R1_ERR_NOMEM) return st;
         if (st != R1_OK) continue;
         const bool words = is_words(v, text);
-        if (!words || !a->value || (way == R1I_WAY_LAST && r1i_slice_has_at(text, 0, "\\"))) keep(a, text, v, letter, c.why);
+        if (!words || !a->value || (way == R1I_WAY_LAST && r1i_slice_has_at(text, 0, "\\")))
+            keep(a, text, v, letter, c.why);
         else r1i_math_value_free(v);
         if (!words) break;
     }
     const bool value = a->value && !is_words(a->value, a->text);
-    const bool announced = way == R1I_WAY_BOX || way == R1I_WAY_PATTERN || ((way == R1I_WAY_HASHES || way == R1I_WAY_PHRASE) && !c.opening && c.item[0].n <= SHORT_TEXT);
+    const bool announced = way == R1I_WAY_BOX || way == R1I_WAY_PATTERN ||
+        ((way == R1I_WAY_HASHES || way == R1I_WAY_PHRASE) && !c.opening && c.item[0].n <= SHORT_TEXT);
     if (!a->value) a->why = "the answer cannot be read";
     *done = value || way == R1I_WAY_BOX || (a->value && announced);
     return R1_OK;
@@ -264,7 +272,8 @@ static r1_status read_answer(state *s, const r1_sample *sample, answer *a, r1_er
     r1i_slice part;
     bool done = false;
     *a = (answer){.why = "no answer is announced, and the text is none"};
-    if (!r1i_answer_part((r1i_slice){sample->completion, sample->completion_bytes}, sample->thinking_open, &part, &a->why)) return R1_OK;
+    if (!r1i_answer_part((r1i_slice){sample->completion, sample->completion_bytes}, sample->thinking_open, &part,
+                         &a->why)) return R1_OK;
     for (int i = 0; i < s->extractor.n_ways && !done; i++) {
         const r1_status st = read_way(s, i, part, a, &done, err);
         if (st != R1_OK) {
@@ -285,11 +294,11 @@ static bool same_text(const state *s, const r1_sample *sample, const answer *a)
     if (a->value && a->text.n == want.n && memcmp(a->text.s, want.s, want.n) == 0) return true;
     bool bare = false;
     for (int i = 0; i < s->extractor.n_ways; i++) bare |= s->extractor.way[i] == R1I_WAY_BARE;
-    return bare && r1i_answer_part((r1i_slice){sample->completion, sample->completion_bytes}, sample->thinking_open, &part, &why) &&
-           part.n == want.n && memcmp(part.s, want.s, want.n) == 0;
+    return bare && r1i_answer_part((r1i_slice){sample->completion, sample->completion_bytes}, sample->thinking_open,
+                                   &part, &why) && part.n == want.n && memcmp(part.s, want.s, want.n) == 0;
 }
 
-/* ---- the verdict ---------------------------------------------------------------------------------------------------- */
+/* ---- the verdict ------------------------------------------------------------------------------------------------- */
 
 /* Against a gold that is a choice's letter, a letter named by the usual phrases of a choice counts too. */
 static bool grade_letter(const state *s, const r1_sample *sample, const answer *a, r1_verdict *out)
@@ -297,8 +306,8 @@ static bool grade_letter(const state *s, const r1_sample *sample, const answer *
     char letter = a->letter;
     r1i_slice part;
     const char *why;
-    if (!letter && (!r1i_answer_part((r1i_slice){sample->completion, sample->completion_bytes}, sample->thinking_open, &part, &why) ||
-                    !r1i_find_choice(part, LAST_LETTER, &letter)))
+    if (!letter && (!r1i_answer_part((r1i_slice){sample->completion, sample->completion_bytes}, sample->thinking_open,
+                                     &part, &why) || !r1i_find_choice(part, LAST_LETTER, &letter)))
         return false;
     const bool correct = letter == s->gold.letter;
     r1i_verdict_answer(out, &letter, 1);

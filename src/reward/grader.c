@@ -6,8 +6,10 @@
 #include <string.h>
 
 extern const r1i_grader_class r1i_grader_math, r1i_grader_choice, r1i_grader_code;
-extern const r1i_grader_class r1i_grader_exact, r1i_grader_normalized, r1i_grader_format, r1i_grader_tags, r1i_grader_countdown, r1i_grader_sudoku;
-extern const r1i_grader_class r1i_grader_language, r1i_grader_ifeval, r1i_grader_repetition, r1i_grader_overlong, r1i_grader_stops, r1i_grader_hedging;
+extern const r1i_grader_class r1i_grader_exact, r1i_grader_normalized, r1i_grader_format, r1i_grader_tags,
+    r1i_grader_countdown, r1i_grader_sudoku;
+extern const r1i_grader_class r1i_grader_language, r1i_grader_ifeval, r1i_grader_repetition, r1i_grader_overlong,
+    r1i_grader_stops, r1i_grader_hedging;
 
 /* In the order of `r1 grade --help`. A new grader is a new file and a line here. */
 static const r1i_grader_class *const classes[] = {
@@ -49,7 +51,8 @@ static r1_status unknown_grader(const char *name, r1_error *err)
     return r1i_fail(err, R1_ERR_USAGE, "no grader is called '%.64s'; there are: %s", name, names);
 }
 
-r1_status r1_grader_create(const char *name, const char *options_json, const r1_env *env, r1_grader **out, r1_error *err)
+r1_status r1_grader_create(const char *name, const char *options_json, const r1_env *env, r1_grader **out,
+                           r1_error *err)
 {
     *out = NULL;
     const r1i_grader_class *class = NULL;
@@ -140,7 +143,8 @@ void r1i_verdict_set(r1_verdict *out, double score, bool correct, const char *re
 /* Bytes of the UTF-8 character at s[0..n), 0 where it is not one. */
 static size_t utf8_length(const unsigned char *s, size_t n)
 {
-    const size_t want = s[0] < 0x80 ? 1 : s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : s[0] >= 0xF0 && s[0] < 0xF5 ? 4 : 0;
+    const size_t want = s[0] < 0x80 ? 1 : s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : (s[0] & 0xF0) == 0xE0 ? 3 : s[0] >= 0xF0 &&
+        s[0] < 0xF5 ? 4 : 0;
     if (want == 0 || want > n) return 0;
     for (size_t i = 1; i < want; i++)
         if ((s[i] & 0xC0) != 0x80) return 0;

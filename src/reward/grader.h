@@ -1,4 +1,5 @@
-/* The inside of a grader: one class a file, listed in grader.c. A class holds no globals; its state lives with the handle. */
+/* The inside of a grader: one class a file, listed in grader.c. A class holds no globals; its state lives with the
+ * handle. */
 #ifndef R1I_GRADER_H
 #define R1I_GRADER_H
 
@@ -11,9 +12,11 @@ typedef struct r1i_grader_class {
     /* options: a JSON object or NULL, borrowed; the class refuses keys it does not know (r1i_grader_known_keys). */
     r1_status (*create)(const json_t *options, const r1_env *env, void **state, r1_error *err); /* NULL: no state */
     void (*destroy)(void *state);                                                               /* NULL: no state */
-    r1_status (*check_gold)(void *state, const char *gold, size_t bytes, r1_error *err);        /* NULL: any gold will do */
+    /* NULL: any gold will do */
+    r1_status (*check_gold)(void *state, const char *gold, size_t bytes, r1_error *err);
     r1_status (*grade)(void *state, const r1_sample *sample, r1_verdict *out, r1_error *err);
-    r1_status (*same)(void *state, const r1_sample *a, const r1_sample *b, bool *same, r1_error *err); /* NULL: answers equal as text */
+    /* NULL: answers equal as text */
+    r1_status (*same)(void *state, const r1_sample *a, const r1_sample *b, bool *same, r1_error *err);
 } r1i_grader_class;
 
 /* R1_ERR_USAGE naming the first key of options that is not in keys[] (NULL-terminated). */

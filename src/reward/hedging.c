@@ -48,7 +48,8 @@ static bool lists(r1i_span s)
         if (has(s, marks[i])) return true;
     if (s.n > 1 && s.p[0] == '{' && s.p[s.n - 1] == '}') return true;
     for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] == ',' && !(i > 0 && digits(s, i - 1, 1) && digits(s, i + 1, 3) && !digits(s, i + 4, 1))) return true;
+        if (s.p[i] == ',' && !(i > 0 && digits(s, i - 1, 1) && digits(s, i + 1, 3) && !digits(s, i + 4, 1)))
+            return true;
     return word_of(s, words).n > 0;
 }
 
@@ -65,11 +66,13 @@ static r1_status hedging_grade(void *state, const r1_sample *sample, r1_verdict 
     (void)state;
     (void)err;
     static const char *const unsure[] = {"or", "either", "maybe", "possibly", "perhaps", "alternatively", NULL};
-    static const char *const chinese[] = {"\xE6\x88\x96", "\xE5\x8F\xAF\xE8\x83\xBD", "\xE4\xB9\x9F\xE8\xAE\xB8"}; /* or, possibly, perhaps */
+    /* or, possibly, perhaps */
+    static const char *const chinese[] = {"\xE6\x88\x96", "\xE5\x8F\xAF\xE8\x83\xBD", "\xE4\xB9\x9F\xE8\xAE\xB8"};
     const r1i_span answer = r1i_parts_of(sample).answer;
     const r1i_final f = r1i_final_of(answer);
     const r1i_span text = f.found ? f.text : f.blocks ? (r1i_span){0} : last_line(answer);
-    if (f.several) return r1i_verdict_set(out, 0, false, f.blocks > 1 ? "several answer blocks" : "boxes that differ"), R1_OK;
+    if (f.several)
+        return r1i_verdict_set(out, 0, false, f.blocks > 1 ? "several answer blocks" : "boxes that differ"), R1_OK;
     if (r1i_span_blank(text)) return r1i_verdict_set(out, 0, false, "no answer after the thinking"), R1_OK;
     r1i_verdict_answer(out, text.p, text.n);
     const r1i_span word = word_of(text, unsure);
@@ -77,7 +80,8 @@ static r1_status hedging_grade(void *state, const r1_sample *sample, r1_verdict 
     for (size_t i = 0; i < sizeof chinese / sizeof *chinese; i++)
         if (has(text, chinese[i])) return r1i_verdict_set(out, 0, false, "hedged with '%s'", chinese[i]), R1_OK;
     const r1i_span gold = r1i_span_trim((r1i_span){sample->gold, sample->gold ? sample->gold_bytes : 0});
-    if (f.found && gold.n && lists(text) && !lists(gold)) return r1i_verdict_set(out, 0, false, "several values where one is asked for"), R1_OK;
+    if (f.found && gold.n && lists(text) && !lists(gold))
+        return r1i_verdict_set(out, 0, false, "several values where one is asked for"), R1_OK;
     r1i_verdict_set(out, 1, true, "one answer");
     return R1_OK;
 }

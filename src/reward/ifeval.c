@@ -1,7 +1,8 @@
 /* IFEval: golds, strict and loose checking, the grader.
  *
- * Strict looks at the answer part as it is. Loose allows what models add around it: an instruction is followed if any of eight
- * variants follows it (the text; without its first line; without its last; without both; each also without asterisks).
+ * Strict looks at the answer part as it is. Loose allows what models add around it: an instruction is followed if any
+ * of eight variants follows it (the text; without its first line; without its last; without both; each also without
+ * asterisks).
  * Score: 1 if every instruction is followed (option level "prompt"), or the share of them ("instruction"). */
 #include "reward/ifeval.h"
 
@@ -29,7 +30,8 @@ bool r1i_relation(const json_t *args, const char *name, int64_t count, int64_t b
 static bool mend(r1i_span s, bool lower, r1i_span *out)
 {
     *out = (r1i_span){0};
-    char *const t = s.n < SIZE_MAX / 4 ? malloc(4 * s.n + 1) : NULL; /* a letter may grow by its small form, a byte to three */
+    char *const t = s.n < SIZE_MAX / 4 ? malloc(4 * s.n + 1) : NULL; /* a letter may grow by its small form, a byte to
+                                                                      * three */
     size_t used = 0;
     if (!t) return false;
     for (size_t i = 0, step; i < s.n; i += step) {
@@ -52,7 +54,8 @@ size_t r1i_count(r1i_span s, r1i_span what)
 {
     size_t n = 0;
     if (what.n == 0) return 0;
-    for (size_t at = r1i_span_find(s, 0, what.p, what.n); at < s.n; at = r1i_span_find(s, at + what.n, what.p, what.n)) n++;
+    for (size_t at = r1i_span_find(s, 0, what.p, what.n); at < s.n; at = r1i_span_find(s, at + what.n, what.p, what.n))
+        n++;
     return n;
 }
 
@@ -79,7 +82,7 @@ r1_status r1i_ifeval_languages(const r1_env *env, r1i_lang_id **out, r1_error *e
     return r1i_lang_id_create(all, n, NULL, env, out, err);
 }
 
-/* ---- golds ------------------------------------------------------------------------------------------------------------------ */
+/* ---- golds ------------------------------------------------------------------------------------------------------- */
 
 static const r1i_instruction *find(const char *id)
 {
@@ -91,7 +94,8 @@ static const r1i_instruction *find(const char *id)
 
 static const char *bad_argument(const char *spec, const json_t *value)
 {
-    if (spec[0] == '#') return json_is_integer(value) && json_integer_value(value) >= 0 ? NULL : "a whole number from 0";
+    if (spec[0] == '#')
+        return json_is_integer(value) && json_integer_value(value) >= 0 ? NULL : "a whole number from 0";
     if (spec[0] == '@') {
         const size_t n = json_array_size(value);
         for (size_t i = 0; i < n; i++)
@@ -99,7 +103,9 @@ static const char *bad_argument(const char *spec, const json_t *value)
         return n ? NULL : "a list of words";
     }
     const char *const text = json_string_value(value);
-    if (spec[0] == '~') return text && (strcmp(text, "at least") == 0 || strcmp(text, "less than") == 0) ? NULL : "\"at least\" or \"less than\"";
+    if (spec[0] == '~')
+        return text && (strcmp(text, "at least") == 0 || strcmp(text, "less than") == 0) ? NULL
+            : "\"at least\" or \"less than\"";
     if (!text || !text[0]) return "text";
     if (strcmp(spec, "language") == 0 && !r1i_language_find(text)) return "a language of the table";
     return NULL;
@@ -127,15 +133,18 @@ static r1_status task_read(task *t, const char *gold, size_t bytes, r1_error *er
 {
     *t = (task){0};
     r1_status st = r1i_json_parse(gold, bytes, &t->json, err);
-    const json_t *const ids = json_object_get(t->json, "instruction_id_list"), *const kwargs = json_object_get(t->json, "kwargs");
+    const json_t *const ids = json_object_get(t->json, "instruction_id_list"),
+                        *const kwargs = json_object_get(t->json, "kwargs");
     t->n = json_array_size(ids);
     if (st == R1_OK && (t->n == 0 || t->n > R1I_IFEVAL_MAX || json_array_size(kwargs) != t->n))
-        st = r1i_fail(err, R1_ERR_FORMAT, "the gold is not {\"instruction_id_list\": [..], \"kwargs\": [..]}, as long as each other");
+        st = r1i_fail(err, R1_ERR_FORMAT,
+                      "the gold is not {\"instruction_id_list\": [..], \"kwargs\": [..]}, as long as each other");
     for (size_t i = 0; st == R1_OK && i < t->n; i++) {
         const char *const id = json_string_value(json_array_get(ids, i));
         t->kind[i] = id ? find(id) : NULL;
         t->args[i] = json_array_get(kwargs, i);
-        st = t->kind[i] ? check_args(t->kind[i], t->args[i], err) : r1i_fail(err, R1_ERR_FORMAT, "no instruction is called '%.64s'", id ? id : "(not text)");
+        st = t->kind[i] ? check_args(t->kind[i], t->args[i], err)
+            : r1i_fail(err, R1_ERR_FORMAT, "no instruction is called '%.64s'", id ? id : "(not text)");
     }
     if (st != R1_OK) {
         json_decref(t->json);
@@ -144,7 +153,7 @@ static r1_status task_read(task *t, const char *gold, size_t bytes, r1_error *er
     return st;
 }
 
-/* ---- checking --------------------------------------------------------------------------------------------------------------- */
+/* ---- checking ---------------------------------------------------------------------------------------------------- */
 
 /* Marks in hit[] the instructions that this text follows. A blank text follows none. */
 static r1_status mark(const task *t, r1i_span text, r1i_lang_id *lang, bool *hit, r1_error *err)
@@ -172,8 +181,9 @@ static r1i_span without_last_line(r1i_span s)
 
 static r1_status mark_loose(const task *t, r1i_span text, r1i_lang_id *lang, bool *hit, r1_error *err)
 {
-    const r1i_span first = without_first_line(text), variant[4] = {text, r1i_span_trim(first), r1i_span_trim(without_last_line(text)),
-                                                                    r1i_span_trim(without_last_line(first))};
+    const r1i_span first = without_first_line(text),
+                   variant[4] = {text, r1i_span_trim(first), r1i_span_trim(without_last_line(text)),
+                                 r1i_span_trim(without_last_line(first))};
     char *const plain = malloc(text.n + 1);
     r1_status st = plain ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "a response of %zu bytes", text.n);
     for (int i = 0; st == R1_OK && i < 4; i++) {
@@ -196,7 +206,8 @@ static r1_status check(const task *t, r1i_span response, r1i_lang_id *lang, r1i_
     return st == R1_OK ? mark_loose(t, response, lang, out->loose, err) : st;
 }
 
-r1_status r1i_ifeval_check(const char *gold, size_t bytes, r1i_span response, r1i_lang_id *lang, r1i_ifeval_result *out, r1_error *err)
+r1_status r1i_ifeval_check(const char *gold, size_t bytes, r1i_span response, r1i_lang_id *lang, r1i_ifeval_result *out,
+                           r1_error *err)
 {
     task t;
     r1_status st = task_read(&t, gold, bytes, err);
@@ -206,7 +217,7 @@ r1_status r1i_ifeval_check(const char *gold, size_t bytes, r1i_span response, r1
     return st;
 }
 
-/* ---- the grader --------------------------------------------------------------------------------------------------------------- */
+/* ---- the grader -------------------------------------------------------------------------------------------------- */
 
 typedef struct ifeval {
     bool loose, by_instruction;
@@ -222,12 +233,14 @@ static void ifeval_destroy(void *state)
 }
 
 /* Whether option `key` is the second of the two words. */
-static r1_status choice(const json_t *json, const char *key, const char *first, const char *second, bool *is_second, r1_error *err)
+static r1_status choice(const json_t *json, const char *key, const char *first, const char *second, bool *is_second,
+                        r1_error *err)
 {
     const json_t *const v = json_object_get(json, key);
     const char *const text = v ? json_string_value(v) : first;
     *is_second = text && strcmp(text, second) == 0;
-    if (!text || (!*is_second && strcmp(text, first) != 0)) return r1i_fail(err, R1_ERR_USAGE, "option '%s' is \"%s\" or \"%s\"", key, first, second);
+    if (!text || (!*is_second && strcmp(text, first) != 0))
+        return r1i_fail(err, R1_ERR_USAGE, "option '%s' is \"%s\" or \"%s\"", key, first, second);
     return R1_OK;
 }
 
@@ -265,12 +278,14 @@ static r1_status ifeval_grade(void *state, const r1_sample *sample, r1_verdict *
     size_t followed = 0, used = 0;
     for (size_t i = 0; i < result.n; i++) {
         followed += hit[i];
-        if (!hit[i] && used < sizeof missed) used += (size_t)snprintf(missed + used, sizeof missed - used, "%s%s", used ? ", " : "; not ", result.id[i]);
+        if (!hit[i] && used < sizeof missed)
+            used += (size_t)snprintf(missed + used, sizeof missed - used, "%s%s", used ? ", " : "; not ", result.id[i]);
     }
     if (!r1i_span_blank(answer)) r1i_verdict_answer(out, answer.p, answer.n);
     const double share = (double)followed / (double)result.n;
-    r1i_verdict_set(out, g->by_instruction ? share : followed == result.n, followed == result.n, "%zu of %zu instructions followed (%s)%s", followed,
-                    result.n, g->loose ? "loose" : "strict", missed);
+    r1i_verdict_set(out, g->by_instruction ? share : followed == result.n, followed == result.n,
+                    "%zu of %zu instructions followed (%s)%s", followed, result.n, g->loose ? "loose" : "strict",
+                    missed);
     return R1_OK;
 }
 

@@ -53,7 +53,8 @@ static bool number_paragraphs(const r1i_response *r, const json_t *args, r1i_lan
     return p.inner_blank == 0 && p.shown == (size_t)r1i_arg_int(args, "num_paragraphs");
 }
 
-/* Exactly n paragraphs between blank lines, and the nth begins with the word, whatever its case and the marks around it. */
+/* Exactly n paragraphs between blank lines, and the nth begins with the word, whatever its case and the marks around
+ * it. */
 static bool nth_paragraph_first_word(const r1i_response *r, const json_t *args, r1i_lang_id *lang)
 {
     (void)lang;
@@ -68,7 +69,7 @@ static bool nth_paragraph_first_word(const r1i_response *r, const json_t *args, 
     return equal;
 }
 
-/* ---- content and format ----------------------------------------------------------------------------------------------------- */
+/* ---- content and format ------------------------------------------------------------------------------------------ */
 
 /* The marker anywhere, its letters and stops with at most one blank between: "P.S.", "p. s.", "P.P.S". */
 static bool postscript(const r1i_response *r, const json_t *args, r1i_lang_id *lang)
@@ -105,7 +106,8 @@ static bool number_placeholders(const r1i_response *r, const json_t *args, r1i_l
     return count >= r1i_arg_int(args, "num_placeholders");
 }
 
-/* Lines that begin with "*" or "-" after blanks: not "**bold", not a rule of dashes or stars, and something follows the mark. */
+/* Lines that begin with "*" or "-" after blanks: not "**bold", not a rule of dashes or stars, and something follows the
+ * mark. */
 static bool bullet(r1i_span line)
 {
     const r1i_span s = r1i_span_trim(line);
@@ -166,7 +168,8 @@ static bool multiple_sections(const r1i_response *r, const json_t *args, r1i_lan
     (void)lang;
     const r1i_span name = r1i_span_trim(r1i_arg_text(args, "section_spliter")), s = r->text;
     int64_t count = 0;
-    for (size_t at = r1i_span_find(s, 0, name.p, name.n); at < s.n; at = r1i_span_find(s, at + name.n, name.p, name.n)) {
+    for (size_t at = r1i_span_find(s, 0, name.p, name.n); at < s.n;
+         at = r1i_span_find(s, at + name.n, name.p, name.n)) {
         size_t i = at + name.n;
         if (i < s.n && strchr(" \t\n", s.p[i])) i++;
         count += i < s.n && s.p[i] >= '0' && s.p[i] <= '9';
@@ -184,10 +187,12 @@ static bool json_format(const r1i_response *r, const json_t *args, r1i_lang_id *
         s = (r1i_span){s.p + 3, s.n - 6};
         size_t i = 0;
         while (i < s.n && ((s.p[i] | 32) >= 'a' && (s.p[i] | 32) <= 'z')) i++;
-        if (i == 4 && (memcmp(s.p, "json", 4) == 0 || memcmp(s.p, "JSON", 4) == 0 || memcmp(s.p, "Json", 4) == 0)) s.p += 4, s.n -= 4;
+        if (i == 4 && (memcmp(s.p, "json", 4) == 0 || memcmp(s.p, "JSON", 4) == 0 || memcmp(s.p, "Json", 4) == 0))
+            s.p += 4, s.n -= 4;
         s = r1i_span_trim(s);
     }
-    json_t *const value = json_loadb(s.p, s.n, JSON_DECODE_ANY, NULL); /* keys may repeat, and strings hold what they like */
+    json_t *const value = json_loadb(s.p, s.n, JSON_DECODE_ANY, NULL); /* keys may repeat, and strings hold what they
+                                                                        * like */
     json_decref(value);
     return value != NULL;
 }
@@ -211,7 +216,7 @@ static bool title(const r1i_response *r, const json_t *args, r1i_lang_id *lang)
     return false;
 }
 
-/* ---- combination, beginning and end -------------------------------------------------------------------------------------------- */
+/* ---- combination, beginning and end ------------------------------------------------------------------------------ */
 
 /* Two parts that differ, between "******"; a blank part may stand first or last only. */
 static bool two_responses(const r1i_response *r, const json_t *args, r1i_lang_id *lang)

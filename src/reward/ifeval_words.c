@@ -5,7 +5,7 @@
 #include "reward/ifeval.h"
 #include "tokenizer/tok_unicode.h"
 
-/* ---- keywords ----------------------------------------------------------------------------------------------------------- */
+/* ---- keywords ---------------------------------------------------------------------------------------------------- */
 
 typedef bool (*each_word)(const r1i_response *r, r1i_span lower_word);
 
@@ -23,7 +23,10 @@ static bool all_of(const r1i_response *r, const json_t *list, each_word f)
     return true;
 }
 
-static bool contains(const r1i_response *r, r1i_span word) { return r1i_span_find(r->lower, 0, word.p, word.n) < r->lower.n; }
+static bool contains(const r1i_response *r, r1i_span word)
+{
+    return r1i_span_find(r->lower, 0, word.p, word.n) < r->lower.n;
+}
 
 static bool joins(uint32_t c) { return c == '_' || r1i_char_letter(c) || r1i_char_digit(c); }
 
@@ -72,16 +75,18 @@ static int64_t count_lower(const r1i_response *r, r1i_span what)
 static bool keywords_frequency(const r1i_response *r, const json_t *args, r1i_lang_id *lang)
 {
     (void)lang;
-    return r1i_relation(args, "relation", count_lower(r, r1i_span_trim(r1i_arg_text(args, "keyword"))), r1i_arg_int(args, "frequency"));
+    return r1i_relation(args, "relation", count_lower(r, r1i_span_trim(r1i_arg_text(args, "keyword"))),
+                        r1i_arg_int(args, "frequency"));
 }
 
 static bool letter_frequency(const r1i_response *r, const json_t *args, r1i_lang_id *lang)
 {
     (void)lang;
-    return r1i_relation(args, "let_relation", count_lower(r, r1i_arg_text(args, "letter")), r1i_arg_int(args, "let_frequency"));
+    return r1i_relation(args, "let_relation", count_lower(r, r1i_arg_text(args, "letter")),
+                        r1i_arg_int(args, "let_frequency"));
 }
 
-/* ---- language and case ---------------------------------------------------------------------------------------------------- */
+/* ---- language and case ------------------------------------------------------------------------------------------- */
 
 static bool in_language(r1i_span text, const char *tag, r1i_lang_id *lang)
 {
@@ -108,7 +113,8 @@ static void cases(r1i_span s, size_t *upper, size_t *lower)
         } else {
             const utf8proc_category_t k = utf8proc_category((utf8proc_int32_t)c);
             *upper += k == UTF8PROC_CATEGORY_LU;
-            *lower += k == UTF8PROC_CATEGORY_LL || k == UTF8PROC_CATEGORY_LT; /* a title-case letter is not all capital, nor all small */
+            /* a title-case letter is not all capital, nor all small */
+            *lower += k == UTF8PROC_CATEGORY_LL || k == UTF8PROC_CATEGORY_LT;
         }
     }
 }
@@ -157,7 +163,7 @@ static bool no_comma(const r1i_response *r, const json_t *args, r1i_lang_id *lan
     return true;
 }
 
-/* ---- length --------------------------------------------------------------------------------------------------------------- */
+/* ---- length ------------------------------------------------------------------------------------------------------ */
 
 /* Runs of letters, marks, digits and "_"; an apostrophe parts ("don't" is two); each CJK character is one. */
 static bool number_words(const r1i_response *r, const json_t *args, r1i_lang_id *lang)
@@ -174,33 +180,39 @@ static bool number_words(const r1i_response *r, const json_t *args, r1i_lang_id 
     return r1i_relation(args, "relation", count, r1i_arg_int(args, "num_words"));
 }
 
-/* Whether the full stop at `at` belongs to an abbreviation, an initial or an item's number ("Dr.", "e.g.", "J.", "2."), after which a sentence goes on. */
+/* Whether the full stop at `at` belongs to an abbreviation, an initial or an item's number ("Dr.", "e.g.", "J.", "2."),
+ * after which a sentence goes on. */
 static bool abbreviation(r1i_span s, size_t at)
 {
-    static const char known[] = " mr mrs ms dr prof sr jr st vs etc e.g i.e a.m p.m no vol fig inc ltd co corp dept est approx u.s u.k ph.d mt ft gen col sgt capt lt rev hon ";
+    static const char known[] =
+        " mr mrs ms dr prof sr jr st vs etc e.g i.e a.m p.m no vol fig inc ltd co corp dept est approx u.s u.k ph.d mt ft gen col sgt capt lt rev hon ";
     char word[16] = " ";
     size_t begin = at;
     while (begin > 0 && at - begin < 12 && (joined_before(s, begin) || s.p[begin - 1] == '.')) begin--;
     const size_t n = at - begin;
     if (n == 0 || n + 2 >= sizeof word) return false;
-    for (size_t i = 0; i < n; i++) word[1 + i] = (char)(s.p[begin + i] >= 'A' && s.p[begin + i] <= 'Z' ? s.p[begin + i] | 32 : s.p[begin + i]);
+    for (size_t i = 0; i < n; i++)
+        word[1 + i] = (char)(s.p[begin + i] >= 'A' && s.p[begin + i] <= 'Z' ? s.p[begin + i] | 32 : s.p[begin + i]);
     word[n + 1] = ' ';
     bool number = true;
     for (size_t i = 0; i < n; i++) number = number && s.p[begin + i] >= '0' && s.p[begin + i] <= '9';
     size_t line = begin;
     while (line > 0 && s.p[line - 1] == ' ') line--;
     if (number) return line == 0 || s.p[line - 1] == '\n'; /* "2." before an item */
-    if (n == 1 && word[1] != 'i' && word[1] >= 'a' && word[1] <= 'z') return true; /* an initial; "I." ends a sentence */
+    /* an initial; "I." ends a sentence */
+    if (n == 1 && word[1] != 'i' && word[1] >= 'a' && word[1] <= 'z') return true;
     return r1i_span_find((r1i_span){known, sizeof known - 1}, 0, word, n + 2) < sizeof known - 1;
 }
 
 static bool ender(uint32_t c)
 {
-    return c == '.' || c == '!' || c == '?' || c == 0x2026 || c == 0x3002 || c == 0xFF01 || c == 0xFF1F || c == 0x0964 || c == 0x061F || c == 0x06D4;
+    return c == '.' || c == '!' || c == '?' || c == 0x2026 || c == 0x3002 || c == 0xFF01 || c == 0xFF1F ||
+        c == 0x0964 || c == 0x061F || c == 0x06D4;
 }
 
-/* A sentence ends at . ! ? or its sisters (and closing quotes or brackets after it) where white space or the end follows; the
- * CJK ones need none. Text after the last end is one more sentence. A list mark such as "1." or a lone ". . ." ends none. */
+/* A sentence ends at . ! ? or its sisters (and closing quotes or brackets after it) where white space or the end
+ * follows; the CJK ones need none. Text after the last end is one more sentence. A list mark such as "1." or a lone ".
+ * . ." ends none. */
 static int64_t sentences(const r1i_response *r)
 {
     const r1i_span s = r->text;
@@ -217,7 +229,8 @@ static int64_t sentences(const r1i_response *r)
         for (; j < s.n; j += ahead) {
             c = r1i_char_at(s.p + j, s.n - j, &ahead);
             wide |= ender(c) && c >= 0x3000;
-            if (!ender(c) && c != '"' && c != '\'' && c != ')' && c != ']' && c != '*' && c != '_' && c != 0x2019 && c != 0x201D && c != 0x300D) break;
+            if (!ender(c) && c != '"' && c != '\'' && c != ')' && c != ']' && c != '*' && c != '_' && c != 0x2019 &&
+                c != 0x201D && c != 0x300D) break;
         }
         const bool ends = j == s.n || wide || r1i_char_space(c);
         if (ends && words && !(abbreviated && j == i + step && j < s.n)) {

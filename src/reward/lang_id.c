@@ -25,12 +25,13 @@ static void make_ngrams(r1i_lang_id *id, const char *fingerprints, const r1_env 
         if (n < 2) continue;
         id->ngrams[s] = r1i_ngrams_create(fingerprints, id->of_ngrams[s], n);
         if (id->ngrams[s]) id->with_ngrams = true;
-        else r1i_log(env, R1_LOG_WARN, "languages of one script are told apart by common words only: no n-gram files or no libexttextcat");
+        else r1i_log(env, R1_LOG_WARN,
+                     "languages of one script are told apart by common words only: no n-gram files or no libexttextcat");
     }
 }
 
-r1_status r1i_lang_id_create(const r1i_language *const *candidates, size_t n, const char *fingerprints, const r1_env *env,
-                             r1i_lang_id **out, r1_error *err)
+r1_status r1i_lang_id_create(const r1i_language *const *candidates, size_t n, const char *fingerprints,
+                             const r1_env *env, r1i_lang_id **out, r1_error *err)
 {
     *out = NULL;
     if (n == 0 || n > R1I_LANG_MAX) return r1i_fail(err, R1_ERR_USAGE, "%zu languages, of at most %d", n, R1I_LANG_MAX);
@@ -56,10 +57,12 @@ bool r1i_lang_id_ngrams(const r1i_lang_id *id) { return id->with_ngrams; }
 static r1i_script prevailing(r1i_span text)
 {
     size_t letters[R1I_N_SCRIPTS] = {0};
-    for (size_t i = 0, step; i < text.n; i += step) letters[r1i_script_of(r1i_char_at(text.p + i, text.n - i, &step))]++;
+    for (size_t i = 0, step; i < text.n; i += step)
+        letters[r1i_script_of(r1i_char_at(text.p + i, text.n - i, &step))]++;
     const size_t han = letters[R1I_SCRIPT_HAN], kana = letters[R1I_SCRIPT_KANA];
     const bool japanese = kana * 10 >= han + kana && kana > 0;
-    letters[R1I_SCRIPT_HAN] = japanese ? 0 : 2 * (han + kana); /* a character carries what two Latin letters or more carry */
+    letters[R1I_SCRIPT_HAN] = japanese ? 0 : 2 * (han + kana); /* a character carries what two Latin letters or more
+                                                                * carry */
     letters[R1I_SCRIPT_KANA] = japanese ? 2 * (han + kana) : 0;
     r1i_script best = R1I_SCRIPT_NONE;
     for (int s = R1I_SCRIPT_NONE + 1; s < R1I_N_SCRIPTS; s++)
@@ -67,7 +70,8 @@ static r1i_script prevailing(r1i_span text)
     return best;
 }
 
-/* Fills id->text with the words of a script; returns its bytes, *letters how many characters. Begins and ends with a blank. */
+/* Fills id->text with the words of a script; returns its bytes, *letters how many characters. Begins and ends with a
+ * blank. */
 static size_t collect(r1i_lang_id *id, r1i_span text, r1i_script script, size_t *letters)
 {
     size_t used = 0;
@@ -80,7 +84,8 @@ static size_t collect(r1i_lang_id *id, r1i_span text, r1i_script script, size_t 
             if (id->text[used - 1] != ' ') id->text[used++] = ' ';
             continue;
         }
-        used += (size_t)utf8proc_encode_char(utf8proc_tolower((utf8proc_int32_t)c), (utf8proc_uint8_t *)id->text + used);
+        used += (size_t)utf8proc_encode_char(utf8proc_tolower((utf8proc_int32_t)c),
+                                             (utf8proc_uint8_t *)id->text + used);
         ++*letters;
     }
     if (id->text[used - 1] != ' ') id->text[used++] = ' ';

@@ -1,5 +1,6 @@
-/* libexttextcat, and only here: rank order statistics of letter n-grams (Cavnar and Trenkle). One handle a thread, because the
- * result lives in it. The library wants a list of files in a file: an unnamed one, given by its descriptor's path. */
+/* libexttextcat, and only here: rank order statistics of letter n-grams (Cavnar and Trenkle). One handle a thread,
+ * because the result lives in it. The library wants a list of files in a file: an unnamed one, given by its
+ * descriptor's path. */
 #include "reward/lang_id.h"
 
 #include <stdio.h>

@@ -52,7 +52,10 @@ static const r1i_language languages[] = {
     {"ml", "Malayalam", R1I_SCRIPT_MALAYALAM, NULL},
 };
 
-const r1i_language *r1i_language_at(size_t i) { return i < sizeof languages / sizeof *languages ? &languages[i] : NULL; }
+const r1i_language *r1i_language_at(size_t i)
+{
+    return i < sizeof languages / sizeof *languages ? &languages[i] : NULL;
+}
 
 const r1i_language *r1i_language_find(const char *tag)
 {
@@ -72,7 +75,8 @@ r1i_script r1i_script_of(uint32_t c)
         {0x0041, 0x005A, R1I_SCRIPT_LATIN}, {0x0061, 0x007A, R1I_SCRIPT_LATIN}, {0x00C0, 0x024F, R1I_SCRIPT_LATIN},
         {0x0370, 0x03FF, R1I_SCRIPT_GREEK}, {0x0400, 0x052F, R1I_SCRIPT_CYRILLIC}, {0x0530, 0x058F, R1I_SCRIPT_OTHER},
         {0x0590, 0x05FF, R1I_SCRIPT_HEBREW}, {0x0600, 0x06FF, R1I_SCRIPT_ARABIC}, {0x0750, 0x077F, R1I_SCRIPT_ARABIC},
-        {0x0900, 0x097F, R1I_SCRIPT_DEVANAGARI}, {0x0980, 0x09FF, R1I_SCRIPT_BENGALI}, {0x0A00, 0x0A7F, R1I_SCRIPT_GURMUKHI},
+        {0x0900, 0x097F, R1I_SCRIPT_DEVANAGARI}, {0x0980, 0x09FF, R1I_SCRIPT_BENGALI},
+        {0x0A00, 0x0A7F, R1I_SCRIPT_GURMUKHI},
         {0x0A80, 0x0AFF, R1I_SCRIPT_GUJARATI}, {0x0B80, 0x0BFF, R1I_SCRIPT_TAMIL}, {0x0C00, 0x0C7F, R1I_SCRIPT_TELUGU},
         {0x0C80, 0x0CFF, R1I_SCRIPT_KANNADA}, {0x0D00, 0x0D7F, R1I_SCRIPT_MALAYALAM}, {0x0E00, 0x0E7F, R1I_SCRIPT_THAI},
         {0x1100, 0x11FF, R1I_SCRIPT_HANGUL}, {0x1E00, 0x1EFF, R1I_SCRIPT_LATIN}, {0x1F00, 0x1FFF, R1I_SCRIPT_GREEK},

@@ -2,13 +2,15 @@
  *
  *     score = (words of the reasoning in the target language) / (words of the reasoning), both counted as integers
  *
- * Target: option "target", else the language of the prompt among option "languages"; a prompt in none of them (a bare formula) is
- * taken as the first of the list. What is not language is left out on both sides: code, formulas, numbers, single Latin letters
- * (variables), addresses, words with a digit. A CJK character is a word; elsewhere words are runs of letters.
+ * Target: option "target", else the language of the prompt among option "languages"; a prompt in none of them (a bare
+ * formula) is taken as the first of the list. What is not language is left out on both sides: code, formulas, numbers,
+ * single Latin letters (variables), addresses, words with a digit. A CJK character is a word; elsewhere words are runs
+ * of letters.
  *
- * A word counts when its script is the target's. Where several allowed languages share that script, stretches of some 200 letters
- * are identified as a whole, and those in another language do not count; a stretch that nothing speaks about does.
- * Empty reasoning scores 0, and so does one of fewer than "min_words" (10) different words: a share of 1 must not be had for "ok". */
+ * A word counts when its script is the target's. Where several allowed languages share that script, stretches of some
+ * 200 letters are identified as a whole, and those in another language do not count; a stretch that nothing speaks
+ * about does. Empty reasoning scores 0, and so does one of fewer than "min_words" (10) different words: a share of 1
+ * must not be had for "ok". */
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,7 +37,9 @@ static void language_destroy(void *state)
 static r1_status add(consistency *c, const json_t *tag, r1_error *err)
 {
     const r1i_language *const l = json_is_string(tag) ? r1i_language_find(json_string_value(tag)) : NULL;
-    if (!l) return r1i_fail(err, R1_ERR_USAGE, "'%.20s' is no language of the table", json_is_string(tag) ? json_string_value(tag) : "(not text)");
+    if (!l)
+        return r1i_fail(err, R1_ERR_USAGE, "'%.20s' is no language of the table",
+                        json_is_string(tag) ? json_string_value(tag) : "(not text)");
     for (size_t i = 0; i < c->n; i++)
         if (c->language[i] == l) return R1_OK;
     c->language[c->n++] = l; /* the table is shorter than R1I_LANG_MAX, and nothing stands twice */
@@ -44,19 +48,23 @@ static r1_status add(consistency *c, const json_t *tag, r1_error *err)
 
 static r1_status read_options(consistency *c, const json_t *json, r1_error *err)
 {
-    static const char *const usual[] = {"en", "zh", "fr", "de", "es", "it", "pt", "ru", "ja", "ko", "ar", "hi", "vi", "th", "tr"};
+    static const char *const usual[] = {"en", "zh", "fr", "de", "es", "it", "pt", "ru", "ja", "ko", "ar", "hi", "vi",
+                                        "th", "tr"};
     r1_status st = r1i_grader_known_keys(json, (const char *const[]){"languages", "target", "min_words", NULL}, err);
-    const json_t *list = json_object_get(json, "languages"), *target = json_object_get(json, "target"), *least = json_object_get(json, "min_words");
+    const json_t *list = json_object_get(json, "languages"), *target = json_object_get(json, "target"),
+                  *least = json_object_get(json, "min_words");
     if (st == R1_OK && list && (!json_is_array(list) || json_array_size(list) == 0))
         st = r1i_fail(err, R1_ERR_USAGE, "option 'languages' is a list such as [\"en\", \"zh\"]");
     for (size_t i = 0; st == R1_OK && list && i < json_array_size(list); i++) st = add(c, json_array_get(list, i), err);
-    for (size_t i = 0; !list && i < sizeof usual / sizeof *usual; i++) c->language[c->n++] = r1i_language_find(usual[i]);
+    for (size_t i = 0; !list && i < sizeof usual / sizeof *usual; i++)
+        c->language[c->n++] = r1i_language_find(usual[i]);
     if (st == R1_OK && target) {
         st = add(c, target, err);
         if (st == R1_OK) c->target = r1i_language_find(json_string_value(target));
     }
     c->min_words = least ? json_integer_value(least) : 10;
-    if (st == R1_OK && least && (!json_is_integer(least) || c->min_words < 1)) st = r1i_fail(err, R1_ERR_USAGE, "option 'min_words' is a whole number from 1");
+    if (st == R1_OK && least && (!json_is_integer(least) || c->min_words < 1))
+        st = r1i_fail(err, R1_ERR_USAGE, "option 'min_words' is a whole number from 1");
     return st;
 }
 
@@ -100,7 +108,8 @@ static void end_stretch(consistency *c, count *k, const r1i_language *target, r1
 {
     r1i_script script;
     const r1i_language *const l = r1i_lang_id_of(c->id, (r1i_span){prose.p + k->begin, end - k->begin}, &script);
-    /* the prevailing script may be another one, when foreign words outnumber the target's: those are out by their script */
+    /* the prevailing script may be another one, when foreign words outnumber the target's: those are out by their
+     * script */
     if (!l || l == target || !r1i_language_writes(target, l->script)) k->matched += k->stretch;
     k->stretch = 0;
     k->letters = 0;
@@ -125,7 +134,8 @@ static void measure(consistency *c, count *k, const r1i_language *target, r1i_sp
             while (i < k->different && k->seen[i] != h) i++;
             if (i == k->different) k->seen[k->different++] = h;
         }
-        if (k->letters >= STRETCH && prose.n - w.at >= STRETCH) end_stretch(c, k, target, prose, w.at); /* a short rest joins the last */
+        /* a short rest joins the last */
+        if (k->letters >= STRETCH && prose.n - w.at >= STRETCH) end_stretch(c, k, target, prose, w.at);
     }
     end_stretch(c, k, target, prose, prose.n);
 }
@@ -165,10 +175,12 @@ static r1_status language_grade(void *state, const r1_sample *sample, r1_verdict
     const int64_t enough = c->min_words < 64 ? c->min_words : 64;
     if (k.words == 0) r1i_verdict_set(out, 0, false, "the reasoning has no words, only code, formulas or numbers");
     else if (k.different < enough)
-        r1i_verdict_set(out, 0, false, "trivial reasoning: %lld different words, of %lld wanted", (long long)k.different, (long long)enough);
+        r1i_verdict_set(out, 0, false, "trivial reasoning: %lld different words, of %lld wanted",
+                        (long long)k.different, (long long)enough);
     else
-        r1i_verdict_set(out, (double)k.matched / (double)k.words, k.matched == k.words, "%lld of %lld words are %s%s", (long long)k.matched,
-                        (long long)k.words, target->name, r1i_lang_id_ngrams(c->id) ? "" : " (by script and common words)");
+        r1i_verdict_set(out, (double)k.matched / (double)k.words, k.matched == k.words, "%lld of %lld words are %s%s",
+                        (long long)k.matched, (long long)k.words, target->name,
+                        r1i_lang_id_ngrams(c->id) ? "" : " (by script and common words)");
     return R1_OK;
 }
 

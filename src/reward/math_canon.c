@@ -1,5 +1,6 @@
-/* The normal form of a formula: sums and products expanded, roots split over primes, logarithms over factors, known values filled in.
- * Variables are taken as real, and two formulas as equal where both are: sqrt(x) sqrt(y) = sqrt(xy), but sqrt(x^2) = |x|. */
+/* The normal form of a formula: sums and products expanded, roots split over primes, logarithms over factors, known
+ * values filled in. Variables are taken as real, and two formulas as equal where both are: sqrt(x) sqrt(y) = sqrt(xy),
+ * but sqrt(x^2) = |x|. */
 #include "reward/math_poly.h"
 
 #include <math.h>
@@ -9,7 +10,10 @@ static void deeper(r1i_mem *m)
     if (++m->depth > 1200) r1i_mem_fail(m, -1, "nested too deeply to work out");
 }
 
-static r1i_frac opaque(r1i_mem *m, const char *key) { return r1i_frac_atom(m, r1i_atom_get(m, R1I_A_OPAQUE, 0, key, NULL, 0)); }
+static r1i_frac opaque(r1i_mem *m, const char *key)
+{
+    return r1i_frac_atom(m, r1i_atom_get(m, R1I_A_OPAQUE, 0, key, NULL, 0));
+}
 
 r1i_frac r1i_math_fn_atom(r1i_mem *m, int fn, const r1i_frac *args, int n)
 {
@@ -68,7 +72,8 @@ static r1i_frac pow_prime(r1i_mem *m, const r1i_int *p, int64_t e, int64_t q)
 
 enum { PRIMES = 64 };
 
-/* n > 0 over the primes below 5,000; what is left counts as a prime of its own, perfect powers aside. Returns how many. */
+/* n > 0 over the primes below 5,000; what is left counts as a prime of its own, perfect powers aside. Returns how
+ * many. */
 static int factorise(r1i_mem *m, r1i_int n, r1i_int *prime, int64_t *exponent)
 {
     int k = 0;
@@ -149,7 +154,8 @@ static r1i_frac pow_const(r1i_mem *m, const r1i_rat *c, int32_t p, int32_t q)
         const r1i_rat turn = r1i_rat_make(m, r1i_int_of(p), r1i_int_of(q));
         r1i_frac angle = r1i_frac_atom(m, r1i_atom_const(m, R1I_MC_PI));
         angle = r1i_frac_scale(m, &angle, &turn);
-        const r1i_frac c1 = r1i_math_sincos(m, R1I_MF_COS, &angle), s1 = r1i_math_sincos(m, R1I_MF_SIN, &angle), i = r1i_math_i_to(m, 1);
+        const r1i_frac c1 = r1i_math_sincos(m, R1I_MF_COS, &angle), s1 = r1i_math_sincos(m, R1I_MF_SIN, &angle),
+                       i = r1i_math_i_to(m, 1);
         const r1i_frac is = r1i_frac_mul(m, &i, &s1);
         unit = r1i_frac_add(m, &c1, &is);
     }
@@ -173,7 +179,8 @@ static bool denest(r1i_mem *m, const r1i_poly *p, r1i_frac *out)
     if (!r1i_poly_const(&b2, &c2)) return false;
     const r1i_rat a2 = r1i_rat_mul(m, &a, &a), minus = r1i_rat_neg(m, &c2), d2 = r1i_rat_add(m, &a2, &minus);
     if (r1i_rat_sign(&d2) < 0) return false;
-    const r1i_int p1 = r1i_int_root(m, &d2.p, 2), q1 = r1i_int_root(m, &d2.q, 2), pp = r1i_int_mul(m, &p1, &p1), qq = r1i_int_mul(m, &q1, &q1);
+    const r1i_int p1 = r1i_int_root(m, &d2.p, 2), q1 = r1i_int_root(m, &d2.q, 2), pp = r1i_int_mul(m, &p1, &p1),
+                  qq = r1i_int_mul(m, &q1, &q1);
     if (r1i_int_cmp(&pp, &d2.p) != 0 || r1i_int_cmp(&qq, &d2.q) != 0) return false;
     const r1i_rat d = {p1, q1}, h = r1i_rat_make(m, r1i_int_of(1), r1i_int_of(2)), nd = r1i_rat_neg(m, &d);
     r1i_rat x = r1i_rat_add(m, &a, &d), y = r1i_rat_add(m, &a, &nd);
@@ -188,7 +195,8 @@ static bool denest(r1i_mem *m, const r1i_poly *p, r1i_frac *out)
 static bool poly_root(r1i_mem *m, const r1i_poly *p, r1i_poly *out)
 {
     r1i_term lead = p->t[0];
-    const r1i_int a = r1i_int_root(m, &lead.c.p, 2), b = r1i_int_root(m, &lead.c.q, 2), aa = r1i_int_mul(m, &a, &a), bb = r1i_int_mul(m, &b, &b);
+    const r1i_int a = r1i_int_root(m, &lead.c.p, 2), b = r1i_int_root(m, &lead.c.q, 2), aa = r1i_int_mul(m, &a, &a),
+                  bb = r1i_int_mul(m, &b, &b);
     if (r1i_int_cmp(&aa, &lead.c.p) != 0 || r1i_int_cmp(&bb, &lead.c.q) != 0) return false;
     lead.c = (r1i_rat){a, b};
     lead.f = r1i_mem_take(m, (size_t)lead.n * sizeof *lead.f + 1);
@@ -226,7 +234,8 @@ static r1i_frac pow_factor(r1i_mem *m, const r1i_factor *f, int32_t p, int32_t q
         const r1i_rat turn = r1i_rat_make(m, r1i_int_of((int64_t)f->p * p), r1i_int_of((int64_t)q * 2));
         r1i_frac angle = r1i_frac_atom(m, r1i_atom_const(m, R1I_MC_PI));
         angle = r1i_frac_scale(m, &angle, &turn);
-        const r1i_frac c = r1i_math_sincos(m, R1I_MF_COS, &angle), s = r1i_math_sincos(m, R1I_MF_SIN, &angle), i = r1i_math_i_to(m, 1), is = r1i_frac_mul(m, &i, &s);
+        const r1i_frac c = r1i_math_sincos(m, R1I_MF_COS, &angle), s = r1i_math_sincos(m, R1I_MF_SIN, &angle),
+                       i = r1i_math_i_to(m, 1), is = r1i_frac_mul(m, &i, &s);
         return r1i_frac_add(m, &c, &is);
     }
     if (squares && atom->kind != R1I_A_POWER) { /* sqrt(x^2) = |x| */
@@ -385,13 +394,16 @@ static r1i_frac power_atom(r1i_mem *m, const r1i_frac *base, const r1i_frac *mon
         return power_atom(m, base, &e, &one);
     }
     const r1i_frac args[2] = {*base, *mono};
-    r1i_atom *const a = r1i_atom_get(m, R1I_A_POWER, 0, r1i_mem_printf(m, "(%s)^(%s)", r1i_frac_text(m, base), r1i_frac_text(m, mono)), args, 2);
+    r1i_atom *const a = r1i_atom_get(m, R1I_A_POWER, 0,
+                                     r1i_mem_printf(m, "(%s)^(%s)", r1i_frac_text(m, base), r1i_frac_text(m, mono)),
+                                     args, 2);
     r1i_rat minus;
     if (r1i_frac_const(base, &minus) && r1i_rat_is(&minus, -1) && !a->rule_k) { /* (-1)^(2n) = 1 */
         a->rule = r1i_poly_int(m, 1);
         a->rule_k = 2;
     }
-    a->positive = r1i_frac_const(base, &minus) ? r1i_rat_sign(&minus) > 0 : base->num.n == 1 && base->num.t[0].n == 1 && base->num.t[0].f[0].atom->positive;
+    a->positive = r1i_frac_const(base, &minus) ? r1i_rat_sign(&minus) > 0 : base->num.n == 1 && base->num.t[0].n == 1 &&
+        base->num.t[0].f[0].atom->positive;
     const int64_t p = c->p.small, q = c->q.small;
     if (a->rule_k && q == 1) return p % 2 ? r1i_frac_atom(m, a) : r1i_frac_int(m, 1);
     const r1i_poly x = r1i_poly_atom(m, a, (int32_t)(p < 0 ? -p : p), (int32_t)q);
@@ -410,14 +422,16 @@ static r1i_frac exp_term(r1i_mem *m, const r1i_term *t)
     }
     if (imaginary) {
         const r1i_poly p = r1i_poly_term(m, &rest);
-        const r1i_frac angle = r1i_frac_poly(m, &p), c = r1i_math_sincos(m, R1I_MF_COS, &angle), s = r1i_math_sincos(m, R1I_MF_SIN, &angle);
+        const r1i_frac angle = r1i_frac_poly(m, &p), c = r1i_math_sincos(m, R1I_MF_COS, &angle),
+                       s = r1i_math_sincos(m, R1I_MF_SIN, &angle);
         const r1i_frac i = r1i_math_i_to(m, 1), is = r1i_frac_mul(m, &i, &s);
         return r1i_frac_add(m, &c, &is);
     }
     const r1i_frac e = r1i_frac_atom(m, r1i_atom_const(m, R1I_MC_E));
     for (int i = 0; i < t->n; i++) {
         const r1i_factor *const f = &t->f[i];
-        if (f->atom->kind == R1I_A_FN && f->atom->op == R1I_MF_LN && f->p == 1 && f->q == 1) { /* e^(c u ln x) = x^(c u) */
+        /* e^(c u ln x) = x^(c u) */
+        if (f->atom->kind == R1I_A_FN && f->atom->op == R1I_MF_LN && f->p == 1 && f->q == 1) {
             r1i_term u = {.c = t->c, .f = r1i_mem_take(m, (size_t)t->n * sizeof *u.f)};
             for (int k = 0; k < t->n; k++)
                 if (k != i) u.f[u.n++] = t->f[k];
@@ -454,7 +468,8 @@ static r1i_frac base_term(r1i_mem *m, const r1i_frac *base, const r1i_term *t)
             int64_t e[PRIMES];
             const int k = factorise(m, side ? size.q : size.p, prime, e);
             for (int i = 0; i < k; i++) {
-                const r1i_rat count = r1i_rat_of(side ? -e[i] : e[i]), power = r1i_rat_mul(m, &t->c, &count), pr = {prime[i], r1i_int_of(1)};
+                const r1i_rat count = r1i_rat_of(side ? -e[i] : e[i]), power = r1i_rat_mul(m, &t->c, &count),
+                              pr = {prime[i], r1i_int_of(1)};
                 const r1i_frac pf = r1i_frac_rat(m, &pr), x = power_atom(m, &pf, &mf, &power);
                 r = r1i_frac_mul(m, &r, &x);
             }
@@ -468,22 +483,29 @@ r1i_frac r1i_math_pow(r1i_mem *m, const r1i_frac *base, const r1i_frac *exponent
 {
     r1i_rat c, one;
     if (r1i_frac_const(exponent, &c)) {
-        if (!c.p.limb && !c.q.limb && c.p.small <= 100000000 && c.p.small >= -100000000 && c.q.small <= 1000) return r1i_math_pow_rat(m, base, (int32_t)c.p.small, (int32_t)c.q.small);
+        if (!c.p.limb && !c.q.limb && c.p.small <= 100000000 && c.p.small >= -100000000 && c.q.small <= 1000)
+            return r1i_math_pow_rat(m, base, (int32_t)c.p.small, (int32_t)c.q.small);
         r1i_rat b;
         if (r1i_frac_const(base, &b) && r1i_rat_is(&b, 1)) return *base;
         const r1i_frac args[2] = {*base, *exponent};
-        return r1i_frac_atom(m, r1i_atom_get(m, R1I_A_POWER, 0, r1i_mem_printf(m, "(%s)^(%s)", r1i_frac_text(m, base), r1i_frac_text(m, exponent)), args, 2));
+        return r1i_frac_atom(m,
+                             r1i_atom_get(m, R1I_A_POWER, 0,
+                                          r1i_mem_printf(m, "(%s)^(%s)", r1i_frac_text(m, base),
+                                                         r1i_frac_text(m, exponent)), args, 2));
     }
     deeper(m);
     r1i_frac r = r1i_frac_int(m, 1);
     if (r1i_frac_const(base, &c) && (r1i_rat_is(&c, 1) || r1i_rat_sign(&c) == 0)) r = *base;
     else if (!r1i_poly_const(&exponent->den, &one)) {
-        const r1i_rat content = r1i_poly_content(m, &exponent->num), sign = r1i_poly_sign(&exponent->num) < 0 ? r1i_rat_neg(m, &content) : content, inverse = r1i_rat_inv(m, &sign);
+        const r1i_rat content = r1i_poly_content(m, &exponent->num),
+                      sign = r1i_poly_sign(&exponent->num) < 0 ? r1i_rat_neg(m, &content) : content,
+                      inverse = r1i_rat_inv(m, &sign);
         const r1i_frac mono = r1i_frac_scale(m, exponent, &inverse);
         r = power_atom(m, base, &mono, &sign);
     } else {
-        const bool is_e = base->num.n == 1 && base->num.t[0].n == 1 && base->num.t[0].f[0].atom->kind == R1I_A_CONST && base->num.t[0].f[0].atom->op == R1I_MC_E &&
-                          base->num.t[0].f[0].q == 1 && base->num.t[0].f[0].p == 1 && r1i_rat_is(&base->num.t[0].c, 1) && r1i_poly_const(&base->den, &one);
+        const bool is_e = base->num.n == 1 && base->num.t[0].n == 1 && base->num.t[0].f[0].atom->kind == R1I_A_CONST &&
+            base->num.t[0].f[0].atom->op == R1I_MC_E && base->num.t[0].f[0].q == 1 && base->num.t[0].f[0].p == 1 &&
+            r1i_rat_is(&base->num.t[0].c, 1) && r1i_poly_const(&base->den, &one);
         for (int i = 0; i < exponent->num.n; i++) {
             const r1i_term *const t = &exponent->num.t[i];
             r1i_frac f;
@@ -491,7 +513,8 @@ r1i_frac r1i_math_pow(r1i_mem *m, const r1i_frac *base, const r1i_frac *exponent
                 const r1i_frac e = r1i_frac_rat(m, &t->c);
                 f = r1i_math_pow(m, base, &e);
             } else if (is_e) f = exp_term(m, t);
-            else if (base->num.n == 1 && base->num.t[0].n == 1 && r1i_rat_is(&base->num.t[0].c, 1) && base->num.t[0].f[0].atom->kind == R1I_A_POWER && base->num.t[0].f[0].q == 1 &&
+            else if (base->num.n == 1 && base->num.t[0].n == 1 && r1i_rat_is(&base->num.t[0].c, 1) &&
+                     base->num.t[0].f[0].atom->kind == R1I_A_POWER && base->num.t[0].f[0].q == 1 &&
                      base->num.t[0].f[0].atom->positive && r1i_poly_const(&base->den, &one)) { /* (e^x)^n = e^(n x) */
                 const r1i_atom *const a = base->num.t[0].f[0].atom;
                 const r1i_poly tp = r1i_poly_term(m, t);
@@ -518,7 +541,8 @@ static r1i_frac ln_int(r1i_mem *m, const r1i_int *n)
     const int k = factorise(m, *n, prime, e);
     for (int i = 0; i < k; i++) {
         const r1i_rat p = {prime[i], r1i_int_of(1)}, count = r1i_rat_of(e[i]);
-        const r1i_frac arg = r1i_frac_rat(m, &p), atom = r1i_math_fn_atom(m, R1I_MF_LN, &arg, 1), part = r1i_frac_scale(m, &atom, &count);
+        const r1i_frac arg = r1i_frac_rat(m, &p), atom = r1i_math_fn_atom(m, R1I_MF_LN, &arg, 1),
+                       part = r1i_frac_scale(m, &atom, &count);
         r = r1i_frac_add(m, &r, &part);
     }
     return r;
@@ -532,7 +556,8 @@ static r1i_frac ln_rat(r1i_mem *m, const r1i_rat *c)
     const r1i_frac a = ln_int(m, &size.p), b = ln_int(m, &size.q);
     r1i_frac r = r1i_frac_sub(m, &a, &b);
     if (minus) {
-        const r1i_frac pi = r1i_frac_atom(m, r1i_atom_const(m, R1I_MC_PI)), i = r1i_math_i_to(m, 1), turn = r1i_frac_mul(m, &pi, &i);
+        const r1i_frac pi = r1i_frac_atom(m, r1i_atom_const(m, R1I_MC_PI)), i = r1i_math_i_to(m, 1),
+                       turn = r1i_frac_mul(m, &pi, &i);
         r = r1i_frac_add(m, &r, &turn);
     }
     return r;
@@ -556,7 +581,8 @@ static r1i_frac ln_poly(r1i_mem *m, const r1i_poly *a)
         r1i_frac x;
         if (f->atom->kind == R1I_A_CONST && f->atom->op == R1I_MC_E) x = r1i_frac_int(m, 1);
         else if (f->atom->kind == R1I_A_CONST && f->atom->op == R1I_MC_I) {
-            const r1i_frac pi = r1i_frac_atom(m, r1i_atom_const(m, R1I_MC_PI)), unit = r1i_math_i_to(m, 1), h = r1i_math_half(m), turn = r1i_frac_mul(m, &pi, &unit);
+            const r1i_frac pi = r1i_frac_atom(m, r1i_atom_const(m, R1I_MC_PI)), unit = r1i_math_i_to(m, 1),
+                           h = r1i_math_half(m), turn = r1i_frac_mul(m, &pi, &unit);
             x = r1i_frac_mul(m, &turn, &h);
         } else if (f->atom->kind == R1I_A_POWER) {
             const r1i_frac l = r1i_math_ln(m, &f->atom->arg[0]);
@@ -652,11 +678,14 @@ r1i_frac r1i_math_abs(r1i_mem *m, const r1i_frac *a)
 
 /* ---- the walk ---- */
 
-/* Names of several letters are written so that they are not read as products; E and I so that they are not the constants. */
+/* Names of several letters are written so that they are not read as products; E and I so that they are not the
+ * constants. */
 static const char *symbol_key(r1i_mem *m, const char *name)
 {
-    static const char *const greek[] = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "omicron", "rho", "sigma", "tau",
-        "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega", "hbar", "aleph", "digamma", "square"};
+    static const char *const greek[] = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota",
+                                        "kappa", "lambda", "mu", "nu", "xi", "omicron", "rho", "sigma", "tau",
+        "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon",
+        "Phi", "Psi", "Omega", "hbar", "aleph", "digamma", "square"};
     const size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
     if (name[n] || n == 0 || (n == 1 && *name != 'E' && *name != 'I')) return name;
     for (size_t i = 0; n > 1 && i < sizeof greek / sizeof *greek; i++)

@@ -67,7 +67,8 @@ static bool same_equation(r1i_math *math, const r1i_shape *a, const r1i_shape *b
     if (a->frac.num.n && b->frac.num.n) {
         /* multiples of each other: the leading coefficients take the other's place */
         r1i_mem *const m = &math->scratch;
-        r1i_shape x = {.kind = R1I_S_VALUE, .text = "", .frac = a->frac}, y = {.kind = R1I_S_VALUE, .text = " ", .frac = b->frac};
+        r1i_shape x = {.kind = R1I_S_VALUE, .text = "", .frac = a->frac},
+                  y = {.kind = R1I_S_VALUE, .text = " ", .frac = b->frac};
         if (r1i_poly_same(&a->frac.num, &b->frac.num) && r1i_poly_same(&a->frac.den, &b->frac.den)) return true;
         const r1i_rat p = a->frac.num.t[0].c, q = b->frac.num.t[0].c;
         x.frac = r1i_frac_scale(m, &a->frac, &q);
@@ -90,7 +91,8 @@ bool r1i_math_same(r1i_math *math, const r1i_shape *a, const r1i_shape *b)
         if (a->op != b->op) return no(math, "other ends of the interval");
         return same_kids(math, a, b);
     case R1I_S_INTERVALS:
-        if ((a->name == NULL) != (b->name == NULL) || (a->name && strcmp(a->name, b->name) != 0)) return no(math, "an interval of another variable");
+        if ((a->name == NULL) != (b->name == NULL) || (a->name && strcmp(a->name, b->name) != 0))
+            return no(math, "an interval of another variable");
         if (a->n != b->n) return no(math, "another number of intervals");
         for (int i = 0; i < a->n / 2; i++)
             if (a->closed[i] != b->closed[i]) return no(math, "other ends of the interval");
@@ -115,7 +117,8 @@ bool r1i_math_same(r1i_math *math, const r1i_shape *a, const r1i_shape *b)
     case R1I_S_RATIO: case R1I_S_PIECES: case R1I_S_SYSTEM: return same_kids(math, a, b);
     case R1I_S_CHOICE: return a->op == b->op ? true : no(math, "another choice");
     case R1I_S_WORDS:
-        if (strcmp(a->what, b->what) != 0) return no(math, r1i_mem_printf(&math->scratch, "%s is not %s", a->what, b->what));
+        if (strcmp(a->what, b->what) != 0)
+            return no(math, r1i_mem_printf(&math->scratch, "%s is not %s", a->what, b->what));
         return strcmp(a->text, b->text) == 0 ? true : no(math, "other words");
     }
     return no(math, "not comparable");

@@ -53,7 +53,8 @@ static r1i_frac binomial(r1i_mem *m, const r1i_frac *n, const r1i_frac *k)
             return r;
         }
     }
-    const r1i_frac rest = r1i_frac_sub(m, n, k), a = factorial(m, n), b = factorial(m, k), c = factorial(m, &rest), bc = r1i_frac_mul(m, &b, &c);
+    const r1i_frac rest = r1i_frac_sub(m, n, k), a = factorial(m, n), b = factorial(m, k), c = factorial(m, &rest),
+                   bc = r1i_frac_mul(m, &b, &c);
     return r1i_frac_div(m, &a, &bc);
 }
 
@@ -66,7 +67,8 @@ static r1i_frac floor_of(r1i_mem *m, const r1i_frac *a)
         return r1i_frac_rat(m, &r);
     }
     if (r1i_frac_no_vars(a) && r1i_math_floor(m, a, &v)) return r1i_frac_int(m, v);
-    /* whole multiples of symbols and whole constants do not pass through for symbols (n need not be whole); constants do */
+    /* whole multiples of symbols and whole constants do not pass through for symbols (n need not be whole); constants
+     * do */
     r1i_rat one;
     r1i_frac whole = r1i_frac_int(m, 0), rest = *a;
     if (r1i_poly_const(&a->den, &one) && a->num.n > 1 && a->num.t[a->num.n - 1].n == 0) {
@@ -90,7 +92,8 @@ static r1i_frac whole_numbers(r1i_mem *m, int fn, const r1i_frac *a, int n)
         if (n > 64) r1i_mem_fail(m, -1, "a function of more than 64 numbers");
         for (int i = 0; i < n; i++) {
             int k = i;
-            for (; k > 0 && fn != R1I_MF_MOD && strcmp(r1i_frac_text(m, &sorted[k - 1]), r1i_frac_text(m, &a[i])) > 0; k--) sorted[k] = sorted[k - 1];
+            for (; k > 0 && fn != R1I_MF_MOD && strcmp(r1i_frac_text(m, &sorted[k - 1]), r1i_frac_text(m, &a[i])) > 0;
+                 k--) sorted[k] = sorted[k - 1];
             sorted[k] = a[i];
         }
         return r1i_math_fn_atom(m, fn, sorted, n);
@@ -98,7 +101,8 @@ static r1i_frac whole_numbers(r1i_mem *m, int fn, const r1i_frac *a, int n)
     r1i_rat r = c[0];
     if (fn == R1I_MF_MOD) {
         if (r1i_rat_sign(&c[1]) == 0) r1i_mem_fail(m, -1, "a division by zero");
-        const r1i_rat inverse = r1i_rat_inv(m, &c[1]), q = r1i_rat_mul(m, &r, &inverse), f = {r1i_rat_floor(m, &q), r1i_int_of(1)};
+        const r1i_rat inverse = r1i_rat_inv(m, &c[1]), q = r1i_rat_mul(m, &r, &inverse),
+                      f = {r1i_rat_floor(m, &q), r1i_int_of(1)};
         r1i_rat part = r1i_rat_mul(m, &f, &c[1]);
         part = r1i_rat_neg(m, &part);
         r = r1i_rat_add(m, &r, &part);
@@ -129,7 +133,8 @@ static r1i_frac complex_part(r1i_mem *m, int fn, const r1i_frac *a)
         if (r1i_poly_has(&t, unit)) im = r1i_poly_add(m, &im, &t);
         else re = r1i_poly_add(m, &re, &t);
     }
-    const r1i_frac x = r1i_frac_poly(m, &re), iy = r1i_frac_poly(m, &im), i = r1i_frac_atom(m, unit), y = r1i_frac_div(m, &iy, &i);
+    const r1i_frac x = r1i_frac_poly(m, &re), iy = r1i_frac_poly(m, &im), i = r1i_frac_atom(m, unit),
+                   y = r1i_frac_div(m, &iy, &i);
     if (fn == R1I_MF_RE) return x;
     if (fn == R1I_MF_IM) return y;
     if (fn == R1I_MF_CONJ) return r1i_frac_sub(m, &x, &iy);
@@ -146,7 +151,8 @@ static r1i_frac complex_part(r1i_mem *m, int fn, const r1i_frac *a)
 static r1i_frac hyperbolic(r1i_mem *m, int fn, const r1i_frac *a)
 {
     const r1i_frac e = r1i_frac_atom(m, r1i_atom_const(m, R1I_MC_E)), one = r1i_frac_int(m, 1);
-    const r1i_frac up = r1i_math_pow(m, &e, a), down = r1i_frac_div(m, &one, &up), sum = r1i_frac_add(m, &up, &down), dif = r1i_frac_sub(m, &up, &down), h = r1i_math_half(m), two = r1i_frac_int(m, 2);
+    const r1i_frac up = r1i_math_pow(m, &e, a), down = r1i_frac_div(m, &one, &up), sum = r1i_frac_add(m, &up, &down),
+                   dif = r1i_frac_sub(m, &up, &down), h = r1i_math_half(m), two = r1i_frac_int(m, 2);
     switch (fn) {
     case R1I_MF_SINH: return r1i_frac_mul(m, &dif, &h);
     case R1I_MF_COSH: return r1i_frac_mul(m, &sum, &h);
@@ -166,10 +172,12 @@ static r1i_frac area(r1i_mem *m, int fn, const r1i_frac *arg)
         fn = fn == R1I_MF_ACOTH ? R1I_MF_ATANH : fn == R1I_MF_ASECH ? R1I_MF_ACOSH : R1I_MF_ASINH;
     }
     if (fn == R1I_MF_ATANH) {
-        const r1i_frac p = r1i_frac_add(m, &one, &a), q = r1i_frac_sub(m, &one, &a), x = r1i_math_ln(m, &p), y = r1i_math_ln(m, &q), d = r1i_frac_sub(m, &x, &y);
+        const r1i_frac p = r1i_frac_add(m, &one, &a), q = r1i_frac_sub(m, &one, &a), x = r1i_math_ln(m, &p),
+                       y = r1i_math_ln(m, &q), d = r1i_frac_sub(m, &x, &y);
         return r1i_frac_mul(m, &d, &h);
     }
-    const r1i_frac sq = r1i_frac_mul(m, &a, &a), inner = fn == R1I_MF_ASINH ? r1i_frac_add(m, &sq, &one) : r1i_frac_sub(m, &sq, &one);
+    const r1i_frac sq = r1i_frac_mul(m, &a, &a),
+                   inner = fn == R1I_MF_ASINH ? r1i_frac_add(m, &sq, &one) : r1i_frac_sub(m, &sq, &one);
     const r1i_frac root = r1i_math_pow_rat(m, &inner, 1, 2), sum = r1i_frac_add(m, &a, &root);
     return r1i_math_ln(m, &sum);
 }
@@ -191,8 +199,10 @@ r1i_frac r1i_math_function(r1i_mem *m, int fn, const r1i_frac *a, int n)
     case R1I_MF_ASIN: case R1I_MF_ACOS: case R1I_MF_ATAN: case R1I_MF_ACOT: case R1I_MF_ASEC: case R1I_MF_ACSC:
         if (n == 2) return r1i_math_fn_atom(m, fn, a, n);
         return r1i_math_arc(m, fn, a);
-    case R1I_MF_SINH: case R1I_MF_COSH: case R1I_MF_TANH: case R1I_MF_COTH: case R1I_MF_SECH: case R1I_MF_CSCH: return hyperbolic(m, fn, a);
-    case R1I_MF_ASINH: case R1I_MF_ACOSH: case R1I_MF_ATANH: case R1I_MF_ACOTH: case R1I_MF_ASECH: case R1I_MF_ACSCH: return area(m, fn, a);
+    case R1I_MF_SINH: case R1I_MF_COSH: case R1I_MF_TANH: case R1I_MF_COTH: case R1I_MF_SECH:
+    case R1I_MF_CSCH: return hyperbolic(m, fn, a);
+    case R1I_MF_ASINH: case R1I_MF_ACOSH: case R1I_MF_ATANH: case R1I_MF_ACOTH: case R1I_MF_ASECH:
+    case R1I_MF_ACSCH: return area(m, fn, a);
     case R1I_MF_EXP:
         x = r1i_frac_atom(m, r1i_atom_const(m, R1I_MC_E));
         return r1i_math_pow(m, &x, a);
@@ -208,7 +218,8 @@ r1i_frac r1i_math_function(r1i_mem *m, int fn, const r1i_frac *a, int n)
         x = floor_of(m, &x);
         return r1i_frac_scale(m, &x, &minus);
     case R1I_MF_ROOT:
-        if (r1i_frac_small(&a[1], &k) && k != 0 && k < 1000 && k > -1000) return r1i_math_pow_rat(m, a, k < 0 ? -1 : 1, (int32_t)(k < 0 ? -k : k));
+        if (r1i_frac_small(&a[1], &k) && k != 0 && k < 1000 && k > -1000)
+            return r1i_math_pow_rat(m, a, k < 0 ? -1 : 1, (int32_t)(k < 0 ? -k : k));
         x = r1i_frac_div(m, &one, &a[1]);
         return r1i_math_pow(m, a, &x);
     case R1I_MF_FACT: return factorial(m, a);
@@ -222,7 +233,8 @@ r1i_frac r1i_math_function(r1i_mem *m, int fn, const r1i_frac *a, int n)
         return r1i_frac_rat(m, &r);
     }
     case R1I_MF_BINOM: return binomial(m, &a[0], &a[1]);
-    case R1I_MF_GCD: case R1I_MF_LCM: case R1I_MF_MOD: case R1I_MF_MAX: case R1I_MF_MIN: return whole_numbers(m, fn, a, n);
+    case R1I_MF_GCD: case R1I_MF_LCM: case R1I_MF_MOD: case R1I_MF_MAX: case R1I_MF_MIN: return whole_numbers(m, fn, a,
+        n);
     case R1I_MF_SIGN: case R1I_MF_SGN:
         k = r1i_frac_no_vars(a) ? r1i_math_sign(m, a) : 0;
         return k ? r1i_frac_int(m, k) : r1i_math_fn_atom(m, R1I_MF_SIGN, a, n);

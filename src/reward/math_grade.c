@@ -1,5 +1,5 @@
-/* What an answer may leave open beside equality (docs/grading.md has the table). Every rule here is symmetric but the rounding by
- * the gold's own digits, which an option turns on. */
+/* What an answer may leave open beside equality (docs/grading.md has the table). Every rule here is symmetric but the
+ * rounding by the gold's own digits, which an option turns on. */
 #include <ctype.h>
 #include <math.h>
 
@@ -31,7 +31,8 @@ static bool rounds(r1i_math *math, const r1i_shape *a, const r1i_shape *b, bool 
     const r1i_int ten = r1i_int_of(10);
     const r1i_int scale = r1i_int_pow(m, &ten, (uint32_t)coarse->decimals), two = r1i_int_of(2);
     const r1i_rat half = r1i_rat_make(m, r1i_int_of(1), r1i_int_mul(m, &scale, &two));
-    const r1i_frac d = r1i_frac_sub(m, &a->frac, &b->frac), size = r1i_math_abs(m, &d), h = r1i_frac_rat(m, &half), slack = r1i_frac_sub(m, &h, &size);
+    const r1i_frac d = r1i_frac_sub(m, &a->frac, &b->frac), size = r1i_math_abs(m, &d), h = r1i_frac_rat(m, &half),
+                   slack = r1i_frac_sub(m, &h, &size);
     return r1i_frac_zero(&slack) || r1i_math_sign(m, &slack) > 0;
 }
 
@@ -57,7 +58,8 @@ static bool accepts_row(r1i_math *math, const r1i_shape *a, const r1i_shape *b, 
     return true;
 }
 
-static bool one_of(const r1i_shape *a, const r1i_shape *b, r1i_skind kind, const r1i_shape **is, const r1i_shape **other)
+static bool one_of(const r1i_shape *a, const r1i_shape *b, r1i_skind kind, const r1i_shape **is,
+                   const r1i_shape **other)
 {
     if ((a->kind == kind) == (b->kind == kind)) return false;
     *is = a->kind == kind ? a : b;
@@ -140,17 +142,22 @@ static bool mixed(r1i_math *math, const r1i_shape *a, const r1i_shape *b, bool g
     }
     if (one_of(a, b, R1I_S_EQUATION, &x, &y)) {
         if (y->kind == R1I_S_FUNCTION && x->op) return r1i_math_accepts(math, x->kid[1], y->kid[1], gold_first);
-        if (y->kind == R1I_S_SET || y->kind == R1I_S_VALUE || y->kind == R1I_S_QTY || y->kind == R1I_S_TUPLE || y->kind == R1I_S_MATRIX || y->kind == R1I_S_WORDS || y->kind == R1I_S_RATIO ||
-            y->kind == R1I_S_INTERVALS || y->kind == R1I_S_UNION || y->kind == R1I_S_PIECES)
+        if (y->kind == R1I_S_SET || y->kind == R1I_S_VALUE || y->kind == R1I_S_QTY || y->kind == R1I_S_TUPLE ||
+            y->kind == R1I_S_MATRIX || y->kind == R1I_S_WORDS || y->kind == R1I_S_RATIO || y->kind == R1I_S_INTERVALS ||
+            y->kind == R1I_S_UNION || y->kind == R1I_S_PIECES)
             return x->op ? r1i_math_accepts(math, x->kid[1], y, gold_first) : no(math, "an equation is no value");
-        if (y->kind == R1I_S_LIST && x->op && x->kid[1]->kind == R1I_S_TUPLE) return accepts_named_point(math, y, x->kid[1], gold_first); /* (x, y) = (1, 2) */
+        /* (x, y) = (1, 2) */
+        if (y->kind == R1I_S_LIST && x->op && x->kid[1]->kind == R1I_S_TUPLE)
+            return accepts_named_point(math, y, x->kid[1], gold_first);
         return no(math, "an equation is no value");
     }
     if (one_of(a, b, R1I_S_FUNCTION, &x, &y)) return r1i_math_accepts(math, x->kid[1], y, gold_first);
     if (one_of(a, b, R1I_S_QTY, &x, &y)) return accepts_quantity(math, x, y, gold_first);
     if (one_of(a, b, R1I_S_LIST, &x, &y)) {
         if (y->kind == R1I_S_SET) return accepts_bag(math, x, y, gold_first);
-        if (y->kind == R1I_S_TUPLE && (y->op == 0 || (y->op == 3 && y->n > 2))) return plain_list(x) && x->other ? accepts_row(math, x->other, y, gold_first) : accepts_named_point(math, x, y, gold_first);
+        if (y->kind == R1I_S_TUPLE && (y->op == 0 || (y->op == 3 && y->n > 2)))
+            return plain_list(x) && x->other ? accepts_row(math, x->other, y, gold_first)
+                : accepts_named_point(math, x, y, gold_first);
         return no(math, r1i_mem_printf(&math->scratch, "a list is not %s", y->what));
     }
     if (one_of(a, b, R1I_S_IN, &x, &y)) return r1i_math_accepts(math, x->kid[0], y, gold_first);
@@ -158,9 +165,12 @@ static bool mixed(r1i_math *math, const r1i_shape *a, const r1i_shape *b, bool g
         r1i_shape *const i = r1i_shape_interval(&math->scratch, y);
         return i ? r1i_math_accepts(math, x, i, gold_first) : no(math, "no interval");
     }
-    if (one_of(a, b, R1I_S_MATRIX, &x, &y) && y->kind == R1I_S_TUPLE && (y->op == 0 || y->op == 3) && (x->op == 1 || x->op == x->n)) return accepts_row(math, x, y, gold_first);
-    if (one_of(a, b, R1I_S_RATIO, &x, &y) && y->kind == R1I_S_VALUE && x->other) return r1i_math_same(math, x->other, y);
-    if (one_of(a, b, R1I_S_SET, &x, &y) && x->n == 1 && y->kind == R1I_S_VALUE) return r1i_math_accepts(math, x->kid[0], y, gold_first);
+    if (one_of(a, b, R1I_S_MATRIX, &x, &y) && y->kind == R1I_S_TUPLE && (y->op == 0 || y->op == 3) &&
+        (x->op == 1 || x->op == x->n)) return accepts_row(math, x, y, gold_first);
+    if (one_of(a, b, R1I_S_RATIO, &x, &y) && y->kind == R1I_S_VALUE && x->other)
+        return r1i_math_same(math, x->other, y);
+    if (one_of(a, b, R1I_S_SET, &x, &y) && x->n == 1 && y->kind == R1I_S_VALUE)
+        return r1i_math_accepts(math, x->kid[0], y, gold_first);
     return no(math, r1i_mem_printf(&math->scratch, "%s is not %s", a->what, b->what));
 }
 
@@ -177,8 +187,10 @@ bool r1i_math_accepts(r1i_math *math, const r1i_shape *a, const r1i_shape *b, bo
 {
     if (++math->scratch.depth > 1500) r1i_mem_fail(&math->scratch, -1, "nested too deeply to work out");
     bool yes = r1i_math_same(math, a, b);
-    if (!yes && a->approximate && a->other && a->kind == R1I_S_VALUE) yes = r1i_math_accepts(math, a->other, b, gold_first);
-    if (!yes && b->approximate && b->other && b->kind == R1I_S_VALUE) yes = r1i_math_accepts(math, a, b->other, gold_first);
+    if (!yes && a->approximate && a->other && a->kind == R1I_S_VALUE)
+        yes = r1i_math_accepts(math, a->other, b, gold_first);
+    if (!yes && b->approximate && b->other && b->kind == R1I_S_VALUE)
+        yes = r1i_math_accepts(math, a, b->other, gold_first);
     if (!yes) {
         const char *const why = math->why;
         if (a->kind != b->kind) yes = mixed(math, a, b, gold_first);
@@ -190,7 +202,8 @@ bool r1i_math_accepts(r1i_math *math, const r1i_shape *a, const r1i_shape *b, bo
                 break;
             case R1I_S_QTY: yes = accepts_quantity(math, a, b, gold_first); break;
             case R1I_S_TUPLE:
-                if (a->op == b->op || (a->n > 2 && a->op % 3 == 0 && b->op % 3 == 0)) yes = accepts_row(math, a, b, gold_first);
+                if (a->op == b->op || (a->n > 2 && a->op % 3 == 0 && b->op % 3 == 0))
+                    yes = accepts_row(math, a, b, gold_first);
                 break;
             case R1I_S_SET: case R1I_S_LIST: yes = accepts_bag(math, a, b, gold_first); break;
             case R1I_S_MATRIX: yes = a->op == b->op && accepts_row(math, a, b, gold_first); break;

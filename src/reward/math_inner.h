@@ -18,7 +18,8 @@ struct r1i_math {
 struct r1i_math_value {
     r1i_mem mem;
     const r1i_mnode *root;  /* NULL: only the text is compared */
-    const char *kind, *text, *letters; /* letters: the source in lower case where it is nothing but letters, else NULL */
+    /* letters: the source in lower case where it is nothing but letters, else NULL */
+    const char *kind, *text, *letters;
     bool open;
 };
 

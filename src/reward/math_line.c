@@ -71,7 +71,8 @@ r1i_shape *r1i_shape_named(r1i_mem *m, r1i_shape *s)
 static r1i_shape *to_shape(r1i_mem *m, const line *l, const char *name)
 {
     bool points = true;
-    for (int i = 0; i < l->n; i++) points &= l->p[i].lo_in && l->p[i].hi_in && strcmp(l->p[i].lo->text, l->p[i].hi->text) == 0;
+    for (int i = 0; i < l->n; i++)
+        points &= l->p[i].lo_in && l->p[i].hi_in && strcmp(l->p[i].lo->text, l->p[i].hi->text) == 0;
     if (points) {
         r1i_shape **const kids = r1i_mem_take(m, (size_t)l->n * sizeof *kids + 1);
         for (int i = 0; i < l->n; i++) kids[i] = l->p[i].lo;
@@ -98,7 +99,8 @@ static bool from_shape(r1i_mem *m, const r1i_shape *s, line *l)
     }
     if (s->kind == R1I_S_INTERVALS) {
         l->p = r1i_mem_take(m, (size_t)s->n * sizeof *l->p);
-        for (int i = 0; i < s->n; i += 2) l->p[l->n++] = (piece){s->kid[i], s->kid[i + 1], (s->closed[i / 2] & 1) != 0, (s->closed[i / 2] & 2) != 0};
+        for (int i = 0; i < s->n; i += 2)
+            l->p[l->n++] = (piece){s->kid[i], s->kid[i + 1], (s->closed[i / 2] & 1) != 0, (s->closed[i / 2] & 2) != 0};
         return true;
     }
     if (s->kind != R1I_S_SET) return false;
@@ -207,7 +209,8 @@ r1i_shape *r1i_shape_ray(r1i_mem *m, const char *x, char rel, const r1i_frac *at
     r1i_shape *const a = r1i_shape_value(m, at), *const low = infinity(m, -1), *const high = infinity(m, 1);
     piece p[2] = {{low, a, false, rel == 'l'}, {a, high, rel == 'g', false}};
     const line l = {rel == '<' || rel == 'l' || rel == 'n' ? p : p + 1, rel == 'n' ? 2 : 1};
-    if ((infinite(a) > 0 && (rel == '<' || rel == 'l')) || (infinite(a) < 0 && (rel == '>' || rel == 'g'))) { /* no condition at all */
+    /* no condition at all */
+    if ((infinite(a) > 0 && (rel == '<' || rel == 'l')) || (infinite(a) < 0 && (rel == '>' || rel == 'g'))) {
         piece every = {low, high, false, false};
         const line all = {&every, 1};
         return to_shape(m, &all, x);
@@ -226,12 +229,15 @@ r1i_shape *r1i_shape_combine(r1i_mem *m, r1i_shape **kids, int n, r1i_mkind how)
     for (int i = 0; i < n; i++) {
         const r1i_shape *const k = kids[i];
         line l;
-        if (k->kind == R1I_S_WORDS && strcmp(k->what, "statement") == 0 && how == R1I_M_AND) continue; /* 1 < 2 in a chain */
-        if (k->kind == R1I_S_EQUATION && k->op && k->name && strcmp(k->name, name) == 0 && k->kid[1]->kind == R1I_S_VALUE && r1i_frac_no_vars(&k->kid[1]->frac)) {
+        /* 1 < 2 in a chain */
+        if (k->kind == R1I_S_WORDS && strcmp(k->what, "statement") == 0 && how == R1I_M_AND) continue;
+        if (k->kind == R1I_S_EQUATION && k->op && k->name && strcmp(k->name, name) == 0 &&
+            k->kid[1]->kind == R1I_S_VALUE && r1i_frac_no_vars(&k->kid[1]->frac)) {
             l.p = r1i_mem_take(m, sizeof *l.p);
             l.p[0] = (piece){k->kid[1], k->kid[1], true, true};
             l.n = 1;
-        } else if (k->kind != R1I_S_INTERVALS || !k->name || strcmp(k->name, name) != 0 || !from_shape(m, k, &l)) return NULL;
+        } else if (k->kind != R1I_S_INTERVALS || !k->name || strcmp(k->name, name) != 0 || !from_shape(m, k, &l))
+            return NULL;
         if (!all.p) all = l;
         else if (how == R1I_M_AND) {
             line both;
@@ -258,7 +264,9 @@ r1i_shape *r1i_shape_sets(r1i_mem *m, const r1i_mnode *e)
             return to_shape(m, &l, NULL);
         }
         const char *const mark = strpbrk(e->name, "^_");
-        return r1i_shape_words(m, "set", mark ? r1i_mem_printf(m, "\\mathbb{%c}%c{%s}", e->name[0], *mark, mark + 1) : r1i_mem_printf(m, "\\mathbb{%s}", e->name));
+        return r1i_shape_words(m, "set",
+                               mark ? r1i_mem_printf(m, "\\mathbb{%c}%c{%s}", e->name[0], *mark, mark + 1)
+                               : r1i_mem_printf(m, "\\mathbb{%s}", e->name));
     }
     if (e->n > 2) { /* of program syntax: two at a time */
         r1i_mnode *pair = e->kid[0];

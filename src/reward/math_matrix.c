@@ -123,7 +123,8 @@ static grid work(r1i_mem *m, const r1i_mnode *e)
     if (e->kind == R1I_M_POW) {
         const r1i_frac k = r1i_math_canon(m, e->kid[1]);
         int64_t n;
-        if (!r1i_frac_small(&k, &n) || n > 50 || n < -50 || n == 0) r1i_mem_fail(m, -1, "a power of a matrix too large to work out");
+        if (!r1i_frac_small(&k, &n) || n > 50 || n < -50 || n == 0)
+            r1i_mem_fail(m, -1, "a power of a matrix too large to work out");
         grid a = work(m, e->kid[0]);
         if (n < 0) a = inverse(m, &a);
         r = a;

@@ -1,5 +1,6 @@
-/* Scratch memory and work budget of one parse or comparison. Running out of either leaves by longjmp to the nearest catcher, so
- * the algebra in between is written without error paths; all its memory is the arena's, so nothing leaks. */
+/* Scratch memory and work budget of one parse or comparison. Running out of either leaves by longjmp to the nearest
+ * catcher, so the algebra in between is written without error paths; all its memory is the arena's, so nothing
+ * leaks. */
 #ifndef R1I_MATH_MEM_H
 #define R1I_MATH_MEM_H
 

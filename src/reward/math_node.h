@@ -1,5 +1,5 @@
-/* What the parser makes: a tree of typed nodes in an arena. The same nodes carry formulas, sets, intervals, matrices and words;
- * math_canon.c turns formulas into normal forms, math_shape.c the rest. */
+/* What the parser makes: a tree of typed nodes in an arena. The same nodes carry formulas, sets, intervals, matrices
+ * and words; math_canon.c turns formulas into normal forms, math_shape.c the rest. */
 #ifndef R1I_MATH_NODE_H
 #define R1I_MATH_NODE_H
 
@@ -24,7 +24,8 @@ typedef enum r1i_mkind {
     R1I_M_NUMBERS,  /* name: R, Q, Z, N, C, empty */
     R1I_M_SETOF,    /* kid[0] element, kid[1..] conditions */
     R1I_M_MATRIX,   /* op columns, kid[] by rows */
-    R1I_M_REL,      /* kid[0] rel[0] kid[1] ...; name holds one character a relation: = < > l g n a(pprox) e(quiv) i(n) o(not in) t(o) s(ubset) */
+    R1I_M_REL,      /* kid[0] rel[0] kid[1] ...; name holds one character a relation: = < > l g n a(pprox) e(quiv) i(n)
+                     * o(not in) t(o) s(ubset) */
     R1I_M_AND, R1I_M_OR, R1I_M_NOT,
     R1I_M_PIECES,   /* value, condition, value, condition ... */
     /* answers that are no formula */
@@ -41,16 +42,17 @@ enum { R1I_MC_PI, R1I_MC_E, R1I_MC_I, R1I_MC_INF, R1I_MC_CINF, R1I_MC_NAN, R1I_M
 enum { R1I_MB_SUM, R1I_MB_PROD, R1I_MB_INT, R1I_MB_LIM, R1I_MB_DIFF, R1I_MB_PDIFF };
 enum { R1I_MI_LEFT = 1, R1I_MI_RIGHT = 2, R1I_MI_ANGLE = 4 }; /* closed on that side; written with angle brackets */
 
-#define R1I_MATH_FUNCTIONS(X) \
-    X(SIN, "sin") X(COS, "cos") X(TAN, "tan") X(COT, "cot") X(SEC, "sec") X(CSC, "csc") \
-    X(ASIN, "asin") X(ACOS, "acos") X(ATAN, "atan") X(ACOT, "acot") X(ASEC, "asec") X(ACSC, "acsc") \
-    X(SINH, "sinh") X(COSH, "cosh") X(TANH, "tanh") X(COTH, "coth") X(SECH, "sech") X(CSCH, "csch") \
-    X(ASINH, "asinh") X(ACOSH, "acosh") X(ATANH, "atanh") X(ACOTH, "acoth") X(ASECH, "asech") X(ACSCH, "acsch") \
-    X(EXP, "exp") X(LN, "ln") X(LOG, "log") X(ABS, "abs") X(FLOOR, "floor") X(CEIL, "ceil") X(ROOT, "root") \
-    X(FACT, "factorial") X(FACT2, "dfactorial") X(BINOM, "binomial") X(GCD, "gcd") X(LCM, "lcm") X(MOD, "Mod") \
-    X(MAX, "max") X(MIN, "min") X(SIGN, "sign") X(RE, "re") X(IM, "im") X(ARG, "arg") X(CONJ, "conjugate") \
+#define R1I_MATH_FUNCTIONS(X)                                                                                         \
+    X(SIN, "sin") X(COS, "cos") X(TAN, "tan") X(COT, "cot") X(SEC, "sec") X(CSC, "csc")                               \
+    X(ASIN, "asin") X(ACOS, "acos") X(ATAN, "atan") X(ACOT, "acot") X(ASEC, "asec") X(ACSC, "acsc")                   \
+    X(SINH, "sinh") X(COSH, "cosh") X(TANH, "tanh") X(COTH, "coth") X(SECH, "sech") X(CSCH, "csch")                   \
+    X(ASINH, "asinh") X(ACOSH, "acosh") X(ATANH, "atanh") X(ACOTH, "acoth") X(ASECH, "asech") X(ACSCH, "acsch")       \
+    X(EXP, "exp") X(LN, "ln") X(LOG, "log") X(ABS, "abs") X(FLOOR, "floor") X(CEIL, "ceil") X(ROOT, "root")           \
+    X(FACT, "factorial") X(FACT2, "dfactorial") X(BINOM, "binomial") X(GCD, "gcd") X(LCM, "lcm") X(MOD, "Mod")        \
+    X(MAX, "max") X(MIN, "min") X(SIGN, "sign") X(RE, "re") X(IM, "im") X(ARG, "arg") X(CONJ, "conjugate")            \
     X(DET, "det") X(TRACE, "trace") X(NORM, "norm") X(GAMMA, "gamma") X(ZETA, "zeta") X(ERF, "erf") X(INNER, "inner") \
-    X(TRANSPOSE, "transpose") X(SGN, "sgn") X(PROB, "prob") X(DIM, "dim") X(SUP, "sup") X(INF, "infimum") X(PERP, "angle") \
+    X(TRANSPOSE, "transpose") X(SGN, "sgn") X(PROB, "prob") X(DIM, "dim") X(SUP, "sup") X(INF, "infimum")             \
+    X(PERP, "angle")                                                                                                  \
     X(ARC, "arc") X(TRI, "triangle") X(PRIME, "prime") X(SIZE, "size")
 typedef enum r1i_mfn {
 #define X(id, name) R1I_MF_##id,
@@ -79,7 +81,10 @@ r1i_mnode *r1i_mnode_many(r1i_mem *m, r1i_mkind kind, int op, int n, r1i_mnode *
 r1i_mnode *r1i_mnode_int(r1i_mem *m, int64_t v);
 r1i_mnode *r1i_mnode_rat(r1i_mem *m, const r1i_rat *v);
 r1i_mnode *r1i_mnode_name(r1i_mem *m, r1i_mkind kind, const char *s, size_t n);
-static inline bool r1i_mnode_is_int(const r1i_mnode *e, int64_t v) { return e->kind == R1I_M_NUM && r1i_rat_is(&e->num, v); }
+static inline bool r1i_mnode_is_int(const r1i_mnode *e, int64_t v)
+{
+    return e->kind == R1I_M_NUM && r1i_rat_is(&e->num, v);
+}
 /* Whether the tree holds a node of this kind and op (-1: any op). */
 bool r1i_mnode_has(const r1i_mnode *e, r1i_mkind kind, int op);
 bool r1i_mnode_has_name(const r1i_mnode *e, const char *name);

@@ -27,7 +27,8 @@ static void look(view *v, const r1i_int *a)
     v->negative = a->small < 0;
 }
 
-/* From limbs that the caller may keep changing no more; small values go back in place so that each value has one form. */
+/* From limbs that the caller may keep changing no more; small values go back in place so that each value has one
+ * form. */
 static r1i_int settle(r1i_mem *m, const uint32_t *d, int n, bool negative)
 {
     while (n && !d[n - 1]) n--;
@@ -201,7 +202,8 @@ void r1i_int_div(r1i_mem *m, const r1i_int *a, const r1i_int *b, r1i_int *quot, 
     for (int i = x.n; i-- > 0;) u[i] = (uint32_t)(((uint64_t)x.d[i] << 32 | (i ? x.d[i - 1] : 0)) << shift >> 32);
     div_long(u, v, y.n, x.n - y.n, q);
     if (shift)
-        for (int i = 0; i < y.n; i++) u[i] = u[i] >> shift | (uint32_t)((uint64_t)(i + 1 < y.n ? u[i + 1] : 0) << (32 - shift));
+        for (int i = 0; i < y.n; i++)
+            u[i] = u[i] >> shift | (uint32_t)((uint64_t)(i + 1 < y.n ? u[i + 1] : 0) << (32 - shift));
     if (quot) *quot = settle(m, q, x.n - y.n + 1, qn);
     if (rem) *rem = settle(m, u, y.n, x.negative);
 }

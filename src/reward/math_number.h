@@ -1,5 +1,5 @@
-/* Exact integers and rationals of bounded size: 64 bits in place, beyond that limbs in the scratch arena. Results that would
- * leave the cap (about 9,800 digits) fail the whole computation instead of taking its time. */
+/* Exact integers and rationals of bounded size: 64 bits in place, beyond that limbs in the scratch arena. Results that
+ * would leave the cap (about 9,800 digits) fail the whole computation instead of taking its time. */
 #ifndef R1I_MATH_NUMBER_H
 #define R1I_MATH_NUMBER_H
 
@@ -32,7 +32,8 @@ r1i_int r1i_int_pow(r1i_mem *m, const r1i_int *a, uint32_t e);
 bool r1i_int_pow_fits(const r1i_int *a, uint64_t e); /* whether a^e stays within the cap */
 r1i_int r1i_int_root(r1i_mem *m, const r1i_int *a, uint32_t k); /* floor of the k-th root of a >= 0 */
 int r1i_int_bits(const r1i_int *a);
-double r1i_int_double(const r1i_int *a, int *exponent); /* mantissa in [0.5, 1) times 2^exponent, within 2^-50 relative */
+/* mantissa in [0.5, 1) times 2^exponent, within 2^-50 relative */
+double r1i_int_double(const r1i_int *a, int *exponent);
 r1i_int r1i_int_read(r1i_mem *m, const char *digits, size_t n); /* decimal digits only */
 void r1i_int_write(r1i_mtext *t, const r1i_int *a);
 

@@ -27,7 +27,8 @@ r1i_mnode *r1i_mp_neg(r1i_mem *m, r1i_mnode *e)
 /* A quotient of two literals is the rational number, so that 1/2 is a literal as \frac12 is. */
 r1i_mnode *r1i_mp_div(r1i_mem *m, r1i_mnode *a, r1i_mnode *b)
 {
-    if (a->kind == R1I_M_NUM && b->kind == R1I_M_NUM && a->decimals < 0 && b->decimals < 0 && r1i_rat_sign(&b->num) != 0) {
+    if (a->kind == R1I_M_NUM && b->kind == R1I_M_NUM && a->decimals < 0 && b->decimals < 0 &&
+        r1i_rat_sign(&b->num) != 0) {
         const r1i_rat inverse = r1i_rat_inv(m, &b->num), v = r1i_rat_mul(m, &a->num, &inverse);
         r1i_mnode *const e = r1i_mnode_rat(m, &v);
         e->at = a->at;
@@ -95,7 +96,8 @@ static bool text_token(const r1i_mtok *t, char *out, size_t room, size_t *used)
     char c[2] = {0};
     switch (t->type) {
     case R1I_T_FN: s = r1i_mfn_name[t->op], n = strlen(s); break;
-    case R1I_T_CONST: s = t->op == R1I_MC_PI ? "pi" : t->op == R1I_MC_E ? "e" : t->op == R1I_MC_I ? "i" : "oo", n = strlen(s); break;
+    case R1I_T_CONST: s = t->op == R1I_MC_PI ? "pi" : t->op == R1I_MC_E ? "e" : t->op == R1I_MC_I ? "i" : "oo",
+        n = strlen(s); break;
     case R1I_T_OP:
         if (t->op >= 128 || !strchr("+-*/,=()'<>!|", t->op)) return t->op == R1I_OP_DOTS;
         c[0] = (char)t->op;
@@ -135,7 +137,8 @@ const char *r1i_mp_subscript(r1i_mparse *p, const char *name)
     }
     if (n == 0) r1i_mp_fail(p, "an empty subscript");
     bool simple = true;
-    for (size_t i = 0; i < n; i++) simple &= (part[i] >= '0' && part[i] <= '9') || ((part[i] | 32) >= 'a' && (part[i] | 32) <= 'z' && n == 1);
+    for (size_t i = 0; i < n; i++)
+        simple &= (part[i] >= '0' && part[i] <= '9') || ((part[i] | 32) >= 'a' && (part[i] | 32) <= 'z' && n == 1);
     return r1i_mem_printf(p->m, simple ? "%s_%.*s" : "%s_{%.*s}", name, (int)n, part);
 }
 
@@ -145,15 +148,18 @@ bool r1i_mp_starts(const r1i_mparse *p)
     switch (t->type) {
     case R1I_T_NUM: case R1I_T_CONST: case R1I_T_FN: case R1I_T_BIG: case R1I_T_ACCENT: return true;
     case R1I_T_SYM:
-        if (p->integrals && strcmp(t->s, "d") == 0 && (t[1].type == R1I_T_SYM || t[1].type == R1I_T_CONST)) return false;
+        if (p->integrals && strcmp(t->s, "d") == 0 && (t[1].type == R1I_T_SYM || t[1].type == R1I_T_CONST))
+            return false;
         return true;
     case R1I_T_ENV: return t->op == 1;
     case R1I_T_OP: break;
     default: return false;
     }
     switch (t->op) {
-    case '(': case '{': case '[': case R1I_OP_FRAC: case R1I_OP_SQRT: case R1I_OP_SQRT + 1000: case R1I_OP_BINOM: case R1I_OP_LFLOOR: case R1I_OP_LCEIL:
-    case R1I_OP_LVERT: case R1I_OP_BOX: case R1I_OP_LANGLE: case R1I_OP_DOTS: case R1I_OP_PARTIAL: case R1I_OP_ANGLE: case R1I_OP_LSET: case R1I_OP_NABLA: return true;
+    case '(': case '{': case '[': case R1I_OP_FRAC: case R1I_OP_SQRT: case R1I_OP_SQRT +
+        1000: case R1I_OP_BINOM: case R1I_OP_LFLOOR: case R1I_OP_LCEIL:
+    case R1I_OP_LVERT: case R1I_OP_BOX: case R1I_OP_LANGLE: case R1I_OP_DOTS: case R1I_OP_PARTIAL:
+    case R1I_OP_ANGLE: case R1I_OP_LSET: case R1I_OP_NABLA: return true;
     case '|': case R1I_OP_NORM: return p->bars == 0 && !p->given;
     default: return false;
     }
@@ -178,7 +184,8 @@ static r1i_mnode *with_unit(r1i_mparse *p, r1i_mnode *e)
     if (r1i_mp_op(p, '^')) {
         const int save = p->i++;
         r1i_mnode *const k = r1i_mp_group(p);
-        if (k->kind == R1I_M_NUM && r1i_rat_is_int(&k->num) && !k->num.p.limb && k->num.p.small > -9 && k->num.p.small < 9) power = (int)k->num.p.small;
+        if (k->kind == R1I_M_NUM && r1i_rat_is_int(&k->num) && !k->num.p.limb && k->num.p.small > -9 &&
+            k->num.p.small < 9) power = (int)k->num.p.small;
         else p->i = save;
     }
     if (!unit) {
@@ -195,15 +202,18 @@ static r1i_mnode *degrees(r1i_mparse *p, r1i_mnode *e)
 {
     r1i_mnode *q = quantity(p, e, "deg", 0);
     /* minutes and seconds of arc */
-    if (r1i_mp_now(p)->type == R1I_T_NUM && (r1i_mp_op_at(p, p->i + 1, '\'') || (r1i_mp_op_at(p, p->i + 1, '^') && r1i_mp_op_at(p, p->i + 2, '\'')))) {
+    if (r1i_mp_now(p)->type == R1I_T_NUM &&
+        (r1i_mp_op_at(p, p->i + 1, '\'') || (r1i_mp_op_at(p, p->i + 1, '^') && r1i_mp_op_at(p, p->i + 2, '\'')))) {
         const r1i_rat sixtieth = r1i_rat_make(p->m, r1i_int_of(1), r1i_int_of(60));
         r1i_mnode *const minutes = r1i_mp_number(p, r1i_mp_now(p));
         p->i += r1i_mp_op_at(p, p->i + 1, '\'') ? 2 : 3;
-        q->kid[0] = r1i_mnode_make(p->m, R1I_M_ADD, 0, 2, e, r1i_mnode_make(p->m, R1I_M_MUL, 0, 2, minutes, r1i_mnode_rat(p->m, &sixtieth)));
+        q->kid[0] = r1i_mnode_make(p->m, R1I_M_ADD, 0, 2, e,
+                                   r1i_mnode_make(p->m, R1I_M_MUL, 0, 2, minutes, r1i_mnode_rat(p->m, &sixtieth)));
         q->kid[0]->paren = true;
     }
     const r1i_mtok *const t = r1i_mp_now(p);
-    if ((t->type == R1I_T_SYM || t->type == R1I_T_TEXT) && t->n == 1 && (*t->s == 'C' || *t->s == 'F') && t[1].type == R1I_T_END) {
+    if ((t->type == R1I_T_SYM || t->type == R1I_T_TEXT) && t->n == 1 && (*t->s == 'C' || *t->s == 'F') &&
+        t[1].type == R1I_T_END) {
         q->name = *t->s == 'C' ? "degC" : "degF";
         p->i++;
     }
@@ -216,21 +226,26 @@ static r1i_mnode *power_of(r1i_mparse *p, r1i_mnode *base)
         p->i++;
         return degrees(p, base);
     }
-    if (r1i_mp_op(p, '{') && (r1i_mp_op_at(p, p->i + 1, R1I_OP_CIRC) || r1i_mp_op_at(p, p->i + 1, R1I_OP_DEG)) && r1i_mp_op_at(p, p->i + 2, '}')) {
+    if (r1i_mp_op(p, '{') && (r1i_mp_op_at(p, p->i + 1, R1I_OP_CIRC) || r1i_mp_op_at(p, p->i + 1, R1I_OP_DEG)) &&
+        r1i_mp_op_at(p, p->i + 2, '}')) {
         p->i += 3;
         return degrees(p, base);
     }
     /* x^{\prime}, x^*, A^T */
     int i = p->i + (r1i_mp_op(p, '{') ? 1 : 0);
     const bool group = i > p->i;
-    if (r1i_mp_op_at(p, i, '\'') || r1i_mp_op_at(p, i, '*') || ((r1i_mp_op_at(p, i, '+') || r1i_mp_op_at(p, i, '-')) && r1i_mp_op_at(p, i + 1, '}'))) {
+    if (r1i_mp_op_at(p, i, '\'') || r1i_mp_op_at(p, i, '*') ||
+        ((r1i_mp_op_at(p, i, '+') || r1i_mp_op_at(p, i, '-')) && r1i_mp_op_at(p, i + 1, '}'))) {
         int primes = 0;
-        while (p->tok[i].type == R1I_T_OP && (p->tok[i].op == '\'' || p->tok[i].op == '*' || p->tok[i].op == '+' || p->tok[i].op == '-')) i++, primes++;
+        while (p->tok[i].type == R1I_T_OP &&
+               (p->tok[i].op == '\'' || p->tok[i].op == '*' || p->tok[i].op == '+' || p->tok[i].op == '-')) i++,
+               primes++;
         p->i = i;
         if (group) r1i_mp_need(p, '}', "expected }");
         return r1i_mnode_make(p->m, R1I_M_FN, R1I_MF_PRIME, 2, base, r1i_mnode_int(p->m, primes));
     }
-    if (r1i_mp_sym(p, i, "T") && (!group || r1i_mp_op_at(p, i + 1, '}')) && base->kind != R1I_M_NUM && (base->kind == R1I_M_MATRIX)) {
+    if (r1i_mp_sym(p, i, "T") && (!group || r1i_mp_op_at(p, i + 1, '}')) && base->kind != R1I_M_NUM &&
+        (base->kind == R1I_M_MATRIX)) {
         p->i = i + 1 + group;
         return r1i_mnode_make(p->m, R1I_M_FN, R1I_MF_TRANSPOSE, 1, base);
     }
@@ -266,7 +281,8 @@ static r1i_mnode *sqrt_of(r1i_mparse *p)
     r1i_mnode *e;
     if (r1i_mp_op(p, '(')) {
         e = r1i_mp_brackets(p);
-        if (e->kind == R1I_M_TUPLE && e->n == 2) return r1i_mnode_make(p->m, R1I_M_FN, R1I_MF_ROOT, 2, e->kid[0], e->kid[1]);
+        if (e->kind == R1I_M_TUPLE && e->n == 2)
+            return r1i_mnode_make(p->m, R1I_M_FN, R1I_MF_ROOT, 2, e->kid[0], e->kid[1]);
     } else if (r1i_mp_now(p)->type == R1I_T_NUM) { /* nobody means \sqrt12 to be \sqrt{1}2 */
         e = r1i_mp_number(p, r1i_mp_now(p));
         p->i++;
@@ -297,7 +313,8 @@ r1i_mnode *r1i_mp_fraction(r1i_mparse *p)
         a->paren = true;
     } else a = r1i_mp_group(p);
     r1i_mnode *const b = r1i_mp_group(p);
-    if ((a->kind >= R1I_M_LIST && a->kind != R1I_M_QTY && a->kind != R1I_M_TEXT) || (b->kind >= R1I_M_LIST && b->kind != R1I_M_TEXT && b->kind != R1I_M_QTY))
+    if ((a->kind >= R1I_M_LIST && a->kind != R1I_M_QTY && a->kind != R1I_M_TEXT) ||
+        (b->kind >= R1I_M_LIST && b->kind != R1I_M_TEXT && b->kind != R1I_M_QTY))
         r1i_mp_fail(p, "a fraction of no numbers");
     return r1i_mp_div(p->m, a, b);
 }
@@ -335,7 +352,9 @@ static bool calls(const r1i_mparse *p, const char *name, int primes)
     if (primes || (n == 1 && strchr("fghFGH", *name)) || (n > 1 && strncmp(name, "varphi", n) == 0)) return true;
     /* x(t), y(x), S(n) of a motion, a curve, a sum: letters that are no coefficients, of one plain variable */
     const r1i_mtok *const arg = &p->tok[p->i + 1];
-    if (n == 1 && arg->type == R1I_T_SYM && arg->n == 1 && r1i_mp_op_at(p, p->i + 2, ')') && ((*arg->s == 't' && !strchr("abckmnt", *name)) || (strchr("xn", *arg->s) && !strchr("abckmntx", *name)))) return true;
+    if (n == 1 && arg->type == R1I_T_SYM && arg->n == 1 && r1i_mp_op_at(p, p->i + 2, ')') &&
+        ((*arg->s == 't' && !strchr("abckmnt", *name)) ||
+         (strchr("xn", *arg->s) && !strchr("abckmntx", *name)))) return true;
     int depth = 0, entries = 1;
     bool plain = true, relation = false; /* N(n) = ... defines; Q(x, y) is no product */
     for (int i = p->i; p->tok[i].type != R1I_T_END; i++) {
@@ -344,12 +363,15 @@ static bool calls(const r1i_mparse *p, const char *name, int primes)
         else if (t->type == R1I_T_OP && (t->op == ')' || t->op == ']' || t->op == R1I_OP_RSET)) {
             if (--depth == 0) {
                 const r1i_mtok *const next = t + 1;
-                const bool defines = plain && next->type == R1I_T_OP && next->op == '=' && (p->i < 2 || (p->tok[p->i - 2].type == R1I_T_OP && p->tok[p->i - 2].op == ','));
+                const bool defines = plain && next->type == R1I_T_OP && next->op == '=' &&
+                    (p->i < 2 || (p->tok[p->i - 2].type == R1I_T_OP && p->tok[p->i - 2].op == ','));
                 return entries > 1 || relation || defines;
             }
         } else if (depth == 1 && t->type == R1I_T_OP && t->op == ',') entries++;
         else if (depth == 1 && t->type == R1I_T_OP && t->op == '|' && strcmp(name, "P") == 0) relation = true;
-        else if (depth == 1 && t->type == R1I_T_OP && (t->op == '=' || t->op == '<' || t->op == '>' || t->op == R1I_OP_LE || t->op == R1I_OP_GE || t->op == R1I_OP_MID)) relation = true;
+        else if (depth == 1 && t->type == R1I_T_OP &&
+                 (t->op == '=' || t->op == '<' || t->op == '>' || t->op == R1I_OP_LE || t->op == R1I_OP_GE ||
+                  t->op == R1I_OP_MID)) relation = true;
         else if (t->type == R1I_T_ACCENT && r1i_mp_op_at(p, i + 1, '{') && r1i_mp_op_at(p, i + 3, '}')) i += 3;
         else if (t->type != R1I_T_SYM) plain = false;
     }
@@ -396,14 +418,17 @@ static r1i_mnode *symbol(r1i_mparse *p)
         while (r1i_mp_take(p, '\'')) primes++;
         r1i_mp_need(p, '}', "expected }");
     }
-    if (t->n == 1 && strchr("fghFGH", *t->s) && r1i_mp_op(p, '^') && r1i_mp_op_at(p, p->i + 1, '{') && r1i_mp_op_at(p, p->i + 2, '-') && p->tok[p->i + 3].type == R1I_T_NUM && p->tok[p->i + 3].n == 1 &&
-        *p->tok[p->i + 3].s == '1' && r1i_mp_op_at(p, p->i + 4, '}') && r1i_mp_op_at(p, p->i + 5, '(')) { /* f^{-1}(x) */
+    if (t->n == 1 && strchr("fghFGH", *t->s) && r1i_mp_op(p, '^') && r1i_mp_op_at(p, p->i + 1, '{') &&
+        r1i_mp_op_at(p, p->i + 2, '-') && p->tok[p->i + 3].type == R1I_T_NUM && p->tok[p->i + 3].n == 1 &&
+        /* f^{-1}(x) */
+        *p->tok[p->i + 3].s == '1' && r1i_mp_op_at(p, p->i + 4, '}') && r1i_mp_op_at(p, p->i + 5, '(')) {
         p->i += 5;
         name = r1i_mem_printf(p->m, "%s^{-1}", name);
     }
     if (primes) name = r1i_mem_printf(p->m, "%s%.*s", name, primes > 8 ? 8 : primes, "''''''''");
     int close = p->i + 1; /* f{\left(x \right)}: how some printers write a call */
-    for (int depth = 0; r1i_mp_op(p, '{') && r1i_mp_op_at(p, p->i + 1, '(') && p->tok[close].type != R1I_T_END; close++) {
+    for (int depth = 0; r1i_mp_op(p, '{') && r1i_mp_op_at(p, p->i + 1, '(') && p->tok[close].type != R1I_T_END;
+         close++) {
         depth += r1i_mp_op_at(p, close, '(') - r1i_mp_op_at(p, close, ')');
         if (depth == 0) break;
     }
@@ -440,10 +465,12 @@ static r1i_mnode *accent(r1i_mparse *p)
         if (r1i_mp_take(p, '_') || r1i_mp_take(p, '^')) r1i_mp_group(p); /* what stands under a brace */
         return e;
     }
-    if (strcmp(what, "overline") == 0 && r1i_mp_op(p, '{')) { /* the conjugate of a formula; of a name it stays a name */
+    /* the conjugate of a formula; of a name it stays a name */
+    if (strcmp(what, "overline") == 0 && r1i_mp_op(p, '{')) {
         bool sum = false;
         sum = p->tok[p->i + 1].type == R1I_T_SYM && p->tok[p->i + 1].n == 1 && r1i_mp_op_at(p, p->i + 2, '}');
-        for (int i = p->i; !r1i_mp_op_at(p, i, '}') && p->tok[i].type != R1I_T_END; i++) sum |= r1i_mp_op_at(p, i, '+') || r1i_mp_op_at(p, i, '-');
+        for (int i = p->i; !r1i_mp_op_at(p, i, '}') && p->tok[i].type != R1I_T_END; i++)
+            sum |= r1i_mp_op_at(p, i, '+') || r1i_mp_op_at(p, i, '-');
         if (sum) return r1i_mnode_make(p->m, R1I_M_FN, R1I_MF_CONJ, 1, r1i_mp_group(p));
     }
     char part[100];
@@ -455,7 +482,8 @@ static r1i_mnode *accent(r1i_mparse *p)
             p->i++;
             continue;
         }
-        if (r1i_mp_now(p)->type == R1I_T_END || !text_token(r1i_mp_now(p), part, sizeof part, &n)) r1i_mem_fail(p->m, at, "an accent over no name");
+        if (r1i_mp_now(p)->type == R1I_T_END || !text_token(r1i_mp_now(p), part, sizeof part, &n))
+            r1i_mem_fail(p->m, at, "an accent over no name");
         p->i++;
     } while (group);
     while (group && r1i_mp_take(p, '}')) {}
@@ -510,7 +538,8 @@ static r1i_mnode *op_primary(r1i_mparse *p)
             const bool up = r1i_mp_op(p, '^');
             p->i++;
             const bool group = r1i_mp_take(p, '{');
-            const char *mark = r1i_mp_op(p, '+') ? "+" : r1i_mp_op(p, '-') ? "-" : r1i_mp_op(p, '*') ? "*" : r1i_mp_now(p)->type == R1I_T_NUM ? r1i_mem_text(m, r1i_mp_now(p)->s, r1i_mp_now(p)->n) : NULL;
+            const char *mark = r1i_mp_op(p, '+') ? "+" : r1i_mp_op(p, '-') ? "-" : r1i_mp_op(p, '*') ? "*"
+                : r1i_mp_now(p)->type == R1I_T_NUM ? r1i_mem_text(m, r1i_mp_now(p)->s, r1i_mp_now(p)->n) : NULL;
             if (!mark) r1i_mp_fail(p, "a set of numbers raised to no power");
             p->i++;
             if (group) r1i_mp_need(p, '}', "expected }");
@@ -560,7 +589,8 @@ static r1i_mnode *primary(r1i_mparse *p)
         if (p->integrals && strcmp(t->s, "d") == 0 && t[1].type == R1I_T_SYM) r1i_mp_fail(p, "expected an integrand");
         return symbol(p);
     case R1I_T_CONST:
-        if ((t->op == R1I_MC_E || t->op == R1I_MC_I) && t[1].type == R1I_T_OP && (t[1].op == '_' || t[1].op == '\'')) return symbol(p);
+        if ((t->op == R1I_MC_E || t->op == R1I_MC_I) && t[1].type == R1I_T_OP && (t[1].op == '_' || t[1].op == '\''))
+            return symbol(p);
         p->i++;
         return r1i_mnode_make(p->m, R1I_M_CONST, t->op, 0);
     case R1I_T_FN: return r1i_mp_function(p);
@@ -572,7 +602,8 @@ static r1i_mnode *primary(r1i_mparse *p)
         p->i++;
         if (r1i_math_number_word(t->s, t->n, &word)) return r1i_mnode_int(p->m, word);
         const char *const words = r1i_math_words(p->m, t->s, t->n);
-        if (strcmp(words, "true") == 0 || strcmp(words, "false") == 0) return r1i_mnode_make(p->m, R1I_M_CONST, *words == 't' ? R1I_MC_TRUE : R1I_MC_FALSE, 0);
+        if (strcmp(words, "true") == 0 || strcmp(words, "false") == 0)
+            return r1i_mnode_make(p->m, R1I_M_CONST, *words == 't' ? R1I_MC_TRUE : R1I_MC_FALSE, 0);
         if (*words == 0) r1i_mp_fail(p, "expected a value");
         r1i_mnode *const e = r1i_mnode_name(p->m, R1I_M_TEXT, words, strlen(words));
         e->at = t->at;
@@ -606,7 +637,9 @@ r1i_mnode *r1i_mp_power(r1i_mparse *p)
         } else if (t->op == '%') {
             p->i++;
             e = quantity(p, e, "%", 0);
-        } else if (t->op == R1I_OP_CIRC && (t[1].type == R1I_T_SYM || t[1].type == R1I_T_FN || (t[1].type == R1I_T_OP && t[1].op == '('))) { /* f \circ g */
+        /* f \circ g */
+        } else if (t->op == R1I_OP_CIRC &&
+                   (t[1].type == R1I_T_SYM || t[1].type == R1I_T_FN || (t[1].type == R1I_T_OP && t[1].op == '('))) {
             p->i++;
             r1i_mnode *const inner = r1i_mp_power(p);
             e = r1i_mnode_make(p->m, R1I_M_CALL, 0, 2, e, inner);
@@ -674,7 +707,8 @@ r1i_mnode *r1i_mp_term(r1i_mparse *p)
     r1i_mnode *e = signed_power(p);
     for (;;) {
         const r1i_mtok *const t = r1i_mp_now(p);
-        if (p->integrals && t->type == R1I_T_OP && t->op == '*' && r1i_mp_sym(p, p->i + 1, "d") && t[2].type == R1I_T_SYM) break;
+        if (p->integrals && t->type == R1I_T_OP && t->op == '*' && r1i_mp_sym(p, p->i + 1, "d") &&
+            t[2].type == R1I_T_SYM) break;
         if (t->type == R1I_T_OP && (t->op == '*' || t->op == '/' || t->op == R1I_OP_DIV)) {
             p->i++;
             r1i_mnode *const f = signed_power(p);
@@ -690,7 +724,8 @@ r1i_mnode *r1i_mp_term(r1i_mparse *p)
         } else if (t->type == R1I_T_OP && t->op == R1I_OP_OVER) {
             p->i++;
             e = r1i_mp_div(p->m, e, r1i_mp_term(p));
-        } else if (t->type == R1I_T_TEXT && (numeric(e) || r1i_math_unit(p->m, t->s, t->n, &(r1i_rat){{0}, {0}})) && e->kind != R1I_M_TEXT) {
+        } else if (t->type == R1I_T_TEXT && (numeric(e) || r1i_math_unit(p->m, t->s, t->n, &(r1i_rat){{0}, {0}})) &&
+                   e->kind != R1I_M_TEXT) {
             e = with_unit(p, e);
             if (r1i_mp_now(p)->type == R1I_T_NUM && !e->op) { /* 2 hours 30 minutes */
                 r1i_mnode *const rest = r1i_mp_term(p);
@@ -699,12 +734,14 @@ r1i_mnode *r1i_mp_term(r1i_mparse *p)
                 break;
             }
         } else if (r1i_mp_starts(p) && e->kind != R1I_M_TEXT) {
-            if (t->type == R1I_T_NUM && e->kind == R1I_M_NUM && !e->paren && !(t[1].type == R1I_T_OP && t[1].op == '^')) r1i_mp_fail(p, "two numbers in a row");
+            if (t->type == R1I_T_NUM && e->kind == R1I_M_NUM && !e->paren && !(t[1].type == R1I_T_OP && t[1].op == '^'))
+                r1i_mp_fail(p, "two numbers in a row");
             if (e->kind == R1I_M_QTY) r1i_mp_fail(p, "a quantity times something");
             r1i_mnode *const f = r1i_mp_power(p);
             if (f->kind == R1I_M_REL && f->paren) continue; /* ... (k \in \mathbb{Z}) */
             if (f->kind == R1I_M_PIECES || e->kind == R1I_M_PIECES) r1i_mp_fail(p, "a product with cases");
-            if (f->kind == R1I_M_QTY && (f->kid[0]->kind == R1I_M_NUM || f->kid[0]->kind == R1I_M_SYM)) { /* 2x^\circ: the sign is the whole product's */
+            /* 2x^\circ: the sign is the whole product's */
+            if (f->kind == R1I_M_QTY && (f->kid[0]->kind == R1I_M_NUM || f->kid[0]->kind == R1I_M_SYM)) {
                 r1i_mnode *const q = r1i_mem_take(p->m, sizeof *q);
                 *q = *f;
                 q->kid = r1i_mem_take(p->m, sizeof *q->kid);

@@ -1,5 +1,6 @@
-/* The inside of the parser: one cursor over the tokens, shared by math_parse.c (formulas), math_parse_fn.c (functions, sums,
- * integrals, environments, calls of program syntax) and math_parse_top.c (lists, relations, sets, whole answers). */
+/* The inside of the parser: one cursor over the tokens, shared by math_parse.c (formulas), math_parse_fn.c (functions,
+ * sums, integrals, environments, calls of program syntax) and math_parse_top.c (lists, relations, sets, whole
+ * answers). */
 #ifndef R1I_MATH_PARSE_H
 #define R1I_MATH_PARSE_H
 
@@ -10,7 +11,8 @@ typedef struct r1i_mparse {
     const char *text;
     r1i_mtok *tok;
     int i;
-    int bars;        /* inside |...|, or where | parts a set's condition: a bar opens nothing here unless an operand is due */
+    int bars;        /* inside |...|, or where | parts a set's condition: a bar opens nothing here unless an operand is
+                      * due */
     int integrals;   /* inside \int: "d x" ends the body */
     int given;       /* where one | is a condition */
     int ratios;      /* where ':' is no ratio */
@@ -18,8 +20,14 @@ typedef struct r1i_mparse {
 } r1i_mparse;
 
 static inline r1i_mtok *r1i_mp_now(r1i_mparse *p) { return &p->tok[p->i]; }
-static inline bool r1i_mp_op(const r1i_mparse *p, int op) { return p->tok[p->i].type == R1I_T_OP && p->tok[p->i].op == op; }
-static inline bool r1i_mp_op_at(const r1i_mparse *p, int i, int op) { return p->tok[i].type == R1I_T_OP && p->tok[i].op == op; }
+static inline bool r1i_mp_op(const r1i_mparse *p, int op)
+{
+    return p->tok[p->i].type == R1I_T_OP && p->tok[p->i].op == op;
+}
+static inline bool r1i_mp_op_at(const r1i_mparse *p, int i, int op)
+{
+    return p->tok[i].type == R1I_T_OP && p->tok[i].op == op;
+}
 static inline bool r1i_mp_take(r1i_mparse *p, int op)
 {
     if (!r1i_mp_op(p, op)) return false;
@@ -54,7 +62,8 @@ r1i_mnode *r1i_mp_function(r1i_mparse *p);
 r1i_mnode *r1i_mp_big(r1i_mparse *p);
 r1i_mnode *r1i_mp_derivative(r1i_mparse *p); /* at \frac; NULL: it is no d/dx */
 r1i_mnode *r1i_mp_environment(r1i_mparse *p);
-r1i_mnode *r1i_mp_program_call(r1i_mparse *p, const char *name); /* after "name(": NULL when the name means nothing here */
+/* after "name(": NULL when the name means nothing here */
+r1i_mnode *r1i_mp_program_call(r1i_mparse *p, const char *name);
 /* math_parse_top.c */
 r1i_mnode *r1i_mp_entry(r1i_mparse *p);      /* one entry of a list: relation, or relations joined by and / or */
 r1i_mnode *r1i_mp_relation(r1i_mparse *p);

@@ -1,4 +1,5 @@
-/* Functions with their arguments, sums, products, integrals, limits, derivatives, environments, and the calls of program syntax. */
+/* Functions with their arguments, sums, products, integrals, limits, derivatives, environments, and the calls of
+ * program syntax. */
 #include "reward/math_parse.h"
 
 static bool reciprocal_trig(int fn) { return fn <= R1I_MF_CSCH; }
@@ -10,7 +11,8 @@ static r1i_mnode *bare_argument(r1i_mparse *p)
     bool minus = false;
     while (r1i_mp_op(p, '-') || r1i_mp_op(p, '+')) minus ^= r1i_mp_take(p, '-') || !r1i_mp_take(p, '+');
     r1i_mnode *e = r1i_mp_power(p);
-    while (r1i_mp_starts(p) && r1i_mp_now(p)->type != R1I_T_FN && r1i_mp_now(p)->type != R1I_T_BIG && !r1i_mp_op(p, '(') && !r1i_mp_op(p, '[') && !r1i_mp_op(p, R1I_OP_LSET))
+    while (r1i_mp_starts(p) && r1i_mp_now(p)->type != R1I_T_FN && r1i_mp_now(p)->type != R1I_T_BIG &&
+           !r1i_mp_op(p, '(') && !r1i_mp_op(p, '[') && !r1i_mp_op(p, R1I_OP_LSET))
         e = r1i_mnode_make(p->m, R1I_M_MUL, 0, 2, e, r1i_mp_power(p));
     if (r1i_mp_op(p, '/') && (p->tok[p->i + 1].type == R1I_T_NUM) && e->kind != R1I_M_FN) { /* \sin \pi/3 */
         p->i++;
@@ -23,15 +25,18 @@ static r1i_mnode *bare_argument(r1i_mparse *p)
 static r1i_mnode *with_arguments(r1i_mparse *p, int fn, r1i_mnode *const *args, int n)
 {
     static const struct { int fn, least, most; } counts[] = {
-        {R1I_MF_GCD, 1, 64}, {R1I_MF_LCM, 1, 64}, {R1I_MF_MAX, 1, 64}, {R1I_MF_MIN, 1, 64}, {R1I_MF_BINOM, 2, 2}, {R1I_MF_MOD, 2, 2},
-        {R1I_MF_ROOT, 2, 3}, {R1I_MF_LN, 1, 2}, {R1I_MF_PROB, 1, 9}, {R1I_MF_INNER, 2, 2}, {R1I_MF_ATAN, 1, 2}, {R1I_MF_SUP, 1, 9}, {R1I_MF_INF, 1, 9},
+        {R1I_MF_GCD, 1, 64}, {R1I_MF_LCM, 1, 64}, {R1I_MF_MAX, 1, 64}, {R1I_MF_MIN, 1, 64}, {R1I_MF_BINOM, 2, 2},
+        {R1I_MF_MOD, 2, 2},
+        {R1I_MF_ROOT, 2, 3}, {R1I_MF_LN, 1, 2}, {R1I_MF_PROB, 1, 9}, {R1I_MF_INNER, 2, 2}, {R1I_MF_ATAN, 1, 2},
+        {R1I_MF_SUP, 1, 9}, {R1I_MF_INF, 1, 9},
     };
     int least = 1, most = 1;
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         if (counts[i].fn == fn) least = counts[i].least, most = counts[i].most;
     if (n < least || n > most) r1i_mp_fail(p, "a function with another number of arguments");
     if (fn == R1I_MF_LN && n == 2) return r1i_mnode_make(p->m, R1I_M_FN, R1I_MF_LOG, 2, args[0], args[1]);
-    if (fn == R1I_MF_LOG && n == 1) return r1i_mnode_make(p->m, R1I_M_FN, R1I_MF_LOG, 2, args[0], r1i_mnode_int(p->m, 10));
+    if (fn == R1I_MF_LOG && n == 1)
+        return r1i_mnode_make(p->m, R1I_M_FN, R1I_MF_LOG, 2, args[0], r1i_mnode_int(p->m, 10));
     return r1i_mnode_many(p->m, R1I_M_FN, fn, n, args);
 }
 
@@ -47,7 +52,8 @@ r1i_mnode *r1i_mp_function(r1i_mparse *p)
         if (r1i_mp_op(p, '_') && !base) {
             p->i++;
             if (fn == R1I_MF_LN || fn == R1I_MF_LOG) base = r1i_mp_group(p);
-            else if (fn == R1I_MF_MAX || fn == R1I_MF_MIN || fn == R1I_MF_SUP || fn == R1I_MF_INF) r1i_mp_subscript(p, "");
+            else if (fn == R1I_MF_MAX || fn == R1I_MF_MIN || fn == R1I_MF_SUP || fn == R1I_MF_INF)
+                r1i_mp_subscript(p, "");
             else sub = r1i_mp_subscript(p, r1i_mfn_name[fn]);
         } else if (r1i_mp_op(p, '^') && !power) {
             p->i++;
@@ -56,14 +62,17 @@ r1i_mnode *r1i_mp_function(r1i_mparse *p)
     }
     (void)sub;
     if (fn == R1I_MF_LOG && base) fn = R1I_MF_LN;
-    if (fn == R1I_MF_LN && !base && p->tok[p->i].type == R1I_T_NUM && p->tok[p->i - 1].type == R1I_T_FN && p->tok[p->i].n == 2 && !p->tok[p->i].space &&
+    if (fn == R1I_MF_LN && !base && p->tok[p->i].type == R1I_T_NUM && p->tok[p->i - 1].type == R1I_T_FN &&
+        p->tok[p->i].n == 2 && !p->tok[p->i].space &&
         memcmp(p->tok[p->i].s, "10", 2) == 0 && r1i_mp_op_at(p, p->i + 1, '(')) { /* log10(x) */
         p->i++;
         base = r1i_mnode_int(m, 10);
     }
     r1i_mnode *e;
-    const bool list = r1i_mp_op(p, '(') || (r1i_mp_op(p, R1I_OP_LSET) && (fn == R1I_MF_MAX || fn == R1I_MF_MIN)) || (r1i_mp_op(p, '[') && fn >= R1I_MF_RE);
-    const bool group = r1i_mp_op(p, '{') && (fn == R1I_MF_MAX || fn == R1I_MF_MIN || fn == R1I_MF_GCD || fn == R1I_MF_LCM);
+    const bool list = r1i_mp_op(p, '(') || (r1i_mp_op(p, R1I_OP_LSET) && (fn == R1I_MF_MAX || fn == R1I_MF_MIN)) ||
+        (r1i_mp_op(p, '[') && fn >= R1I_MF_RE);
+    const bool group = r1i_mp_op(p, '{') &&
+        (fn == R1I_MF_MAX || fn == R1I_MF_MIN || fn == R1I_MF_GCD || fn == R1I_MF_LCM);
     if (list || group) {
         const int close = group ? '}' : r1i_mp_op(p, '(') ? ')' : r1i_mp_op(p, '[') ? ']' : R1I_OP_RSET;
         r1i_mnode **args;
@@ -81,12 +90,14 @@ r1i_mnode *r1i_mp_function(r1i_mparse *p)
         else e = with_arguments(p, fn, &arg, 1);
     }
     for (int i = 0; i < e->n; i++)
-        if (e->kid[i]->kind >= R1I_M_LIST && e->kid[i]->kind != R1I_M_QTY && e->kid[i]->kind != R1I_M_MATRIX && fn != R1I_MF_PROB && fn != R1I_MF_MAX && fn != R1I_MF_MIN)
+        if (e->kid[i]->kind >= R1I_M_LIST && e->kid[i]->kind != R1I_M_QTY && e->kid[i]->kind != R1I_M_MATRIX &&
+            fn != R1I_MF_PROB && fn != R1I_MF_MAX && fn != R1I_MF_MIN)
             r1i_mp_fail(p, "a function of no number");
     if (base) e = r1i_mnode_make(m, R1I_M_FN, R1I_MF_LOG, 2, e->kid[0], base);
     if (power) {
         if (r1i_mnode_is_int(power, -1) && reciprocal_trig(fn)) {
-            static const uint8_t inverse[] = {R1I_MF_ASIN, R1I_MF_ACOS, R1I_MF_ATAN, R1I_MF_ACOT, R1I_MF_ASEC, R1I_MF_ACSC};
+            static const uint8_t inverse[] = {R1I_MF_ASIN, R1I_MF_ACOS, R1I_MF_ATAN, R1I_MF_ACOT, R1I_MF_ASEC,
+                                              R1I_MF_ACSC};
             if (fn <= R1I_MF_CSC) e->op = inverse[fn];
             else if (fn >= R1I_MF_SINH) e->op = fn - R1I_MF_SINH + R1I_MF_ASINH;
         } else e = r1i_mnode_make(m, R1I_M_POW, 0, 2, e, power);
@@ -132,7 +143,8 @@ static r1i_mnode *integral(r1i_mparse *p, int n)
     p->differential = outer;
     if (!var) {
         r1i_mp_take(p, '*');
-        if (!r1i_mp_sym(p, p->i, "d") || p->tok[p->i + 1].type != R1I_T_SYM) r1i_mp_fail(p, "an integral without its dx");
+        if (!r1i_mp_sym(p, p->i, "d") || p->tok[p->i + 1].type != R1I_T_SYM)
+            r1i_mp_fail(p, "an integral without its dx");
         p->i++;
         var = p->tok[p->i].s;
         p->i++;
@@ -145,7 +157,8 @@ static r1i_mnode *integral(r1i_mparse *p, int n)
     if (n == 1 && p->integrals == 0) /* \int f dy dx with one sign for both */
         for (int i = p->i; r1i_mp_sym(p, i, "d") && p->tok[i + 1].type == R1I_T_SYM; i += 2) n++;
     for (; n > 1; n--) { /* the first differential is the innermost */
-        if (!r1i_mp_sym(p, p->i, "d") || p->tok[p->i + 1].type != R1I_T_SYM) r1i_mp_fail(p, "an integral without its dy");
+        if (!r1i_mp_sym(p, p->i, "d") || p->tok[p->i + 1].type != R1I_T_SYM)
+            r1i_mp_fail(p, "an integral without its dy");
         body = r1i_mnode_make(m, R1I_M_BIND, R1I_MB_INT, 2, body, x);
         x = r1i_mnode_name(m, R1I_M_SYM, p->tok[p->i + 1].s, p->tok[p->i + 1].n);
         p->i += 2;
@@ -170,7 +183,8 @@ static r1i_mnode *limit(r1i_mparse *p)
     /* x \to 0^+ : the sign is the side */
     to = r1i_mp_op(p, '-') || r1i_mp_op(p, '+') ? r1i_mp_term(p) : r1i_mp_sum(p);
     if (to->kind == R1I_M_FN && to->op == R1I_MF_PRIME) { /* what ^{+} and ^{-} parse as */
-        for (int i = from; i < p->i; i++) side = r1i_mp_op_at(p, i, '+') ? 1 : r1i_mp_op_at(p, i, '-') && i > from ? -1 : side;
+        for (int i = from; i < p->i; i++)
+            side = r1i_mp_op_at(p, i, '+') ? 1 : r1i_mp_op_at(p, i, '-') && i > from ? -1 : side;
         to = to->kid[0];
     }
     r1i_mp_back(p);
@@ -227,7 +241,8 @@ static int order(r1i_mparse *p)
     if (!r1i_mp_op(p, '^')) return 1;
     p->i++;
     r1i_mnode *const k = r1i_mp_group(p);
-    if (k->kind != R1I_M_NUM || !r1i_rat_is_int(&k->num) || k->num.p.limb || k->num.p.small < 1 || k->num.p.small > 20) r1i_mp_fail(p, "a derivative of no whole order");
+    if (k->kind != R1I_M_NUM || !r1i_rat_is_int(&k->num) || k->num.p.limb || k->num.p.small < 1 || k->num.p.small > 20)
+        r1i_mp_fail(p, "a derivative of no whole order");
     return (int)k->num.p.small;
 }
 
@@ -255,7 +270,8 @@ r1i_mnode *r1i_mp_derivative(r1i_mparse *p)
     r1i_mnode *vars[20];
     int used = 0;
     while (!r1i_mp_op(p, '}')) {
-        if (partial ? !r1i_mp_take(p, R1I_OP_PARTIAL) : !r1i_mp_sym(p, p->i, "d")) r1i_mp_fail(p, "expected d or \\partial");
+        if (partial ? !r1i_mp_take(p, R1I_OP_PARTIAL) : !r1i_mp_sym(p, p->i, "d"))
+            r1i_mp_fail(p, "expected d or \\partial");
         if (!partial) p->i++;
         if (p->tok[p->i].type != R1I_T_SYM) r1i_mp_fail(p, "a derivative by no variable");
         const char *name = p->tok[p->i].s;
@@ -273,7 +289,8 @@ r1i_mnode *r1i_mp_derivative(r1i_mparse *p)
     p->i++;
     if (used != n) r1i_mp_fail(p, "a derivative whose orders differ");
     if (!body) body = r1i_mp_term(p);
-    for (int i = used; i-- > 0;) body = r1i_mnode_make(m, R1I_M_BIND, partial ? R1I_MB_PDIFF : R1I_MB_DIFF, 2, body, vars[i]);
+    for (int i = used; i-- > 0;)
+        body = r1i_mnode_make(m, R1I_M_BIND, partial ? R1I_MB_PDIFF : R1I_MB_DIFF, 2, body, vars[i]);
     return body;
 }
 
@@ -291,7 +308,8 @@ static r1i_mnode *rows(r1i_mparse *p, bool cases)
             cap *= 2;
         }
         while (cases && (r1i_mp_op(p, R1I_OP_IF) || r1i_mp_op(p, ','))) p->i++;
-        if (cases && in_row == 1 && (r1i_mp_op(p, R1I_OP_ROW) || p->tok[p->i].type == R1I_T_ENV)) cell[n++] = r1i_mnode_make(m, R1I_M_CONST, R1I_MC_TRUE, 0);
+        if (cases && in_row == 1 && (r1i_mp_op(p, R1I_OP_ROW) || p->tok[p->i].type == R1I_T_ENV))
+            cell[n++] = r1i_mnode_make(m, R1I_M_CONST, R1I_MC_TRUE, 0);
         else cell[n++] = r1i_mp_entry(p);
         in_row++;
         if (cases) while (r1i_mp_op(p, ',') || r1i_mp_op(p, R1I_OP_IF)) p->i++;
@@ -315,7 +333,9 @@ r1i_mnode *r1i_mp_environment(r1i_mparse *p)
     p->i++;
     r1i_mp_deeper(p);
     const bool cases = strcmp(name, "cases") == 0 || strcmp(name, "dcases") == 0;
-    static const char *const known[] = {"matrix", "pmatrix", "bmatrix", "Bmatrix", "vmatrix", "Vmatrix", "smallmatrix", "array", "cases", "dcases", "aligned", "align", "gathered", "split", "equation", "gather"};
+    static const char *const known[] = {"matrix", "pmatrix", "bmatrix", "Bmatrix", "vmatrix", "Vmatrix", "smallmatrix",
+                                        "array", "cases", "dcases", "aligned", "align", "gathered", "split", "equation",
+                                        "gather"};
     bool found = false;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) found |= strcmp(name, known[i]) == 0;
     if (!found) r1i_mp_fail(p, "an unknown environment");
@@ -324,11 +344,13 @@ r1i_mnode *r1i_mp_environment(r1i_mparse *p)
     r1i_mnode *e = rows(p, cases);
     p->bars = bars;
     p->integrals = integrals;
-    if (p->tok[p->i].op != 0 || strcmp(p->tok[p->i].s, name) != 0) r1i_mp_fail(p, "\\begin and \\end of different names");
+    if (p->tok[p->i].op != 0 || strcmp(p->tok[p->i].s, name) != 0)
+        r1i_mp_fail(p, "\\begin and \\end of different names");
     p->i++;
     r1i_mp_back(p);
     if (cases && e->op == 2 && e->n % 2 == 0 && e->kid[0]->kind != R1I_M_REL) e->kind = R1I_M_PIECES;
-    else if (cases || strcmp(name, "aligned") == 0 || strcmp(name, "align") == 0 || strcmp(name, "gathered") == 0 || strcmp(name, "split") == 0) {
+    else if (cases || strcmp(name, "aligned") == 0 || strcmp(name, "align") == 0 || strcmp(name, "gathered") == 0 ||
+             strcmp(name, "split") == 0) {
         if (e->n == 1) return e->kid[0];
         e->kind = R1I_M_AND; /* a system */
     } else if (strcmp(name, "vmatrix") == 0) e = r1i_mnode_make(p->m, R1I_M_FN, R1I_MF_DET, 1, e);
@@ -359,10 +381,12 @@ static r1i_mnode *program_bound(r1i_mparse *p, int what, r1i_mnode *body, const 
         body = unit_to_index(m, body);
     }
     if (range->kind == R1I_M_SYM) return r1i_mnode_make(m, R1I_M_BIND, what, 2, body, range);
-    if (range->kind != R1I_M_TUPLE || range->n < 2 || range->n > 3 || range->kid[0]->kind != R1I_M_SYM) r1i_mp_fail(p, "bounds that are not (x, a, b)");
+    if (range->kind != R1I_M_TUPLE || range->n < 2 || range->n > 3 || range->kid[0]->kind != R1I_M_SYM)
+        r1i_mp_fail(p, "bounds that are not (x, a, b)");
     if (what == R1I_MB_DIFF) {
         const r1i_mnode *const k = range->kid[1];
-        if (k->kind != R1I_M_NUM || k->num.p.limb || k->num.p.small < 1 || k->num.p.small > 20) r1i_mp_fail(p, "a derivative of no whole order");
+        if (k->kind != R1I_M_NUM || k->num.p.limb || k->num.p.small < 1 || k->num.p.small > 20)
+            r1i_mp_fail(p, "a derivative of no whole order");
         for (int64_t i = 0; i < k->num.p.small; i++) body = r1i_mnode_make(m, R1I_M_BIND, what, 2, body, range->kid[0]);
         return body;
     }
@@ -380,11 +404,13 @@ static r1i_mnode *relation_of(r1i_mem *m, const char *rel, r1i_mnode *const *a)
 static r1i_mnode *program_build(r1i_mparse *p, const char *name, r1i_mnode **a, int n)
 {
     r1i_mem *const m = p->m;
-    static const struct { const char *name; char rel[2]; } rels[] = {{"Eq", "="}, {"Equality", "="}, {"Ne", "n"}, {"Unequality", "n"}, {"Lt", "<"},
+    static const struct { const char *name; char rel[2]; } rels[] = {{"Eq", "="}, {"Equality", "="}, {"Ne", "n"},
+                                                                     {"Unequality", "n"}, {"Lt", "<"},
         {"StrictLessThan", "<"}, {"Gt", ">"}, {"StrictGreaterThan", ">"}, {"Le", "l"}, {"LessThan", "l"}, {"Ge", "g"}, {"GreaterThan", "g"}, {"Contains", "i"}};
     for (size_t i = 0; i < sizeof rels / sizeof *rels; i++)
         if (strcmp(name, rels[i].name) == 0 && n == 2) return relation_of(m, rels[i].rel, a);
-    static const struct { const char *name; int kind; } plain[] = {{"Add", R1I_M_ADD}, {"Mul", R1I_M_MUL}, {"FiniteSet", R1I_M_SET}, {"Union", R1I_M_UNION},
+    static const struct { const char *name; int kind; } plain[] = {{"Add", R1I_M_ADD}, {"Mul", R1I_M_MUL},
+                                                                   {"FiniteSet", R1I_M_SET}, {"Union", R1I_M_UNION},
         {"Intersection", R1I_M_CUT}, {"Complement", R1I_M_MINUS}, {"Tuple", R1I_M_TUPLE}, {"Point", R1I_M_TUPLE}, {"And", R1I_M_AND}, {"Or", R1I_M_OR}, {"Not", R1I_M_NOT}};
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
         if (strcmp(name, plain[i].name) == 0) return r1i_mnode_many(m, (r1i_mkind)plain[i].kind, 0, n, a);
@@ -400,13 +426,17 @@ static r1i_mnode *program_build(r1i_mparse *p, const char *name, r1i_mnode **a, 
         if (n >= 4 && a[3]->kind == R1I_M_CONST && a[3]->op == R1I_MC_TRUE) closed &= ~R1I_MI_RIGHT;
         return r1i_mnode_make(m, R1I_M_TUPLE, closed | 8, 2, a[0], a[1]);
     }
-    if (strcmp(name, "Matrix") == 0 || strcmp(name, "ImmutableMatrix") == 0 || strcmp(name, "MutableDenseMatrix") == 0 || strcmp(name, "ImmutableDenseMatrix") == 0) return program_matrix(p, a[0]);
-    static const struct { const char *name; int what; } bound[] = {{"Integral", R1I_MB_INT}, {"Sum", R1I_MB_SUM}, {"Product", R1I_MB_PROD}, {"Derivative", R1I_MB_DIFF}, {"Limit", R1I_MB_LIM}};
+    if (strcmp(name, "Matrix") == 0 || strcmp(name, "ImmutableMatrix") == 0 ||
+        strcmp(name, "MutableDenseMatrix") == 0 ||
+        strcmp(name, "ImmutableDenseMatrix") == 0) return program_matrix(p, a[0]);
+    static const struct { const char *name; int what; } bound[] = {{"Integral", R1I_MB_INT}, {"Sum", R1I_MB_SUM},
+                                                                   {"Product", R1I_MB_PROD}, {"Derivative", R1I_MB_DIFF}, {"Limit", R1I_MB_LIM}};
     for (size_t i = 0; i < sizeof bound / sizeof *bound; i++) {
         if (strcmp(name, bound[i].name) != 0 || n < 2) continue;
         if (bound[i].what == R1I_MB_LIM) {
             int side = 1;
-            if (n == 4 && a[3]->kind == R1I_M_TEXT) side = strcmp(a[3]->name, "-") == 0 ? -1 : strcmp(a[3]->name, "+-") == 0 ? 0 : 1;
+            if (n == 4 && a[3]->kind == R1I_M_TEXT)
+                side = strcmp(a[3]->name, "-") == 0 ? -1 : strcmp(a[3]->name, "+-") == 0 ? 0 : 1;
             if (n < 3) r1i_mp_fail(p, "a limit without its point");
             return r1i_mnode_make(m, R1I_M_BIND, R1I_MB_LIM, 4, a[0], a[1], a[2], r1i_mnode_int(m, n == 3 ? 0 : side));
         }
@@ -417,7 +447,8 @@ static r1i_mnode *program_build(r1i_mparse *p, const char *name, r1i_mnode **a, 
         }
         return e;
     }
-    if (n == 1 && (strcmp(name, "Integer") == 0 || strcmp(name, "Float") == 0 || strcmp(name, "Rational") == 0 || strcmp(name, "Symbol") == 0)) return a[0];
+    if (n == 1 && (strcmp(name, "Integer") == 0 || strcmp(name, "Float") == 0 || strcmp(name, "Rational") == 0 ||
+                   strcmp(name, "Symbol") == 0)) return a[0];
     if (strcmp(name, "Piecewise") == 0) {
         r1i_mnode **const kids = r1i_mem_take(m, (size_t)n * 2 * sizeof *kids);
         for (int i = 0; i < n; i++) {

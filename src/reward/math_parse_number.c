@@ -1,4 +1,5 @@
-/* Numbers as they are written: decimals with their digits, powers of ten, repeating decimals, mixed numbers, numerals in a base. */
+/* Numbers as they are written: decimals with their digits, powers of ten, repeating decimals, mixed numbers, numerals
+ * in a base. */
 #include "reward/math_parse.h"
 
 r1i_mnode *r1i_mp_number(r1i_mparse *p, const r1i_mtok *t)
@@ -70,7 +71,8 @@ r1i_mnode *r1i_mp_number_primary(r1i_mparse *p)
     r1i_mnode *const e = r1i_mp_number(p, t);
     const r1i_mtok *const u = r1i_mp_now(p);
     if (e->decimals >= 0) { /* 0.1\overline{6} */
-        if (u->type == R1I_T_ACCENT && (strcmp(u->s, "overline") == 0 || strcmp(u->s, "dot") == 0) && r1i_mp_op_at(p, p->i + 1, '{') && u[2].type == R1I_T_NUM && r1i_mp_op_at(p, p->i + 3, '}')) {
+        if (u->type == R1I_T_ACCENT && (strcmp(u->s, "overline") == 0 || strcmp(u->s, "dot") == 0) &&
+            r1i_mp_op_at(p, p->i + 1, '{') && u[2].type == R1I_T_NUM && r1i_mp_op_at(p, p->i + 3, '}')) {
             p->i += 4;
             const r1i_int ten = r1i_int_of(10), one = r1i_int_of(-1), nines = r1i_int_pow(m, &ten, u[2].n);
             const r1i_int q = r1i_int_add(m, &nines, &one), scale = r1i_int_pow(m, &ten, (uint32_t)e->decimals);
@@ -81,7 +83,8 @@ r1i_mnode *r1i_mp_number_primary(r1i_mparse *p)
         return e;
     }
     /* 0.\overline{3}: the point is a token of its own there */
-    if (r1i_mp_op(p, '.') && u[1].type == R1I_T_ACCENT && r1i_mp_op_at(p, p->i + 2, '{') && u[3].type == R1I_T_NUM && r1i_mp_op_at(p, p->i + 4, '}')) {
+    if (r1i_mp_op(p, '.') && u[1].type == R1I_T_ACCENT && r1i_mp_op_at(p, p->i + 2, '{') && u[3].type == R1I_T_NUM &&
+        r1i_mp_op_at(p, p->i + 4, '}')) {
         p->i += 5;
         const r1i_int ten = r1i_int_of(10), one = r1i_int_of(-1), nines = r1i_int_pow(m, &ten, u[3].n);
         const r1i_rat tail = r1i_rat_make(m, r1i_int_read(m, u[3].s, u[3].n), r1i_int_add(m, &nines, &one));
@@ -96,10 +99,12 @@ r1i_mnode *r1i_mp_number_primary(r1i_mparse *p)
         const r1i_mtok keep[3] = {u[0], u[1], u[2]};
         int k = 1;
         while (k < 8 && (u[k].type == R1I_T_NUM || (u[k].type == R1I_T_OP && (u[k].op == '{' || u[k].op == '}')))) k++;
-        const int digits = (u[1].type == R1I_T_NUM) + (u[2].type == R1I_T_NUM) + (u[3].type == R1I_T_NUM) + (k > 4 && u[4].type == R1I_T_NUM) + (k > 5 && u[5].type == R1I_T_NUM);
+        const int digits = (u[1].type == R1I_T_NUM) + (u[2].type == R1I_T_NUM) + (u[3].type == R1I_T_NUM) +
+            (k > 4 && u[4].type == R1I_T_NUM) + (k > 5 && u[5].type == R1I_T_NUM);
         if (digits >= 1) {
             r1i_mnode *const f = r1i_mp_fraction(p);
-            if (f->kind == R1I_M_NUM && !r1i_rat_is_int(&f->num) && r1i_int_cmp(&f->num.p, &f->num.q) < 0 && r1i_rat_sign(&f->num) > 0) {
+            if (f->kind == R1I_M_NUM && !r1i_rat_is_int(&f->num) && r1i_int_cmp(&f->num.p, &f->num.q) < 0 &&
+                r1i_rat_sign(&f->num) > 0) {
                 e->num = r1i_rat_add(m, &e->num, &f->num);
                 return e;
             }
@@ -112,7 +117,8 @@ r1i_mnode *r1i_mp_number_primary(r1i_mparse *p)
         r1i_mnode *const f = r1i_mp_number(p, u);
         p->i++;
         e->num = r1i_rat_add(m, &e->num, &f->num);
-    } else if (u->type == R1I_T_NUM && u->space && r1i_mp_op_at(p, p->i + 1, '/') && u[2].type == R1I_T_NUM && !memchr(u->s, '.', u->n)) {
+    } else if (u->type == R1I_T_NUM && u->space && r1i_mp_op_at(p, p->i + 1, '/') && u[2].type == R1I_T_NUM &&
+               !memchr(u->s, '.', u->n)) {
         r1i_mnode *const a = r1i_mp_number(p, u), *const b = r1i_mp_number(p, u + 2);
         if (r1i_rat_is_int(&b->num) && r1i_int_cmp(&a->num.p, &b->num.p) < 0) {
             p->i += 3;

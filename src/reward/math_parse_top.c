@@ -78,7 +78,8 @@ r1i_mnode *r1i_mp_relation(r1i_mparse *p)
         kids[n++] = set_algebra(p);
     }
     r1i_mp_back(p);
-    if (n == 1 && r1i_mp_take(p, R1I_OP_PMOD)) return r1i_mnode_make(p->m, R1I_M_FN, R1I_MF_MOD, 2, kids[0], r1i_mp_group(p));
+    if (n == 1 && r1i_mp_take(p, R1I_OP_PMOD))
+        return r1i_mnode_make(p->m, R1I_M_FN, R1I_MF_MOD, 2, kids[0], r1i_mp_group(p));
     if (n == 1) return kids[0];
     r1i_mnode *e = r1i_mnode_many(p->m, R1I_M_REL, 0, n, kids);
     e->name = r1i_mem_text(p->m, rel, (size_t)n - 1);
@@ -118,7 +119,8 @@ static bool closes(const r1i_mparse *p)
     const r1i_mtok *const t = &p->tok[p->i];
     if (t->type == R1I_T_END) return true;
     if (t->type != R1I_T_OP) return false;
-    return t->op == ')' || t->op == ']' || t->op == '}' || t->op == R1I_OP_RSET || t->op == R1I_OP_RANGLE || t->op == R1I_OP_MID || (t->op == '|' && p->bars) || (t->op == ':' && p->ratios);
+    return t->op == ')' || t->op == ']' || t->op == '}' || t->op == R1I_OP_RSET || t->op == R1I_OP_RANGLE ||
+        t->op == R1I_OP_MID || (t->op == '|' && p->bars) || (t->op == ':' && p->ratios);
 }
 
 int r1i_mp_entries(r1i_mparse *p, r1i_mnode ***out)
@@ -132,7 +134,8 @@ int r1i_mp_entries(r1i_mparse *p, r1i_mnode ***out)
             kids = grown;
             cap *= 2;
         }
-        if (r1i_mp_sym(p, p->i, "d") && p->tok[p->i + 1].type == R1I_T_CONST && r1i_mp_sym(p, p->i + 2, "r") && r1i_mp_op_at(p, p->i + 3, '=') && r1i_mp_op_at(p, p->i + 4, '\''))
+        if (r1i_mp_sym(p, p->i, "d") && p->tok[p->i + 1].type == R1I_T_CONST && r1i_mp_sym(p, p->i + 2, "r") &&
+            r1i_mp_op_at(p, p->i + 3, '=') && r1i_mp_op_at(p, p->i + 4, '\''))
             p->i += 4; /* dir='+-' */
         if (r1i_mp_op(p, '\'') || r1i_mp_op(p, '"')) { /* the direction of Limit(f, x, 0, '+') */
             const int quote = r1i_mp_now(p)->op, from = ++p->i;
@@ -142,7 +145,8 @@ int r1i_mp_entries(r1i_mparse *p, r1i_mnode ***out)
             kids[n++] = r1i_mnode_name(p->m, R1I_M_TEXT, p->text + at, end > at ? end - at : 0);
         } else kids[n++] = r1i_mp_entry(p);
         bool comma = false;
-        while (r1i_mp_op(p, ',') || r1i_mp_op(p, ';') || ((r1i_mp_op(p, R1I_OP_AND) || r1i_mp_op(p, R1I_OP_OR)) && (comma || r1i_mp_op_at(p, p->i + 1, ',')))) {
+        while (r1i_mp_op(p, ',') || r1i_mp_op(p, ';') ||
+               ((r1i_mp_op(p, R1I_OP_AND) || r1i_mp_op(p, R1I_OP_OR)) && (comma || r1i_mp_op_at(p, p->i + 1, ',')))) {
             if (comma && r1i_mp_op(p, ',')) r1i_mp_fail(p, "an empty entry");
             comma = true;
             p->i++;
@@ -188,7 +192,8 @@ static r1i_mnode *nested_rows(r1i_mparse *p, r1i_mnode *const *row, int n)
 {
     const int columns = row[0]->n;
     for (int i = 0; i < n; i++)
-        if (row[i]->kind != R1I_M_TUPLE || row[i]->op != (R1I_MI_LEFT | R1I_MI_RIGHT) || row[i]->n != columns || columns == 0) return NULL;
+        if (row[i]->kind != R1I_M_TUPLE || row[i]->op != (R1I_MI_LEFT | R1I_MI_RIGHT) || row[i]->n != columns ||
+            columns == 0) return NULL;
     r1i_mnode **const cell = r1i_mem_take(p->m, (size_t)n * (size_t)columns * sizeof *cell);
     for (int i = 0; i < n; i++) memcpy(cell + i * columns, row[i]->kid, (size_t)columns * sizeof *cell);
     return r1i_mnode_many(p->m, R1I_M_MATRIX, columns, n * columns, cell);
@@ -266,8 +271,10 @@ static int choice_of_text(const char *s, size_t n)
         }
     while (n && (*s == ' ' || *s == '~')) s++, n--;
     while (n && (s[n - 1] == ' ' || s[n - 1] == '.' || s[n - 1] == '~')) n--;
-    if (n == 3 && s[0] == '(' && s[2] == ')' && is_choice_letter((char)toupper((unsigned char)s[1]))) return toupper((unsigned char)s[1]);
-    if (n == 2 && s[1] == ')' && is_choice_letter((char)toupper((unsigned char)s[0]))) return toupper((unsigned char)s[0]);
+    if (n == 3 && s[0] == '(' && s[2] == ')' && is_choice_letter((char)toupper((unsigned char)s[1])))
+        return toupper((unsigned char)s[1]);
+    if (n == 2 && s[1] == ')' && is_choice_letter((char)toupper((unsigned char)s[0])))
+        return toupper((unsigned char)s[0]);
     if (n == 1 && is_choice_letter(s[0])) return s[0];
     return 0;
 }
@@ -287,10 +294,12 @@ static r1i_mnode *choice(r1i_mparse *p)
     if (t->type == R1I_T_TEXT) {
         letter = choice_of_text(t->s, t->n);
         next = p->i + 1;
-    } else if (t->type == R1I_T_OP && t->op == '(' && (t[1].type == R1I_T_SYM) && t[1].n == 1 && is_choice_letter(*t[1].s) && t[2].type == R1I_T_OP && t[2].op == ')') {
+    } else if (t->type == R1I_T_OP && t->op == '(' && (t[1].type == R1I_T_SYM) && t[1].n == 1 &&
+               is_choice_letter(*t[1].s) && t[2].type == R1I_T_OP && t[2].op == ')') {
         letter = *t[1].s;
         next = p->i + 3;
-    } else if (t->type == R1I_T_SYM && t->n == 1 && is_choice_letter(*t->s) && t[1].type == R1I_T_OP && (t[1].op == ')' || t[1].op == '.' || t[1].op == ':')) {
+    } else if (t->type == R1I_T_SYM && t->n == 1 && is_choice_letter(*t->s) && t[1].type == R1I_T_OP &&
+               (t[1].op == ')' || t[1].op == '.' || t[1].op == ':')) {
         letter = *t->s;
         next = p->i + 2;
     }
@@ -300,7 +309,10 @@ static r1i_mnode *choice(r1i_mparse *p)
         p->i = next;
         return make_choice(m, letter, NULL);
     }
-    if (t->type != R1I_T_TEXT && !(u->type == R1I_T_NUM || u->type == R1I_T_TEXT || (u->type == R1I_T_OP && (u->op == R1I_OP_MONEY || u->op == R1I_OP_FRAC || u->op == R1I_OP_SQRT || u->op == '-'))))
+    if (t->type != R1I_T_TEXT &&
+        !(u->type == R1I_T_NUM || u->type == R1I_T_TEXT ||
+          (u->type == R1I_T_OP &&
+           (u->op == R1I_OP_MONEY || u->op == R1I_OP_FRAC || u->op == R1I_OP_SQRT || u->op == '-'))))
         return NULL;
     if (t->type == R1I_T_OP && t->op == '(' && u->type == R1I_T_OP && u->op == '-') return NULL;
     p->i = next;
@@ -366,11 +378,14 @@ static r1i_mnode *date_make(r1i_mem *m, int y, int mo, int d)
 /* 2020-01-05, January 5, 2020, 5 January 2020, 2020年1月5日 */
 static r1i_mnode *date_of(r1i_mem *m, const char *s, size_t n)
 {
-    static const char *const months[] = {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"};
-    static const char *const full[] = {"january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"};
+    static const char *const months[] = {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov",
+                                         "dec"};
+    static const char *const full[] = {"january", "february", "march", "april", "may", "june", "july", "august",
+                                       "september", "october", "november", "december"};
     int v[3] = {0}, k = 0, month = 0;
     size_t i = 0;
-    if (n == 10 && s[4] == '-' && s[7] == '-' && number_at(s, n, 0, &v[0]) == 4 && number_at(s, n, 5, &v[1]) == 2 && number_at(s, n, 8, &v[2]) == 2) return date_make(m, v[0], v[1], v[2]);
+    if (n == 10 && s[4] == '-' && s[7] == '-' && number_at(s, n, 0, &v[0]) == 4 && number_at(s, n, 5, &v[1]) == 2 &&
+        number_at(s, n, 8, &v[2]) == 2) return date_make(m, v[0], v[1], v[2]);
     if (n < 64 && memmem(s, n, "\xE6\x9C\x88", 3) && memmem(s, n, "\xE6\x97\xA5", 3)) {
         for (; i < n && k < 3;) {
             const size_t w = number_at(s, n, i, &v[k]);
@@ -393,7 +408,9 @@ static r1i_mnode *date_of(r1i_mem *m, const char *s, size_t n)
             int found = 0;
             for (int q = 0; q < 12; q++)
                 if (strcmp(word, full[q]) == 0 || strcmp(word, months[q]) == 0) found = q + 1;
-            if (!found && k == 1 && (strcmp(word, "st") == 0 || strcmp(word, "nd") == 0 || strcmp(word, "rd") == 0 || strcmp(word, "th") == 0)) continue;
+            if (!found && k == 1 &&
+                (strcmp(word, "st") == 0 || strcmp(word, "nd") == 0 || strcmp(word, "rd") == 0 ||
+                 strcmp(word, "th") == 0)) continue;
             if (!found || month) return NULL;
             month = found;
         } else if (isdigit((unsigned char)s[i])) {
@@ -408,7 +425,10 @@ static r1i_mnode *date_of(r1i_mem *m, const char *s, size_t n)
     return date_make(m, k == 2 ? v[1] : 0, month, v[0]);
 }
 
-static bool same_tail(const char *s, size_t n, const char *tail) { return n >= strlen(tail) && memcmp(s + n - strlen(tail), tail, strlen(tail)) == 0; }
+static bool same_tail(const char *s, size_t n, const char *tail)
+{
+    return n >= strlen(tail) && memcmp(s + n - strlen(tail), tail, strlen(tail)) == 0;
+}
 
 /* Bytes of "\boxed{" and its like where that box holds the whole text, else 0. */
 static size_t box(const char *s, size_t n)
@@ -436,7 +456,8 @@ static void unwrap(const char **text, size_t *bytes, size_t *skipped)
     for (;;) {
         if (n && strchr(" \t\r\n", *s)) s++, n--;
         else if (n && strchr(" \t\r\n", s[n - 1]) && !(n > 1 && s[n - 2] == '\\')) n--;
-        else if (n > 1 && s[n - 1] == '.' && s[n - 2] != '.' && !same_tail(s, n - 1, "\\left") && !same_tail(s, n - 1, "\\right")) n--;
+        else if (n > 1 && s[n - 1] == '.' && s[n - 2] != '.' && !same_tail(s, n - 1, "\\left") &&
+                 !same_tail(s, n - 1, "\\right")) n--;
         else if (n > 3 && same_tail(s, n, "\xE3\x80\x82")) n -= 3;
         else if (n > 1 && (s[n - 1] == ',' || s[n - 1] == ';') && s[n - 2] != '\\') n--;
         else if (n > 4 && s[0] == '*' && s[1] == '*' && s[n - 1] == '*' && s[n - 2] == '*') s += 2, n -= 4;
@@ -445,7 +466,8 @@ static void unwrap(const char **text, size_t *bytes, size_t *skipped)
             s += w;
             n -= w + 1;
         } else if (n > 1 && s[0] == '$' && s[n - 1] == '$' && !memchr(s + 1, '$', n - 2)) s++, n -= 2;
-        else if (n > 3 && s[0] == '\\' && s[n - 2] == '\\' && ((s[1] == '(' && s[n - 1] == ')') || (s[1] == '[' && s[n - 1] == ']'))) s += 2, n -= 4;
+        else if (n > 3 && s[0] == '\\' && s[n - 2] == '\\' &&
+                 ((s[1] == '(' && s[n - 1] == ')') || (s[1] == '[' && s[n - 1] == ']'))) s += 2, n -= 4;
         else break;
     }
     *skipped += (size_t)(s - *text);
@@ -453,10 +475,12 @@ static void unwrap(const char **text, size_t *bytes, size_t *skipped)
     *bytes = n;
 }
 
-/* Whether words behind a number go on with it, so that they are no unit: "five or six", "five and a half", "two thirds". */
+/* Whether words behind a number go on with it, so that they are no unit: "five or six", "five and a half", "two
+ * thirds". */
 static bool goes_on(const char *s, size_t n)
 {
-    static const char *const words[] = {"or", "and", "a", "half", "to", "plus", "minus", "times", "over", "point", "divided", "thirds", "quarters", "halves", "fifths", "more", "less"};
+    static const char *const words[] = {"or", "and", "a", "half", "to", "plus", "minus", "times", "over", "point",
+                                        "divided", "thirds", "quarters", "halves", "fifths", "more", "less"};
     while (n && *s == ' ') s++, n--;
     size_t length = 0;
     while (length < n && s[length] != ' ') length++;
@@ -473,8 +497,8 @@ static r1i_mnode *whole_text(r1i_mem *m, const r1i_mtok *t)
     if (!e) e = date_of(m, t->s, t->n);
     if (e) return e;
     for (uint32_t i = t->n; i-- > 1;) /* five apples */
-        if (t->s[i] == ' ' && r1i_math_number_word(t->s, i, &v) && !r1i_math_number_word(t->s + i, t->n - i, &(int64_t){0}) &&
-            !goes_on(t->s + i, t->n - i)) {
+        if (t->s[i] == ' ' && r1i_math_number_word(t->s, i, &v) &&
+            !r1i_math_number_word(t->s + i, t->n - i, &(int64_t){0}) && !goes_on(t->s + i, t->n - i)) {
             r1i_rat scale = r1i_rat_of(1);
             const char *const unit = r1i_math_unit(m, t->s + i, t->n - i, &scale);
             r1i_mnode *const q = r1i_mnode_make(m, R1I_M_QTY, unit == NULL, 1, r1i_mnode_int(m, v));

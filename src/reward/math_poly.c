@@ -301,7 +301,8 @@ bool r1i_poly_same(const r1i_poly *a, const r1i_poly *b)
 {
     if (a->n != b->n) return false;
     for (int i = 0; i < a->n; i++)
-        if (term_cmp(&a->t[i], &b->t[i]) != 0 || r1i_int_cmp(&a->t[i].c.p, &b->t[i].c.p) != 0 || r1i_int_cmp(&a->t[i].c.q, &b->t[i].c.q) != 0) return false;
+        if (term_cmp(&a->t[i], &b->t[i]) != 0 || r1i_int_cmp(&a->t[i].c.p, &b->t[i].c.p) != 0 ||
+            r1i_int_cmp(&a->t[i].c.q, &b->t[i].c.q) != 0) return false;
     return true;
 }
 
@@ -570,13 +571,17 @@ bool r1i_frac_const(const r1i_frac *a, r1i_rat *c)
 bool r1i_frac_small(const r1i_frac *a, int64_t *v)
 {
     r1i_rat c;
-    if (!r1i_frac_const(a, &c) || !r1i_rat_is_int(&c) || c.p.limb || c.p.small > INT32_MAX || c.p.small < -INT32_MAX) return false;
+    if (!r1i_frac_const(a, &c) || !r1i_rat_is_int(&c) || c.p.limb || c.p.small > INT32_MAX || c.p.small < -INT32_MAX)
+        return false;
     *v = c.p.small;
     return true;
 }
 
 bool r1i_frac_no_vars(const r1i_frac *a) { return r1i_poly_no_vars(&a->num) && r1i_poly_no_vars(&a->den); }
-bool r1i_frac_same(const r1i_frac *a, const r1i_frac *b) { return r1i_poly_same(&a->num, &b->num) && r1i_poly_same(&a->den, &b->den); }
+bool r1i_frac_same(const r1i_frac *a, const r1i_frac *b)
+{
+    return r1i_poly_same(&a->num, &b->num) && r1i_poly_same(&a->den, &b->den);
+}
 
 static void factor_write(r1i_mtext *t, const r1i_factor *f)
 {
@@ -600,7 +605,8 @@ static void factor_write(r1i_mtext *t, const r1i_factor *f)
         r1i_mtext_add(t, ")");
         return;
     }
-    const bool wrap = a->kind == R1I_A_ROOT || (a->kind == R1I_A_OPAQUE && (f->p != 1 || f->q != 1) && strpbrk(a->key, " +-*/^"));
+    const bool wrap = a->kind == R1I_A_ROOT ||
+        (a->kind == R1I_A_OPAQUE && (f->p != 1 || f->q != 1) && strpbrk(a->key, " +-*/^"));
     r1i_mtext_add(t, wrap ? "(" : "");
     r1i_mtext_add(t, a->key);
     r1i_mtext_add(t, wrap ? ")" : "");

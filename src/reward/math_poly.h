@@ -1,5 +1,5 @@
-/* Formulas as quotients of polynomials over the rationals in atoms: variables, primes under roots, pi, e, i, sines, logarithms and
- * whatever has no rule. Atoms are interned by their text, so equal formulas meet in equal atoms. */
+/* Formulas as quotients of polynomials over the rationals in atoms: variables, primes under roots, pi, e, i, sines,
+ * logarithms and whatever has no rule. Atoms are interned by their text, so equal formulas meet in equal atoms. */
 #ifndef R1I_MATH_POLY_H
 #define R1I_MATH_POLY_H
 
@@ -93,7 +93,8 @@ r1i_frac r1i_math_function(r1i_mem *m, int fn, const r1i_frac *args, int n);
 /* math_trig.c */
 r1i_frac r1i_math_sincos(r1i_mem *m, int fn, const r1i_frac *a); /* R1I_MF_SIN or R1I_MF_COS */
 r1i_frac r1i_math_arc(r1i_mem *m, int fn, const r1i_frac *a);
-/* Sines, cosines and exponentials rewritten in exponentials of the parts of their arguments: decides their identities. */
+/* Sines, cosines and exponentials rewritten in exponentials of the parts of their arguments: decides their
+ * identities. */
 bool r1i_math_vanishes(r1i_mem *m, const r1i_poly *difference);
 /* math_sample.c: an enclosure of a constant; 0 when its sign or value cannot be told. */
 int r1i_math_sign(r1i_mem *m, const r1i_frac *a);
@@ -101,7 +102,8 @@ bool r1i_math_floor(r1i_mem *m, const r1i_frac *a, int64_t *v);
 typedef struct r1i_ball {
     double re, im, rad; /* the value lies within rad; rad infinite: not known */
 } r1i_ball;
-r1i_ball r1i_math_ball(const r1i_frac *a, uint32_t seed); /* variables take pseudo-random positive values by name and seed */
+r1i_ball r1i_math_ball(const r1i_frac *a, uint32_t seed); /* variables take pseudo-random positive values by name and
+                                                           * seed */
 /* math_shape.c */
 const char *r1i_math_shape_text(r1i_mem *m, const r1i_mnode *e);
 

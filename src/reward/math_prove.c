@@ -1,4 +1,5 @@
-/* The parent's side of the exact proof: writes the formula down, keeps one r1-prover running, and kills it when its time is over. */
+/* The parent's side of the exact proof: writes the formula down, keeps one r1-prover running, and kills it when its
+ * time is over. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -1,5 +1,5 @@
-/* Enclosures in double precision: the value of a formula with a bound on its error. They decide signs, floors and the order of an
- * interval's ends, and they refute equality; they never establish it. */
+/* Enclosures in double precision: the value of a formula with a bound on its error. They decide signs, floors and the
+ * order of an interval's ends, and they refute equality; they never establish it. */
 #include "reward/math_poly.h"
 
 #include <complex.h>

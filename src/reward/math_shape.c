@@ -73,7 +73,8 @@ static bool left_open(const r1i_mnode *e)
 static int printed_digits(r1i_mem *m, const r1i_mnode *e)
 {
     const r1i_int ten = r1i_int_of(10);
-    const r1i_rat scale = {r1i_int_pow(m, &ten, (uint32_t)e->decimals), r1i_int_of(1)}, v = r1i_rat_mul(m, &e->num, &scale);
+    const r1i_rat scale = {r1i_int_pow(m, &ten, (uint32_t)e->decimals), r1i_int_of(1)},
+                  v = r1i_rat_mul(m, &e->num, &scale);
     r1i_mtext t = {.mem = m};
     r1i_int_write(&t, &v.p);
     return (int)t.n - (t.s[0] == '-');
@@ -103,7 +104,10 @@ static r1i_shape *value(r1i_mem *m, const r1i_mnode *e)
     return s;
 }
 
-static int by_text(const void *a, const void *b) { return strcmp((*(r1i_shape *const *)a)->text, (*(r1i_shape *const *)b)->text); }
+static int by_text(const void *a, const void *b)
+{
+    return strcmp((*(r1i_shape *const *)a)->text, (*(r1i_shape *const *)b)->text);
+}
 
 static void join(r1i_mtext *t, r1i_shape *const *kids, int n)
 {
@@ -208,7 +212,9 @@ static r1i_shape *quantity(r1i_mem *m, const r1i_mnode *e)
 {
     r1i_shape *const inner = r1i_math_shape(m, e->kid[0]);
     if (inner->kind != R1I_S_VALUE) r1i_mem_fail(m, e->at, "a unit of no number");
-    r1i_shape *const s = r1i_shape_make(m, R1I_S_QTY, strcmp(e->name, "%") == 0 ? "percentage" : strcmp(e->name, "deg") == 0 ? "angle" : "quantity", 0);
+    r1i_shape *const s = r1i_shape_make(m, R1I_S_QTY,
+                                        strcmp(e->name, "%") == 0 ? "percentage" : strcmp(e->name, "deg") == 0
+                                        ? "angle" : "quantity", 0);
     s->frac = r1i_frac_scale(m, &inner->frac, &e->num);
     s->scale = e->num;
     s->name = e->name;
@@ -348,14 +354,17 @@ static r1i_shape *equation(r1i_mem *m, const r1i_mnode *left, const r1i_mnode *r
     if (formula(left) && formula(right)) {
         const r1i_frac a = r1i_math_canon(m, left), d = r1i_frac_sub(m, &a, &s->kid[1]->frac);
         s->kid[0] = r1i_shape_value(m, &a);
-        if (r1i_frac_no_vars(&a) && r1i_frac_no_vars(&s->kid[1]->frac) && left->kind != R1I_M_CALL && right->kind != R1I_M_CALL) {
+        if (r1i_frac_no_vars(&a) && r1i_frac_no_vars(&s->kid[1]->frac) && left->kind != R1I_M_CALL &&
+            right->kind != R1I_M_CALL) {
             r1i_poly p = d.num;
             if (!r1i_frac_zero(&d) && !r1i_math_vanishes(m, &p)) r1i_mem_fail(m, left->at, "a false equation");
             r1i_shape *const v = s->kid[1];
             if (s->kid[0]->text[0]) v->open = v->open && left_open(left);
             return v;
         }
-        if (!s->op && is_name(right) && !mentions(left, right) && right->kind != R1I_M_FN) return equation(m, right, left); /* 5 = x */
+        /* 5 = x */
+        if (!s->op && is_name(right) && !mentions(left, right) && right->kind != R1I_M_FN)
+            return equation(m, right, left);
         r1i_rat c = d.num.n ? r1i_poly_content(m, &d.num) : r1i_rat_of(1);
         if (r1i_poly_sign(&d.num) < 0) c = r1i_rat_neg(m, &c);
         c = r1i_rat_inv(m, &c);
@@ -379,7 +388,9 @@ static r1i_shape *equation(r1i_mem *m, const r1i_mnode *left, const r1i_mnode *r
 
 static r1i_shape *words_of(r1i_mem *m, const r1i_mnode *e)
 {
-    static const struct { char c; const char *s; } names[] = {{'=', "="}, {'<', "<"}, {'>', ">"}, {'l', "\\le"}, {'g', "\\ge"}, {'n', "\\ne"}, {'a', "\\approx"}, {'e', "\\equiv"},
+    static const struct { char c; const char *s; } names[] = {{'=', "="}, {'<', "<"}, {'>', ">"}, {'l', "\\le"},
+                                                              {'g', "\\ge"}, {'n', "\\ne"}, {'a', "\\approx"},
+                                                              {'e', "\\equiv"},
         {'i', "\\in"}, {'o', "\\notin"}, {'t', "\\to"}, {'s', "\\subset"}, {'d', "\\mid"}};
     r1i_mtext t = {.mem = m};
     for (int i = 0; i < e->n; i++) {
@@ -419,7 +430,8 @@ static r1i_shape *order(r1i_mem *m, const r1i_mnode *left, char rel, const r1i_m
     }
     if (!x && linear && r1i_frac_no_vars(&d)) {
         const int sign = r1i_frac_zero(&d) ? 0 : r1i_math_sign(m, &d);
-        const bool holds = rel == '<' ? sign < 0 : rel == '>' ? sign > 0 : rel == 'l' ? sign <= 0 : rel == 'g' ? sign >= 0 : sign != 0;
+        const bool holds = rel == '<' ? sign < 0 : rel == '>' ? sign > 0 : rel == 'l' ? sign <= 0 : rel == 'g'
+            ? sign >= 0 : sign != 0;
         const bool infinite = strstr(r1i_frac_text(m, &d), "oo") != NULL;
         if (!holds && !infinite) r1i_mem_fail(m, left->at, "a false inequality");
         return r1i_shape_words(m, "statement", holds ? "true" : "true");
@@ -471,7 +483,8 @@ static r1i_shape *chain(r1i_mem *m, const r1i_mnode *e)
     else {
         for (int i = 1; i < last; i++) {
             if (!formula(e->kid[i]) || !formula(e->kid[last])) return words_of(m, e);
-            const r1i_frac a = r1i_math_canon(m, e->kid[i]), b = r1i_math_canon(m, e->kid[last]), d = r1i_frac_sub(m, &a, &b);
+            const r1i_frac a = r1i_math_canon(m, e->kid[i]), b = r1i_math_canon(m, e->kid[last]),
+                           d = r1i_frac_sub(m, &a, &b);
             if (r1i_frac_zero(&d) || r1i_math_vanishes(m, &d.num)) continue;
             if (r1i_frac_no_vars(&d)) r1i_mem_fail(m, e->kid[i]->at, "a false equation");
             return words_of(m, e);
@@ -499,7 +512,8 @@ static r1i_shape *relation(r1i_mem *m, const r1i_mnode *e)
     }
     for (int i = 0; i < e->n; i++) formulas &= formula(e->kid[i]);
     if (e->n == 2 && rel[0] == '=') {
-        if (e->kid[0]->kind >= R1I_M_LIST && e->kid[0]->kind != R1I_M_TEXT && e->kid[0]->kind != R1I_M_QTY && e->kid[0]->kind != R1I_M_MATRIX && e->kid[0]->kind != R1I_M_TUPLE) return words_of(m, e);
+        if (e->kid[0]->kind >= R1I_M_LIST && e->kid[0]->kind != R1I_M_TEXT && e->kid[0]->kind != R1I_M_QTY &&
+            e->kid[0]->kind != R1I_M_MATRIX && e->kid[0]->kind != R1I_M_TUPLE) return words_of(m, e);
         return equation(m, e->kid[0], e->kid[1]);
     }
     if (equals) return chain(m, e);
@@ -542,7 +556,8 @@ static r1i_shape *set_of(r1i_mem *m, const r1i_mnode *e)
     }
     bool intervals = x->kind == R1I_M_SYM && e->n <= 12;
     for (int i = 1; i < e->n && intervals; i++) kids[n++] = r1i_math_shape(m, e->kid[i]);
-    for (int i = 0; i < n && intervals; i++) intervals = kids[i]->kind == R1I_S_INTERVALS && kids[i]->name && strcmp(kids[i]->name, x->name) == 0;
+    for (int i = 0; i < n && intervals; i++)
+        intervals = kids[i]->kind == R1I_S_INTERVALS && kids[i]->name && strcmp(kids[i]->name, x->name) == 0;
     r1i_shape *const s = intervals ? r1i_shape_combine(m, kids, n, R1I_M_AND) : NULL;
     if (s) {
         s->name = NULL;
@@ -571,7 +586,8 @@ static r1i_shape *several(r1i_mem *m, const r1i_mnode *e)
         n += !whole;
     }
     r1i_shape *s = r1i_shape_combine(m, kids, n, e->kind == R1I_M_LIST ? R1I_M_AND : (r1i_mkind)e->kind);
-    if (e->kind == R1I_M_LIST && s && s->kind == R1I_S_SET) s = r1i_shape_combine(m, kids, n, R1I_M_OR); /* x < 1, x > 2 */
+    /* x < 1, x > 2 */
+    if (e->kind == R1I_M_LIST && s && s->kind == R1I_S_SET) s = r1i_shape_combine(m, kids, n, R1I_M_OR);
     return s ? s : list(m, kids, n);
 }
 
@@ -614,7 +630,9 @@ r1i_shape *r1i_math_shape(r1i_mem *m, const r1i_mnode *e)
     case R1I_M_SETOF: s = set_of(m, e); break;
     case R1I_M_MATRIX: s = r1i_shape_matrix(m, e); break;
     case R1I_M_REL: s = relation(m, e); break;
-    case R1I_M_NOT: s = r1i_shape_words(m, "statement", r1i_mem_printf(m, "%s %s", e->op ? "\\forall" : "\\neg", r1i_math_shape(m, e->kid[0])->text)); break;
+    case R1I_M_NOT: s = r1i_shape_words(m, "statement",
+                                        r1i_mem_printf(m, "%s %s", e->op ? "\\forall" : "\\neg",
+                                                       r1i_math_shape(m, e->kid[0])->text)); break;
     case R1I_M_PIECES: s = pieces(m, e); break;
     case R1I_M_QTY: s = quantity(m, e); break;
     case R1I_M_RATIO: s = ratio(m, e); break;
@@ -675,7 +693,8 @@ const char *r1i_math_shape_text(r1i_mem *m, const r1i_mnode *e)
         var = rename_symbol(m, var, var->name, to);
     }
     if (e->n == 3 && e->op <= R1I_MB_PROD) { /* over all k, i < j ... */
-        return r1i_mem_printf(m, "%s_{%s} (%s)", e->op ? "\\prod" : "\\sum", r1i_math_shape(m, e->kid[2])->text, r1i_math_shape(m, body)->text);
+        return r1i_mem_printf(m, "%s_{%s} (%s)", e->op ? "\\prod" : "\\sum", r1i_math_shape(m, e->kid[2])->text,
+                              r1i_math_shape(m, body)->text);
     }
     r1i_mtext_add(&t, names[e->op]);
     r1i_mtext_add(&t, "(");

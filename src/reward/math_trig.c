@@ -40,8 +40,10 @@ static r1i_frac linear(r1i_mem *m, int64_t a, int64_t b, int64_t c, int64_t d)
 
 static r1i_frac trig_atom(r1i_mem *m, int fn, const r1i_frac *a)
 {
-    r1i_atom *const sine = r1i_atom_get(m, R1I_A_FN, R1I_MF_SIN, r1i_mem_printf(m, "sin(%s)", r1i_frac_text(m, a)), a, 1);
-    r1i_atom *const cosine = r1i_atom_get(m, R1I_A_FN, R1I_MF_COS, r1i_mem_printf(m, "cos(%s)", r1i_frac_text(m, a)), a, 1);
+    r1i_atom *const sine =
+        r1i_atom_get(m, R1I_A_FN, R1I_MF_SIN, r1i_mem_printf(m, "sin(%s)", r1i_frac_text(m, a)), a, 1);
+    r1i_atom *const cosine =
+        r1i_atom_get(m, R1I_A_FN, R1I_MF_COS, r1i_mem_printf(m, "cos(%s)", r1i_frac_text(m, a)), a, 1);
     if (!sine->rule_k) { /* sin^2 = 1 - cos^2 */
         const r1i_poly one = r1i_poly_int(m, 1), c2 = r1i_poly_atom(m, cosine, 2, 1);
         const r1i_rat minus = r1i_rat_of(-1);
@@ -100,7 +102,8 @@ r1i_frac r1i_math_sincos(r1i_mem *m, int fn, const r1i_frac *a)
         r1i_poly p = {0};
         for (int i = 0; i < a->num.n; i++) {
             const r1i_term *const t = &a->num.t[i];
-            if (t->n == 1 && t->f[0].atom->kind == R1I_A_CONST && t->f[0].atom->op == R1I_MC_PI && t->f[0].p == 1 && t->f[0].q == 1) turn = t->c;
+            if (t->n == 1 && t->f[0].atom->kind == R1I_A_CONST && t->f[0].atom->op == R1I_MC_PI && t->f[0].p == 1 &&
+                t->f[0].q == 1) turn = t->c;
             else {
                 const r1i_poly x = r1i_poly_term(m, t);
                 p = r1i_poly_add(m, &p, &x);
@@ -147,15 +150,19 @@ r1i_frac r1i_math_sincos(r1i_mem *m, int fn, const r1i_frac *a)
             shift = r1i_frac_scale(m, &shift, &r);
             angle = r1i_frac_add(m, &rest, &shift);
         }
-        const r1i_factor *const f = angle.num.n == 1 && angle.num.t[0].n == 1 && r1i_rat_is(&angle.num.t[0].c, 1) ? &angle.num.t[0].f[0] : NULL;
-        const bool arc = f && f->p == 1 && f->q == 1 && f->atom->kind == R1I_A_FN && (f->atom->op == R1I_MF_ASIN || (f->atom->op == R1I_MF_ATAN && f->atom->n_args == 1));
-        v = arc ? of_arc(m, quarter % 2 ? R1I_MF_COS : R1I_MF_SIN, f->atom) : trig_atom(m, quarter % 2 ? R1I_MF_COS : R1I_MF_SIN, &angle);
+        const r1i_factor *const f = angle.num.n == 1 && angle.num.t[0].n == 1 && r1i_rat_is(&angle.num.t[0].c, 1)
+            ? &angle.num.t[0].f[0] : NULL;
+        const bool arc = f && f->p == 1 && f->q == 1 && f->atom->kind == R1I_A_FN &&
+            (f->atom->op == R1I_MF_ASIN || (f->atom->op == R1I_MF_ATAN && f->atom->n_args == 1));
+        v = arc ? of_arc(m, quarter % 2 ? R1I_MF_COS : R1I_MF_SIN, f->atom)
+            : trig_atom(m, quarter % 2 ? R1I_MF_COS : R1I_MF_SIN, &angle);
     }
     m->depth--;
     return r1i_rat_is(&sign, 1) ? v : r1i_frac_scale(m, &v, &sign);
 }
 
-/* acos, acot, asec and acsc by way of asin and atan; values of special angles; odd functions with a positive leading term. */
+/* acos, acot, asec and acsc by way of asin and atan; values of special angles; odd functions with a positive leading
+ * term. */
 r1i_frac r1i_math_arc(r1i_mem *m, int fn, const r1i_frac *a)
 {
     const r1i_frac one = r1i_frac_int(m, 1), quarter = pi_times(m, 1, 2);
@@ -175,7 +182,8 @@ r1i_frac r1i_math_arc(r1i_mem *m, int fn, const r1i_frac *a)
         const r1i_frac r = r1i_math_arc(m, fn, &x);
         return r1i_frac_scale(m, &r, &minus);
     }
-    static const int64_t angles[][2] = {{1, 6}, {1, 4}, {1, 3}, {1, 2}, {1, 12}, {5, 12}, {1, 5}, {2, 5}, {1, 10}, {3, 10}, {1, 8}, {3, 8}};
+    static const int64_t angles[][2] = {{1, 6}, {1, 4}, {1, 3}, {1, 2}, {1, 12}, {5, 12}, {1, 5}, {2, 5}, {1, 10},
+                                        {3, 10}, {1, 8}, {3, 8}};
     if (r1i_frac_no_vars(&x))
         for (size_t i = 0; i < sizeof angles / sizeof *angles; i++) {
             const r1i_frac angle = pi_times(m, angles[i][0], angles[i][1]);
@@ -195,7 +203,8 @@ r1i_frac r1i_math_arc(r1i_mem *m, int fn, const r1i_frac *a)
 
 /* ---- identities by exponentials ---- */
 
-/* Each monomial of an angle gets one unit w = e^(i mono / d), d a common denominator; cos and sin are then (w^k +- w^-k)/2. */
+/* Each monomial of an angle gets one unit w = e^(i mono / d), d a common denominator; cos and sin are then (w^k +-
+ * w^-k)/2. */
 typedef struct basis {
     struct { r1i_poly mono; int64_t d; r1i_atom *w; bool pi; } e[24];
     int n;
@@ -216,7 +225,8 @@ static bool learn_angle(r1i_mem *m, basis *b, const r1i_frac *a)
             if (b->n == 24) return false;
             b->e[b->n].mono = mono;
             b->e[b->n].d = 1;
-            b->e[b->n].pi = t.n == 1 && t.f[0].atom->kind == R1I_A_CONST && t.f[0].atom->op == R1I_MC_PI && t.f[0].p == 1 && t.f[0].q == 1;
+            b->e[b->n].pi = t.n == 1 && t.f[0].atom->kind == R1I_A_CONST && t.f[0].atom->op == R1I_MC_PI &&
+                t.f[0].p == 1 && t.f[0].q == 1;
             b->n++;
         }
         if (c.q.limb || c.q.small > 360) return false;
@@ -244,7 +254,8 @@ static bool learn(r1i_mem *m, basis *b, const r1i_poly *p)
     return true;
 }
 
-/* w^2d = e^(2 pi i) = 1: the least relation is the cyclotomic polynomial, got by dividing x^n - 1 by those of n's divisors. */
+/* w^2d = e^(2 pi i) = 1: the least relation is the cyclotomic polynomial, got by dividing x^n - 1 by those of n's
+ * divisors. */
 static r1i_poly cyclotomic(r1i_mem *m, r1i_atom *w, int32_t n)
 {
     const r1i_rat minus = r1i_rat_of(-1);
@@ -279,7 +290,8 @@ static r1i_frac in_units(r1i_mem *m, const basis *b, const r1i_atom *a)
         const r1i_poly mono = r1i_poly_term(m, &t);
         int k = 0;
         while (!r1i_poly_same(&b->e[k].mono, &mono)) k++;
-        if (c.p.limb || c.p.small > 100000 || c.p.small < -100000) r1i_mem_fail(m, -1, "an angle too large to work with");
+        if (c.p.limb || c.p.small > 100000 || c.p.small < -100000)
+            r1i_mem_fail(m, -1, "an angle too large to work with");
         const int64_t e = c.p.small * (b->e[k].d / c.q.small);
         if (e > 720 || e < -720) r1i_mem_fail(m, -1, "an angle too large to work with");
         const r1i_poly w = r1i_poly_atom(m, b->e[k].w, (int32_t)(e < 0 ? -e : e), 1);

@@ -102,7 +102,8 @@ static bool valid_utf8(const char *text, size_t n)
 {
     const unsigned char *const s = (const unsigned char *)text;
     for (size_t i = 0; i < n;) {
-        const size_t w = s[i] < 0x80 ? (s[i] ? 1 : 0) : s[i] >= 0xC2 && s[i] < 0xE0 ? 2 : (s[i] & 0xF0) == 0xE0 ? 3 : s[i] >= 0xF0 && s[i] < 0xF5 ? 4 : 0;
+        const size_t w = s[i] < 0x80 ? (s[i] ? 1 : 0) : s[i] >= 0xC2 && s[i] < 0xE0 ? 2 : (s[i] & 0xF0) == 0xE0 ? 3
+            : s[i] >= 0xF0 && s[i] < 0xF5 ? 4 : 0;
         if (w == 0 || w > n - i) return false;
         for (size_t k = 1; k < w; k++)
             if ((s[i + k] & 0xC0) != 0x80) return false;
@@ -196,7 +197,8 @@ r1_status r1i_math_parse(r1i_math *math, const char *text, size_t bytes, r1i_mat
         const int64_t where = v->mem.where;
         v->mem.depth = 0;
         if (!(good = read_prose(v, text, bytes))) {
-            const r1_status st = r1i_fail_at(err, strcmp(why, "no memory") == 0 ? R1_ERR_NOMEM : R1_ERR_FORMAT, where, "%s", why);
+            const r1_status st = r1i_fail_at(err, strcmp(why, "no memory") == 0 ? R1_ERR_NOMEM : R1_ERR_FORMAT, where,
+                                             "%s", why);
             r1i_math_value_free(v);
             return st;
         }
@@ -223,7 +225,9 @@ static void say(char *reason, size_t bytes, const char *what, const char *kind)
 
 static bool same_word(const r1i_math_value *a, const r1i_math_value *b)
 {
-    if (a->letters && b->letters) return a->root && b->root && (a->root->kind == R1I_M_TEXT) != (b->root->kind == R1I_M_TEXT) && strcmp(a->letters, b->letters) == 0;
+    if (a->letters && b->letters)
+        return a->root && b->root && (a->root->kind == R1I_M_TEXT) != (b->root->kind == R1I_M_TEXT) &&
+            strcmp(a->letters, b->letters) == 0;
     if (a->letters && b->root && b->root->kind == R1I_M_TEXT) return strcmp(a->letters, b->root->name) == 0;
     if (b->letters && a->root && a->root->kind == R1I_M_TEXT) return strcmp(b->letters, a->root->name) == 0;
     return false;
@@ -236,10 +240,12 @@ typedef struct question {
 
 static bool answer(r1i_math *math, const question *q, const char **why)
 {
-    const r1i_shape *const x = r1i_math_shape(&math->scratch, q->a->root), *const y = r1i_math_shape(&math->scratch, q->b->root);
+    const r1i_shape *const x = r1i_math_shape(&math->scratch, q->a->root),
+                           *const y = r1i_math_shape(&math->scratch, q->b->root);
     *why = "equal";
     if (r1i_math_same(math, x, y)) return true;
-    *why = x->kind == y->kind ? "accepted: a rounding, unit or name left open" : "accepted: the same value in another form";
+    *why = x->kind == y->kind ? "accepted: a rounding, unit or name left open"
+        : "accepted: the same value in another form";
     return q->grade && r1i_math_accepts(math, x, y, true);
 }
 
@@ -252,7 +258,8 @@ static bool compare(r1i_math *math, const question *q, const char **why)
     return answer(math, q, why);
 }
 
-static r1_status decide(r1i_math *math, const r1i_math_value *a, const r1i_math_value *b, bool grade, bool *yes, char *reason, size_t reason_bytes)
+static r1_status decide(r1i_math *math, const r1i_math_value *a, const r1i_math_value *b, bool grade, bool *yes,
+                        char *reason, size_t reason_bytes)
 {
     *yes = false;
     if (a->open == b->open && strcmp(a->kind, b->kind) == 0 && strcmp(a->text, b->text) == 0) {
@@ -283,13 +290,15 @@ static r1_status decide(r1i_math *math, const r1i_math_value *a, const r1i_math_
     return R1_OK;
 }
 
-r1_status r1i_math_equal(r1i_math *math, const r1i_math_value *a, const r1i_math_value *b, bool *equal, char *reason, size_t reason_bytes, r1_error *err)
+r1_status r1i_math_equal(r1i_math *math, const r1i_math_value *a, const r1i_math_value *b, bool *equal, char *reason,
+                         size_t reason_bytes, r1_error *err)
 {
     (void)err;
     return decide(math, a, b, false, equal, reason, reason_bytes);
 }
 
-r1_status r1i_math_grade_value(r1i_math *math, const r1i_math_value *gold, const r1i_math_value *answer, bool *correct, char *reason, size_t reason_bytes, r1_error *err)
+r1_status r1i_math_grade_value(r1i_math *math, const r1i_math_value *gold, const r1i_math_value *answer, bool *correct,
+                               char *reason, size_t reason_bytes, r1_error *err)
 {
     (void)err;
     return decide(math, gold, answer, true, correct, reason, reason_bytes);

@@ -3,7 +3,10 @@
 
 #include <ctype.h>
 
-static bool equals(const char *s, size_t n, const char *word) { return strlen(word) == n && strncasecmp(s, word, n) == 0; }
+static bool equals(const char *s, size_t n, const char *word)
+{
+    return strlen(word) == n && strncasecmp(s, word, n) == 0;
+}
 
 static int small_word(const char *s, size_t n)
 {
@@ -166,7 +169,8 @@ static bool unit_power(const char *s, size_t n, const unit_row **u, int *power)
     if (n > 8 && strncasecmp(s + n - 8, " squared", 8) == 0) *power = 2, n -= 8;
     else if (n > 6 && strncasecmp(s + n - 6, " cubed", 6) == 0) *power = 3, n -= 6;
     if (n > 2 && s[n - 2] == '^' && s[n - 1] >= '2' && s[n - 1] <= '9') *power = s[n - 1] - '0', n -= 2;
-    else if (n > 4 && s[n - 4] == '^' && s[n - 3] == '{' && s[n - 1] == '}' && s[n - 2] >= '2' && s[n - 2] <= '9') *power = s[n - 2] - '0', n -= 4;
+    else if (n > 4 && s[n - 4] == '^' && s[n - 3] == '{' && s[n - 1] == '}' && s[n - 2] >= '2' && s[n - 2] <= '9')
+        *power = s[n - 2] - '0', n -= 4;
     *u = unit_of(s, n);
     return *u != NULL;
 }

@@ -1,5 +1,5 @@
-/* Rules about length, in tokens: DAPO's soft penalty near the limit, a reward for stopping by oneself, and the length term over a
- * group of samples that Kimi k1.5 used. */
+/* Rules about length, in tokens: DAPO's soft penalty near the limit, a reward for stopping by oneself, and the length
+ * term over a group of samples that Kimi k1.5 used. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -26,7 +26,8 @@ static r1_status overlong_create(const json_t *json, const r1_env *env, void **s
     r1_status st = r1i_grader_known_keys(json, (const char *const[]){"limit", "buffer", NULL}, err);
     if (st == R1_OK) st = whole(json, "limit", 1, &o.limit, err);
     if (st == R1_OK) st = whole(json, "buffer", 0, &o.buffer, err);
-    if (st == R1_OK && o.limit && o.buffer > o.limit) st = r1i_fail(err, R1_ERR_USAGE, "option 'buffer' is larger than 'limit'");
+    if (st == R1_OK && o.limit && o.buffer > o.limit)
+        st = r1i_fail(err, R1_ERR_USAGE, "option 'buffer' is larger than 'limit'");
     if (st != R1_OK) return st;
     overlong *const g = malloc(sizeof *g);
     if (!g) return r1i_fail(err, R1_ERR_NOMEM, "overlong grader");
@@ -42,9 +43,13 @@ static r1_status overlong_grade(void *state, const r1_sample *sample, r1_verdict
     const int64_t buffer = o->buffer < 0 ? limit / 5 : o->buffer, free_until = limit - buffer;
     if (limit <= 0 || n < 0 || (n == 0 && sample->completion_bytes > 0))
         return r1i_fail(err, R1_ERR_USAGE, "the overlong rule wants the number of tokens and their limit");
-    if (buffer > limit) return r1i_fail(err, R1_ERR_USAGE, "a buffer of %lld tokens is larger than the limit %lld", (long long)buffer, (long long)limit);
-    const double score = n <= free_until ? 0 : n > limit || buffer == 0 ? -1 : (double)(free_until - n) / (double)buffer;
-    r1i_verdict_set(out, score, n <= free_until, "%lld tokens, free up to %lld, limit %lld", (long long)n, (long long)free_until, (long long)limit);
+    if (buffer > limit)
+        return r1i_fail(err, R1_ERR_USAGE, "a buffer of %lld tokens is larger than the limit %lld", (long long)buffer,
+                        (long long)limit);
+    const double score = n <= free_until ? 0 : n > limit || buffer == 0 ? -1
+        : (double)(free_until - n) / (double)buffer;
+    r1i_verdict_set(out, score, n <= free_until, "%lld tokens, free up to %lld, limit %lld", (long long)n,
+                    (long long)free_until, (long long)limit);
     return R1_OK;
 }
 
@@ -62,7 +67,8 @@ static r1_status stops_grade(void *state, const r1_sample *sample, r1_verdict *o
 {
     (void)state;
     (void)err;
-    r1i_verdict_set(out, !sample->truncated, !sample->truncated, sample->truncated ? "cut off at the token limit" : "ended by itself");
+    r1i_verdict_set(out, !sample->truncated, !sample->truncated,
+                    sample->truncated ? "cut off at the token limit" : "ended by itself");
     return R1_OK;
 }
 

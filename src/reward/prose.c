@@ -27,7 +27,8 @@ static size_t past(scan *x, size_t from, int closer, size_t otherwise)
     return at < x->s.n ? at + n : otherwise;
 }
 
-/* $..$ by pandoc's rule: no blank inside the dollars, no digit after the closing one, one paragraph. So "$5 and $7" is money. */
+/* $..$ by pandoc's rule: no blank inside the dollars, no digit after the closing one, one paragraph. So "$5 and $7" is
+ * money. */
 static size_t past_dollar(scan *x, size_t i)
 {
     const r1i_span s = x->s;
@@ -37,7 +38,8 @@ static size_t past_dollar(scan *x, size_t i)
         if (s.p[j] == '\\') {
             j++;
         } else if (s.p[j] == '$') {
-            const bool blank = strchr(" \t\n", s.p[j - 1]) != NULL, digit = j + 1 < s.n && s.p[j + 1] >= '0' && s.p[j + 1] <= '9';
+            const bool blank = strchr(" \t\n", s.p[j - 1]) != NULL,
+                       digit = j + 1 < s.n && s.p[j + 1] >= '0' && s.p[j + 1] <= '9';
             return blank || digit ? i : j + 1;
         }
     }

@@ -1,5 +1,5 @@
-/* Repetition penalty: -p (1 - unique / total) over the n-grams of the completion's words (thinking included), exact in integers.
- * Words are compared as bytes; each CJK character is a word. Fewer words than n: nothing repeats. */
+/* Repetition penalty: -p (1 - unique / total) over the n-grams of the completion's words (thinking included), exact in
+ * integers. Words are compared as bytes; each CJK character is a word. Fewer words than n: nothing repeats. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +18,8 @@ static r1_status repetition_create(const json_t *json, const r1_env *env, void *
     const r1_status st = r1i_grader_known_keys(json, (const char *const[]){"n", "penalty", NULL}, err);
     const json_t *const n = json_object_get(json, "n"), *const penalty = json_object_get(json, "penalty");
     if (st != R1_OK) return st;
-    if (n && (!json_is_integer(n) || json_integer_value(n) < 1 || json_integer_value(n) > 64)) return r1i_fail(err, R1_ERR_USAGE, "option 'n' is a whole number, 1 to 64");
+    if (n && (!json_is_integer(n) || json_integer_value(n) < 1 || json_integer_value(n) > 64))
+        return r1i_fail(err, R1_ERR_USAGE, "option 'n' is a whole number, 1 to 64");
     if (penalty && (!json_is_number(penalty) || !(json_number_value(penalty) >= 0) || json_number_value(penalty) > 1e6))
         return r1i_fail(err, R1_ERR_USAGE, "option 'penalty' is a number from 0");
     repetition *const r = malloc(sizeof *r);
@@ -116,7 +117,8 @@ static r1_status repetition_grade(void *state, const r1_sample *sample, r1_verdi
     free(seen.slot);
     free(id);
     const double repeated = total ? 1 - (double)unique / (double)total : 0;
-    r1i_verdict_set(out, total && unique < total ? -r->penalty * repeated : 0, repeated < 0.5, "%zu of %zu %zu-grams are different", unique, total, n);
+    r1i_verdict_set(out, total && unique < total ? -r->penalty * repeated : 0, repeated < 0.5,
+                    "%zu of %zu %zu-grams are different", unique, total, n);
     return R1_OK;
 }
 

@@ -23,7 +23,8 @@ static r1_status reward_make(size_t n_rules, r1_reward **out, r1_error *err)
     size_t bytes;
     *out = NULL;
     if (n_rules == 0) return r1i_fail(err, R1_ERR_USAGE, "a reward needs at least one rule");
-    if (!r1i_mul_size(n_rules, sizeof(rule), &bytes) || !r1i_add_size(bytes, sizeof **out, &bytes) || !(*out = calloc(1, bytes)))
+    if (!r1i_mul_size(n_rules, sizeof(rule), &bytes) || !r1i_add_size(bytes, sizeof **out, &bytes) ||
+        !(*out = calloc(1, bytes)))
         return r1i_fail(err, R1_ERR_NOMEM, "reward of %zu rules", n_rules);
     (*out)->unfinished = 1;
     return R1_OK;
@@ -52,7 +53,8 @@ static r1_status add_rule(r1_reward *r, const r1_reward_rule *declared, const r1
     return R1_OK;
 }
 
-r1_status r1_reward_create(const r1_reward_rule *rules, size_t n_rules, const r1_env *env, r1_reward **out, r1_error *err)
+r1_status r1_reward_create(const r1_reward_rule *rules, size_t n_rules, const r1_env *env, r1_reward **out,
+                           r1_error *err)
 {
     r1_reward *r;
     *out = NULL;
@@ -65,7 +67,8 @@ r1_status r1_reward_create(const r1_reward_rule *rules, size_t n_rules, const r1
 
 static r1_status add_json(r1_reward *r, const json_t *declared, const r1_env *env, r1_error *err)
 {
-    const json_t *const grader = json_object_get(declared, "grader"), *const weight = json_object_get(declared, "weight");
+    const json_t *const grader = json_object_get(declared, "grader"),
+                        *const weight = json_object_get(declared, "weight");
     const json_t *const options = json_object_get(declared, "options");
     r1_status st = R1_OK;
     if (!json_is_string(grader)) st = r1i_fail(err, R1_ERR_USAGE, "no \"grader\" is named");
@@ -77,7 +80,8 @@ static r1_status add_json(r1_reward *r, const json_t *declared, const r1_env *en
     }
     char *const text = options ? json_dumps(options, JSON_ENCODE_ANY) : NULL;
     if (options && !text) return r1i_fail(err, R1_ERR_NOMEM, "options of rule %zu", r->n + 1);
-    st = add_rule(r, &(r1_reward_rule){json_string_value(grader), weight ? json_number_value(weight) : 1, text}, env, err);
+    st = add_rule(r, &(r1_reward_rule){json_string_value(grader), weight ? json_number_value(weight) : 1, text}, env,
+                  err);
     free(text);
     return st;
 }
@@ -86,7 +90,8 @@ static r1_status read_unfinished(r1_reward *r, const json_t *factor, r1_error *e
 {
     if (!factor) return R1_OK;
     r->unfinished = json_number_value(factor);
-    return json_is_number(factor) && isfinite(r->unfinished) ? R1_OK : r1i_fail(err, R1_ERR_USAGE, "\"unfinished\" is no number");
+    return json_is_number(factor) && isfinite(r->unfinished) ? R1_OK
+        : r1i_fail(err, R1_ERR_USAGE, "\"unfinished\" is no number");
 }
 
 r1_status r1_reward_create_json(const char *json, size_t bytes, const r1_env *env, r1_reward **out, r1_error *err)
@@ -97,10 +102,13 @@ r1_status r1_reward_create_json(const char *json, size_t bytes, const r1_env *en
     r1_status st = r1i_json_parse(json, bytes, &spec, err);
     if (st != R1_OK) return st;
     const json_t *const rules = json_is_array(spec) ? spec : json_object_get(spec, "rules");
-    if (!json_is_array(rules)) st = r1i_fail(err, R1_ERR_USAGE, "a reward is {\"rules\": [{\"grader\": .., \"weight\": ..}, ..]}");
-    if (st == R1_OK && rules != spec) st = r1i_grader_known_keys(spec, (const char *const[]){"rules", "unfinished", NULL}, err);
+    if (!json_is_array(rules))
+        st = r1i_fail(err, R1_ERR_USAGE, "a reward is {\"rules\": [{\"grader\": .., \"weight\": ..}, ..]}");
+    if (st == R1_OK && rules != spec)
+        st = r1i_grader_known_keys(spec, (const char *const[]){"rules", "unfinished", NULL}, err);
     if (st == R1_OK) st = reward_make(json_array_size(rules), &r, err);
-    for (size_t i = 0; st == R1_OK && i < json_array_size(rules); i++) st = add_json(r, json_array_get(rules, i), env, err);
+    for (size_t i = 0; st == R1_OK && i < json_array_size(rules); i++)
+        st = add_json(r, json_array_get(rules, i), env, err);
     if (st == R1_OK) st = read_unfinished(r, json_object_get(spec, "unfinished"), err);
     json_decref(spec);
     if (st == R1_OK) *out = r;

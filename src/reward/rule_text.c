@@ -31,7 +31,8 @@ bool r1i_char_visible(uint32_t c)
     case UTF8PROC_CATEGORY_CN: case UTF8PROC_CATEGORY_CC: case UTF8PROC_CATEGORY_CF: case UTF8PROC_CATEGORY_CS:
     case UTF8PROC_CATEGORY_CO: case UTF8PROC_CATEGORY_ZS: case UTF8PROC_CATEGORY_ZL: case UTF8PROC_CATEGORY_ZP:
     case UTF8PROC_CATEGORY_MN: case UTF8PROC_CATEGORY_ME: return false; /* a mark alone decorates nothing */
-    default: return c != 0xFFFD && c != 0x2800 && c != 0x3164 && c != 0x115F && c != 0x1160 && c != 0xFFA0; /* blanks that pass as letters */
+    /* blanks that pass as letters */
+    default: return c != 0xFFFD && c != 0x2800 && c != 0x3164 && c != 0x115F && c != 0x1160 && c != 0xFFA0;
     }
 }
 
@@ -51,9 +52,9 @@ bool r1i_char_digit(uint32_t c)
 
 bool r1i_char_cjk(uint32_t c)
 {
-    return (c >= 0x3041 && c <= 0x30FF && c != 0x30FB) || (c >= 0x31F0 && c <= 0x31FF) || (c >= 0x3400 && c <= 0x4DBF) ||
-           (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFF66 && c <= 0xFF9F) || (c >= 0x20000 && c <= 0x323AF) ||
-           c == 0x3005 || c == 0x3007;
+    return (c >= 0x3041 && c <= 0x30FF && c != 0x30FB) || (c >= 0x31F0 && c <= 0x31FF) ||
+        (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0xF900 && c <= 0xFAFF) ||
+        (c >= 0xFF66 && c <= 0xFF9F) || (c >= 0x20000 && c <= 0x323AF) || c == 0x3005 || c == 0x3007;
 }
 
 bool r1i_span_blank(r1i_span s)
@@ -100,7 +101,8 @@ r1i_parts r1i_parts_of(const r1_sample *sample)
     const size_t open = r1i_span_find(all, 0, opener, N_OPENER);
     r1i_parts out = {.opened = sample->thinking_open || open < all.n};
     size_t last = all.n;
-    for (size_t at = r1i_span_find(all, 0, closer, N_CLOSER); at < all.n; at = r1i_span_find(all, at + N_CLOSER, closer, N_CLOSER)) last = at;
+    for (size_t at = r1i_span_find(all, 0, closer, N_CLOSER); at < all.n;
+         at = r1i_span_find(all, at + N_CLOSER, closer, N_CLOSER)) last = at;
     out.closed = last < all.n;
     const size_t begin = sample->thinking_open || open >= last ? 0 : open + N_OPENER;
     if (out.closed) {
@@ -154,7 +156,8 @@ r1i_final r1i_final_of(r1i_span answer)
     enum { N_OPEN = sizeof open - 1, N_CLOSE = sizeof close - 1 };
     r1i_final out = {0};
     r1i_span inside = {0};
-    for (size_t at = r1i_span_find(answer, 0, open, N_OPEN); at < answer.n; at = r1i_span_find(answer, at + N_OPEN, open, N_OPEN)) {
+    for (size_t at = r1i_span_find(answer, 0, open, N_OPEN); at < answer.n;
+         at = r1i_span_find(answer, at + N_OPEN, open, N_OPEN)) {
         inside = (r1i_span){answer.p + at + N_OPEN, answer.n - at - N_OPEN};
         out.blocks++;
     }
@@ -176,7 +179,10 @@ r1i_final r1i_final_of(r1i_span answer)
     return out;
 }
 
-static bool word_char(uint32_t c) { return c == '_' || ((r1i_char_letter(c) || r1i_char_digit(c)) && !r1i_char_cjk(c)); }
+static bool word_char(uint32_t c)
+{
+    return c == '_' || ((r1i_char_letter(c) || r1i_char_digit(c)) && !r1i_char_cjk(c));
+}
 
 bool r1i_words_next(r1i_words *w, r1i_span *word)
 {

@@ -1,5 +1,6 @@
-/* What every rule asks of a model's text: characters, what stands in the think block and what after it, and where the final
- * answer is. Any bytes are allowed; an invalid byte counts as the character U+FFFD, and every function is one pass. */
+/* What every rule asks of a model's text: characters, what stands in the think block and what after it, and where the
+ * final answer is. Any bytes are allowed; an invalid byte counts as the character U+FFFD, and every function is one
+ * pass. */
 #ifndef R1I_RULE_TEXT_H
 #define R1I_RULE_TEXT_H
 
@@ -14,11 +15,13 @@ typedef struct r1i_span {
 uint32_t r1i_char_at(const char *s, size_t n, size_t *bytes);
 /* White space in Unicode's sense. */
 bool r1i_char_space(uint32_t c);
-/* Leaves a mark on paper: not white space, control, format (zero width), U+FFFD. Letters, digits, punctuation and symbols do. */
+/* Leaves a mark on paper: not white space, control, format (zero width), U+FFFD. Letters, digits, punctuation and
+ * symbols do. */
 bool r1i_char_visible(uint32_t c);
 bool r1i_char_letter(uint32_t c); /* L or M */
 bool r1i_char_digit(uint32_t c);  /* N */
-/* Han, kana (and their marks): scripts that are written without spaces, of which each character is counted as a word. */
+/* Han, kana (and their marks): scripts that are written without spaces, of which each character is counted as a
+ * word. */
 bool r1i_char_cjk(uint32_t c);
 
 bool r1i_span_blank(r1i_span s); /* nothing visible */
@@ -28,8 +31,8 @@ r1i_span r1i_span_trim(r1i_span s);
 /* First place of text in s, from byte `from` on; s.n where there is none. */
 size_t r1i_span_find(r1i_span s, size_t from, const char *text, size_t n);
 
-/* A completion, divided. `answer` is what follows the last closing tag, up to where the model begins to think again; what was
- * never closed is no answer. Without any think block the whole is the answer. */
+/* A completion, divided. `answer` is what follows the last closing tag, up to where the model begins to think again;
+ * what was never closed is no answer. Without any think block the whole is the answer. */
 typedef struct r1i_parts {
     r1i_span thinking; /* empty where there is none */
     r1i_span answer;
@@ -47,7 +50,8 @@ typedef struct r1i_final {
 } r1i_final;
 r1i_final r1i_final_of(r1i_span answer);
 
-/* Words of a text: maximal runs of letters, marks, digits, "_", and of "'" between two of them; each CJK character is one. */
+/* Words of a text: maximal runs of letters, marks, digits, "_", and of "'" between two of them; each CJK character is
+ * one. */
 typedef struct r1i_words {
     r1i_span text;
     size_t at;

@@ -12,7 +12,8 @@ static bool word_byte(char c) { return r1i_is_alpha(c) || r1i_is_digit(c); }
 bool r1i_slice_word_at(r1i_slice t, size_t i, const char *word)
 {
     const size_t n = strlen(word);
-    return r1i_slice_has_at(t, i, word) && (i == 0 || !word_byte(t.s[i - 1])) && (i + n >= t.n || !word_byte(t.s[i + n]));
+    return r1i_slice_has_at(t, i, word) && (i == 0 || !word_byte(t.s[i - 1])) &&
+        (i + n >= t.n || !word_byte(t.s[i + n]));
 }
 
 size_t r1i_slice_find(r1i_slice t, size_t from, r1i_slice what)
@@ -54,7 +55,8 @@ r1i_slice r1i_slice_trim(r1i_slice t)
     return t;
 }
 
-/* Bytes of the mark that begins (at_end: ends) the text and belongs to the prose around an answer, 0 where there is none. */
+/* Bytes of the mark that begins (at_end: ends) the text and belongs to the prose around an answer, 0 where there is
+ * none. */
 static size_t prose_mark(r1i_slice t, bool at_end)
 {
     static const char *const both[] = {"*", "_", "`", "\"", "\xE2\x80\x9C", "\xE2\x80\x9D"};

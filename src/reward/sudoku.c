@@ -1,9 +1,9 @@
-/* Sudoku of 4x4, 6x6 (boxes of 2 rows by 3 columns) and 9x9: any grid that keeps the clues and repeats no digit in a row, column
- * or box is right, so a puzzle with several solutions has several right answers.
+/* Sudoku of 4x4, 6x6 (boxes of 2 rows by 3 columns) and 9x9: any grid that keeps the clues and repeats no digit in a
+ * row, column or box is right, so a puzzle with several solutions has several right answers.
  *
- * Gold: {"puzzle": "3102...", "answer": "3142..."}, 0 or '.' for an empty cell; further keys are allowed. Or only the solved
- * digits, which then must be met. The grid is looked for in the <answer> block, else the last box, else the last lines that hold
- * nothing but digits and what is drawn between them. */
+ * Gold: {"puzzle": "3102...", "answer": "3142..."}, 0 or '.' for an empty cell; further keys are allowed. Or only the
+ * solved digits, which then must be met. The grid is looked for in the <answer> block, else the last box, else the last
+ * lines that hold nothing but digits and what is drawn between them. */
 #include <string.h>
 
 #include "reward/grader.h"
@@ -152,7 +152,8 @@ static r1_status sudoku_grade(void *state, const r1_sample *sample, r1_verdict *
     grid a;
     int where = 0;
     if (f.several || text.n == 0 || !only_drawn(text)) {
-        r1i_verdict_set(out, 0, false, f.several ? "several answers, of which none is taken" : "no grid of digits after the thinking");
+        r1i_verdict_set(out, 0, false,
+                        f.several ? "several answers, of which none is taken" : "no grid of digits after the thinking");
         return R1_OK;
     }
     const char *why = read_grid(text, false, &a);

@@ -1,7 +1,7 @@
-/* Truncation without sorting. Top-k and top-p both keep a prefix of the candidates in descending order of logit, ties in
- * ascending id; such a prefix is {key > K} plus the first few ids with key == K, and K is found by a radix select over the
- * order-preserving integer image of the float: 11, 11 and 10 bits, each pass over the bucket that the boundary fell into.
- * The cost is a few passes over the vocabulary whatever the distribution looks like. */
+/* Truncation without sorting. Top-k and top-p both keep a prefix of the candidates in descending order of logit, ties
+ * in ascending id; such a prefix is {key > K} plus the first few ids with key == K, and K is found by a radix select
+ * over the order-preserving integer image of the float: 11, 11 and 10 bits, each pass over the bucket that the boundary
+ * fell into. The cost is a few passes over the vocabulary whatever the distribution looks like. */
 #include "sample/sample.h"
 
 #include <math.h>
@@ -9,7 +9,7 @@
 
 #include "base/rng.h"
 
-/* ---- elementary --------------------------------------------------------------------------------------------------- */
+/* ---- elementary -------------------------------------------------------------------------------------------------- */
 
 /* exp(x) for x <= 0, about 1e-15 relative; 0 below -708. Mul and add only: a fused multiply-add would be a library call
  * on the baseline instruction set, and libm's exp is not the same everywhere. */
@@ -24,7 +24,8 @@ static inline double exp_negative(double x)
     uint64_t bits;
     memcpy(&bits, &shifted, sizeof bits);
     const double k = shifted - 0x1.8p52;
-    const double r = (x - k * 0x1.62e42feep-1) - k * 0x1.a39ef35793c76p-33; /* ln 2 in two parts; the first product is exact */
+    const double r = (x - k * 0x1.62e42feep-1) - k * 0x1.a39ef35793c76p-33; /* ln 2 in two parts; the first product is
+                                                                             * exact */
     double y = c[DEGREE];
     for (int i = DEGREE - 1; i >= 0; i--) y = y * r + c[i];
     const uint64_t power = (bits + 1023) << 52; /* only the low 12 bits of the integer matter */
@@ -42,7 +43,7 @@ static inline uint32_t key_of(float z)
     return u & 0x80000000u ? ~u : u | 0x80000000u;
 }
 
-/* ---- workspace ---------------------------------------------------------------------------------------------------- */
+/* ---- workspace --------------------------------------------------------------------------------------------------- */
 
 static size_t part(size_t count, size_t bytes) { return r1i_align_up(count * bytes, R1I_ALIGN); }
 
@@ -72,7 +73,7 @@ void r1i_sampler_init(r1i_sampler *s, int64_t vocab, void *memory)
     s->bucket_mass = (double *)(void *)p;
 }
 
-/* ---- settings ----------------------------------------------------------------------------------------------------- */
+/* ---- settings ---------------------------------------------------------------------------------------------------- */
 
 r1_sampling r1_sampling_default(void)
 {
@@ -89,7 +90,8 @@ r1_status r1i_sampling_check(const r1_sampling *p, int64_t vocab, r1_error *err)
     if (!(p->min_p >= 0.0f && p->min_p <= 1.0f))
         return r1i_fail(err, R1_ERR_RANGE, "min_p is %g, expected 0 to 1", (double)p->min_p);
     if (!(p->repetition_penalty > 0.0f) || isinf(p->repetition_penalty))
-        return r1i_fail(err, R1_ERR_RANGE, "repetition_penalty is %g, expected more than 0", (double)p->repetition_penalty);
+        return r1i_fail(err, R1_ERR_RANGE, "repetition_penalty is %g, expected more than 0",
+                        (double)p->repetition_penalty);
     if (!isfinite(p->presence_penalty) || !isfinite(p->frequency_penalty))
         return r1i_fail(err, R1_ERR_RANGE, "presence and frequency penalties must be finite");
     if (p->top_logprobs < 0 || p->top_logprobs > R1I_TOP_LOGPROBS)
@@ -97,13 +99,14 @@ r1_status r1i_sampling_check(const r1_sampling *p, int64_t vocab, r1_error *err)
     for (size_t i = 0; i < p->n_logit_bias; i++) {
         const r1_logit_bias b = p->logit_bias[i];
         if (b.id < 0 || b.id >= vocab)
-            return r1i_fail(err, R1_ERR_RANGE, "logit bias of id %d, the vocabulary has %lld ids", b.id, (long long)vocab);
+            return r1i_fail(err, R1_ERR_RANGE, "logit bias of id %d, the vocabulary has %lld ids", b.id,
+                            (long long)vocab);
         if (isnan(b.bias)) return r1i_fail(err, R1_ERR_RANGE, "logit bias of id %d is not a number", b.id);
     }
     return R1_OK;
 }
 
-/* ---- adjusting ---------------------------------------------------------------------------------------------------- */
+/* ---- adjusting --------------------------------------------------------------------------------------------------- */
 
 static r1_status check_logits(const float *z, int64_t n, r1_error *err)
 {
@@ -112,7 +115,8 @@ static r1_status check_logits(const float *z, int64_t n, r1_error *err)
     if (!bad) return R1_OK;
     int64_t i = 0;
     while (z[i] < INFINITY) i++;
-    return r1i_fail(err, R1_ERR_RANGE, "the model's logit of token %lld is %s", (long long)i, isnan(z[i]) ? "not a number" : "infinite");
+    return r1i_fail(err, R1_ERR_RANGE, "the model's logit of token %lld is %s", (long long)i,
+                    isnan(z[i]) ? "not a number" : "infinite");
 }
 
 static void apply_bias(const r1_sampling *p, float *z, int64_t n)
@@ -163,9 +167,10 @@ static void apply_penalties(r1i_sampler *s, const r1_sampling *p, const r1i_samp
     for (int64_t i = 0; i < h->n_prompt; i++) s->count[h->prompt[i]] = 0;
 }
 
-/* ---- choosing ----------------------------------------------------------------------------------------------------- */
+/* ---- choosing ---------------------------------------------------------------------------------------------------- */
 
-/* The first of the largest: which block it is in by vectors, then where. NaN is refused before; none is read past the end for one. */
+/* The first of the largest: which block it is in by vectors, then where. NaN is refused before; none is read past the
+ * end for one. */
 static int32_t argmax(const float *z, int64_t n)
 {
     enum { BLOCK = 1024, LANES = 16 };
@@ -200,8 +205,8 @@ typedef struct selection {
 } selection;
 
 /* One radix pass over the candidates in question: the bucket in which count reaches k, or mass reaches target. */
-static void refine(r1i_sampler *s, const float *z, int64_t n, bool by_mass, int64_t k, double target, int shift, int bits,
-                   selection *sel)
+static void refine(r1i_sampler *s, const float *z, int64_t n, bool by_mass, int64_t k, double target, int shift,
+                   int bits, selection *sel)
 {
     const uint32_t low = (1u << bits) - 1u;
     memset(s->bucket_n, 0, sizeof(int32_t) << bits);
@@ -265,7 +270,8 @@ static int64_t keep(r1i_sampler *s, const float *z, int64_t n, boundary edge, bo
 static double weigh(r1i_sampler *s, const float *z, int64_t n, float max, double inverse_temperature)
 {
     double total = 0.0;
-    for (int64_t i = 0; i < n; i++) s->weight[i] = exp_negative(((double)z[s->id[i]] - (double)max) * inverse_temperature);
+    for (int64_t i = 0; i < n; i++)
+        s->weight[i] = exp_negative(((double)z[s->id[i]] - (double)max) * inverse_temperature);
     for (int64_t i = 0; i < n; i++) total += s->weight[i];
     return total;
 }
@@ -285,9 +291,11 @@ static int32_t draw(const r1i_sampler *s, int64_t n, double total, double u)
 }
 
 /* The row itself where nothing has to be changed. */
-static const float *adjust(r1i_sampler *s, const r1_sampling *p, const r1i_sample_history *h, const float *logits, int64_t n)
+static const float *adjust(r1i_sampler *s, const r1_sampling *p, const r1i_sample_history *h, const float *logits,
+                           int64_t n)
 {
-    if (p->n_logit_bias == 0 && p->repetition_penalty == 1.0f && p->presence_penalty == 0.0f && p->frequency_penalty == 0.0f)
+    if (p->n_logit_bias == 0 && p->repetition_penalty == 1.0f && p->presence_penalty == 0.0f &&
+        p->frequency_penalty == 0.0f)
         return logits;
     memcpy(s->adjusted, logits, (size_t)n * sizeof *logits);
     apply_bias(p, s->adjusted, n);
@@ -296,15 +304,16 @@ static const float *adjust(r1i_sampler *s, const r1_sampling *p, const r1i_sampl
     return s->adjusted;
 }
 
-r1_status r1i_sample(r1i_sampler *s, const r1_sampling *p, const r1i_sample_history *h, const float *logits, int64_t n_defined,
-                     int32_t *id, r1_error *err)
+r1_status r1i_sample(r1i_sampler *s, const r1_sampling *p, const r1i_sample_history *h, const float *logits,
+                     int64_t n_defined, int32_t *id, r1_error *err)
 {
     const r1_status st = check_logits(logits, n_defined, err);
     *id = -1;
     if (st != R1_OK) return st;
     const float *const z = adjust(s, p, h, logits, n_defined);
     const int32_t best = argmax(z, n_defined);
-    if (z[best] == -INFINITY) return r1i_fail(err, R1_ERR_RANGE, "every token is forbidden by the logit bias or the model");
+    if (z[best] == -INFINITY)
+        return r1i_fail(err, R1_ERR_RANGE, "every token is forbidden by the logit bias or the model");
     *id = best;
     if (p->temperature == 0.0f) return R1_OK;
 

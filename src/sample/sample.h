@@ -1,5 +1,5 @@
-/* One row of logits becomes one token. Everything here is plain IEEE double or integer arithmetic in one fixed order, so a
- * draw is the same on every instruction set and does not depend on which thread makes it. */
+/* One row of logits becomes one token. Everything here is plain IEEE double or integer arithmetic in one fixed order,
+ * so a draw is the same on every instruction set and does not depend on which thread makes it. */
 #ifndef R1I_SAMPLE_H
 #define R1I_SAMPLE_H
 

@@ -12,7 +12,8 @@ extern const uint64_t r1i_grid_iq2s[1024];   /* 8, 25, 43 */
 extern const uint32_t r1i_grid_iq3xxs[256];  /* 4 .. 62 */
 extern const uint32_t r1i_grid_iq3s[512];    /* 1, 3, .. 15 */
 
-/* Signs of eight elements as bytes, 0xff for negative: by eight bits, and by seven whose eighth makes their number even. */
+/* Signs of eight elements as bytes, 0xff for negative: by eight bits, and by seven whose eighth makes their number
+ * even. */
 extern const uint64_t r1i_sign_masks[256];
 extern const uint64_t r1i_even_sign_masks[128];
 

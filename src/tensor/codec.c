@@ -1,6 +1,6 @@
 /* Every stored type to f32, straight from the format: one small function a type, element by element. Floating-point
- * operations stand exactly as the format brackets them, each rounded on its own, so the result is bit for bit that of the
- * public reference routines (tests/fixtures/dequant.txt). Vector rows are tested against this file. */
+ * operations stand exactly as the format brackets them, each rounded on its own, so the result is bit for bit that of
+ * the public reference routines (tests/fixtures/dequant.txt). Vector rows are tested against this file. */
 #include "tensor/codec.h"
 
 #include <assert.h>
@@ -94,7 +94,10 @@ static void iq4_nl(const uint8_t *b, float *y)
 /* ---- K blocks of 256 ---- */
 
 static int two_bits(const uint8_t *qs, int e) { return (qs[32 * (e >> 7) + (e & 31)] >> (2 * ((e >> 5) & 3))) & 3; }
-static uint8_t k_nibble(const uint8_t *qs, int e) { return (qs[32 * (e >> 6) + (e & 31)] >> (4 * ((e >> 5) & 1))) & 15; }
+static uint8_t k_nibble(const uint8_t *qs, int e)
+{
+    return (qs[32 * (e >> 6) + (e & 31)] >> (4 * ((e >> 5) & 1))) & 15;
+}
 
 static void q2_k(const uint8_t *b, float *y)
 {
@@ -256,9 +259,10 @@ typedef void (*block_decoder)(const uint8_t *block, float *y);
 static const block_decoder decoder[R1_DTYPE_COUNT] = {
     [R1_DTYPE_Q4_0] = q4_0,       [R1_DTYPE_Q4_1] = q4_1,       [R1_DTYPE_Q5_0] = q5_0,     [R1_DTYPE_Q5_1] = q5_1,
     [R1_DTYPE_Q8_0] = q8_0,       [R1_DTYPE_Q2_K] = q2_k,       [R1_DTYPE_Q3_K] = q3_k,     [R1_DTYPE_Q4_K] = q4_k,
-    [R1_DTYPE_Q5_K] = q5_k,       [R1_DTYPE_Q6_K] = q6_k,       [R1_DTYPE_IQ2_XXS] = iq2_xxs, [R1_DTYPE_IQ2_XS] = iq2_xs,
-    [R1_DTYPE_IQ3_XXS] = iq3_xxs, [R1_DTYPE_IQ1_S] = iq1_s,     [R1_DTYPE_IQ4_NL] = iq4_nl, [R1_DTYPE_IQ3_S] = iq3_s,
-    [R1_DTYPE_IQ2_S] = iq2_s,     [R1_DTYPE_IQ4_XS] = iq4_xs,   [R1_DTYPE_IQ1_M] = iq1_m,   [R1_DTYPE_MXFP4] = mxfp4,
+    [R1_DTYPE_Q5_K] = q5_k,       [R1_DTYPE_Q6_K] = q6_k,       [R1_DTYPE_IQ2_XXS] = iq2_xxs,
+    [R1_DTYPE_IQ2_XS] = iq2_xs, [R1_DTYPE_IQ3_XXS] = iq3_xxs, [R1_DTYPE_IQ1_S] = iq1_s,     [R1_DTYPE_IQ4_NL] = iq4_nl,
+    [R1_DTYPE_IQ3_S] = iq3_s, [R1_DTYPE_IQ2_S] = iq2_s,     [R1_DTYPE_IQ4_XS] = iq4_xs,   [R1_DTYPE_IQ1_M] = iq1_m,
+    [R1_DTYPE_MXFP4] = mxfp4,
 };
 
 void r1i_dequantise(r1_dtype type, const uint8_t *src, int64_t n, float *out)

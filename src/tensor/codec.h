@@ -35,8 +35,8 @@ float r1i_e4m3_to_f32(uint8_t b);   /* 0x7f and 0xff give NaN */
 void r1i_dequantise(r1_dtype type, const uint8_t *src, int64_t n, float *out);
 
 /* A block-type row as the integers the 8-bit kernels multiply: q[n] in -128..127 and, per group of 16 elements g,
- * value = scale[g] * q - min[g], with scale and min the f32 roundings that numerics.md fixes (e.g. Q4_K: scale = d * sc,
- * min = dmin * mn; types without minimum: 0). */
+ * value = scale[g] * q - min[g], with scale and min the f32 roundings that numerics.md fixes (e.g. Q4_K: scale = d *
+ * sc, min = dmin * mn; types without minimum: 0). */
 void r1i_unpack_integers(r1_dtype type, const uint8_t *src, int64_t n, int8_t *q, float *scale, float *min);
 /* Whether the type's minimum is not always 0 (Q4_1, Q5_1, Q2_K, Q4_K, Q5_K), and whether its scale changes every 16
  * elements (else every 32). Both decide the order of arithmetic (numerics.md). */

@@ -1,10 +1,10 @@
 /* Packing rows into panels of 16 outputs, and back.
  *
- * Scalar types are a transpose of 4-byte words: word w of row n goes to place (w, n), so that a 64-byte vector holds one
- * f32, two halves or four fp8 codes of each of the 16 outputs.
+ * Scalar types are a transpose of 4-byte words: word w of row n goes to place (w, n), so that a 64-byte vector holds
+ * one f32, two halves or four fp8 codes of each of the 16 outputs.
  *
- * A panel block of a hot block type holds the same 16 source blocks, field by field. A field of b bytes a row, made of units
- * of u bytes (4 where b allows, else 2 or 1), lies as [b / u][16 rows][u]; fields follow each other without gaps:
+ * A panel block of a hot block type holds the same 16 source blocks, field by field. A field of b bytes a row, made of
+ * units of u bytes (4 where b allows, else 2 or 1), lies as [b / u][16 rows][u]; fields follow each other without gaps:
  *
  *   Q4_0, IQ4_NL  d[16] half | qs 4 vectors
  *   Q4_1          d[16] half | m[16] half | qs 4 vectors
@@ -17,8 +17,8 @@
  *   IQ4_XS        d[16] half | scales_h[16] u16 | scales_l 1 vector | qs 32 vectors
  *   Q3_K, Q5_K, Q6_K  in the order in which kernels read, bits moved: panel_order.h
  *
- * with "vector" = 64 bytes, lane n byte t = byte 4i + t of row n's field: after a shift and a mask, four consecutive k of
- * 16 outputs, which is what an 8-bit dot product instruction takes against one 4-byte broadcast of the activations.
+ * with "vector" = 64 bytes, lane n byte t = byte 4i + t of row n's field: after a shift and a mask, four consecutive k
+ * of 16 outputs, which is what an 8-bit dot product instruction takes against one 4-byte broadcast of the activations.
  * The codebook types (IQ1, IQ2, IQ3) are looked up entry by entry whatever the layout: their 16 source blocks stand one
  * after the other. Rows past the matrix are zero bytes, which decode to zeros in every type. */
 #include "tensor/panel.h"
@@ -75,10 +75,12 @@ bool r1i_panel_bytes(r1_dtype type, int64_t rows, int64_t cols, uint64_t *out)
 }
 
 /* ---- packing: a run of blocks of a few rows after the other, so that the source is read in order and the run of panel
- * blocks being written stays in the first-level cache. Four rows go together: four words of each are turned in registers. ---- */
+ * blocks being written stays in the first-level cache. Four rows go together: four words of each are turned in
+ * registers. ---- */
 
 /* `count` (4, or 1 at the edge of the matrix) rows from `lane` on, `step` bytes apart. */
-static inline __attribute__((always_inline)) void put_words(uint8_t *dst, const uint8_t *src, size_t step, int count, size_t bytes, int lane)
+static inline __attribute__((always_inline)) void put_words(uint8_t *dst, const uint8_t *src, size_t step, int count,
+                                                            size_t bytes, int lane)
 {
     size_t i = 0;
     dst += 4 * lane;
@@ -91,7 +93,8 @@ static inline __attribute__((always_inline)) void put_words(uint8_t *dst, const 
         for (int n = 0; n < count; n++) memcpy(dst + 4 * n, src + (size_t)n * step + i, 4);
 }
 
-static inline __attribute__((always_inline)) void put_block(const field f[FIELDS], uint8_t *dst, const uint8_t *src, size_t step, int count, int lane)
+static inline __attribute__((always_inline)) void put_block(const field f[FIELDS], uint8_t *dst, const uint8_t *src,
+                                                            size_t step, int count, int lane)
 {
     for (; f->bytes; dst += R1I_PANEL_ROWS * f->bytes, f++) {
         if (f->unit == 4) put_words(dst, src + f->offset, step, count, f->bytes, lane);
@@ -116,25 +119,31 @@ static void pack_scalar(const r1i_weight *src, int64_t first, int64_t rows, uint
     if (whole == row_bytes) return;
     memset(dst + whole * R1I_PANEL_ROWS, 0, 4 * R1I_PANEL_ROWS);
     for (int64_t n = 0; n < rows; n++)
-        memcpy(dst + whole * R1I_PANEL_ROWS + 4 * n, src->data + (size_t)(first + n) * row_bytes + whole, row_bytes - whole);
+        memcpy(dst + whole * R1I_PANEL_ROWS + 4 * n, src->data + (size_t)(first + n) * row_bytes + whole,
+               row_bytes - whole);
 }
 
 /* `count` rows from lane on, blocks [i, end). */
-static inline __attribute__((always_inline)) void put_run(r1_dtype type, uint8_t *dst, const uint8_t *row, size_t row_bytes, size_t block, int count, int lane,
-                                                          size_t i, size_t end)
+static inline __attribute__((always_inline)) void put_run(r1_dtype type, uint8_t *dst, const uint8_t *row,
+                                                          size_t row_bytes, size_t block, int count, int lane, size_t i,
+                                                          size_t end)
 {
     if (r1i_panel_in_order(type))
-        for (; i < end; i++) r1i_panel_order_put(type, dst + i * block * R1I_PANEL_ROWS, row + i * block, row_bytes, count, lane);
+        for (; i < end; i++)
+            r1i_panel_order_put(type, dst + i * block * R1I_PANEL_ROWS, row + i * block, row_bytes, count, lane);
     else
-        for (; i < end; i++) put_block(fields[type], dst + i * block * R1I_PANEL_ROWS, row + i * block, row_bytes, count, lane);
+        for (; i < end; i++)
+            put_block(fields[type], dst + i * block * R1I_PANEL_ROWS, row + i * block, row_bytes, count, lane);
 }
 
 static void pack_blocks(const r1i_weight *src, int64_t first, int64_t rows, uint8_t *dst)
 {
     const r1i_dtype_info *info = r1i_dtype(src->type);
-    const size_t block = (size_t)info->block_bytes, blocks = (size_t)(src->cols / info->block_elems), row_bytes = blocks * block;
+    const size_t block = (size_t)info->block_bytes, blocks = (size_t)(src->cols / info->block_elems),
+                 row_bytes = blocks * block;
     const size_t run = 512 / block + 1;
-    if (r1i_panel_paired(src->type) && blocks % 2) memset(dst + (blocks - 1) * block * R1I_PANEL_ROWS + 32, 0, 32); /* no second d */
+    /* no second d */
+    if (r1i_panel_paired(src->type) && blocks % 2) memset(dst + (blocks - 1) * block * R1I_PANEL_ROWS + 32, 0, 32);
     for (size_t i = 0; i < blocks; i += run)
         for (int64_t n = 0; n < rows;) {
             const uint8_t *row = src->data + (size_t)(first + n) * row_bytes;
@@ -152,7 +161,8 @@ static void pack_whole_blocks(const r1i_weight *src, int64_t first, int64_t rows
     const size_t block = (size_t)info->block_bytes, blocks = (size_t)(src->cols / info->block_elems);
     for (size_t b = 0; b < blocks; b++)
         for (int64_t n = 0; n < rows; n++)
-            memcpy(dst + (b * R1I_PANEL_ROWS + (size_t)n) * block, src->data + ((size_t)(first + n) * blocks + b) * block, block);
+            memcpy(dst + (b * R1I_PANEL_ROWS + (size_t)n) * block,
+                   src->data + ((size_t)(first + n) * blocks + b) * block, block);
 }
 
 void r1i_panel_pack(const r1i_weight *src, int64_t panel, uint8_t *dst)

@@ -1,5 +1,5 @@
-/* Inside a panel block: where the fields of its 16 source blocks lie. Kernels read fields by the offsets given here; the
- * plain rows take one source block back out. The layouts are described in panel.c. */
+/* Inside a panel block: where the fields of its 16 source blocks lie. Kernels read fields by the offsets given here;
+ * the plain rows take one source block back out. The layouts are described in panel.c. */
 #ifndef R1I_PANEL_H
 #define R1I_PANEL_H
 

@@ -1,7 +1,8 @@
 /* Between the file's blocks and panels in reading order. Element 32 g + l of a block (l < 32):
  *   Q3_K  hmask[32] qs[64] scales[12] d    pair g % 4 of qs[32 (g / 4) + l], above it bit g of hmask[l]
  *   Q5_K  d dmin scales[12] qh[32] qs[128] nibble g % 2 of qs[32 (g / 2) + l], above it bit g of qh[l]
- *   Q6_K  ql[128] qh[64] scales[16] d      nibble (g / 2) % 2 of ql[64 (g / 4) + 32 (g % 2) + l], above it pair g % 4 of qh[32 (g / 4) + l] */
+ *   Q6_K  ql[128] qh[64] scales[16] d      nibble (g / 2) % 2 of ql[64 (g / 4) + 32 (g % 2) + l], above it pair g % 4
+ *   of qh[32 (g / 4) + l] */
 #include "tensor/panel_order.h"
 
 #include "tensor/panel_words.h"
@@ -23,7 +24,10 @@ static order order_of(r1_dtype type)
     }
 }
 
-bool r1i_panel_in_order(r1_dtype type) { return type == R1_DTYPE_Q3_K || type == R1_DTYPE_Q5_K || type == R1_DTYPE_Q6_K; }
+bool r1i_panel_in_order(r1_dtype type)
+{
+    return type == R1_DTYPE_Q3_K || type == R1_DTYPE_Q5_K || type == R1_DTYPE_Q6_K;
+}
 
 /* Lines of a span (after the line of d), and its d (Q5_K: and dmin 32 bytes on). */
 static uint8_t *lines_of(r1_dtype type, const uint8_t *span)
@@ -32,7 +36,8 @@ static uint8_t *lines_of(r1_dtype type, const uint8_t *span)
 }
 static uint8_t *d_of(r1_dtype type, const uint8_t *span)
 {
-    return (uint8_t *)(uintptr_t)(type == R1_DTYPE_Q5_K ? span : type == R1_DTYPE_Q3_K ? r1i_q3_d(span) : r1i_q6_d(span));
+    return (uint8_t *)(uintptr_t)(type == R1_DTYPE_Q5_K ? span : type == R1_DTYPE_Q3_K ? r1i_q3_d(span)
+                                  : r1i_q6_d(span));
 }
 
 /* ---- packing: four rows together, words of four columns of each ---- */
@@ -69,8 +74,9 @@ static void put_q5(uint8_t *lines, const uint8_t *src, size_t step)
         for (int h = 0; h < 2; h++) r1i_words4_turned(src + 48 + 32 * n + 16 * h, step, low + 4 * h);
         for (int q = 0; q < 2; q++, lines += R1I_Q5_GROUP) {
             for (int i = 0; i < 8; i++) v[i] = down(low[i], 4 * q, 15) | down(high[i], 2 * n + q, 1) << 4;
-            const r1i_words4 line[5] = {v[0] | up(v[5], 3, 0xe0), v[1] | up(v[5], 5, 0x60) | up(v[7], 6, 0x80), v[2] | up(v[6], 3, 0xe0),
-                                        v[3] | up(v[6], 5, 0x60) | up(v[7], 7, 0x80), v[4] | up(v[7], 3, 0xe0)};
+            const r1i_words4 line[5] = {v[0] | up(v[5], 3, 0xe0), v[1] | up(v[5], 5, 0x60) | up(v[7], 6, 0x80),
+                                        v[2] | up(v[6], 3, 0xe0), v[3] | up(v[6], 5, 0x60) | up(v[7], 7, 0x80),
+                                        v[4] | up(v[7], 3, 0xe0)};
             put_lines(lines, 5, line);
         }
     }

@@ -1,5 +1,5 @@
-/* Four rows' words of four bytes, turned: packing takes 16 bytes of each of four rows and writes words 0 of all, words 1, and so on. Vectors of the
- * compiler's, so that every instruction set has them. */
+/* Four rows' words of four bytes, turned: packing takes 16 bytes of each of four rows and writes words 0 of all, words
+ * 1, and so on. Vectors of the compiler's, so that every instruction set has them. */
 #ifndef R1I_PANEL_WORDS_H
 #define R1I_PANEL_WORDS_H
 

@@ -1,13 +1,15 @@
-/* Every block type as small integers with a scale and a minimum per group: value = scale * q - min. This is what the 8-bit
- * products multiply, so which factor is rounded where is part of the order of arithmetic (docs/numerics.md, "Block types").
- * In every type fl(fl(scale * q) - min) is also bit for bit the value of codec.c; a test holds the two files together. */
+/* Every block type as small integers with a scale and a minimum per group: value = scale * q - min. This is what the
+ * 8-bit products multiply, so which factor is rounded where is part of the order of arithmetic (docs/numerics.md,
+ * "Block types"). In every type fl(fl(scale * q) - min) is also bit for bit the value of codec.c; a test holds the two
+ * files together. */
 #include <assert.h>
 
 #include "tensor/block.h"
 
 bool r1i_type_has_min(r1_dtype type)
 {
-    return type == R1_DTYPE_Q4_1 || type == R1_DTYPE_Q5_1 || type == R1_DTYPE_Q2_K || type == R1_DTYPE_Q4_K || type == R1_DTYPE_Q5_K;
+    return type == R1_DTYPE_Q4_1 || type == R1_DTYPE_Q5_1 || type == R1_DTYPE_Q2_K || type == R1_DTYPE_Q4_K ||
+        type == R1_DTYPE_Q5_K;
 }
 
 bool r1i_type_scale_16(r1_dtype type)
@@ -108,7 +110,8 @@ static void q3_k(const uint8_t *b, int8_t *q, float *scale, float *min)
         min[j] = 0.0f;
     }
     for (int e = 0; e < 256; e++) {
-        const int low = (b[32 + 32 * (e >> 7) + (e & 31)] >> (2 * ((e >> 5) & 3))) & 3, high = (b[e & 31] >> (e >> 5)) & 1;
+        const int low = (b[32 + 32 * (e >> 7) + (e & 31)] >> (2 * ((e >> 5) & 3))) & 3,
+                  high = (b[e & 31] >> (e >> 5)) & 1;
         q[e] = (int8_t)((low | high << 2) - 4);
     }
 }
@@ -147,7 +150,8 @@ static void q6_k(const uint8_t *b, int8_t *q, float *scale, float *min)
     }
     for (int e = 0; e < 256; e++) {
         const int half = e >> 7, l = e & 31, k = (e & 127) >> 5;
-        const int lo = (b[64 * half + l + 32 * (k & 1)] >> (4 * (k >> 1))) & 15, hi = (b[128 + 32 * half + l] >> (2 * k)) & 3;
+        const int lo = (b[64 * half + l + 32 * (k & 1)] >> (4 * (k >> 1))) & 15,
+                  hi = (b[128 + 32 * half + l] >> (2 * k)) & 3;
         q[e] = (int8_t)((lo | hi << 4) - 32);
     }
 }
@@ -229,7 +233,8 @@ static void iq3_xxs(const uint8_t *b, int8_t *q, float *scale, float *min)
         set_group(scale, min, g, (d * (0.5f + (float)(a >> 28))) * 0.5f, 0.0f);
         for (int l = 0; l < 4; l++) {
             const uint8_t *p = b + 2 + 8 * g + 2 * l;
-            store_signed(q + 32 * g + 8 * l, pair(r1i_grid_iq3xxs, p[0], p[1]), r1i_even_sign_masks[(a >> (7 * l)) & 127]);
+            store_signed(q + 32 * g + 8 * l, pair(r1i_grid_iq3xxs, p[0], p[1]),
+                         r1i_even_sign_masks[(a >> (7 * l)) & 127]);
         }
     }
 }

@@ -1,11 +1,13 @@
 /* A weight matrix as the kernels see it: [rows = out, cols = in], row-major as in the file, or in panels of 16 outputs.
- * A panel layout is a permutation of the source's bytes (Q3_K, Q5_K, Q6_K: of its bits) plus zero rows up to 16, so it costs what the file costs.
+ * A panel layout is a permutation of the source's bytes (Q3_K, Q5_K, Q6_K: of its bits) plus zero rows up to 16, so it
+ * costs what the file costs.
  *
  * PANEL layouts, P = 16 outputs a panel, [ceil(rows/16)] panels one after the other:
  *   F32            [cols][16]                 f32, one vector of 16 outputs per k
  *   F16, BF16      [ceil(cols/2)][16][2]      pairs of k side by side, as the bf16 dot instruction wants them
  *   F8_E4M3        [ceil(cols/4)][16][4]      scale[ceil(rows/128)][ceil(cols/128)] f32 apart, one for all 16 outputs
- *   block types    [cols/block][one panel block: 16 source blocks, their fields regrouped by type (panel.c)]; Q3_K and Q6_K: up to a multiple of 64
+ *   block types    [cols/block][one panel block: 16 source blocks, their fields regrouped by type (panel.c)]; Q3_K and
+ *   Q6_K: up to a multiple of 64
  * Where cols is no multiple of 2 or 4 the rest of the group is zero and is never computed with. */
 #ifndef R1I_WEIGHT_H
 #define R1I_WEIGHT_H
@@ -25,12 +27,14 @@ typedef struct r1i_weight {
     r1_dtype type;
     r1i_layout layout;
     int64_t rows, cols;
-    const uint8_t *data;    /* borrowed: a mapping (ROWS, any alignment) or the model's own memory (PANEL, 64-aligned) */
+    /* borrowed: a mapping (ROWS, any alignment) or the model's own memory (PANEL, 64-aligned) */
+    const uint8_t *data;
     const float *scale;     /* F8_E4M3: [ceil(rows/128), ceil(cols/128)] f32, borrowed, any alignment of 4; else NULL */
     const struct r1i_lora *lora; /* nullable, borrowed: an adapter's term beside it */
 } r1i_weight;
 
-/* A low-rank term of an adapter: the product is (W + scale * B A) x, and W stays as it is. Both in F32 panels whatever W is. */
+/* A low-rank term of an adapter: the product is (W + scale * B A) x, and W stays as it is. Both in F32 panels whatever
+ * W is. */
 typedef struct r1i_lora {
     r1i_weight a;           /* [r, cols of W] */
     r1i_weight b;           /* [rows of W, r] */

@@ -1,6 +1,6 @@
 /* The tokenizer handle and what its loaders fill in. A loader (tokenizer.json, GGUF keys, tokenizer.model) produces a
- * vocabulary, added tokens, a normaliser and a pre-tokeniser; encoding and decoding know nothing of where they came from.
- * Memory is the C library's: it is shared with jansson, PCRE2 and utf8proc, which allocate there as well. */
+ * vocabulary, added tokens, a normaliser and a pre-tokeniser; encoding and decoding know nothing of where they came
+ * from. Memory is the C library's: it is shared with jansson, PCRE2 and utf8proc, which allocate there as well. */
 #ifndef R1I_TOK_H
 #define R1I_TOK_H
 
@@ -55,15 +55,16 @@ r1_status r1i_tok_read_json(r1i_tok_loader *l, const uint8_t *text, size_t n, r1
 /* specials: Llama 3.1's 256 control tokens follow the ranks; without, the side files must name them. */
 r1_status r1i_tok_read_ranks(r1i_tok_loader *l, const uint8_t *text, size_t n, bool specials, r1_error *err);
 r1_status r1i_tok_read_gguf(r1i_tok_loader *l, const uint8_t *data, uint64_t size, r1_error *err);
-/* tokenizer_config.json, generation_config.json, chat_template.jinja of a folder, where present. What they say about BOS,
- * EOS and the template goes before what the main file said; added tokens only fill ids that it left free. */
+/* tokenizer_config.json, generation_config.json, chat_template.jinja of a folder, where present. What they say about
+ * BOS, EOS and the template goes before what the main file said; added tokens only fill ids that it left free. */
 r1_status r1i_tok_read_side(r1i_tok_loader *l, const char *dir, r1_error *err);
 
 /* Define the added tokens, build tries and tables, check what encoding relies on. */
 r1_status r1i_tok_finish(r1i_tok_loader *l, r1_error *err);
 
 /* Open from bytes in memory: kind is 'j', 'm' or 'g'. For tests and fuzzing. */
-r1_status r1i_tok_open_bytes(char kind, const uint8_t *data, size_t n, const r1_env *env, r1_tokenizer **out, r1_error *err);
+r1_status r1i_tok_open_bytes(char kind, const uint8_t *data, size_t n, const r1_env *env, r1_tokenizer **out,
+                             r1_error *err);
 
 /* Pre-tokeniser pieces of a text without added tokens, after normalising: for tests. */
 r1_status r1i_tok_pieces(const r1_tokenizer *t, const char *text, size_t n,

@@ -158,13 +158,15 @@ bool r1i_added_find(const r1i_added *a, const r1i_classes *c, const uint8_t *tex
             continue;
         }
         const unsigned strip = a->strip[k];
-        if ((strip & SINGLE_WORD) && ((i > 0 && is_word(c, text + r1i_utf8_back(text, i))) || (end < n && is_word(c, text + end)))) {
+        if ((strip & SINGLE_WORD) &&
+            ((i > 0 && is_word(c, text + r1i_utf8_back(text, i))) || (end < n && is_word(c, text + end)))) {
             i = end; /* as the reference does: a refused match still uses up its text */
             continue;
         }
         unsigned size;
         size_t begin = i;
-        while ((strip & LSTRIP) && begin > floor && is_space(c, text + r1i_utf8_back(text, begin), &size)) begin -= size;
+        while ((strip & LSTRIP) && begin > floor && is_space(c, text + r1i_utf8_back(text, begin), &size))
+            begin -= size;
         while ((strip & RSTRIP) && end < n && is_space(c, text + end, &size)) end += size;
         *match = (r1i_added_match){begin, end, a->id[k]};
         return true;

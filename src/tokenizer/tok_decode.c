@@ -21,8 +21,8 @@ r1_status r1_tokenizer_decode(const r1_tokenizer *t, const int32_t *ids, size_t 
     *bytes = 0;
     for (size_t i = 0; i < n; i++) {
         if (!visible(t, ids[i], flags, &size))
-            return r1i_fail(err, R1_ERR_RANGE, "token id %d (number %zu) has no text; ids 0 to %d are defined", ids[i], i,
-                            r1_tokenizer_size(t) - 1);
+            return r1i_fail(err, R1_ERR_RANGE, "token id %d (number %zu) has no text; ids 0 to %d are defined", ids[i],
+                            i, r1_tokenizer_size(t) - 1);
         if (!r1i_add_size(total, size, &total)) return r1i_fail(err, R1_ERR_NOMEM, "text of %zu tokens", n);
     }
     uint8_t *const raw = malloc(total + 1);

@@ -1,5 +1,5 @@
-/* Text to ids: mend ill-formed bytes, cut at added tokens where the text may be trusted, normalise and pre-tokenise what
- * lies between, merge each piece. A cache of the call's own pieces spares most of the merging. */
+/* Text to ids: mend ill-formed bytes, cut at added tokens where the text may be trusted, normalise and pre-tokenise
+ * what lies between, merge each piece. A cache of the call's own pieces spares most of the merging. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,7 +95,8 @@ typedef struct regions {
     size_t n;
 } regions;
 
-typedef r1_status (*gap_fn)(encoder *e, const uint8_t *text, size_t begin, size_t end, const regions *where, r1_error *err);
+typedef r1_status (*gap_fn)(encoder *e, const uint8_t *text, size_t begin, size_t end, const regions *where,
+                            r1_error *err);
 
 /* Cut text[begin..end) at the tokens of a trie that lie inside trusted regions; the rest goes to `gap` in order. */
 static r1_status cut(encoder *e, const r1i_added *added, const uint8_t *text, size_t begin, size_t end,
@@ -116,7 +117,8 @@ static r1_status cut(encoder *e, const r1i_added *added, const uint8_t *text, si
     return done < end ? gap(e, text, done, end, where, err) : R1_OK;
 }
 
-static r1_status plain_gap(encoder *e, const uint8_t *text, size_t begin, size_t end, const regions *where, r1_error *err)
+static r1_status plain_gap(encoder *e, const uint8_t *text, size_t begin, size_t end, const regions *where,
+                           r1_error *err)
 {
     (void)where;
     return r1i_split(&e->split, text + begin, end - begin, err);
@@ -133,7 +135,8 @@ static r1_status raw_gap(encoder *e, const uint8_t *text, size_t begin, size_t e
 
 /* Between tokens of the first kind: those of the second are found in the normalised text. Where only parts may be
  * trusted and normalising would move them, they are found in the text as it is. */
-static r1_status second_pass(encoder *e, const uint8_t *text, size_t begin, size_t end, const regions *where, r1_error *err)
+static r1_status second_pass(encoder *e, const uint8_t *text, size_t begin, size_t end, const regions *where,
+                             r1_error *err)
 {
     size_t k = 0;
     const uint8_t *p = text + begin;
@@ -154,7 +157,8 @@ static r1_status encoder_begin(encoder *e, const r1_tokenizer *t, size_t text_by
     while (bits < CACHE_MAX_BITS && (size_t)1 << bits < text_bytes / 4) bits++;
     e->cache_shift = 64 - bits;
     e->cache = calloc((size_t)1 << bits, sizeof *e->cache);
-    e->split = (r1i_split_run){.splitter = &t->splitter, .classes = &t->classes, .piece = piece, .room = room, .user = e};
+    e->split = (r1i_split_run){.splitter = &t->splitter, .classes = &t->classes, .piece = piece, .room = room,
+                               .user = e};
     if (!e->cache) return r1i_fail(err, R1_ERR_NOMEM, "piece cache of %zu entries", (size_t)1 << bits);
     return r1i_ids_reserve(&e->ids, text_bytes / 3 + 8, err);
 }

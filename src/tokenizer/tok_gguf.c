@@ -73,7 +73,8 @@ static r1_status read_tokens(reader *r)
         const uint64_t id = i - 1;
         int64_t type = TYPE_NORMAL;
         if (types && !r1i_gguf_array_i64(types, id, &type))
-            return r1i_fail_at(r->err, R1_ERR_FORMAT, (int64_t)types->offset, "tokenizer.ggml.token_type: integers are expected");
+            return r1i_fail_at(r->err, R1_ERR_FORMAT, (int64_t)types->offset,
+                               "tokenizer.ggml.token_type: integers are expected");
         st = define(r, (int64_t)id, type, text, (size_t)n);
         if (st != R1_OK) return st;
     }
@@ -106,7 +107,8 @@ static r1_status read_merges(reader *r)
     const uint8_t *at = merges->bytes;
     uint64_t i = 0, n;
     const char *text;
-    while (st == R1_OK && r1i_gguf_next_string(merges, &at, &i, &text, &n)) st = merge(r, text, (size_t)n, (uint32_t)(i - 1));
+    while (st == R1_OK && r1i_gguf_next_string(merges, &at, &i, &text, &n))
+        st = merge(r, text, (size_t)n, (uint32_t)(i - 1));
     return st;
 }
 
@@ -115,12 +117,15 @@ static r1_status read_model_and_pre(reader *r)
     const char *s;
     uint64_t n;
     if (!r1i_gguf_get_string(r->g, "tokenizer.ggml.model", &s, &n))
-        return r1i_fail(r->err, R1_ERR_FORMAT, "tokenizer.ggml.model is missing (in a split file the first part has it)");
+        return r1i_fail(r->err, R1_ERR_FORMAT,
+                        "tokenizer.ggml.model is missing (in a split file the first part has it)");
     if (n != 4 || memcmp(s, "gpt2", 4) != 0)
-        return r1i_fail(r->err, R1_ERR_UNSUPPORTED, "tokenizer.ggml.model \"%.*s\": only \"gpt2\" (byte-level BPE) is supported",
+        return r1i_fail(r->err, R1_ERR_UNSUPPORTED,
+                        "tokenizer.ggml.model \"%.*s\": only \"gpt2\" (byte-level BPE) is supported",
                         (int)(n < 64 ? n : 64), s);
     if (r1i_gguf_get_string(r->g, "tokenizer.ggml.pre", &s, &n)) return r1i_tok_use_pre(r->l->t, s, (size_t)n, r->err);
-    r1i_log(r->l->env, R1_LOG_WARN, "tokenizer.ggml.pre is missing: \"default\" is used, which may not be how the model was trained");
+    r1i_log(r->l->env, R1_LOG_WARN,
+            "tokenizer.ggml.pre is missing: \"default\" is used, which may not be how the model was trained");
     return r1i_tok_use_pre(r->l->t, "default", 7, r->err);
 }
 

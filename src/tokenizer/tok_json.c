@@ -49,7 +49,8 @@ static r1_status read_vocab(reader *r, json_t *vocab)
         size_t bytes = 0;
         r1_status st = need(r, n + 1);
         if (st != R1_OK) return st;
-        if (!json_is_integer(id)) return r1i_fail(r->err, R1_ERR_FORMAT, "model.vocab: \"%.64s\" has no integer id", key);
+        if (!json_is_integer(id))
+            return r1i_fail(r->err, R1_ERR_FORMAT, "model.vocab: \"%.64s\" has no integer id", key);
         if (r1i_byte_alphabet_decode(key, n, r->scratch, &bytes))
             st = r1i_vocab_define(v, json_integer_value(id), r->scratch, bytes, R1I_TOKEN_BPE, r->err);
         else /* a control token listed with its own text */
@@ -65,13 +66,14 @@ static r1_status merge(reader *r, const char *a, size_t an, const char *b, size_
     size_t left = 0, right = 0;
     const r1_status st = need(r, an + bn + 1);
     if (st != R1_OK) return st;
-    if (!r1i_byte_alphabet_decode(a, an, r->scratch, &left) || !r1i_byte_alphabet_decode(b, bn, r->scratch + left, &right))
+    if (!r1i_byte_alphabet_decode(a, an, r->scratch, &left) ||
+        !r1i_byte_alphabet_decode(b, bn, r->scratch + left, &right))
         return r1i_vocab_add_merge(v, -1, -1, -1, rank, r->err);
     const int32_t x = r1i_vocab_find(v, r->scratch, left), y = r1i_vocab_find(v, r->scratch + left, right);
     const int32_t z = r1i_vocab_find(v, r->scratch, left + right);
     if (x < 0 || y < 0 || z < 0)
-        return r1i_fail(r->err, R1_ERR_FORMAT, "model.merges[%u]: \"%.*s\" + \"%.*s\": %s is not in the vocabulary", rank,
-                        (int)(an < 64 ? an : 64), a, (int)(bn < 64 ? bn : 64), b,
+        return r1i_fail(r->err, R1_ERR_FORMAT, "model.merges[%u]: \"%.*s\" + \"%.*s\": %s is not in the vocabulary",
+                        rank, (int)(an < 64 ? an : 64), a, (int)(bn < 64 ? bn : 64), b,
                         x < 0 ? "the left side" : y < 0 ? "the right side" : "the result");
     return r1i_vocab_add_merge(v, x, y, z, rank, r->err);
 }
@@ -94,7 +96,8 @@ static r1_status read_merges(reader *r, json_t *merges)
             const json_t *const a = json_array_get(m, 0), *const b = json_array_get(m, 1);
             if (json_array_size(m) != 2 || !json_is_string(a) || !json_is_string(b))
                 return r1i_fail(r->err, R1_ERR_FORMAT, "model.merges[%zu]: \"a b\" or [\"a\", \"b\"] is expected", i);
-            st = merge(r, json_string_value(a), json_string_length(a), json_string_value(b), json_string_length(b), (uint32_t)i);
+            st = merge(r, json_string_value(a), json_string_length(a), json_string_value(b), json_string_length(b),
+                       (uint32_t)i);
         }
     }
     return st;
@@ -252,7 +255,8 @@ static r1_status read_replace(reader *r, const json_t *j)
     st = r1i_pattern_compile(text, n, &p, r->err);
     free(text);
     if (st != R1_OK) return st;
-    return r1i_normal_add(&r->l->t->normal, R1I_NORMAL_REPLACE, p, json_string_value(content), json_string_length(content), r->err);
+    return r1i_normal_add(&r->l->t->normal, R1I_NORMAL_REPLACE, p, json_string_value(content),
+                          json_string_length(content), r->err);
 }
 
 static r1_status read_normalizer(reader *r, const json_t *j, int depth)
@@ -277,7 +281,8 @@ static r1_status read_normalizer(reader *r, const json_t *j, int depth)
     if (strcmp(type, "Replace") == 0) return read_replace(r, j);
     const json_t *const prepend = json_object_get(j, "prepend");
     if (strcmp(type, "Prepend") == 0 && json_is_string(prepend))
-        return r1i_normal_add(normal, R1I_NORMAL_PREPEND, NULL, json_string_value(prepend), json_string_length(prepend), r->err);
+        return r1i_normal_add(normal, R1I_NORMAL_PREPEND, NULL, json_string_value(prepend), json_string_length(prepend),
+                              r->err);
     return r1i_fail(r->err, R1_ERR_UNSUPPORTED, "normalizer \"%.64s\"", type);
 }
 
@@ -309,7 +314,8 @@ static r1_status read_all(reader *r, const json_t *j)
     if (st == R1_OK) st = read_pre(r, json_object_get(j, "pre_tokenizer"), 0);
     if (st != R1_OK) return st;
     if (!r->byte_level)
-        return r1i_fail(r->err, R1_ERR_UNSUPPORTED, "pre_tokenizer without ByteLevel: only byte-level BPE is supported");
+        return r1i_fail(r->err, R1_ERR_UNSUPPORTED,
+                        "pre_tokenizer without ByteLevel: only byte-level BPE is supported");
     read_post(r, json_object_get(j, "post_processor"), 0);
     return R1_OK;
 }

@@ -5,7 +5,8 @@
 
 #include "tokenizer/tok_unicode.h"
 
-r1_status r1i_normal_add(r1i_normal *s, r1i_normal_kind kind, r1i_pattern *pattern, const char *text, size_t n, r1_error *err)
+r1_status r1i_normal_add(r1i_normal *s, r1i_normal_kind kind, r1i_pattern *pattern, const char *text, size_t n,
+                         r1_error *err)
 {
     uint8_t *const copy = malloc(n + 1);
     if (s->n == R1I_NORMAL_STEPS || !copy) {

@@ -25,7 +25,8 @@ typedef struct r1i_normal {
     int n;
 } r1i_normal;
 
-r1_status r1i_normal_add(r1i_normal *s, r1i_normal_kind kind, r1i_pattern *pattern, const char *text, size_t n, r1_error *err);
+r1_status r1i_normal_add(r1i_normal *s, r1i_normal_kind kind, r1i_pattern *pattern, const char *text, size_t n,
+                         r1_error *err);
 bool r1i_normal_has(const r1i_normal *s, r1i_normal_kind kind);
 void r1i_normal_free(r1i_normal *s);
 

@@ -8,8 +8,8 @@
 
 /* White_Space as class items; PCRE2's own \s has U+180E as well. */
 #define SPACE_ITEMS "\\x09-\\x0d \\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
-#define NOT_SPACE_ITEMS                                                                                                \
-    "\\x00-\\x08\\x0e-\\x1f!-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}"             \
+#define NOT_SPACE_ITEMS                                                                                     \
+    "\\x00-\\x08\\x0e-\\x1f!-\\x{84}\\x{86}-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}\\x{200b}-\\x{2027}" \
     "\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}\\x{3001}-\\x{d7ff}\\x{e000}-\\x{10ffff}"
 #define WORD_ITEMS "\\p{L}\\p{M}\\p{Nd}\\p{Pc}"
 
@@ -150,7 +150,8 @@ r1_status r1i_pattern_rewrite(const char *text, size_t n, char **out, r1_error *
     rewrite w = {.in = text, .n = n};
     r1_status st = R1_OK;
     *out = NULL;
-    if (n > MAX_PATTERN) return r1i_fail(err, R1_ERR_RANGE, "pattern of %zu bytes, at most %u expected", n, MAX_PATTERN);
+    if (n > MAX_PATTERN)
+        return r1i_fail(err, R1_ERR_RANGE, "pattern of %zu bytes, at most %u expected", n, MAX_PATTERN);
     put(&w, "", 0);
     while (w.i < w.n && st == R1_OK) {
         const char c = w.in[w.i];

@@ -96,7 +96,8 @@ r1_status r1i_tok_use_pre(r1_tokenizer *t, const char *name, size_t n, r1_error 
     for (size_t i = 0; i < sizeof known / sizeof *known && !p; i++)
         if (listed(known[i].names, name, n)) p = &known[i];
     if (!p)
-        return r1i_fail(err, R1_ERR_UNSUPPORTED, "tokenizer.ggml.pre \"%.*s\": unknown pre-tokeniser", (int)(n < 64 ? n : 64), name);
+        return r1i_fail(err, R1_ERR_UNSUPPORTED, "tokenizer.ggml.pre \"%.*s\": unknown pre-tokeniser",
+                        (int)(n < 64 ? n : 64), name);
     t->ignore_merges = p->habits & IGNORE_MERGES;
     t->adds_bos = p->habits & BOS;
     if (p->habits & NFC) st = r1i_normal_add(&t->normal, R1I_NORMAL_NFC, NULL, "", 0, err);

@@ -1,4 +1,5 @@
-/* Llama 3's tokenizer.model (tiktoken form): a line a token, base64 of its bytes, a space, its rank, which is its id. */
+/* Llama 3's tokenizer.model (tiktoken form): a line a token, base64 of its bytes, a space, its rank, which is its
+ * id. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,14 +56,15 @@ static r1_status read_line(r1i_vocab *v, const uint8_t *text, size_t at, size_t 
         return bad_line(err, at, line, "base64 of a token is expected");
     const size_t digits = ++i;
     for (; i < end && text[i] >= '0' && text[i] <= '9' && i - digits < 8; i++) rank = rank * 10 + (text[i] - '0');
-    if (i != end || i == digits) return bad_line(err, digits < end ? digits : at, line, "a rank is expected after the token");
+    if (i != end || i == digits)
+        return bad_line(err, digits < end ? digits : at, line, "a rank is expected after the token");
     const r1_status st = r1i_vocab_define(v, rank, bytes, n, R1I_TOKEN_BPE, err);
     if (st != R1_OK) r1i_error_prefix(err, "line %lld: ", (long long)line);
     return st;
 }
 
-/* BPE by rank of the concatenation, as merges: every way to cut a token into two tokens is a merge of that token's rank.
- * Ties between such cuts go to the leftmost, as in the original. */
+/* BPE by rank of the concatenation, as merges: every way to cut a token into two tokens is a merge of that token's
+ * rank. Ties between such cuts go to the leftmost, as in the original. */
 static r1_status merges_from_ranks(r1i_vocab *v, r1_error *err)
 {
     uint64_t cuts = 0;
@@ -72,7 +74,8 @@ static r1_status merges_from_ranks(r1i_vocab *v, r1_error *err)
             if (st != R1_OK) return st;
         }
         for (size_t id = 0; id < v->size; id++) {
-            const r1i_token t = v->flag[id] & R1I_TOKEN_DEFINED ? v->token[id] : (r1i_token){0}; /* ranks may have holes */
+            /* ranks may have holes */
+            const r1i_token t = v->flag[id] & R1I_TOKEN_DEFINED ? v->token[id] : (r1i_token){0};
             for (uint32_t k = 1; k < t.size; k++) {
                 const int32_t left = r1i_vocab_find(v, v->text + t.at, k);
                 const int32_t right = left < 0 ? -1 : r1i_vocab_find(v, v->text + t.at + k, t.size - k);
@@ -115,7 +118,8 @@ r1_status r1i_tok_read_ranks(r1i_tok_loader *l, const uint8_t *text, size_t n, b
     r1_status st = R1_OK;
     int64_t line = 1;
     if (n > 0 && text[0] == 0x0A)
-        return r1i_fail_at(err, R1_ERR_UNSUPPORTED, 0, "a SentencePiece model: only Llama 3's base64 ranks are supported");
+        return r1i_fail_at(err, R1_ERR_UNSUPPORTED, 0,
+                           "a SentencePiece model: only Llama 3's base64 ranks are supported");
     for (size_t at = 0; at < n && st == R1_OK; line++) {
         const uint8_t *const newline = memchr(text + at, '\n', n - at);
         const size_t end = newline ? (size_t)(newline - text) : n;

@@ -137,9 +137,15 @@ static inline size_t tiktoken_like(const r1i_classes *c, const uint8_t *p, size_
     return white_tail(c, p, i, n, 0, true);
 }
 
-size_t r1i_scan_qwen2(const r1i_classes *c, const uint8_t *p, size_t i, size_t n) { return tiktoken_like(c, p, i, n, 1); }
+size_t r1i_scan_qwen2(const r1i_classes *c, const uint8_t *p, size_t i, size_t n)
+{
+    return tiktoken_like(c, p, i, n, 1);
+}
 
-size_t r1i_scan_llama3(const r1i_classes *c, const uint8_t *p, size_t i, size_t n) { return tiktoken_like(c, p, i, n, 3); }
+size_t r1i_scan_llama3(const r1i_classes *c, const uint8_t *p, size_t i, size_t n)
+{
+    return tiktoken_like(c, p, i, n, 3);
+}
 
 /* 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ */
 size_t r1i_scan_gpt2(const r1i_classes *c, const uint8_t *p, size_t i, size_t n)

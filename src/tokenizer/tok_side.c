@@ -61,7 +61,8 @@ static r1_status read_decoder(r1i_tok_loader *l, json_t *decoder, r1_error *err)
         const json_t *const text = json_object_get(a, "content");
         if (*end || end == key || !json_is_string(text))
             return r1i_fail(err, R1_ERR_FORMAT, "added_tokens_decoder[\"%.64s\"]: an id and content are expected", key);
-        if (id_taken(l, id) || r1i_added_list_find(&l->added, json_string_value(text), json_string_length(text))) continue;
+        if (id_taken(l, id) || r1i_added_list_find(&l->added, json_string_value(text), json_string_length(text)))
+            continue;
         const r1_status st = r1i_added_list_add(&l->added, json_string_value(text), json_string_length(text), id,
                                                 flag_of(a, "special", false), err);
         if (st != R1_OK) return st;
@@ -83,7 +84,8 @@ static r1_status read_templates(r1_tokenizer *t, const json_t *j, r1_error *err)
         const json_t *const name = json_object_get(item, "name"), *const text = json_object_get(item, "template");
         if (!json_is_string(name) || !json_is_string(text))
             return r1i_fail(err, R1_ERR_FORMAT, "chat_template[%zu]: name and template are expected", i);
-        const r1_status st = r1i_tok_add_template(t, json_string_value(name), json_string_value(text), json_string_length(text), err);
+        const r1_status st = r1i_tok_add_template(t, json_string_value(name), json_string_value(text),
+                                                  json_string_length(text), err);
         if (st != R1_OK) return st;
     }
     return R1_OK;
@@ -95,7 +97,8 @@ static r1_status read_config(r1i_tok_loader *l, const json_t *j, r1_error *err)
     r1_status st = read_decoder(l, json_object_get(j, "added_tokens_decoder"), err);
     if (st == R1_OK) st = read_templates(t, json_object_get(j, "chat_template"), err);
     if (st != R1_OK) return st;
-    const int32_t bos = named_id(l, json_object_get(j, "bos_token")), eos = named_id(l, json_object_get(j, "eos_token"));
+    const int32_t bos = named_id(l, json_object_get(j, "bos_token")),
+                  eos = named_id(l, json_object_get(j, "eos_token"));
     if (bos >= 0) t->bos = bos;
     if (eos >= 0) t->eos = eos;
     t->adds_bos = flag_of(j, "add_bos_token", t->adds_bos);

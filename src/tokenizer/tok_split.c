@@ -11,7 +11,8 @@
 
 const char *const r1i_pattern_deepseek3[3] = {
     "\\p{N}{1,3}",
-    "[\xE4\xB8\x80-\xE9\xBE\xA5\xE3\x81\x80-\xE3\x82\x9F\xE3\x82\xA0-\xE3\x83\xBF]+", /* 4E00-9FA5, 3040-309F, 30A0-30FF */
+    /* 4E00-9FA5, 3040-309F, 30A0-30FF */
+    "[\xE4\xB8\x80-\xE9\xBE\xA5\xE3\x81\x80-\xE3\x82\x9F\xE3\x82\xA0-\xE3\x83\xBF]+",
     DEEPSEEK3_WORDS("\r\n"),
 };
 static const char deepseek3_words_escaped[] = DEEPSEEK3_WORDS("\\r\\n");
@@ -35,7 +36,10 @@ static r1_status next_step(r1i_splitter *s, r1i_split_step **step, r1_error *err
     return R1_OK;
 }
 
-static bool equal(const char *text, size_t n, const char *known) { return strlen(known) == n && memcmp(text, known, n) == 0; }
+static bool equal(const char *text, size_t n, const char *known)
+{
+    return strlen(known) == n && memcmp(text, known, n) == 0;
+}
 
 static r1i_scan_fn known_scanner(const char *text, size_t n)
 {

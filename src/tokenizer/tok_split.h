@@ -30,8 +30,8 @@ typedef struct r1i_splitter {
 
 void r1i_splitter_free(r1i_splitter *s);
 
-/* Append a step. A pattern known by its exact text (Qwen2, Llama 3, GPT-2, \p{N}) becomes a scanner; with `generic` every
- * pattern stays a regular expression (for the test that compares the two). */
+/* Append a step. A pattern known by its exact text (Qwen2, Llama 3, GPT-2, \p{N}) becomes a scanner; with `generic`
+ * every pattern stays a regular expression (for the test that compares the two). */
 r1_status r1i_splitter_add_pattern(r1i_splitter *s, const char *text, size_t n, r1i_behavior behavior, bool invert,
                                    bool generic, r1_error *err);
 r1_status r1i_splitter_add_prefix_space(r1i_splitter *s, r1_error *err);

@@ -8,8 +8,8 @@
 
 enum { FIRST_SLOTS = 1 << 12 };
 
-/* The byte alphabet shows a byte as a character: '!' to '~', U+A1 to U+AC and U+AE to U+FF stand for themselves, the other 68 follow from
- * U+0100 in order. Ids follow the characters. */
+/* The byte alphabet shows a byte as a character: '!' to '~', U+A1 to U+AC and U+AE to U+FF stand for themselves, the
+ * other 68 follow from U+0100 in order. Ids follow the characters. */
 static bool is_plain(unsigned b) { return (b >= 0x21 && b <= 0x7E) || (b >= 0xA1 && b <= 0xAC) || b >= 0xAE; }
 
 unsigned r1i_alphabet_index(uint8_t byte)
@@ -93,7 +93,8 @@ r1_status r1i_tok_trainer_add(r1i_tok_trainer *t, const char *text, size_t n, r1
     size_t done = 0;
     r1i_added_match m;
     r1_status st = R1_OK;
-    while (st == R1_OK && done < n && t->added.nodes && r1i_added_find(&t->added, &t->classes, p, n, done, done, n, &m)) {
+    while (st == R1_OK && done < n && t->added.nodes &&
+           r1i_added_find(&t->added, &t->classes, p, n, done, done, n, &m)) {
         if (m.begin > done) st = r1i_split(&t->split, p + done, m.begin - done, err);
         done = m.end;
     }
@@ -108,9 +109,11 @@ static r1_status make_specials(r1i_tok_trainer *t, r1_error *err)
     for (size_t i = 0; i < t->specials && st == R1_OK; i++) {
         const size_t n = strlen(t->special[i]);
         if (n < 2 || n > R1I_ADDED_MAX_BYTES)
-            st = r1i_fail(err, R1_ERR_USAGE, "special token '%.64s': 2 to %u bytes expected", t->special[i], R1I_ADDED_MAX_BYTES);
+            st = r1i_fail(err, R1_ERR_USAGE, "special token '%.64s': 2 to %u bytes expected", t->special[i],
+                          R1I_ADDED_MAX_BYTES);
         for (size_t k = 0; k < i && st == R1_OK; k++)
-            if (strcmp(t->special[k], t->special[i]) == 0) st = r1i_fail(err, R1_ERR_USAGE, "special token '%.64s' is there twice", t->special[i]);
+            if (strcmp(t->special[k], t->special[i]) == 0)
+                st = r1i_fail(err, R1_ERR_USAGE, "special token '%.64s' is there twice", t->special[i]);
         list[i] = (r1i_added_token){.text = (const uint8_t *)t->special[i], .size = (uint32_t)n, .id = (int32_t)i};
     }
     if (st == R1_OK) st = r1i_added_make(&t->added, list, t->specials, false, err);
@@ -122,7 +125,8 @@ r1_status r1i_tok_trainer_open(r1i_tok_trainer *t, const char *const *special, s
 {
     static const char *const runs[] = {"\\p{N}", "\\p{N}{1,2}", "\\p{N}{1,3}"};
     *t = (r1i_tok_trainer){.special = special, .specials = n, .digits = digits, .size = n + 256};
-    if (digits < 1 || digits > 3) return r1i_fail(err, R1_ERR_USAGE, "digits in a piece: 1 to 3 expected, not %zu", digits);
+    if (digits < 1 || digits > 3)
+        return r1i_fail(err, R1_ERR_USAGE, "digits in a piece: 1 to 3 expected, not %zu", digits);
     r1_status st = r1i_classes_make(&t->classes, false, err);
     if (st == R1_OK) st = make_specials(t, err);
     for (int k = 0; k < 3 && st == R1_OK; k++) {

@@ -1,5 +1,6 @@
-/* Making a vocabulary: byte-level BPE learnt from text, with the pre-tokeniser and the control tokens of DeepSeek-R1. Texts go in one by
- * one, each distinct piece is kept once with its count; then pairs are merged, most frequent first. */
+/* Making a vocabulary: byte-level BPE learnt from text, with the pre-tokeniser and the control tokens of DeepSeek-R1.
+ * Texts go in one by one, each distinct piece is kept once with its count; then pairs are merged, most frequent
+ * first. */
 #ifndef R1I_TOK_TRAIN_H
 #define R1I_TOK_TRAIN_H
 
@@ -39,8 +40,9 @@ typedef struct r1i_tok_trainer {
     size_t merges, size;        /* size: ids so far */
 } r1i_tok_trainer;
 
-/* Ids: special[0..n), 256 bytes in the order of their characters in the byte alphabet, then what merges make. digits: longest run of digits
- * in a piece, 1 to 3. R1_ERR_USAGE for a special token that is no such thing (too short, twice). */
+/* Ids: special[0..n), 256 bytes in the order of their characters in the byte alphabet, then what merges make. digits:
+ * longest run of digits in a piece, 1 to 3. R1_ERR_USAGE for a special token that is no such thing (too short,
+ * twice). */
 r1_status r1i_tok_trainer_open(r1i_tok_trainer *t, const char *const *special, size_t n, size_t digits, r1_error *err);
 void r1i_tok_trainer_close(r1i_tok_trainer *t); /* takes a zeroed one */
 
@@ -50,7 +52,8 @@ r1_status r1i_tok_trainer_add(r1i_tok_trainer *t, const char *text, size_t n, r1
 /* Merge until there are so many ids or nothing is left to merge. */
 r1_status r1i_tok_trainer_merge(r1i_tok_trainer *t, size_t vocab, const r1_env *env, r1_error *err);
 
-/* tokenizer.json; controls: how many special tokens, from the first, are control tokens that decoding may leave out. New reference. */
+/* tokenizer.json; controls: how many special tokens, from the first, are control tokens that decoding may leave out.
+ * New reference. */
 r1_status r1i_tok_trainer_json(const r1i_tok_trainer *t, size_t controls, json_t **out, r1_error *err);
 
 /* Byte of id specials + k, and back. */

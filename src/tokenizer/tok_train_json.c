@@ -63,7 +63,9 @@ static json_t *added_tokens(const r1i_tok_trainer *t, size_t controls)
 {
     json_t *const list = json_array();
     for (size_t i = 0; i < t->specials; i++)
-        json_array_append_new(list, json_pack("{s:i, s:s, s:b, s:b, s:b, s:b, s:b}", "id", (int)i, "content", t->special[i], "single_word", 0, "lstrip", 0, "rstrip", 0,
+        json_array_append_new(list,
+                              json_pack("{s:i, s:s, s:b, s:b, s:b, s:b, s:b}", "id", (int)i, "content", t->special[i],
+                                        "single_word", 0, "lstrip", 0, "rstrip", 0,
                                               "normalized", 0, "special", i < controls));
     return list;
 }
@@ -73,9 +75,13 @@ static json_t *pre_tokenizer(const r1i_tok_trainer *t)
     static const char *const runs[] = {"\\p{N}", "\\p{N}{1,2}", "\\p{N}{1,3}"};
     json_t *const steps = json_array();
     for (int k = 0; k < 3; k++)
-        json_array_append_new(steps, json_pack("{s:s, s:{s:s}, s:s, s:b}", "type", "Split", "pattern", "Regex", k == 0 ? runs[t->digits - 1] : r1i_pattern_deepseek3[k],
+        json_array_append_new(steps,
+                              json_pack("{s:s, s:{s:s}, s:s, s:b}", "type", "Split", "pattern", "Regex",
+                                        k == 0 ? runs[t->digits - 1] : r1i_pattern_deepseek3[k],
                                                "behavior", "Isolated", "invert", 0));
-    json_array_append_new(steps, json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", 0, "trim_offsets", 1, "use_regex", 0));
+    json_array_append_new(steps,
+                          json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", 0, "trim_offsets",
+                                    1, "use_regex", 0));
     return json_pack("{s:s, s:o}", "type", "Sequence", "pretokenizers", steps);
 }
 
@@ -86,8 +92,10 @@ static r1_status vocabulary(const r1i_tok_trainer *t, const spelling *s, json_t 
         const char *const text = text_of(s, id);
         const json_t *const other = json_object_get(v, text);
         if (other)
-            return r1i_fail(err, R1_ERR_USAGE, "special token '%.64s' is spelled as the vocabulary spells token %zu", text, id);
-        if (json_object_set_new(v, text, json_integer((json_int_t)id)) != 0) return r1i_fail(err, R1_ERR_USAGE, "special token %zu is not UTF-8", id);
+            return r1i_fail(err, R1_ERR_USAGE, "special token '%.64s' is spelled as the vocabulary spells token %zu",
+                            text, id);
+        if (json_object_set_new(v, text, json_integer((json_int_t)id)) != 0)
+            return r1i_fail(err, R1_ERR_USAGE, "special token %zu is not UTF-8", id);
     }
     return R1_OK;
 }
@@ -95,7 +103,8 @@ static r1_status vocabulary(const r1i_tok_trainer *t, const spelling *s, json_t 
 static json_t *merges(const r1i_tok_trainer *t, const spelling *s)
 {
     json_t *const list = json_array();
-    for (size_t k = 0; k < t->merges; k++) json_array_append_new(list, json_sprintf("%s %s", text_of(s, t->merge[k].left), text_of(s, t->merge[k].right)));
+    for (size_t k = 0; k < t->merges; k++)
+        json_array_append_new(list, json_sprintf("%s %s", text_of(s, t->merge[k].left), text_of(s, t->merge[k].right)));
     return list;
 }
 
@@ -106,16 +115,21 @@ r1_status r1i_tok_trainer_json(const r1i_tok_trainer *t, size_t controls, json_t
     *out = NULL;
     r1_status st = spell_all(t, &s) ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "texts of %zu ids", t->size);
     if (st == R1_OK) st = vocabulary(t, &s, &vocab, err);
-    if (st == R1_OK && json_array_size(list = merges(t, &s)) != t->merges) st = r1i_fail(err, R1_ERR_NOMEM, "list of merges");
+    if (st == R1_OK && json_array_size(list = merges(t, &s)) != t->merges)
+        st = r1i_fail(err, R1_ERR_NOMEM, "list of merges");
     free(s.text), free(s.at);
     if (st != R1_OK) {
         json_decref(vocab), json_decref(list);
         return st;
     }
-    json_t *const model = json_pack("{s:s, s:n, s:n, s:n, s:n, s:b, s:b, s:b, s:o, s:o}", "type", "BPE", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
-                                    "fuse_unk", 0, "byte_fallback", 0, "ignore_merges", 0, "vocab", vocab, "merges", list);
-    *out = json_pack("{s:s, s:n, s:n, s:o, s:n, s:o, s:n, s:{s:s, s:b, s:b, s:b}, s:o}", "version", "1.0", "truncation", "padding", "added_tokens", added_tokens(t, controls),
-                     "normalizer", "pre_tokenizer", pre_tokenizer(t), "post_processor", "decoder", "type", "ByteLevel", "add_prefix_space", 1, "trim_offsets", 1, "use_regex", 1,
-                     "model", model);
+    json_t *const model =
+        json_pack("{s:s, s:n, s:n, s:n, s:n, s:b, s:b, s:b, s:o, s:o}", "type", "BPE", "dropout", "unk_token",
+                  "continuing_subword_prefix", "end_of_word_suffix",
+                                    "fuse_unk", 0, "byte_fallback", 0, "ignore_merges", 0, "vocab", vocab, "merges",
+                                    list);
+    *out = json_pack("{s:s, s:n, s:n, s:o, s:n, s:o, s:n, s:{s:s, s:b, s:b, s:b}, s:o}", "version", "1.0", "truncation",
+                     "padding", "added_tokens", added_tokens(t, controls),
+                     "normalizer", "pre_tokenizer", pre_tokenizer(t), "post_processor", "decoder", "type", "ByteLevel",
+                     "add_prefix_space", 1, "trim_offsets", 1, "use_regex", 1, "model", model);
     return *out ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "tokenizer.json");
 }

@@ -1,11 +1,13 @@
-/* The merging half. Pair counts are kept up to date: a merge touches only the words that held the pair, and a heap gives the next pair.
+/* The merging half. Pair counts are kept up to date: a merge touches only the words that held the pair, and a heap
+ * gives the next pair.
  *
- * Order: the highest count first; of equal counts the pair whose left id is smaller, then the smaller right id. This is the order of the
- * `tokenizers` trainer, found by experiment (tools/check_tokenizer_trainer.py) on texts made so that ties abound.
+ * Order: the highest count first; of equal counts the pair whose left id is smaller, then the smaller right id. This is
+ * the order of the `tokenizers` trainer, found by experiment (tools/check_tokenizer_trainer.py) on texts made so that
+ * ties abound.
  *
- * Every merge makes a new text: what a stretch of letters is merged into depends on that stretch alone as long as nothing is merged across
- * its ends, so no text arises from two different pairs. Hence a pair's words all come in the step that made its younger side, its count only
- * falls afterwards, and one heap entry a pair is enough. */
+ * Every merge makes a new text: what a stretch of letters is merged into depends on that stretch alone as long as
+ * nothing is merged across its ends, so no text arises from two different pairs. Hence a pair's words all come in the
+ * step that made its younger side, its count only falls afterwards, and one heap entry a pair is enough. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,7 +107,7 @@ static bool change(merger *m, uint32_t left, uint32_t right, uint32_t word, int 
     return true;
 }
 
-/* ---- heap ---------------------------------------------------------------------------------------------------------------- */
+/* ---- heap -------------------------------------------------------------------------------------------------------- */
 
 static bool before(const merger *m, const entry *a, const entry *b)
 {
@@ -167,7 +169,7 @@ static bool queue_touched(merger *m)
     return true;
 }
 
-/* ---- merging -------------------------------------------------------------------------------------------------------------- */
+/* ---- merging ----------------------------------------------------------------------------------------------------- */
 
 /* Join left and right wherever they are neighbours in a word, from its beginning. */
 static bool merge_word(merger *m, uint32_t word, uint32_t left, uint32_t right, uint32_t made)
@@ -234,7 +236,10 @@ static void release(merger *m)
 r1_status r1i_tok_trainer_merge(r1i_tok_trainer *t, size_t vocab, const r1_env *env, r1_error *err)
 {
     merger m = {.t = t};
-    if (vocab < t->size) return r1i_fail(err, R1_ERR_USAGE, "a vocabulary of %zu ids: at least %zu expected, for 256 bytes and %zu special tokens", vocab, t->size, t->specials);
+    if (vocab < t->size)
+        return r1i_fail(err, R1_ERR_USAGE,
+                        "a vocabulary of %zu ids: at least %zu expected, for 256 bytes and %zu special tokens", vocab,
+                        t->size, t->specials);
     m.symbol = malloc((t->n_bytes + 1) * sizeof *m.symbol);
     m.at = malloc((t->words + 1) * sizeof *m.at);
     m.length = malloc((t->words + 1) * sizeof *m.length);

@@ -122,8 +122,8 @@ r1_status r1i_vocab_define(r1i_vocab *v, int64_t id, const uint8_t *text, size_t
     if (i < v->size && (v->flag[i] & R1I_TOKEN_DEFINED)) {
         if (v->token[i].size != n || memcmp(v->text + v->token[i].at, text, n) != 0)
             return r1i_fail(err, R1_ERR_FORMAT, "token id %zu has two texts, \"%.*s\" and \"%.*s\"", i,
-                            (int)(v->token[i].size < 64 ? v->token[i].size : 64), (const char *)v->text + v->token[i].at,
-                            (int)(n < 64 ? n : 64), (const char *)text);
+                            (int)(v->token[i].size < 64 ? v->token[i].size : 64),
+                            (const char *)v->text + v->token[i].at, (int)(n < 64 ? n : 64), (const char *)text);
         v->flag[i] |= (uint8_t)flags;
         return R1_OK;
     }
@@ -140,7 +140,8 @@ r1_status r1i_vocab_define(r1i_vocab *v, int64_t id, const uint8_t *text, size_t
 r1_status r1i_vocab_begin_merges(r1i_vocab *v, uint64_t n, r1_error *err)
 {
     if (n > R1I_VOCAB_MAX_MERGES)
-        return r1i_fail(err, R1_ERR_UNSUPPORTED, "%llu merges, at most %d", (unsigned long long)n, R1I_VOCAB_MAX_MERGES);
+        return r1i_fail(err, R1_ERR_UNSUPPORTED, "%llu merges, at most %d", (unsigned long long)n,
+                        R1I_VOCAB_MAX_MERGES);
     unsigned bits = 4;
     while ((size_t)1 << bits < n * 2) bits++;
     v->pairs = (size_t)1 << bits;

@@ -1,5 +1,5 @@
-/* The vocabulary: texts of the ids as raw bytes, a hash from bytes to id, and the merges as a hash from a pair of ids to
- * a rank. Built once by a loader, then read-only. */
+/* The vocabulary: texts of the ids as raw bytes, a hash from bytes to id, and the merges as a hash from a pair of ids
+ * to a rank. Built once by a loader, then read-only. */
 #ifndef R1I_TOK_VOCAB_H
 #define R1I_TOK_VOCAB_H
 

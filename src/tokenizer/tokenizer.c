@@ -14,9 +14,11 @@
 r1_status r1i_added_list_add(r1i_added_list *l, const char *text, size_t n, int64_t id, bool special, r1_error *err)
 {
     if (id < 0 || id >= R1I_VOCAB_MAX_IDS)
-        return r1i_fail(err, R1_ERR_RANGE, "added token id %lld, 0 to %d expected", (long long)id, R1I_VOCAB_MAX_IDS - 1);
+        return r1i_fail(err, R1_ERR_RANGE, "added token id %lld, 0 to %d expected", (long long)id,
+                        R1I_VOCAB_MAX_IDS - 1);
     if (n == 0 || n > R1I_ADDED_MAX_BYTES)
-        return r1i_fail(err, R1_ERR_RANGE, "added token %lld: %zu bytes, 1 to %u expected", (long long)id, n, R1I_ADDED_MAX_BYTES);
+        return r1i_fail(err, R1_ERR_RANGE, "added token %lld: %zu bytes, 1 to %u expected", (long long)id, n,
+                        R1I_ADDED_MAX_BYTES);
     if (l->n == l->cap) {
         const size_t cap = l->cap ? l->cap * 2 : 64;
         r1i_added_token *const p = realloc(l->token, cap * sizeof *p);
@@ -171,9 +173,11 @@ r1_status r1i_tok_finish(r1i_tok_loader *l, r1_error *err)
     r1_status st = define_added(l, err);
     if (st != R1_OK) return st;
     if ((t->bos >= 0 && (size_t)t->bos >= t->vocab.size) || (t->eos >= 0 && (size_t)t->eos >= t->vocab.size))
-        return r1i_fail(err, R1_ERR_RANGE, "BOS %d or EOS %d is outside the vocabulary of %zu", t->bos, t->eos, t->vocab.size);
+        return r1i_fail(err, R1_ERR_RANGE, "BOS %d or EOS %d is outside the vocabulary of %zu", t->bos, t->eos,
+                        t->vocab.size);
     if (t->vocab.unknown >= 0 && (size_t)t->vocab.unknown >= t->vocab.size)
-        return r1i_fail(err, R1_ERR_RANGE, "unknown token %d is outside the vocabulary of %zu", t->vocab.unknown, t->vocab.size);
+        return r1i_fail(err, R1_ERR_RANGE, "unknown token %d is outside the vocabulary of %zu", t->vocab.unknown,
+                        t->vocab.size);
     if (t->vocab.pair) strike_special_merges(&t->vocab);
     r1i_splitter_fuse(&t->splitter);
     if ((st = check_bytes(&t->vocab, err)) != R1_OK) return st;
@@ -202,7 +206,8 @@ static r1_status loader_end(r1i_tok_loader *l, r1_status st, r1_tokenizer **out,
     return st;
 }
 
-r1_status r1i_tok_open_bytes(char kind, const uint8_t *data, size_t n, const r1_env *env, r1_tokenizer **out, r1_error *err)
+r1_status r1i_tok_open_bytes(char kind, const uint8_t *data, size_t n, const r1_env *env, r1_tokenizer **out,
+                             r1_error *err)
 {
     r1i_tok_loader l;
     *out = NULL;

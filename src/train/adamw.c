@@ -32,7 +32,8 @@ static void norm_item(void *ctx, int64_t i, int thread)
     int64_t k = i * ITEM;
     double lane[16] = {0};
     for (; k + 16 <= end; k += 16)
-        for (int l = 0; l < 16; l++) lane[l] += (double)g[k + l] * (double)g[k + l]; /* whole lanes: the compiler makes vectors of them */
+        /* whole lanes: the compiler makes vectors of them */
+        for (int l = 0; l < 16; l++) lane[l] += (double)g[k + l] * (double)g[k + l];
     for (; k < end; k++) lane[k % 16] += (double)g[k] * (double)g[k];
     double sum = 0.0;
     for (int l = 0; l < 16; l++) sum += lane[l];
@@ -56,7 +57,8 @@ r1_status r1i_gradients_norm(const r1i_gradients *g, r1i_pool *pool, double *nor
     r1_status st = R1_OK;
     for (int64_t p = 0, at = 0; p < g->n && st == R1_OK; p++)
         for (int64_t i = 0; i < items_of(&g->param[p]) && st == R1_OK; i++, at++) {
-            if (!isfinite(w.sum[at])) st = r1i_fail(err, R1_ERR_RANGE, "the gradient of %s is not finite", g->param[p].p.name);
+            if (!isfinite(w.sum[at]))
+                st = r1i_fail(err, R1_ERR_RANGE, "the gradient of %s is not finite", g->param[p].p.name);
             sum += w.sum[at];
         }
     free(w.sum);
@@ -88,7 +90,10 @@ static void step_item(void *ctx, int64_t i, int thread)
     }
 }
 
-double r1i_clip_factor(const r1i_adamw *o, double norm) { return o->clip > 0.0 && o->clip < norm + 1e-6 ? o->clip / (norm + 1e-6) : 1.0; }
+double r1i_clip_factor(const r1i_adamw *o, double norm)
+{
+    return o->clip > 0.0 && o->clip < norm + 1e-6 ? o->clip / (norm + 1e-6) : 1.0;
+}
 
 void r1i_adamw_step(const r1i_adamw *o, r1i_gradients *g, r1i_pool *pool, int64_t t, double norm)
 {

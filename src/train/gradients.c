@@ -15,8 +15,9 @@ static r1_status one(void *user, const r1i_parameter *p)
     if (p->selection_bias) return R1_OK;
     if (c->out) {
         const bool rounded = p->w && p->w->type == R1_DTYPE_BF16;
-        c->out[c->n] = (r1i_trained){.p = *p, .floats = r1i_parameter_floats(p), .data = r1i_parameter_data(p), .decay = p->w != NULL,
-                                     .key = p->w ? (const void *)p->w->data : p->vec, .rounded = rounded ? (uint16_t *)(uintptr_t)p->w->data : NULL};
+        c->out[c->n] = (r1i_trained){.p = *p, .floats = r1i_parameter_floats(p), .data = r1i_parameter_data(p),
+                                     .decay = p->w != NULL, .key = p->w ? (const void *)p->w->data : p->vec,
+                                     .rounded = rounded ? (uint16_t *)(uintptr_t)p->w->data : NULL};
     }
     c->total += r1i_parameter_floats(p);
     c->n++;
@@ -49,7 +50,8 @@ uint64_t r1i_gradients_bytes(const r1_model *m, bool with_mtp)
 {
     collect c = {0};
     (void)r1i_trained_parameters(m, one, &c);
-    return (uint64_t)(3 * c.total + own_tables(m, with_mtp)) * sizeof(float) + (uint64_t)c.n * (sizeof(r1i_trained) + sizeof(int64_t));
+    return (uint64_t)(3 * c.total + own_tables(m, with_mtp)) * sizeof(float) + (uint64_t)c.n *
+        (sizeof(r1i_trained) + sizeof(int64_t));
 }
 
 /* Indices of n parameters in ascending order of their addresses. Few thousands: shell sort. */
@@ -60,7 +62,8 @@ static void sort_addresses(r1i_gradients *g)
         for (int64_t i = gap; i < g->n; i++) {
             const int64_t x = g->by_address[i];
             int64_t k = i;
-            for (; k >= gap && (uintptr_t)g->param[g->by_address[k - gap]].key > (uintptr_t)g->param[x].key; k -= gap) g->by_address[k] = g->by_address[k - gap];
+            for (; k >= gap && (uintptr_t)g->param[g->by_address[k - gap]].key > (uintptr_t)g->param[x].key; k -= gap)
+                g->by_address[k] = g->by_address[k - gap];
             g->by_address[k] = x;
         }
 }
@@ -104,7 +107,8 @@ r1_status r1i_gradients_create(r1i_gradients *g, const r1_model *m, bool with_mt
     collect c = {0};
     *g = (r1i_gradients){0};
     if (env) g->env = *env;
-    if (!m->params.trainable && !m->adapter) return r1i_fail(err, R1_ERR_USAGE, "the model was not opened to be trained");
+    if (!m->params.trainable && !m->adapter)
+        return r1i_fail(err, R1_ERR_USAGE, "the model was not opened to be trained");
     (void)r1i_trained_parameters(m, one, &c);
     g->n = c.n;
     g->total = c.total;
@@ -167,7 +171,9 @@ static void finish_turned(const r1i_gradients *g)
         float *const sum = g->param[t->param].grad;
         for (int64_t r = 0; r < rows; r++)
             for (int64_t c = 0; c < cols; c++)
-                sum[(r / R1I_PANEL_ROWS * cols + c) * R1I_PANEL_ROWS + r % R1I_PANEL_ROWS] += t->grad[(c / R1I_PANEL_ROWS * rows + r) * R1I_PANEL_ROWS + c % R1I_PANEL_ROWS];
+                sum[(r / R1I_PANEL_ROWS * cols + c) * R1I_PANEL_ROWS +
+                    r % R1I_PANEL_ROWS] += t->grad[(c / R1I_PANEL_ROWS * rows + r) * R1I_PANEL_ROWS +
+                                                   c % R1I_PANEL_ROWS];
     }
 }
 
@@ -180,7 +186,8 @@ static void finish_item(void *ctx, int64_t item, int thread)
     const r1i_gradients *const g = ctx;
     float *const table = g->param[0].grad, *const head = g->param[g->n - 1].grad;
     const bool tied = g->head == g->memory + 3 * g->total;
-    const int64_t all = g->param[0].floats, begin = item * FINISH_FLOATS, end = begin + FINISH_FLOATS < all ? begin + FINISH_FLOATS : all;
+    const int64_t all = g->param[0].floats, begin = item * FINISH_FLOATS,
+                  end = begin + FINISH_FLOATS < all ? begin + FINISH_FLOATS : all;
     for (int64_t i = begin; i < end && tied; i++) table[i] += g->head[i];
     for (int64_t i = begin; i < end && g->side_head; i++) {
         (tied ? table : head)[i] += g->side_head[i];
@@ -191,15 +198,19 @@ static void finish_item(void *ctx, int64_t item, int thread)
 void r1i_gradients_finish(r1i_gradients *g, r1i_pool *pool)
 {
     if (g->adapter) finish_turned(g);
-    else if (g->tables > 0) r1i_pool_run(pool, (g->param[0].floats + FINISH_FLOATS - 1) / FINISH_FLOATS, finish_item, g);
+    else if (g->tables > 0)
+        r1i_pool_run(pool, (g->param[0].floats + FINISH_FLOATS - 1) / FINISH_FLOATS, finish_item, g);
 }
 
-/* ---- what products read ------------------------------------------------------------------------------------------------- */
+/* ---- what products read ------------------------------------------------------------------------------------------ */
 
 enum { ROUND_PANELS = 16 };
 
 static int64_t panels_of(const r1i_trained *t) { return (t->p.w->rows + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS; }
-static int64_t round_items(const r1i_trained *t) { return t->rounded ? (panels_of(t) + ROUND_PANELS - 1) / ROUND_PANELS : 0; }
+static int64_t round_items(const r1i_trained *t)
+{
+    return t->rounded ? (panels_of(t) + ROUND_PANELS - 1) / ROUND_PANELS : 0;
+}
 
 static void round_item(void *ctx, int64_t i, int thread)
 {

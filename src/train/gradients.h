@@ -1,5 +1,5 @@
-/* The parameters that a run trains, each with its gradient and its optimiser moments in the layout of the model's own memory, so that the
- * engine reads what the optimiser wrote without a repack. */
+/* The parameters that a run trains, each with its gradient and its optimiser moments in the layout of the model's own
+ * memory, so that the engine reads what the optimiser wrote without a repack. */
 #ifndef R1I_GRADIENTS_H
 #define R1I_GRADIENTS_H
 
@@ -28,7 +28,8 @@ typedef struct r1i_gradients {
     int64_t n, total;         /* parameters; floats of all */
     int64_t *by_address;      /* [n] indices, ascending data */
     float *memory;            /* gradients, then first, then second moments */
-    /* Sums of their own for a table that is used more than once in a pass (tied, or by the MTP layer too); finish adds them up in this order. */
+    /* Sums of their own for a table that is used more than once in a pass (tied, or by the MTP layer too); finish adds
+     * them up in this order. */
     float *head, *side_head, *side_embedding;
     int64_t tables;           /* floats of the own sums: 0 to 3 tables, or the turned ones */
     const r1i_adapter *adapter; /* nullable: its parameters are trained and the model is frozen */
@@ -39,13 +40,15 @@ typedef struct r1i_gradients {
 
 /* Bytes that r1i_gradients_create takes. with_mtp: the MTP layer is trained along. */
 uint64_t r1i_gradients_bytes(const r1_model *m, bool with_mtp);
-/* The model is borrowed, must be trainable or have an adapter, and outlive it. All sums and moments begin at 0. R1_ERR_USAGE, R1_ERR_NOMEM. */
+/* The model is borrowed, must be trainable or have an adapter, and outlive it. All sums and moments begin at 0.
+ * R1_ERR_USAGE, R1_ERR_NOMEM. */
 r1_status r1i_gradients_create(r1i_gradients *g, const r1_model *m, bool with_mtp, const r1_env *env, r1_error *err);
 void r1i_gradients_destroy(r1i_gradients *g);
 void r1i_gradients_zero(r1i_gradients *g, r1i_pool *pool);
 /* An r1i_param_grad_fn over r1i_gradients. */
 float *r1i_gradients_of(void *g, const void *data, bool side);
-/* What products read, anew from `data`: after the optimiser's step or a checkpoint has changed it (BF16 panels, an adapter's turned matrices). */
+/* What products read, anew from `data`: after the optimiser's step or a checkpoint has changed it (BF16 panels, an
+ * adapter's turned matrices). */
 void r1i_gradients_round(const r1i_gradients *g, r1i_pool *pool);
 /* Once all of a step's batches are in: the tables' own sums go into their gradients. */
 void r1i_gradients_finish(r1i_gradients *g, r1i_pool *pool);

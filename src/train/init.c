@@ -31,7 +31,8 @@ static bool ends_with(const char *s, const char *tail)
 
 enum { PIECE = 4096 };
 
-static r1_status write_values(r1i_safetensors_writer *w, const r1i_prescribed *t, r1_dtype type, double std, r1i_rng *rng, r1_error *err)
+static r1_status write_values(r1i_safetensors_writer *w, const r1i_prescribed *t, r1_dtype type, double std,
+                              r1i_rng *rng, r1_error *err)
 {
     float x[PIECE];
     uint16_t half[PIECE];
@@ -57,7 +58,8 @@ static r1_status write_all(const char *path, const listing *l, double std, uint6
     r1i_safetensors_item *const item = calloc((size_t)l->n, sizeof *item);
     if (!item) return r1i_fail(err, R1_ERR_NOMEM, "names of %d tensors", l->n);
     for (int i = 0; i < l->n; i++) {
-        item[i] = (r1i_safetensors_item){.name = l->t[i].name, .type = l->t[i].f32 ? R1_DTYPE_F32 : type, .n_dims = l->t[i].n_dims};
+        item[i] = (r1i_safetensors_item){.name = l->t[i].name, .type = l->t[i].f32 ? R1_DTYPE_F32 : type,
+                                         .n_dims = l->t[i].n_dims};
         memcpy(item[i].dim, l->t[i].dim, sizeof l->t[i].dim);
     }
     r1_status st = r1i_safetensors_create(path, item, l->n, &w, err);
@@ -70,12 +72,15 @@ static r1_status write_all(const char *path, const listing *l, double std, uint6
     return st == R1_OK ? r1i_safetensors_finish(w, err) : st;
 }
 
-r1_status r1i_init_write(const char *folder, const r1i_config *c, double std, uint64_t seed, r1_dtype type, r1_error *err)
+r1_status r1i_init_write(const char *folder, const r1i_config *c, double std, uint64_t seed, r1_dtype type,
+                         r1_error *err)
 {
     listing l = {0};
     r1_status st;
-    if (type != R1_DTYPE_F32 && type != R1_DTYPE_BF16) return r1i_fail(err, R1_ERR_USAGE, "new weights of type %s: F32 or BF16 expected", r1_dtype_name(type));
-    if (!(std > 0.0 && std < 10.0)) return r1i_fail(err, R1_ERR_USAGE, "a standard deviation of %g: a small positive number expected", std);
+    if (type != R1_DTYPE_F32 && type != R1_DTYPE_BF16)
+        return r1i_fail(err, R1_ERR_USAGE, "new weights of type %s: F32 or BF16 expected", r1_dtype_name(type));
+    if (!(std > 0.0 && std < 10.0))
+        return r1i_fail(err, R1_ERR_USAGE, "a standard deviation of %g: a small positive number expected", std);
     (void)r1i_prescribe_hf(c, list_one, &l);
     l.t = calloc((size_t)l.n, sizeof *l.t);
     char *const path = r1i_path_join(folder, "model.safetensors");

@@ -11,13 +11,15 @@
 #include "tensor/codec.h"
 #include "train/train_folder.h"
 
-static const char *const copied[] = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+static const char *const copied[] = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+                                     "special_tokens_map.json",
                                      "chat_template.jinja", "tokenizer.model"};
 
 typedef struct merging {
     const r1_model *m;
     const r1i_store *store;
-    float *a, *b, *row;      /* row-major [r, cols], [rows, r] of the module at hand; [cols] twice: W's row and the term's */
+    float *a, *b, *row;      /* row-major [r, cols], [rows, r] of the module at hand; [cols] twice: W's row and the
+                              * term's */
     const r1i_lora_module *module;
     r1_error *err;
 } merging;
@@ -28,7 +30,8 @@ static const r1i_lora_module *module_of(const r1i_adapter *a, const char *name)
     const size_t n = strlen(name);
     for (int64_t i = 0; i < a->n; i++) {
         const size_t k = strlen(a->module[i].name);
-        if (n == k + 7 && memcmp(name, a->module[i].name, k) == 0 && strcmp(name + k, ".weight") == 0) return &a->module[i];
+        if (n == k + 7 && memcmp(name, a->module[i].name, k) == 0 && strcmp(name + k, ".weight") == 0)
+            return &a->module[i];
     }
     return NULL;
 }
@@ -40,7 +43,8 @@ static r1_status unpack(void *user, const r1i_parameter *p)
     const merging *const g = user;
     const char *const name = p->name + strlen("base_model.model."), *const module = g->module->name;
     const size_t n = strlen(module);
-    if (strncmp(name, module, n) == 0 && strncmp(name + n, ".lora_", 6) == 0) r1i_parameter_unpack(p, p->master, name[n + 6] == 'A' ? g->a : g->b);
+    if (strncmp(name, module, n) == 0 && strncmp(name + n, ".lora_", 6) == 0)
+        r1i_parameter_unpack(p, p->master, name[n + 6] == 'A' ? g->a : g->b);
     return R1_OK;
 }
 
@@ -89,7 +93,8 @@ static r1_status check(const merging *g)
         const r1i_entry *const e = r1i_store_find(g->store, name);
         if (!e) return r1i_fail(g->err, R1_ERR_FORMAT, "tensor %s is missing", name);
         if (!is_float(e->type))
-            return r1i_fail(g->err, R1_ERR_UNSUPPORTED, "tensor %s: type %s: a merged weight would have to be quantised anew; F32, F16 or BF16 expected (the adapter can be used "
+            return r1i_fail(g->err, R1_ERR_UNSUPPORTED,
+                            "tensor %s: type %s: a merged weight would have to be quantised anew; F32, F16 or BF16 expected (the adapter can be used "
                             "unmerged: --lora)", name, r1_dtype_name(e->type));
     }
     return R1_OK;
@@ -127,7 +132,8 @@ static r1_status write_folder(merging *g, const char *out)
 {
     char *const path = r1i_path_join(out, "model.safetensors");
     r1_status st = path ? R1_OK : r1i_fail(g->err, R1_ERR_NOMEM, "%s", out);
-    if (st == R1_OK && r1i_file_exists(path)) st = r1i_fail(g->err, R1_ERR_USAGE, "%s exists already: another --out expected", path);
+    if (st == R1_OK && r1i_file_exists(path))
+        st = r1i_fail(g->err, R1_ERR_USAGE, "%s exists already: another --out expected", path);
     if (st == R1_OK) st = r1i_make_folders(out, g->err);
     for (size_t i = 0; i < sizeof copied / sizeof *copied && st == R1_OK; i++) {
         char *const from = r1i_path_join(r1i_store_folder(g->store), copied[i]);
@@ -140,7 +146,8 @@ static r1_status write_folder(merging *g, const char *out)
     return st;
 }
 
-r1_status r1_lora_merge(const char *model, const char *lora, const char *out, const r1_env *env, r1_lora_info *out_info, r1_error *err)
+r1_status r1_lora_merge(const char *model, const char *lora, const char *out, const r1_env *env, r1_lora_info *out_info,
+                        r1_error *err)
 {
     r1_model_params params = r1_model_params_default();
     r1_lora_info info;
@@ -149,8 +156,10 @@ r1_status r1_lora_merge(const char *model, const char *lora, const char *out, co
     params.lora = lora;
     params.panels = "";
     r1_status st = r1_lora_inspect(lora, &info, err);
-    if (st == R1_OK && (st = r1i_store_open(model, env, &store, err)) == R1_OK && r1i_store_container(store) == R1I_GGUF)
-        st = r1i_fail(err, R1_ERR_UNSUPPORTED, "%s: a .gguf file cannot be merged into; the base's Hugging Face folder expected (the adapter can be used unmerged: --lora)", model);
+    if (st == R1_OK && (st = r1i_store_open(model, env, &store, err)) == R1_OK &&
+        r1i_store_container(store) == R1I_GGUF)
+        st = r1i_fail(err, R1_ERR_UNSUPPORTED,
+                      "%s: a .gguf file cannot be merged into; the base's Hugging Face folder expected (the adapter can be used unmerged: --lora)", model);
     if (st == R1_OK) st = r1_model_open(model, &params, env, &m, err);
     if (st == R1_OK) {
         merging g = {.m = m, .store = store, .err = err};

@@ -8,19 +8,21 @@
 
 enum { SLICE = 128 }; /* rows of logits at a time: 128 x 129,280 x 4 bytes = 63 MiB for R1 */
 
-/* ---- memory ------------------------------------------------------------------------------------------------------------ */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 static int64_t slice_of(const r1i_stepper_params *p) { return p->max_rows < SLICE ? p->max_rows : SLICE; }
 
-/* Rows of a pass. Each pass meets all weights anew (turned, read, their gradients read and written), so it is halved only while a layer's
- * activations are more than a shared cache holds and still outweigh its weights several times. */
+/* Rows of a pass. Each pass meets all weights anew (turned, read, their gradients read and written), so it is halved
+ * only while a layer's activations are more than a shared cache holds and still outweigh its weights several times. */
 static int64_t pass_of(const r1_model *m, const r1i_stepper_params *p)
 {
     const size_t near = (size_t)16 << 20, times = 6;
     r1i_param_count count;
     r1i_config_count(&m->config, &count);
-    const uint64_t tables = (uint64_t)(m->config.vocab_size * m->config.hidden_size) * (m->config.tie_word_embeddings ? 1 : 2);
-    const uint64_t layer = (count.total > tables ? count.total - tables : 0) / (uint64_t)m->config.num_hidden_layers * sizeof(float);
+    const uint64_t tables = (uint64_t)(m->config.vocab_size * m->config.hidden_size) *
+        (m->config.tie_word_embeddings ? 1 : 2);
+    const uint64_t layer = (count.total > tables ? count.total - tables : 0) / (uint64_t)m->config.num_hidden_layers *
+        sizeof(float);
     int64_t rows = p->pass_rows > 0 && p->pass_rows < p->max_rows ? p->pass_rows : p->max_rows;
     while (p->pass_rows == 0 && rows / 2 >= p->max_positions) {
         r1i_tape_bytes tape;
@@ -34,7 +36,8 @@ static int64_t pass_of(const r1_model *m, const r1i_stepper_params *p)
 /* The head as it meets the logits' gradient; its type alone matters here. */
 static r1i_weight turned_head(const r1_model *m, const uint8_t *data)
 {
-    return (r1i_weight){.type = r1i_transposed_type(&m->head), .layout = R1I_LAYOUT_PANEL, .rows = m->head.cols, .cols = m->head.rows, .data = data};
+    return (r1i_weight){.type = r1i_transposed_type(&m->head), .layout = R1I_LAYOUT_PANEL, .rows = m->head.cols,
+                        .cols = m->head.rows, .data = data};
 }
 
 /* While the loss is walked back: the head turned, and the scratch of its gradient. */
@@ -53,7 +56,8 @@ static size_t head_bytes(const r1_model *m, const r1i_stepper_params *p)
     const r1i_weight turned = turned_head(m, NULL);
     const size_t acts = r1i_act_bytes(slice_of(p), m->config.hidden_size, r1i_act_kind(&ex, &m->head)) +
                         r1i_act_bytes(slice_of(p), m->config.vocab_size, r1i_act_kind(&ex, &turned));
-    return slice * (size_t)m->config.vocab_size * sizeof(float) + slice * (sizeof(double) + sizeof(float)) + acts + 6 * R1I_ALIGN;
+    return slice * (size_t)m->config.vocab_size * sizeof(float) + slice * (sizeof(double) + sizeof(float)) + acts + 6 *
+        R1I_ALIGN;
 }
 
 /* Pages of every sequence apart: at worst each token is one. */
@@ -62,7 +66,8 @@ static int64_t pages_of(const r1i_stepper_params *p) { return p->max_pages > 0 ?
 /* Of the pages that are touched: where nobody knows how many, about those of full sequences. */
 static uint64_t cache_bytes(const r1_model *m, const r1i_stepper_params *p)
 {
-    const int64_t full = p->max_rows + (p->max_rows + p->max_positions - 1) / p->max_positions * R1I_PAGE, layers = m->config.num_hidden_layers;
+    const int64_t full = p->max_rows + (p->max_rows + p->max_positions - 1) / p->max_positions * R1I_PAGE,
+                  layers = m->config.num_hidden_layers;
     const uint64_t bytes = r1i_kv_bytes(m, p->cache_type, p->max_pages > 0 ? p->max_pages * R1I_PAGE : full);
     return bytes / (uint64_t)layers * (uint64_t)(layers + (m->mtp ? m->config.num_nextn_predict_layers : 0));
 }
@@ -75,8 +80,8 @@ uint64_t r1i_stepper_bytes(const r1_model *model, const r1i_stepper_params *p, i
     r1i_tape_bytes tape;
     const int64_t rows = pass_of(model, p);
     r1i_forward_tape_bytes(model, rows, p->max_positions, threads, p->recompute, &tape);
-    return tape.act + tape.shadow + r1i_backward_bytes(model, rows, p->max_positions, threads) + runs_bytes(rows) + head_bytes(model, p) +
-           cache_bytes(model, p) + turned_bytes(model, slice_of(p));
+    return tape.act + tape.shadow + r1i_backward_bytes(model, rows, p->max_positions, threads) + runs_bytes(rows) +
+        head_bytes(model, p) + cache_bytes(model, p) + turned_bytes(model, slice_of(p));
 }
 
 static r1_status create(r1i_stepper *s, const r1i_stepper_params *p, r1_error *err)
@@ -88,7 +93,8 @@ static r1_status create(r1i_stepper *s, const r1i_stepper_params *p, r1_error *e
     r1i_forward_tape_bytes(m, s->pass_rows, p->max_positions, r1i_pool_threads(s->ex.pool), p->recompute, &tape);
     r1_status st = r1i_arena_create(&s->act, "activations", &s->env, tape.act + runs_bytes(s->pass_rows), err);
     if (st != R1_OK || (st = r1i_arena_create(&s->head, "logits", &s->env, head_bytes(m, p), err)) != R1_OK) return st;
-    s->logits = r1i_mat_of(r1i_arena_take(&s->head, (size_t)slice * (size_t)m->config.vocab_size * sizeof(float), err), slice, m->config.vocab_size);
+    s->logits = r1i_mat_of(r1i_arena_take(&s->head, (size_t)slice * (size_t)m->config.vocab_size * sizeof(float), err),
+                           slice, m->config.vocab_size);
     s->lse = r1i_arena_take(&s->head, (size_t)slice * sizeof *s->lse, err);
     s->coef = r1i_arena_take(&s->head, (size_t)slice * sizeof *s->coef, err);
     if (!s->logits.p || !s->lse || !s->coef) return R1_ERR_NOMEM;
@@ -100,11 +106,11 @@ static r1_status create(r1i_stepper *s, const r1i_stepper_params *p, r1_error *e
     return R1_OK;
 }
 
-r1_status r1i_stepper_create(r1i_stepper *s, const r1_model *model, r1i_gradients *gradients, r1i_pool *pool, const r1i_stepper_params *params,
-                             const r1_env *env, r1_error *err)
+r1_status r1i_stepper_create(r1i_stepper *s, const r1_model *model, r1i_gradients *gradients, r1i_pool *pool,
+                             const r1i_stepper_params *params, const r1_env *env, r1_error *err)
 {
-    *s = (r1i_stepper){.model = model, .gradients = gradients, .max_rows = params->max_rows, .mtp_weight = params->mtp_weight,
-                       .mtp_detach = params->mtp_detach};
+    *s = (r1i_stepper){.model = model, .gradients = gradients, .max_rows = params->max_rows,
+                       .mtp_weight = params->mtp_weight, .mtp_detach = params->mtp_detach};
     if (env) s->env = *env;
     s->ex = r1i_model_exec(model, pool, &s->act, err);
     s->n_defined = params->n_defined > 0 ? params->n_defined : model->config.vocab_size;
@@ -122,7 +128,7 @@ void r1i_stepper_destroy(r1i_stepper *s)
     r1i_arena_destroy(&s->head);
 }
 
-/* ---- head and cross-entropy -------------------------------------------------------------------------------------------- */
+/* ---- head and cross-entropy -------------------------------------------------------------------------------------- */
 
 static r1i_mat rows_of(r1i_mat m, int64_t r0, int64_t n) { return (r1i_mat){m.p + r0 * m.stride, n, m.cols, m.stride}; }
 
@@ -135,7 +141,8 @@ static r1i_exec head_exec(r1i_stepper *s)
     return ex;
 }
 
-/* logits = head x by the engine's own product, and the log-sum-exp over the defined ids. act: what x was prepared as, in the head's scratch. */
+/* logits = head x by the engine's own product, and the log-sum-exp over the defined ids. act: what x was prepared as,
+ * in the head's scratch. */
 static r1_status head_forward(r1i_stepper *s, r1i_mat x, r1i_mat logits, r1i_act *act)
 {
     r1i_exec ex = head_exec(s);
@@ -150,8 +157,10 @@ typedef struct head_work {
     r1i_arena arena;
 } head_work;
 
-/* dlogits are in place of the logits, x is as head_forward prepared it: dx = dlogits W, dW += dlogits^T x. r0: x's first row in the batch. */
-static r1_status head_backward(r1i_stepper *s, r1i_mat dlogits, const r1i_act *x, int64_t r0, const head_work *h, float *sum)
+/* dlogits are in place of the logits, x is as head_forward prepared it: dx = dlogits W, dW += dlogits^T x. r0: x's
+ * first row in the batch. */
+static r1_status head_backward(r1i_stepper *s, r1i_mat dlogits, const r1i_act *x, int64_t r0, const head_work *h,
+                               float *sum)
 {
     r1i_exec ex = head_exec(s);
     r1i_act dy;
@@ -191,9 +200,10 @@ static int64_t slice_rows(const r1i_stepper *s, const r1i_batch *batch, int64_t 
     return n;
 }
 
-/* All rows of x, final-normed, against target and weight times `by`. The gradient of x is written into the shadow, the head's into sum. */
-static r1_status cross_entropy(r1i_stepper *s, const r1i_batch *batch, r1i_mat x, const int32_t *target, const float *weight, float by, float *sum, double *loss,
-                               float *logprob)
+/* All rows of x, final-normed, against target and weight times `by`. The gradient of x is written into the shadow, the
+ * head's into sum. */
+static r1_status cross_entropy(r1i_stepper *s, const r1i_batch *batch, r1i_mat x, const int32_t *target,
+                               const float *weight, float by, float *sum, double *loss, float *logprob)
 {
     const size_t mark = r1i_arena_mark(&s->head);
     head_work h = {0};
@@ -211,7 +221,8 @@ static r1_status cross_entropy(r1i_stepper *s, const r1i_batch *batch, r1i_mat x
             s->coef[i] = weight[r0 + i] * by * (1.0f / s->temperature);
         }
         if (!s->gradients) continue;
-        st = s->ex.ops->grad->cross_entropy(&s->ex, logits, target + r0, s->lse, s->coef, s->n_defined, 1.0f / s->temperature);
+        st = s->ex.ops->grad->cross_entropy(&s->ex, logits, target + r0, s->lse, s->coef, s->n_defined,
+                                            1.0f / s->temperature);
         if (st == R1_OK) st = head_backward(s, logits, &act, r0, &h, sum);
     }
     r1i_arena_reset(&s->head, mark);
@@ -219,24 +230,29 @@ static r1_status cross_entropy(r1i_stepper *s, const r1i_batch *batch, r1i_mat x
     return st;
 }
 
-/* ---- one micro-batch --------------------------------------------------------------------------------------------------- */
+/* ---- one micro-batch --------------------------------------------------------------------------------------------- */
 
 static r1_status check(const r1i_stepper *s, const r1i_train_rows *rows, r1_error *err)
 {
     if (rows->batch.n > s->max_rows)
-        return r1i_fail(err, R1_ERR_USAGE, "a micro-batch of %lld tokens, at most %lld expected", (long long)rows->batch.n, (long long)s->max_rows);
+        return r1i_fail(err, R1_ERR_USAGE, "a micro-batch of %lld tokens, at most %lld expected",
+                        (long long)rows->batch.n, (long long)s->max_rows);
     int64_t row = 0;
     for (int64_t i = 0; i < rows->batch.n_runs; i++) {
         const r1i_run *const run = &rows->batch.runs[i];
         if (run->first != row || run->n < 1 || run->n > s->pass_rows)
-            return r1i_fail(err, R1_ERR_USAGE, "a sequence of %lld tokens at row %lld, at most %lld at row %lld expected", (long long)run->n, (long long)run->first,
-                            (long long)s->pass_rows, (long long)row);
+            return r1i_fail(err, R1_ERR_USAGE,
+                            "a sequence of %lld tokens at row %lld, at most %lld at row %lld expected",
+                            (long long)run->n, (long long)run->first, (long long)s->pass_rows, (long long)row);
         row += run->n;
     }
-    if (row != rows->batch.n) return r1i_fail(err, R1_ERR_USAGE, "a micro-batch of %lld tokens, its sequences have %lld", (long long)rows->batch.n, (long long)row);
+    if (row != rows->batch.n)
+        return r1i_fail(err, R1_ERR_USAGE, "a micro-batch of %lld tokens, its sequences have %lld",
+                        (long long)rows->batch.n, (long long)row);
     for (int64_t i = 0; i < rows->batch.n; i++)
         if (rows->target[i] < 0 || rows->target[i] >= s->n_defined)
-            return r1i_fail(err, R1_ERR_RANGE, "target id %d of row %lld, 0 to %lld expected", (int)rows->target[i], (long long)i, (long long)s->n_defined - 1);
+            return r1i_fail(err, R1_ERR_RANGE, "target id %d of row %lld, 0 to %lld expected", (int)rows->target[i],
+                            (long long)i, (long long)s->n_defined - 1);
     return R1_OK;
 }
 
@@ -247,8 +263,8 @@ static r1_status take_hidden(r1i_stepper *s, int64_t n, r1i_mat *out)
     return out->p ? R1_OK : R1_ERR_NOMEM;
 }
 
-/* Slot j of a sequence joins the trunk's state at j with token j + 1 and is held against token j + 2: its row's weight is the next row's.
- * The last row of a run has no such target. target, weight: [n] scratch of the caller. */
+/* Slot j of a sequence joins the trunk's state at j with token j + 1 and is held against token j + 2: its row's weight
+ * is the next row's. The last row of a run has no such target. target, weight: [n] scratch of the caller. */
 static void shift_targets(const r1i_train_rows *rows, int32_t *target, float *weight)
 {
     for (int64_t r = 0; r < rows->batch.n_runs; r++) {
@@ -268,7 +284,8 @@ typedef struct mtp_rows {
 } mtp_rows;
 
 /* Records behind the trunk's, so the walk back meets them first. */
-static r1_status mtp_forward(r1i_stepper *s, const r1i_train_rows *rows, r1i_mat hidden, const r1i_probe *router, mtp_rows *m)
+static r1_status mtp_forward(r1i_stepper *s, const r1i_train_rows *rows, r1i_mat hidden, const r1i_probe *router,
+                             mtp_rows *m)
 {
     const int64_t n = rows->batch.n;
     r1_status st;
@@ -282,10 +299,12 @@ static r1_status mtp_forward(r1i_stepper *s, const r1i_train_rows *rows, r1i_mat
         memcpy(m->hidden.p, hidden.p, (size_t)(n * hidden.cols) * sizeof *hidden.p);
     }
     /* the row's own target is the token after it */
-    return r1i_forward_mtp_hidden(&s->ex, s->model, 0, &s->kv, &rows->batch, rows->target, m->hidden, m->normed, router);
+    return r1i_forward_mtp_hidden(&s->ex, s->model, 0, &s->kv, &rows->batch, rows->target, m->hidden, m->normed,
+                                  router);
 }
 
-static r1_status run_rows(r1i_stepper *s, const r1i_train_rows *rows, double *loss, double *mtp_loss, float *logprob, const r1i_probe *router)
+static r1_status run_rows(r1i_stepper *s, const r1i_train_rows *rows, double *loss, double *mtp_loss, float *logprob,
+                          const r1i_probe *router)
 {
     const bool mtp = s->mtp_weight > 0.0f && s->model->mtp && mtp_loss;
     r1i_batch batch = rows->batch;
@@ -301,8 +320,11 @@ static r1_status run_rows(r1i_stepper *s, const r1i_train_rows *rows, double *lo
     s->tape.side = false;
     if (st != R1_OK) return st;
     if (g && (st = r1i_tape_zero(&s->tape, s->ex.pool, s->ex.err)) != R1_OK) return st;
-    if ((st = cross_entropy(s, &batch, hidden, rows->target, rows->weight, 1.0f, g ? g->head : NULL, loss, logprob)) != R1_OK) return st;
-    if (mtp) st = cross_entropy(s, &batch, next.normed, next.target, next.weight, s->mtp_weight, g ? g->side_head : NULL, mtp_loss, NULL);
+    if ((st = cross_entropy(s, &batch, hidden, rows->target, rows->weight, 1.0f, g ? g->head : NULL, loss, logprob)) !=
+        R1_OK) return st;
+    if (mtp)
+        st = cross_entropy(s, &batch, next.normed, next.target, next.weight, s->mtp_weight, g ? g->side_head : NULL,
+                           mtp_loss, NULL);
     if (st != R1_OK) return st;
     return g ? r1i_tape_backward(&s->ex, &s->tape) : R1_OK;
 }
@@ -312,9 +334,11 @@ static r1i_train_rows next_pass(const r1i_stepper *s, const r1i_train_rows *rows
 {
     const r1i_run *const all = rows->batch.runs;
     const int64_t first = all[from].first;
-    r1i_train_rows pass = {.batch = {.token = rows->batch.token + first, .runs = runs}, .target = rows->target + first, .weight = rows->weight + first};
+    r1i_train_rows pass = {.batch = {.token = rows->batch.token + first, .runs = runs}, .target = rows->target + first,
+                           .weight = rows->weight + first};
     r1i_batch *const b = &pass.batch;
-    while (from + b->n_runs < rows->batch.n_runs && (b->n_runs == 0 || b->n + all[from + b->n_runs].n <= s->pass_rows)) {
+    while (from + b->n_runs < rows->batch.n_runs &&
+           (b->n_runs == 0 || b->n + all[from + b->n_runs].n <= s->pass_rows)) {
         runs[b->n_runs] = all[from + b->n_runs];
         runs[b->n_runs].first -= first;
         b->n += runs[b->n_runs++].n;
@@ -322,8 +346,8 @@ static r1i_train_rows next_pass(const r1i_stepper *s, const r1i_train_rows *rows
     return pass;
 }
 
-r1_status r1i_stepper_run(r1i_stepper *s, const r1i_train_rows *rows, double *loss, double *mtp_loss, float *logprob, const r1i_probe *router,
-                          r1_error *err)
+r1_status r1i_stepper_run(r1i_stepper *s, const r1i_train_rows *rows, double *loss, double *mtp_loss, float *logprob,
+                          const r1i_probe *router, r1_error *err)
 {
     const size_t mark = r1i_arena_mark(&s->act);
     r1_status st = check(s, rows, err);

@@ -1,6 +1,7 @@
-/* One micro-batch: the forward pass with a tape, the fused head with its cross-entropy, the walk back. The logits of the whole batch
- * never exist: the head works on a slice of rows at a time. Nor do all activations where caches are better used with fewer: whole sequences
- * take turns, a pass at a time, which moves no bit. */
+/* One micro-batch: the forward pass with a tape, the fused head with its cross-entropy, the walk back. The logits of
+ * the whole batch
+ * never exist: the head works on a slice of rows at a time. Nor do all activations where caches are better used with
+ * fewer: whole sequences take turns, a pass at a time, which moves no bit. */
 #ifndef R1I_LOSS_H
 #define R1I_LOSS_H
 
@@ -43,19 +44,21 @@ typedef struct r1i_stepper_params {
     float mtp_weight;
     bool mtp_detach;
     r1i_cache_type cache_type;
-    bool recompute;           /* keep only each layer's input and run it again on the way back: less memory, a forward more, no bit moves */
+    bool recompute;           /* keep only each layer's input and run it again on the way back: less memory, a forward
+                               * more, no bit moves */
 } r1i_stepper_params;
 
-/* Bytes that a stepper takes besides the model and the gradients: activations with their shadow, logits, keys and values. */
+/* Bytes that a stepper takes besides the model and the gradients: activations with their shadow, logits, keys and
+ * values. */
 uint64_t r1i_stepper_bytes(const r1_model *model, const r1i_stepper_params *params, int threads);
 
 /* model, gradients (nullable: losses only) and pool are borrowed. R1_ERR_NOMEM. */
-r1_status r1i_stepper_create(r1i_stepper *s, const r1_model *model, r1i_gradients *gradients, r1i_pool *pool, const r1i_stepper_params *params,
-                             const r1_env *env, r1_error *err);
+r1_status r1i_stepper_create(r1i_stepper *s, const r1_model *model, r1i_gradients *gradients, r1i_pool *pool,
+                             const r1i_stepper_params *params, const r1_env *env, r1_error *err);
 void r1i_stepper_destroy(r1i_stepper *s);
-/* Adds to the gradients, to *loss (sum of weight * -logprob, rows ascending) and, where it is trained, to *mtp_loss. logprob (nullable)
- * [n]: of each row's target. router (nullable): sees every MoE layer's choices. */
-r1_status r1i_stepper_run(r1i_stepper *s, const r1i_train_rows *rows, double *loss, double *mtp_loss, float *logprob, const r1i_probe *router,
-                          r1_error *err);
+/* Adds to the gradients, to *loss (sum of weight * -logprob, rows ascending) and, where it is trained, to *mtp_loss.
+ * logprob (nullable) [n]: of each row's target. router (nullable): sees every MoE layer's choices. */
+r1_status r1i_stepper_run(r1i_stepper *s, const r1i_train_rows *rows, double *loss, double *mtp_loss, float *logprob,
+                          const r1i_probe *router, r1_error *err);
 
 #endif

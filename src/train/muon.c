@@ -8,7 +8,8 @@ static const float momentum = 0.95f;
 
 bool r1i_muon_takes(const r1i_parameter *p)
 {
-    return p->w && p->cols > 0 && !strstr(p->name, "embed_tokens") && !strstr(p->name, "lm_head") && !strstr(p->name, "shared_head.head");
+    return p->w && p->cols > 0 && !strstr(p->name, "embed_tokens") && !strstr(p->name, "lm_head") &&
+        !strstr(p->name, "shared_head.head");
 }
 
 int64_t r1i_muon_scratch(int64_t rows, int64_t cols)
@@ -33,10 +34,14 @@ static int64_t thread_floats(const r1_model *m)
     return (most + LANES - 1) / LANES * LANES;
 }
 
-uint64_t r1i_muon_bytes(const r1_model *m, int threads) { return (uint64_t)thread_floats(m) * sizeof(float) * (uint64_t)threads; }
+uint64_t r1i_muon_bytes(const r1_model *m, int threads)
+{
+    return (uint64_t)thread_floats(m) * sizeof(float) * (uint64_t)threads;
+}
 
 /* c [n, m] = a [n, k] b [k, m]: every element one chain over k, ascending. */
-static void multiply(float *restrict c, const float *restrict a, const float *restrict b, int64_t n, int64_t k, int64_t m)
+static void multiply(float *restrict c, const float *restrict a, const float *restrict b, int64_t n, int64_t k,
+                     int64_t m)
 {
     memset(c, 0, (size_t)(n * m) * sizeof *c);
     for (int64_t i = 0; i < n; i++)
@@ -49,7 +54,8 @@ static void multiply(float *restrict c, const float *restrict a, const float *re
 /* x [r, c], r <= c, in place: x = a x + (b A + c A A) x with A = x x^T. */
 static void newton_schulz(float *x, int64_t r, int64_t c, float *scratch)
 {
-    float *const turned = scratch, *const y = turned + r * c, *const a = y + r * c, *const aa = a + r * r, *const q = aa + r * r;
+    float *const turned = scratch, *const y = turned + r * c, *const a = y + r * c, *const aa = a + r * r,
+                 *const q = aa + r * r;
     for (int step = 0; step < STEPS; step++) {
         for (int64_t i = 0; i < r; i++)
             for (int64_t k = 0; k < c; k++) turned[k * r + i] = x[i * c + k];
@@ -61,7 +67,8 @@ static void newton_schulz(float *x, int64_t r, int64_t c, float *scratch)
     }
 }
 
-void r1i_muon_matrix(float *data, float *m, const float *grad, int64_t rows, int64_t cols, int64_t tall, float clip, float lr, float decay, float *scratch)
+void r1i_muon_matrix(float *data, float *m, const float *grad, int64_t rows, int64_t cols, int64_t tall, float clip,
+                     float lr, float decay, float *scratch)
 {
     const bool turn = rows > cols; /* the products are of the smaller side */
     const int64_t r = turn ? cols : rows, c = turn ? rows : cols, n = rows * cols;
@@ -97,12 +104,14 @@ static void one_parameter(void *ctx, int64_t i, int thread)
     const r1i_trained *const t = &w->g->param[i];
     if (!t->muon) return;
     const int64_t cols = t->p.w->cols, rows = t->p.w->rows > cols ? t->p.w->rows : cols;
-    r1i_muon_matrix(t->data, t->m, t->grad, t->floats / cols, cols, rows, w->clip, w->lr, w->decay, w->scratch + thread * w->each);
+    r1i_muon_matrix(t->data, t->m, t->grad, t->floats / cols, cols, rows, w->clip, w->lr, w->decay,
+                    w->scratch + thread * w->each);
 }
 
 void r1i_muon_step(const r1i_adamw *o, const r1i_gradients *g, r1i_pool *pool, double norm, float *scratch)
 {
-    work w = {.g = g, .clip = (float)r1i_clip_factor(o, norm), .lr = (float)o->lr, .decay = (float)o->weight_decay, .scratch = scratch};
+    work w = {.g = g, .clip = (float)r1i_clip_factor(o, norm), .lr = (float)o->lr, .decay = (float)o->weight_decay,
+              .scratch = scratch};
     for (int64_t i = 0; i < g->n; i++) {
         const r1i_trained *const t = &g->param[i];
         const int64_t n = t->muon ? r1i_muon_scratch(t->floats / t->p.w->cols, t->p.w->cols) : 0;

@@ -6,7 +6,7 @@
 
 #include "model/lora_config.h"
 
-/* ---- presets ------------------------------------------------------------------------------------------------------------- */
+/* ---- presets ----------------------------------------------------------------------------------------------------- */
 
 /* Published values (training.md 2.1) by the name that claims them. The other keys of a run stay the author's choice. */
 static const struct preset {
@@ -30,45 +30,62 @@ static const char defaults[] =
     "\"checkpoint\": {\"every\": 0, \"keep\": 2, \"dtype\": \"bf16\"}}";
 
 /* PEFT's; an adapter is small enough to be saved as it is. */
-static const char lora_defaults[] = "{\"lora\": {\"r\": 8, \"lora_alpha\": 8, \"use_rslora\": false, \"lora_dropout\": 0}, \"checkpoint\": {\"dtype\": \"f32\"}}";
+static const char lora_defaults[] =
+    "{\"lora\": {\"r\": 8, \"lora_alpha\": 8, \"use_rslora\": false, \"lora_dropout\": 0}, \"checkpoint\": {\"dtype\": \"f32\"}}";
 
-/* ---- fields -------------------------------------------------------------------------------------------------------------- */
+/* ---- fields ------------------------------------------------------------------------------------------------------ */
 
 #define BIG 9e15
 static const r1i_field top_fields[] = {
-    {.name = "preset", .kind = R1I_FIELD_TEXT}, {.name = "model", .kind = R1I_FIELD_TEXT}, {.name = "init", .kind = R1I_FIELD_MAP},
-    {.name = "data", .kind = R1I_FIELD_MAP, .required = true}, {.name = "sequence_length", .kind = R1I_FIELD_INT, .min = 2, .max = 1 << 24},
-    {.name = "batch_size", .kind = R1I_FIELD_INT, .min = 1, .max = 1 << 24}, {.name = "micro_batch", .kind = R1I_FIELD_INT, .min = 1, .max = 1 << 20},
-    {.name = "steps", .kind = R1I_FIELD_INT, .min = 0, .max = BIG}, {.name = "epochs", .kind = R1I_FIELD_REAL, .min = 1e-9, .max = 1e6},
-    {.name = "seed", .kind = R1I_FIELD_INT, .min = 0, .max = BIG}, {.name = "optimizer", .kind = R1I_FIELD_MAP}, {.name = "loss", .kind = R1I_FIELD_MAP},
-    {.name = "compute", .kind = R1I_FIELD_TEXT}, {.name = "cache", .kind = R1I_FIELD_TEXT}, {.name = "recompute", .kind = R1I_FIELD_BOOL}, {.name = "checkpoint", .kind = R1I_FIELD_MAP}, {.name = "eval", .kind = R1I_FIELD_MAP},
+    {.name = "preset", .kind = R1I_FIELD_TEXT}, {.name = "model", .kind = R1I_FIELD_TEXT},
+    {.name = "init", .kind = R1I_FIELD_MAP},
+    {.name = "data", .kind = R1I_FIELD_MAP, .required = true},
+    {.name = "sequence_length", .kind = R1I_FIELD_INT, .min = 2, .max = 1 << 24},
+    {.name = "batch_size", .kind = R1I_FIELD_INT, .min = 1, .max = 1 << 24},
+    {.name = "micro_batch", .kind = R1I_FIELD_INT, .min = 1, .max = 1 << 20},
+    {.name = "steps", .kind = R1I_FIELD_INT, .min = 0, .max = BIG},
+    {.name = "epochs", .kind = R1I_FIELD_REAL, .min = 1e-9, .max = 1e6},
+    {.name = "seed", .kind = R1I_FIELD_INT, .min = 0, .max = BIG}, {.name = "optimizer", .kind = R1I_FIELD_MAP},
+    {.name = "loss", .kind = R1I_FIELD_MAP},
+    {.name = "compute", .kind = R1I_FIELD_TEXT}, {.name = "cache", .kind = R1I_FIELD_TEXT},
+    {.name = "recompute", .kind = R1I_FIELD_BOOL}, {.name = "checkpoint", .kind = R1I_FIELD_MAP},
+    {.name = "eval", .kind = R1I_FIELD_MAP},
     {.name = "lora", .kind = R1I_FIELD_MAP}, {0}};
 static const r1i_field lora_fields[] = {
-    {.name = "r", .kind = R1I_FIELD_INT, .min = 1, .max = R1I_LORA_MAX_RANK}, {.name = "lora_alpha", .kind = R1I_FIELD_REAL, .min = 0, .max = 1e6},
-    {.name = "target_modules", .kind = R1I_FIELD_TEXTS}, {.name = "use_rslora", .kind = R1I_FIELD_BOOL}, {.name = "lora_dropout", .kind = R1I_FIELD_REAL, .min = 0, .max = 1}, {0}};
+    {.name = "r", .kind = R1I_FIELD_INT, .min = 1, .max = R1I_LORA_MAX_RANK},
+    {.name = "lora_alpha", .kind = R1I_FIELD_REAL, .min = 0, .max = 1e6},
+    {.name = "target_modules", .kind = R1I_FIELD_TEXTS}, {.name = "use_rslora", .kind = R1I_FIELD_BOOL},
+    {.name = "lora_dropout", .kind = R1I_FIELD_REAL, .min = 0, .max = 1}, {0}};
 static const r1i_field init_fields[] = {
     {.name = "config", .kind = R1I_FIELD_TEXT, .required = true}, {.name = "tokenizer", .kind = R1I_FIELD_TEXT},
     {.name = "std", .kind = R1I_FIELD_REAL, .min = 1e-9, .max = 10}, {0}};
 static const r1i_field data_fields[] = {
-    {.name = "files", .kind = R1I_FIELD_TEXTS, .required = true}, {.name = "keep_order", .kind = R1I_FIELD_BOOL}, {.name = "think", .kind = R1I_FIELD_BOOL},
+    {.name = "files", .kind = R1I_FIELD_TEXTS, .required = true}, {.name = "keep_order", .kind = R1I_FIELD_BOOL},
+    {.name = "think", .kind = R1I_FIELD_BOOL},
     {.name = "too_long", .kind = R1I_FIELD_TEXT}, {.name = "token_cache", .kind = R1I_FIELD_TEXT}, {0}};
 static const r1i_field optimizer_fields[] = {
-    {.name = "name", .kind = R1I_FIELD_TEXT}, {.name = "lr", .kind = R1I_FIELD_REAL, .min = 0, .max = 10}, {.name = "min_lr", .kind = R1I_FIELD_REAL, .min = 0, .max = 10},
+    {.name = "name", .kind = R1I_FIELD_TEXT}, {.name = "lr", .kind = R1I_FIELD_REAL, .min = 0, .max = 10},
+    {.name = "min_lr", .kind = R1I_FIELD_REAL, .min = 0, .max = 10},
     {.name = "schedule", .kind = R1I_FIELD_TEXT}, {.name = "warmup_steps", .kind = R1I_FIELD_INT, .min = 0, .max = BIG},
-    {.name = "beta1", .kind = R1I_FIELD_REAL, .min = 0, .max = 0.999999}, {.name = "beta2", .kind = R1I_FIELD_REAL, .min = 0, .max = 0.9999999},
-    {.name = "eps", .kind = R1I_FIELD_REAL, .min = 1e-30, .max = 1}, {.name = "weight_decay", .kind = R1I_FIELD_REAL, .min = 0, .max = 10},
+    {.name = "beta1", .kind = R1I_FIELD_REAL, .min = 0, .max = 0.999999},
+    {.name = "beta2", .kind = R1I_FIELD_REAL, .min = 0, .max = 0.9999999},
+    {.name = "eps", .kind = R1I_FIELD_REAL, .min = 1e-30, .max = 1},
+    {.name = "weight_decay", .kind = R1I_FIELD_REAL, .min = 0, .max = 10},
     {.name = "clip", .kind = R1I_FIELD_REAL, .min = 0, .max = 1e9}, {0}};
 static const r1i_field loss_fields[] = {
-    {.name = "mtp_weight", .kind = R1I_FIELD_REAL, .min = 0, .max = 100}, {.name = "mtp_detach", .kind = R1I_FIELD_BOOL},
-    {.name = "balance_alpha", .kind = R1I_FIELD_REAL, .min = 0, .max = 100}, {.name = "bias_speed", .kind = R1I_FIELD_REAL, .min = 0, .max = 1},
+    {.name = "mtp_weight", .kind = R1I_FIELD_REAL, .min = 0, .max = 100},
+    {.name = "mtp_detach", .kind = R1I_FIELD_BOOL},
+    {.name = "balance_alpha", .kind = R1I_FIELD_REAL, .min = 0, .max = 100},
+    {.name = "bias_speed", .kind = R1I_FIELD_REAL, .min = 0, .max = 1},
     {.name = "temperature", .kind = R1I_FIELD_REAL, .min = 1e-3, .max = 100}, {0}};
 static const r1i_field checkpoint_fields[] = {
-    {.name = "every", .kind = R1I_FIELD_INT, .min = 0, .max = BIG}, {.name = "keep", .kind = R1I_FIELD_INT, .min = 0, .max = BIG}, {.name = "dtype", .kind = R1I_FIELD_TEXT}, {0}};
+    {.name = "every", .kind = R1I_FIELD_INT, .min = 0, .max = BIG},
+    {.name = "keep", .kind = R1I_FIELD_INT, .min = 0, .max = BIG}, {.name = "dtype", .kind = R1I_FIELD_TEXT}, {0}};
 
 static const struct { const char *key; const r1i_field *fields; } sections[] = {
     {"init", init_fields}, {"data", data_fields}, {"optimizer", optimizer_fields}, {"loss", loss_fields}, {"checkpoint", checkpoint_fields}, {"lora", lora_fields}};
 
-/* ---- settings and merging ------------------------------------------------------------------------------------------------ */
+/* ---- settings and merging ---------------------------------------------------------------------------------------- */
 
 /* Keys of `under` that `over` lacks; mappings are merged. */
 static bool merge(json_t *over, const json_t *under)
@@ -115,7 +132,8 @@ static r1_status apply_setting(r1i_yaml *y, const char *setting, r1_error *err)
     char *part = key;
     for (char *dot; (dot = strchr(part, '.')) != NULL; part = dot + 1) {
         *dot = 0;
-        if (!json_object_get(root, part) && (st = r1i_yaml_set(y, root, part, json_object(), setting, err)) != R1_OK) break;
+        if (!json_object_get(root, part) && (st = r1i_yaml_set(y, root, part, json_object(), setting, err)) != R1_OK)
+            break;
         root = json_object_get(root, part);
         if (json_is_object(root)) continue;
         st = r1i_fail(err, R1_ERR_USAGE, "--set %.200s: '%s' is not a mapping", setting, part);
@@ -126,19 +144,29 @@ static r1_status apply_setting(r1i_yaml *y, const char *setting, r1_error *err)
     return st;
 }
 
-/* ---- resolving ------------------------------------------------------------------------------------------------------------ */
+/* ---- resolving --------------------------------------------------------------------------------------------------- */
 
 static json_t *at(const r1i_recipe *r, const char *section, const char *key)
 {
     return json_object_get(section ? json_object_get(r->root, section) : r->root, key);
 }
-static const char *text(const r1i_recipe *r, const char *section, const char *key) { return json_string_value(at(r, section, key)); }
-static double real(const r1i_recipe *r, const char *section, const char *key) { return json_number_value(at(r, section, key)); }
-static int64_t whole(const r1i_recipe *r, const char *section, const char *key) { return json_integer_value(at(r, section, key)); }
+static const char *text(const r1i_recipe *r, const char *section, const char *key)
+{
+    return json_string_value(at(r, section, key));
+}
+static double real(const r1i_recipe *r, const char *section, const char *key)
+{
+    return json_number_value(at(r, section, key));
+}
+static int64_t whole(const r1i_recipe *r, const char *section, const char *key)
+{
+    return json_integer_value(at(r, section, key));
+}
 static bool yes(const r1i_recipe *r, const char *section, const char *key) { return json_is_true(at(r, section, key)); }
 
 /* Index of the key's text among names, or an error at its line. */
-static r1_status choose(const r1i_yaml *y, const r1i_recipe *r, const char *section, const char *key, const char *const *names, int n, int *out, r1_error *err)
+static r1_status choose(const r1i_yaml *y, const r1i_recipe *r, const char *section, const char *key,
+                        const char *const *names, int n, int *out, r1_error *err)
 {
     const char *const s = text(r, section, key);
     for (*out = 0; *out < n; ++*out)
@@ -148,13 +176,15 @@ static r1_status choose(const r1i_yaml *y, const r1i_recipe *r, const char *sect
         strncat(list, i ? ", " : "", sizeof list - strlen(list) - 1);
         strncat(list, names[i], sizeof list - strlen(list) - 1);
     }
-    return r1i_yaml_fail(y, section ? json_object_get(r->root, section) : r->root, key, 0, err, "%s: one of %s expected", key, list);
+    return r1i_yaml_fail(y, section ? json_object_get(r->root, section) : r->root, key, 0, err,
+                         "%s: one of %s expected", key, list);
 }
 
 static r1_status choices(const r1i_yaml *y, r1i_recipe *r, r1_error *err)
 {
-    static const char *const schedules[] = {"constant", "cosine", "linear"}, *const caches[] = {"f32", "bf16", "q8"}, *const longs[] = {"skip", "cut", "refuse"},
-                     *const dtypes[] = {"bf16", "f32"}, *const optimizers[] = {"adamw", "muon"}, *const computes[] = {"f32", "bf16"};
+    static const char *const schedules[] = {"constant", "cosine", "linear"}, *const caches[] = {"f32", "bf16", "q8"},
+                             *const longs[] = {"skip", "cut", "refuse"}, *const dtypes[] = {"bf16", "f32"},
+                             *const optimizers[] = {"adamw", "muon"}, *const computes[] = {"f32", "bf16"};
     int i;
     r1_status st = choose(y, r, "optimizer", "name", optimizers, 2, &i, err);
     r->muon = i == 1;
@@ -188,14 +218,22 @@ static r1_status take_lora(const r1i_yaml *y, r1i_recipe *r, r1_error *err)
     const json_t *const map = json_object_get(r->root, "lora"), *const loss = json_object_get(r->root, "loss");
     if (!map) return R1_OK;
     r->lora = true;
-    r->lora_r = whole(r, "lora", "r"), r->lora_alpha = real(r, "lora", "lora_alpha"), r->lora_rslora = yes(r, "lora", "use_rslora");
+    r->lora_r = whole(r, "lora", "r"), r->lora_alpha = real(r, "lora", "lora_alpha"),
+        r->lora_rslora = yes(r, "lora", "use_rslora");
     r->lora_targets = at(r, "lora", "target_modules");
     if (real(r, "lora", "lora_dropout") > 0.0)
-        return r1i_yaml_fail(y, map, "lora_dropout", 0, err, "lora_dropout: 0 expected: a term that is dropped now and then is not the one that rollout computes");
-    if (r->lora_targets && json_array_size(r->lora_targets) == 0) return r1i_yaml_fail(y, map, "target_modules", 0, err, "target_modules: at least one name expected");
-    if (!r->model) return r1i_yaml_fail(y, r->root, "lora", 0, err, "lora: an adapter belongs to a checkpoint ('model'), not to a new model");
-    if (r->mtp_weight > 0.0) return r1i_yaml_fail(y, loss, "mtp_weight", 0, err, "mtp_weight: 0 expected with lora: the MTP layer has no adapter");
-    if (r->bias_speed > 0.0) return r1i_yaml_fail(y, loss, "bias_speed", 0, err, "bias_speed: 0 expected with lora: the routers are frozen");
+        return r1i_yaml_fail(y, map, "lora_dropout", 0, err,
+                             "lora_dropout: 0 expected: a term that is dropped now and then is not the one that rollout computes");
+    if (r->lora_targets && json_array_size(r->lora_targets) == 0)
+        return r1i_yaml_fail(y, map, "target_modules", 0, err, "target_modules: at least one name expected");
+    if (!r->model)
+        return r1i_yaml_fail(y, r->root, "lora", 0, err,
+                             "lora: an adapter belongs to a checkpoint ('model'), not to a new model");
+    if (r->mtp_weight > 0.0)
+        return r1i_yaml_fail(y, loss, "mtp_weight", 0, err,
+                             "mtp_weight: 0 expected with lora: the MTP layer has no adapter");
+    if (r->bias_speed > 0.0)
+        return r1i_yaml_fail(y, loss, "bias_speed", 0, err, "bias_speed: 0 expected with lora: the routers are frozen");
     return R1_OK;
 }
 
@@ -206,7 +244,9 @@ static r1_status take_values(const r1i_yaml *y, r1i_recipe *r, r1_error *err)
     r->init_tokenizer = text(r, "init", "tokenizer");
     r->init_std = at(r, "init", "std") ? real(r, "init", "std") : 0.006; /* V3's */
     if (!r->model == !r->init_config)
-        return r1i_yaml_fail(y, r->root, r->model ? "init" : NULL, 0, err, "either 'model' (a checkpoint) or 'init' (a config for a new one) is expected%s", r->model ? ", not both" : "");
+        return r1i_yaml_fail(y, r->root, r->model ? "init" : NULL, 0, err,
+                             "either 'model' (a checkpoint) or 'init' (a config for a new one) is expected%s",
+                             r->model ? ", not both" : "");
     r->token_cache = text(r, "data", "token_cache");
     r->keep_order = yes(r, "data", "keep_order"), r->think = yes(r, "data", "think");
     r->sequence_length = whole(r, NULL, "sequence_length");
@@ -215,7 +255,8 @@ static r1_status take_values(const r1i_yaml *y, r1i_recipe *r, r1_error *err)
     r->steps = whole(r, NULL, "steps"), r->epochs = real(r, NULL, "epochs");
     r->seed = (uint64_t)whole(r, NULL, "seed");
     r->lr = real(r, "optimizer", "lr"), r->min_lr = real(r, "optimizer", "min_lr");
-    r->beta1 = real(r, "optimizer", "beta1"), r->beta2 = real(r, "optimizer", "beta2"), r->eps = real(r, "optimizer", "eps");
+    r->beta1 = real(r, "optimizer", "beta1"), r->beta2 = real(r, "optimizer", "beta2"),
+        r->eps = real(r, "optimizer", "eps");
     r->weight_decay = real(r, "optimizer", "weight_decay"), r->clip = real(r, "optimizer", "clip");
     r->warmup_steps = whole(r, "optimizer", "warmup_steps");
     r->mtp_weight = real(r, "loss", "mtp_weight"), r->mtp_detach = yes(r, "loss", "mtp_detach");
@@ -303,10 +344,12 @@ void r1i_recipe_free(r1i_recipe *r)
     *r = (r1i_recipe){0};
 }
 
-/* cos(pi x) for x in [0, 1], by Taylor sums about 0 and 1/2: libm's last bit may differ between machines, a resumed run's may not. */
+/* cos(pi x) for x in [0, 1], by Taylor sums about 0 and 1/2: libm's last bit may differ between machines, a resumed
+ * run's may not. */
 static double cos_pi(double x)
 {
-    const double y = x <= 0.25 || x >= 0.75 ? (x > 0.5 ? 1.0 - x : x) : x - 0.5, z = (y * 3.14159265358979323846) * (y * 3.14159265358979323846);
+    const double y = x <= 0.25 || x >= 0.75 ? (x > 0.5 ? 1.0 - x : x) : x - 0.5,
+                 z = (y * 3.14159265358979323846) * (y * 3.14159265358979323846);
     double c = 1.0, s = 1.0;
     for (int k = 10; k > 0; k--) {
         c = 1.0 - c * z / (double)((2 * k - 1) * (2 * k));

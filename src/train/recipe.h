@@ -1,5 +1,5 @@
-/* A run as its author declares it: a YAML file whose keys are all known, resolved into one plain struct. What a preset leaves open and what the paper
- * publishes are both written into the resolved recipe of the run folder. */
+/* A run as its author declares it: a YAML file whose keys are all known, resolved into one plain struct. What a preset
+ * leaves open and what the paper publishes are both written into the resolved recipe of the run folder. */
 #ifndef R1I_RECIPE_H
 #define R1I_RECIPE_H
 
@@ -22,7 +22,8 @@ typedef struct r1i_recipe_task {
 
 typedef struct r1i_recipe {
     json_t *root;                  /* as resolved: defaults filled in; owned */
-    json_t *choices;               /* owned: [{key, value, published?, by: recipe, paper or default}], what is the paper's and what is ours */
+    json_t *choices;               /* owned: [{key, value, published?, by: recipe, paper or default}], what is the
+                                    * paper's and what is ours */
     /* where from: strings are borrowed from root */
     const char *model;             /* a checkpoint, or NULL: a new one from */
     const char *init_config, *init_tokenizer; /* config.json; a folder with the tokenizer's files (nullable) */
@@ -66,12 +67,13 @@ typedef struct r1i_recipe {
     size_t n_eval_tasks;
 } r1i_recipe;
 
-/* set: [n_set] "key.key=value", value read as YAML, over what the file says. R1_ERR_FORMAT with line and column, or naming the setting;
- * R1_ERR_IO; R1_ERR_MISSING without libyaml. */
+/* set: [n_set] "key.key=value", value read as YAML, over what the file says. R1_ERR_FORMAT with line and column, or
+ * naming the setting; R1_ERR_IO; R1_ERR_MISSING without libyaml. */
 r1_status r1i_recipe_read(const char *path, const char *const *set, size_t n_set, r1i_recipe *out, r1_error *err);
 void r1i_recipe_free(r1i_recipe *r); /* takes a zeroed one */
 /* recipe_choices.c: what decides the mathematics, a value each, behind `list`. published: the preset's, nullable. */
-r1_status r1i_recipe_choices(const json_t *root, const json_t *said, const json_t *published, json_t *list, r1_error *err);
+r1_status r1i_recipe_choices(const json_t *root, const json_t *said, const json_t *published, json_t *list,
+                             r1_error *err);
 /* recipe_eval.c: the section `eval` of root, checked and taken. */
 r1_status r1i_recipe_take_eval(const r1i_yaml *y, r1i_recipe *r, r1_error *err);
 /* The learning rate of step t (1 .. total). */

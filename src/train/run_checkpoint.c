@@ -30,15 +30,19 @@ static R1_PRINTF(2, 3) void put(char path[PATH], const char *fmt, ...)
 
 static r1_status check_length(const char *folder, r1_error *err)
 {
-    return strlen(folder) < PATH - TAIL ? R1_OK : r1i_fail(err, R1_ERR_USAGE, "a folder's name of %zu bytes, at most %d expected", strlen(folder), PATH - TAIL - 1);
+    return strlen(folder) < PATH - TAIL ? R1_OK
+        : r1i_fail(err, R1_ERR_USAGE, "a folder's name of %zu bytes, at most %d expected", strlen(folder),
+                   PATH - TAIL - 1);
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------------------------------- */
+/* ---- tensors ----------------------------------------------------------------------------------------------------- */
 
 typedef enum section { WEIGHTS, MASTERS, FIRST_MOMENT, SECOND_MOMENT } section;
-static const char *const prefix[] = {[WEIGHTS] = "", [MASTERS] = "master.", [FIRST_MOMENT] = "m.", [SECOND_MOMENT] = "v."};
+static const char *const prefix[] = {[WEIGHTS] = "", [MASTERS] = "master.", [FIRST_MOMENT] = "m.",
+                                     [SECOND_MOMENT] = "v."};
 
-/* All parameters of the model, with the selection biases, or of its adapter; `trained` counts along where there is a gradient. */
+/* All parameters of the model, with the selection biases, or of its adapter; `trained` counts along where there is a
+ * gradient. */
 typedef struct list {
     r1i_parameter *p;  /* NULL: count */
     int64_t *trained;  /* index in g, or -1 */
@@ -85,7 +89,10 @@ static const float *memory_of(const list *l, int64_t i, const r1i_gradients *g, 
 static int64_t elements(const r1i_parameter *p) { return p->rows * (p->cols ? p->cols : 1); }
 
 /* Which parts of parameter i a file holds. */
-static bool holds(const list *l, int64_t i, section part) { return part == WEIGHTS || part == MASTERS || l->trained[i] >= 0; }
+static bool holds(const list *l, int64_t i, section part)
+{
+    return part == WEIGHTS || part == MASTERS || l->trained[i] >= 0;
+}
 
 typedef struct writing {
     const list *l;
@@ -95,7 +102,10 @@ typedef struct writing {
     r1_dtype type;
 } writing;
 
-static r1_dtype type_of(const writing *w, int64_t i, section part) { return part == WEIGHTS && !w->l->p[i].selection_bias ? w->type : R1_DTYPE_F32; }
+static r1_dtype type_of(const writing *w, int64_t i, section part)
+{
+    return part == WEIGHTS && !w->l->p[i].selection_bias ? w->type : R1_DTYPE_F32;
+}
 
 static int declare(const writing *w, r1i_safetensors_item *item, char (*name)[R1I_TENSOR_NAME + 8])
 {
@@ -106,7 +116,8 @@ static int declare(const writing *w, r1i_safetensors_item *item, char (*name)[R1
             if (!starts_tensor(w->l, i) || !holds(w->l, i, w->parts[k])) continue;
             if (item) {
                 snprintf(name[n], sizeof name[n], "%s%s", prefix[w->parts[k]], p->name);
-                item[n] = (r1i_safetensors_item){.name = name[n], .type = type_of(w, i, w->parts[k]), .n_dims = p->cols ? 2 : 1, .dim = {p->rows, p->cols}};
+                item[n] = (r1i_safetensors_item){.name = name[n], .type = type_of(w, i, w->parts[k]),
+                                                 .n_dims = p->cols ? 2 : 1, .dim = {p->rows, p->cols}};
             }
             n++;
         }
@@ -114,12 +125,15 @@ static int declare(const writing *w, r1i_safetensors_item *item, char (*name)[R1
 }
 
 /* One published tensor from all its parts in memory. */
-static r1_status append(r1i_safetensors_writer *out, const writing *w, int64_t i, section part, float *buffer, r1_error *err)
+static r1_status append(r1i_safetensors_writer *out, const writing *w, int64_t i, section part, float *buffer,
+                        r1_error *err)
 {
     const int64_t n = elements(&w->l->p[i]);
-    for (int64_t k = i; k < w->l->n && (k == i || !starts_tensor(w->l, k)); k++) r1i_parameter_unpack(&w->l->p[k], memory_of(w->l, k, w->g, part), buffer);
+    for (int64_t k = i; k < w->l->n && (k == i || !starts_tensor(w->l, k)); k++)
+        r1i_parameter_unpack(&w->l->p[k], memory_of(w->l, k, w->g, part), buffer);
     if (type_of(w, i, part) == R1_DTYPE_BF16) {
-        uint16_t *const half = (uint16_t *)(void *)buffer; /* in place, front to back: an element is read before its place is written */
+        uint16_t *const half = (uint16_t *)(void *)buffer; /* in place, front to back: an element is read before its
+                                                            * place is written */
         for (int64_t k = 0; k < n; k++) {
             const uint16_t h = r1i_bf16_from_f32(buffer[k]);
             memcpy(&half[k], &h, sizeof h);
@@ -154,9 +168,10 @@ static r1_status write_tensors(const char *path, const writing *w, r1_error *err
     return st;
 }
 
-/* ---- files --------------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
-static const char *const copied[] = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+static const char *const copied[] = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+                                     "special_tokens_map.json",
                                      "chat_template.jinja", "tokenizer.model"};
 
 static r1_status copy_file(const char *from, const char *to, const char *name, r1_error *err)
@@ -211,7 +226,8 @@ static r1_status write_state(const char *folder, int64_t step, const json_t *sta
         if (e->d_name[0] == '.') continue;
         put(path, "%s/%s", folder, e->d_name);
         if ((st = hash_file(path, hex, &size, err)) != R1_OK) break;
-        if (json_object_set_new(files, e->d_name, json_pack("{s:I, s:s}", "bytes", (json_int_t)size, "sha256", hex)) != 0)
+        if (json_object_set_new(files, e->d_name, json_pack("{s:I, s:s}", "bytes", (json_int_t)size, "sha256", hex)) !=
+            0)
             st = r1i_fail(err, R1_ERR_NOMEM, "%s: its list of files", folder);
     }
     if (d) closedir(d);
@@ -220,7 +236,8 @@ static r1_status write_state(const char *folder, int64_t step, const json_t *sta
         json_object_set_new(root, "format", json_integer(1));
         json_object_set_new(root, "step", json_integer(step));
         json_object_set(root, "files", files);
-        if (!(text = json_dumps(root, JSON_INDENT(1) | JSON_SORT_KEYS))) st = r1i_fail(err, R1_ERR_NOMEM, "%s/state.json", folder);
+        if (!(text = json_dumps(root, JSON_INDENT(1) | JSON_SORT_KEYS)))
+            st = r1i_fail(err, R1_ERR_NOMEM, "%s/state.json", folder);
     }
     if (st == R1_OK) { /* the last line names the hash of all before it */
         r1i_outfile out;
@@ -229,7 +246,8 @@ static r1_status write_state(const char *folder, int64_t step, const json_t *sta
         snprintf(tail, sizeof tail, "\n%s\n", hex);
         put(path, "%s/state.json", folder);
         st = r1i_outfile_open(path, &out, err);
-        if (st == R1_OK && ((st = r1i_outfile_write(&out, text, strlen(text), err)) != R1_OK || (st = r1i_outfile_write(&out, tail, strlen(tail), err)) != R1_OK))
+        if (st == R1_OK && ((st = r1i_outfile_write(&out, text, strlen(text), err)) != R1_OK ||
+                            (st = r1i_outfile_write(&out, tail, strlen(tail), err)) != R1_OK))
             r1i_outfile_abort(&out);
         else if (st == R1_OK) st = r1i_outfile_commit(&out, err);
     }
@@ -244,18 +262,21 @@ static r1_status fill_files(const char *folder, const char *source, const r1_mod
 {
     char path[PATH], *text;
     r1_status st = R1_OK;
-    for (size_t i = 0; i < sizeof copied / sizeof *copied && st == R1_OK && !m->adapter; i++) st = copy_file(source, folder, copied[i], err);
-    if (!m->adapter || (st = r1i_lora_config_text(&m->adapter->config, m->config.n_routed_experts > 0, &text, err)) != R1_OK) return st;
+    for (size_t i = 0; i < sizeof copied / sizeof *copied && st == R1_OK && !m->adapter; i++)
+        st = copy_file(source, folder, copied[i], err);
+    if (!m->adapter || (st = r1i_lora_config_text(&m->adapter->config, m->config.n_routed_experts > 0, &text, err)) !=
+        R1_OK) return st;
     put(path, "%s/adapter_config.json", folder);
     st = r1i_file_write_atomic(path, text, strlen(text), err);
     free(text);
     return st;
 }
 
-static r1_status fill(const char *folder, int64_t step, const char *source, const r1_model *m, const r1i_gradients *g, r1_dtype type, const json_t *state,
-                      r1_error *err)
+static r1_status fill(const char *folder, int64_t step, const char *source, const r1_model *m, const r1i_gradients *g,
+                      r1_dtype type, const json_t *state, r1_error *err)
 {
-    static const section weights[] = {WEIGHTS}, narrow[] = {MASTERS, FIRST_MOMENT, SECOND_MOMENT}, wide[] = {FIRST_MOMENT, SECOND_MOMENT};
+    static const section weights[] = {WEIGHTS}, narrow[] = {MASTERS, FIRST_MOMENT, SECOND_MOMENT},
+                         wide[] = {FIRST_MOMENT, SECOND_MOMENT};
     const bool f32 = type == R1_DTYPE_F32 && !m->adapter; /* an adapter is read back from its masters alone */
     char path[PATH];
     list l;
@@ -274,8 +295,8 @@ static r1_status fill(const char *folder, int64_t step, const char *source, cons
     return st;
 }
 
-r1_status r1i_checkpoint_save(const char *folder, int64_t step, const char *source, const r1_model *m, const r1i_gradients *g, r1_dtype type,
-                              const json_t *state, r1_error *err)
+r1_status r1i_checkpoint_save(const char *folder, int64_t step, const char *source, const r1_model *m,
+                              const r1i_gradients *g, r1_dtype type, const json_t *state, r1_error *err)
 {
     char aside[PATH], place[PATH];
     r1_error ignored;
@@ -293,7 +314,7 @@ r1_status r1i_checkpoint_save(const char *folder, int64_t step, const char *sour
     return st;
 }
 
-/* ---- which there are ------------------------------------------------------------------------------------------------------ */
+/* ---- which there are --------------------------------------------------------------------------------------------- */
 
 /* The number in "step-N", or -1. */
 static int64_t step_of(const char *name)
@@ -337,7 +358,8 @@ r1_status r1i_checkpoint_prune(const char *folder, int64_t keep, r1_error *err)
         st = r1i_folder_remove(path, err);
     }
     closedir(d);
-    for (int64_t oldest = next_step(folder, -1, false, &n); st == R1_OK && keep > 0 && n > keep; oldest = next_step(folder, -1, false, &n)) {
+    for (int64_t oldest = next_step(folder, -1, false, &n); st == R1_OK && keep > 0 && n > keep;
+         oldest = next_step(folder, -1, false, &n)) {
         st = drop(folder, oldest, err);
     }
     return st;
@@ -358,7 +380,7 @@ r1_status r1i_checkpoint_latest(const char *folder, char **path, int64_t *step, 
     return *path ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "%s", text);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static r1_status read_state(const char *folder, json_t **out, r1_error *err)
 {
@@ -372,7 +394,8 @@ static r1_status read_state(const char *folder, json_t **out, r1_error *err)
     const size_t tail = R1I_SHA256_HEX + 1; /* newline, 64 digits, newline */
     if (size > tail) r1i_sha256_hex(bytes, size - tail, hex);
     if (size <= tail || memcmp(bytes + size - tail + 1, hex, R1I_SHA256_HEX - 1) != 0)
-        st = r1i_fail(err, R1_ERR_FORMAT, "%s is not what was saved: its checksum differs (without its folder, --resume goes on from the one before)", path);
+        st = r1i_fail(err, R1_ERR_FORMAT,
+                      "%s is not what was saved: its checksum differs (without its folder, --resume goes on from the one before)", path);
     else if ((st = r1i_json_parse(bytes, size - tail, out, err)) != R1_OK) r1i_error_prefix(err, "%s: ", path);
     r1_free(bytes);
     return st;
@@ -391,7 +414,8 @@ static r1_status check_files(const char *folder, const json_t *state, r1_error *
         const char *const want = json_string_value(json_object_get(value, "sha256"));
         if (st != R1_OK) return st;
         if (!want || strcmp(want, hex) != 0 || (json_int_t)size != json_integer_value(json_object_get(value, "bytes")))
-            return r1i_fail(err, R1_ERR_FORMAT, "%s is not what was saved: its checksum differs (without its folder, --resume goes on from the one before)", path);
+            return r1i_fail(err, R1_ERR_FORMAT,
+                            "%s is not what was saved: its checksum differs (without its folder, --resume goes on from the one before)", path);
     }
     return R1_OK;
 }
@@ -411,14 +435,16 @@ static bool has_masters(const r1i_safetensors *t)
 }
 
 /* Parameter i's tensor `part` of the file into `own`. The file's bytes may lie at any address: buffer [elements]. */
-static r1_status read_part(const r1i_safetensors *t, const list *l, int64_t i, section part, float *own, float *buffer, r1_error *err)
+static r1_status read_part(const r1i_safetensors *t, const list *l, int64_t i, section part, float *own, float *buffer,
+                           r1_error *err)
 {
     char name[R1I_TENSOR_NAME + 8];
     const r1i_parameter *const p = &l->p[i];
     snprintf(name, sizeof name, "%s%s", prefix[part], p->name);
     const r1i_entry *const e = find(t, name);
     if (!e || e->type != R1_DTYPE_F32 || e->bytes != (uint64_t)elements(p) * sizeof *own)
-        return r1i_fail(err, R1_ERR_FORMAT, "optimizer.safetensors: tensor %s is missing or of another shape than the model's", name);
+        return r1i_fail(err, R1_ERR_FORMAT,
+                        "optimizer.safetensors: tensor %s is missing or of another shape than the model's", name);
     memcpy(buffer, e->data, (size_t)e->bytes);
     r1i_parameter_pack(p, own, buffer);
     return R1_OK;
@@ -453,7 +479,8 @@ r1_status r1i_checkpoint_open(const char *path, json_t **state, bool *f32, r1_er
     r1_status st = check_length(path, err);
     if (st == R1_OK) st = read_state(path, state, err);
     if (st == R1_OK) st = check_files(path, *state, err);
-    if (st == R1_OK && (st = r1i_map_open(file, &map, err)) == R1_OK && (st = r1i_safetensors_parse(map.data, map.size, &t, err)) != R1_OK)
+    if (st == R1_OK && (st = r1i_map_open(file, &map, err)) == R1_OK &&
+        (st = r1i_safetensors_parse(map.data, map.size, &t, err)) != R1_OK)
         r1i_error_prefix(err, "%s: ", file);
     if (st == R1_OK) *f32 = !has_masters(&t);
     r1i_safetensors_free(&t);

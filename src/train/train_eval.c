@@ -1,5 +1,6 @@
-/* The examiner in the midst of a run: its engine reads the masters where the optimiser wrote them. A task's samples are a record of their own below
- * eval/step-N/, which r1 report and r1 grade read as any other; what they come to is a row of the run's run.db. */
+/* The examiner in the midst of a run: its engine reads the masters where the optimiser wrote them. A task's samples are
+ * a record of their own below eval/step-N/, which r1 report and r1 grade read as any other; what they come to is a row
+ * of the run's run.db. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,8 @@ r1_status r1i_trainer_check_eval(r1i_trainer *t, uint64_t taken, uint64_t availa
     const r1i_recipe *const r = &t->recipe;
     *bytes = 0;
     if (r->n_eval_tasks == 0) return R1_OK;
-    if (!t->tokenizer) return r1i_fail(err, R1_ERR_FORMAT, "eval: %s has no tokenizer, so no task can ask it anything", t->source);
+    if (!t->tokenizer)
+        return r1i_fail(err, R1_ERR_FORMAT, "eval: %s has no tokenizer, so no task can ask it anything", t->source);
     int64_t *const cache = calloc(r->n_eval_tasks, sizeof *cache);
     if (!cache) return r1i_fail(err, R1_ERR_NOMEM, "%zu tasks", r->n_eval_tasks);
     r1_status st = R1_OK;
@@ -51,7 +53,7 @@ r1_status r1i_trainer_check_eval(r1i_trainer *t, uint64_t taken, uint64_t availa
     return st;
 }
 
-/* ---- one task ---------------------------------------------------------------------------------------------------------------- */
+/* ---- one task ---------------------------------------------------------------------------------------------------- */
 
 /* What the weights are: samples of an interrupted evaluation are taken over only where it was of the very same ones. */
 static void hash_weights(const r1i_trainer *t, char hex[R1I_SHA256_HEX])
@@ -59,7 +61,8 @@ static void hash_weights(const r1i_trainer *t, char hex[R1I_SHA256_HEX])
     const r1i_gradients *const g = &t->gradients;
     r1i_sha256 s;
     r1i_sha256_init(&s);
-    for (int64_t i = 0; i < g->n; i++) r1i_sha256_feed(&s, g->param[i].data, (size_t)g->param[i].floats * sizeof(float));
+    for (int64_t i = 0; i < g->n; i++)
+        r1i_sha256_feed(&s, g->param[i].data, (size_t)g->param[i].floats * sizeof(float));
     r1i_sha256_finish_hex(&s, hex);
 }
 
@@ -137,7 +140,8 @@ r1_status r1i_trainer_evaluate(r1i_trainer *t, int64_t step, r1_error *err)
     const r1i_recipe *const r = &t->recipe;
     char hash[R1I_SHA256_HEX] = "";
     r1_status st = R1_OK;
-    const bool due = step == 0 ? r->eval_at_start : step == t->steps || (r->eval_every > 0 && step % r->eval_every == 0);
+    const bool due = step == 0 ? r->eval_at_start : step == t->steps ||
+        (r->eval_every > 0 && step % r->eval_every == 0);
     for (size_t i = 0; due && i < r->n_eval_tasks && st == R1_OK; i++) {
         bool done = false;
         st = t->db ? r1i_step_store_has_evaluation(t->db, step, r->eval_task[i].name, &done, err) : R1_OK;

@@ -33,28 +33,31 @@ static void smooth_loss(const curves *c)
     }
 }
 
-/* ---- text, CSV, JSON ----------------------------------------------------------------------------------------------------------- */
+/* ---- text, CSV, JSON --------------------------------------------------------------------------------------------- */
 
 static void put_text(r1i_text *t, const curves *c)
 {
     int64_t tokens = 0, targets = 0;
     for (size_t i = 0; i < c->n; i++) tokens += c->row[i].tokens, targets += c->row[i].targets;
-    r1i_text_printf(t, "%s: %zu step%s, %" PRId64 " tokens (%" PRId64 " targets), loss %.4f to %.4f, smoothed %.4f\n\n", c->dir, c->n, c->n == 1 ? "" : "s", tokens, targets,
-                    c->row[0].loss, c->row[c->n - 1].loss, c->smooth[c->n - 1]);
+    r1i_text_printf(t, "%s: %zu step%s, %" PRId64 " tokens (%" PRId64 " targets), loss %.4f to %.4f, smoothed %.4f\n\n",
+                    c->dir, c->n, c->n == 1 ? "" : "s", tokens, targets, c->row[0].loss, c->row[c->n - 1].loss,
+                    c->smooth[c->n - 1]);
     r1i_text_puts(t, "    step      loss  smoothed        lr  gradient norm\n");
     size_t before = c->n;
     for (size_t k = 0; k < TABLE_ROWS; k++) {
         const size_t i = c->n <= TABLE_ROWS ? k : k * (c->n - 1) / (TABLE_ROWS - 1);
         if (i >= c->n || i == before) continue;
         before = i;
-        r1i_text_printf(t, "%8" PRId64 "  %8.4f  %8.4f  %8.2e  %13.4f\n", c->row[i].step, c->row[i].loss, c->smooth[i], c->row[i].learning_rate, c->row[i].gradient_norm);
+        r1i_text_printf(t, "%8" PRId64 "  %8.4f  %8.4f  %8.2e  %13.4f\n", c->row[i].step, c->row[i].loss, c->smooth[i],
+                        c->row[i].learning_rate, c->row[i].gradient_norm);
     }
     if (c->n_eval == 0) return;
     r1i_text_puts(t, "\n    step    pass@1   95 % interval  samples  tokens each   cut  task\n");
     for (size_t i = 0; i < c->n_eval; i++) {
         const r1i_evaluation_row *const e = &c->eval[i];
-        r1i_text_printf(t, "%8" PRId64 "  %6.1f %%  %5.1f to %5.1f %%  %7" PRId64 "  %11.1f  %4" PRId64 "  %s\n", e->step, 100.0 * e->pass_at_1, 100.0 * e->lo, 100.0 * e->hi,
-                        e->samples, e->samples > 0 ? (double)e->tokens / (double)e->samples : 0.0, e->truncated, e->task);
+        r1i_text_printf(t, "%8" PRId64 "  %6.1f %%  %5.1f to %5.1f %%  %7" PRId64 "  %11.1f  %4" PRId64 "  %s\n",
+                        e->step, 100.0 * e->pass_at_1, 100.0 * e->lo, 100.0 * e->hi, e->samples,
+                        e->samples > 0 ? (double)e->tokens / (double)e->samples : 0.0, e->truncated, e->task);
     }
 }
 
@@ -63,8 +66,9 @@ static void put_csv(r1i_text *t, const curves *c)
     r1i_text_puts(t, "step,epoch,tokens,targets,loss,mtp_loss,balance_loss,learning_rate,gradient_norm,load_spread\n");
     for (size_t i = 0; i < c->n; i++) {
         const r1i_step_row *const r = &c->row[i];
-        r1i_text_printf(t, "%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%.9g,%.9g,%.9g,%.9g,%.9g,%.9g\n", r->step, r->epoch, r->tokens, r->targets, r->loss, r->mtp_loss,
-                        r->balance_loss, r->learning_rate, r->gradient_norm, r->load_spread);
+        r1i_text_printf(t, "%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%.9g,%.9g,%.9g,%.9g,%.9g,%.9g\n", r->step,
+                        r->epoch, r->tokens, r->targets, r->loss, r->mtp_loss, r->balance_loss, r->learning_rate,
+                        r->gradient_norm, r->load_spread);
     }
 }
 
@@ -73,17 +77,25 @@ static r1_status put_json(r1i_text *t, const curves *c, r1_error *err)
     json_t *const steps = json_array();
     for (size_t i = 0; i < c->n; i++) {
         const r1i_step_row *const r = &c->row[i];
-        json_array_append_new(steps, json_pack("{s:I, s:f, s:f, s:f, s:f, s:I, s:I}", "step", (json_int_t)r->step, "loss", r->loss, "mtp_loss", r->mtp_loss, "learning_rate",
-                                               r->learning_rate, "gradient_norm", r->gradient_norm, "tokens", (json_int_t)r->tokens, "targets", (json_int_t)r->targets));
+        json_array_append_new(steps,
+                              json_pack("{s:I, s:f, s:f, s:f, s:f, s:I, s:I}", "step", (json_int_t)r->step, "loss",
+                                        r->loss, "mtp_loss", r->mtp_loss, "learning_rate", r->learning_rate,
+                                        "gradient_norm", r->gradient_norm, "tokens", (json_int_t)r->tokens, "targets",
+                                        (json_int_t)r->targets));
     }
     json_t *const evaluations = json_array();
     for (size_t i = 0; i < c->n_eval; i++) {
         const r1i_evaluation_row *const e = &c->eval[i];
-        json_array_append_new(evaluations, json_pack("{s:s, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I}", "task", e->task, "step", (json_int_t)e->step, "pass_at_1", e->pass_at_1,
-                                                     "lo", e->lo, "hi", e->hi, "prompts", (json_int_t)e->prompts, "samples", (json_int_t)e->samples, "correct",
-                                                     (json_int_t)e->correct, "truncated", (json_int_t)e->truncated, "tokens", (json_int_t)e->tokens));
+        json_array_append_new(evaluations,
+                              json_pack("{s:s, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I}", "task", e->task, "step",
+                                        (json_int_t)e->step, "pass_at_1", e->pass_at_1,
+                                                     "lo", e->lo, "hi", e->hi, "prompts", (json_int_t)e->prompts,
+                                                     "samples", (json_int_t)e->samples, "correct",
+                                                     (json_int_t)e->correct, "truncated", (json_int_t)e->truncated,
+                                                     "tokens", (json_int_t)e->tokens));
     }
-    json_t *const root = json_pack("{s:s, s:s, s:f, s:f, s:f, s:o, s:o}", "run", c->dir, "kind", "train", "first_loss", c->row[0].loss, "last_loss", c->row[c->n - 1].loss,
+    json_t *const root = json_pack("{s:s, s:s, s:f, s:f, s:f, s:o, s:o}", "run", c->dir, "kind", "train", "first_loss",
+                                   c->row[0].loss, "last_loss", c->row[c->n - 1].loss,
                                    "smoothed_loss", c->smooth[c->n - 1], "steps", steps, "evaluations", evaluations);
     char *const text = root ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) : NULL;
     if (text) r1i_text_puts(t, text);
@@ -93,7 +105,7 @@ static r1_status put_json(r1i_text *t, const curves *c, r1_error *err)
     return text ? R1_OK : r1i_fail(err, R1_ERR_NOMEM, "%s: the report", c->dir);
 }
 
-/* ---- page ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- page -------------------------------------------------------------------------------------------------------- */
 
 static void put_curve(r1i_text *t, const curves *c, const char *title, size_t offset)
 {
@@ -133,7 +145,8 @@ static void put_page(r1i_text *t, const curves *c)
     r1i_page_begin(t, c->dir);
     r1i_page_element(t, "h1", c->dir);
     for (size_t i = 0; i < c->n; i++) c->y[i] = c->row[i].loss;
-    const r1i_line loss[2] = {{.name = "loss of a step", .x = c->x, .y = c->y, .n = c->n}, {.name = "smoothed", .x = c->x, .y = c->smooth, .n = c->n}};
+    const r1i_line loss[2] = {{.name = "loss of a step", .x = c->x, .y = c->y, .n = c->n},
+                              {.name = "smoothed", .x = c->x, .y = c->smooth, .n = c->n}};
     r1i_page_lines(t, "loss, nats a target", "step", loss, 2, false, false);
     put_evaluations(t, c);
     put_curve(t, c, "loss of the multi-token prediction layer, with its weight", offsetof(r1i_step_row, mtp_loss));
@@ -143,7 +156,7 @@ static void put_page(r1i_text *t, const curves *c)
     r1i_page_end(t);
 }
 
-/* ---- the report ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the report -------------------------------------------------------------------------------------------------- */
 
 static r1_status read_curves(const char *dir, curves *c, r1_error *err)
 {

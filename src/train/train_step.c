@@ -10,8 +10,8 @@ typedef struct filling {
     int64_t n, n_runs, pages;
 } filling;
 
-/* A document's rows behind what the micro-batch holds. A row predicts the id after it: its target is that id, its weight 1 / (targets of the step)
- * where the id is marked. */
+/* A document's rows behind what the micro-batch holds. A row predicts the id after it: its target is that id, its
+ * weight 1 / (targets of the step) where the id is marked. */
 static void add_document(r1i_trainer *t, filling *f, const r1i_document *d, float weight)
 {
     t->runs[f->n_runs++] = (r1i_run){.first = f->n, .n = d->n, .pages = t->page + f->pages};
@@ -27,7 +27,8 @@ static void add_document(r1i_trainer *t, filling *f, const r1i_document *d, floa
 /* Chunk `index` of the whole run's sequence of chunks. */
 static r1_status chunk_of(r1i_trainer *t, int64_t index, int64_t *n, r1_error *err)
 {
-    return r1i_training_data_chunk(t->data, index / t->stats.chunks, index % t->stats.chunks, t->documents, R1I_CHUNK_DOCUMENTS, n, err);
+    return r1i_training_data_chunk(t->data, index / t->stats.chunks, index % t->stats.chunks, t->documents,
+                                   R1I_CHUNK_DOCUMENTS, n, err);
 }
 
 /* The balance loss is a mean over the step's sequences. */
@@ -48,7 +49,8 @@ static r1_status count_targets(r1i_trainer *t, int64_t first, r1_train_step *out
     return R1_OK;
 }
 
-static void count_load(void *user, int64_t layer, int64_t rows, int64_t topk, const int32_t *expert, const float *weight)
+static void count_load(void *user, int64_t layer, int64_t rows, int64_t topk, const int32_t *expert,
+                       const float *weight)
 {
     r1i_trainer *const t = user;
     int64_t *const load = t->load + layer * t->model->config.n_routed_experts;
@@ -74,8 +76,10 @@ static double balance(const r1i_trainer *t)
 {
     const r1i_config *const c = &t->model->config;
     double worst = 0.0;
-    for (int64_t i = 0; i < c->num_hidden_layers + (t->model->mtp ? c->num_nextn_predict_layers : 0) && c->n_routed_experts > 0; i++) {
-        const r1i_layer *const l = i < c->num_hidden_layers ? &t->model->layer[i] : &t->model->mtp[i - c->num_hidden_layers].layer;
+    for (int64_t i = 0; i < c->num_hidden_layers + (t->model->mtp ? c->num_nextn_predict_layers : 0) &&
+         c->n_routed_experts > 0; i++) {
+        const r1i_layer *const l = i < c->num_hidden_layers ? &t->model->layer[i]
+            : &t->model->mtp[i - c->num_hidden_layers].layer;
         const int64_t *const load = t->load + i * c->n_routed_experts;
         int64_t sum = 0, most = 0;
         for (int64_t e = 0; e < c->n_routed_experts && l->moe; e++) {
@@ -103,7 +107,8 @@ static r1_status run_batches(r1i_trainer *t, int64_t first, r1_train_step *out, 
             st = chunk_of(t, first + c, &n, err);
             for (int64_t i = 0; i < n && st == R1_OK; i++) add_document(t, &f, &t->documents[i], weight);
         }
-        const r1i_train_rows rows = {.batch = {.token = t->token, .n = f.n, .runs = t->runs, .n_runs = f.n_runs}, .target = t->target, .weight = t->weight};
+        const r1i_train_rows rows = {.batch = {.token = t->token, .n = f.n, .runs = t->runs, .n_runs = f.n_runs},
+                                     .target = t->target, .weight = t->weight};
         if (st == R1_OK)
             st = r1i_stepper_run(&t->stepper, &rows, &out->loss, &out->mtp_loss, NULL, t->load ? &probe : NULL, err);
     }
@@ -120,13 +125,15 @@ r1_status r1i_trainer_step(r1i_trainer *t, int64_t step, r1_train_step *out, r1_
     r1_status st = count_targets(t, first, out, err);
     if (st != R1_OK) return st;
     if (t->load)
-        memset(t->load, 0, (size_t)((c->num_hidden_layers + c->num_nextn_predict_layers) * c->n_routed_experts) * sizeof *t->load);
+        memset(t->load, 0, (size_t)((c->num_hidden_layers + c->num_nextn_predict_layers) * c->n_routed_experts) *
+               sizeof *t->load);
     r1i_gradients_zero(&t->gradients, t->pool);
     if ((st = run_batches(t, first, out, err)) != R1_OK) return st;
     r1i_gradients_finish(&t->gradients, t->pool);
     if ((st = r1i_gradients_norm(&t->gradients, t->pool, &out->gradient_norm, err)) != R1_OK) return st;
     out->learning_rate = r1i_recipe_lr(r, step, t->steps);
-    const r1i_adamw adamw = {.lr = out->learning_rate, .beta1 = r->beta1, .beta2 = r->beta2, .eps = r->eps, .weight_decay = r->weight_decay, .clip = r->clip};
+    const r1i_adamw adamw = {.lr = out->learning_rate, .beta1 = r->beta1, .beta2 = r->beta2, .eps = r->eps,
+                             .weight_decay = r->weight_decay, .clip = r->clip};
     if (r->muon) r1i_muon_step(&adamw, &t->gradients, t->pool, out->gradient_norm, t->muon_scratch);
     r1i_adamw_step(&adamw, &t->gradients, t->pool, step, out->gradient_norm);
     if (t->load) out->load_spread = balance(t);

@@ -1,5 +1,5 @@
-/* The inside of a run: what is open while it trains, between trainer.c (opening, resuming), train_step.c (one optimiser step) and
- * train_files.c (what the run folder holds). */
+/* The inside of a run: what is open while it trains, between trainer.c (opening, resuming), train_step.c (one optimiser
+ * step) and train_files.c (what the run folder holds). */
 #ifndef R1I_TRAINER_H
 #define R1I_TRAINER_H
 
@@ -45,7 +45,8 @@ typedef struct r1i_trainer {
     int64_t *load;                 /* [layers with MTP][experts] rows that chose each, this step */
 } r1i_trainer;
 
-/* train_step.c: step t of the run; the learning rate and norm it used. R1_ERR_RANGE: a gradient that is not finite, nothing has changed. */
+/* train_step.c: step t of the run; the learning rate and norm it used. R1_ERR_RANGE: a gradient that is not finite,
+ * nothing has changed. */
 r1_status r1i_trainer_step(r1i_trainer *t, int64_t step, r1_train_step *out, r1_error *err);
 /* train_files.c: what is in the run folder besides checkpoints. */
 r1_status r1i_trainer_save(r1i_trainer *t, int64_t step, r1_error *err);
@@ -57,11 +58,14 @@ r1_status r1i_trainer_note(const r1i_trainer *t, const r1_train_step *s, r1_erro
 
 /* run_identity.c: fills t->identity. */
 r1_status r1i_trainer_identify(r1i_trainer *t, r1_error *err);
-/* Against what a checkpoint's state.json says: other data is refused (R1_ERR_FORMAT, naming the file), another recipe or program is told. */
+/* Against what a checkpoint's state.json says: other data is refused (R1_ERR_FORMAT, naming the file), another recipe
+ * or program is told. */
 r1_status r1i_trainer_compare(const r1i_trainer *t, const json_t *state, r1_error *err);
-/* train_eval.c: whether the tasks can be run at all, and how much memory their engines take beside what training takes. */
+/* train_eval.c: whether the tasks can be run at all, and how much memory their engines take beside what training
+ * takes. */
 r1_status r1i_trainer_check_eval(r1i_trainer *t, uint64_t taken, uint64_t available, uint64_t *bytes, r1_error *err);
-/* The tasks that are due after step `step` (0: before the first one) and have no result yet. Moves no bit of the run. */
+/* The tasks that are due after step `step` (0: before the first one) and have no result yet. Moves no bit of the
+ * run. */
 r1_status r1i_trainer_evaluate(r1i_trainer *t, int64_t step, r1_error *err);
 r1_status r1i_trainer_note_evaluation(const r1i_trainer *t, const r1i_evaluation_row *e, r1_error *err);
 

@@ -1,5 +1,5 @@
-/* The part of cmocka that the tests of kernels use, for builds where the library is not to be had (cross-compilation): the same names,
- * and the first failure ends the program. */
+/* The part of cmocka that the tests of kernels use, for builds where the library is not to be had (cross-compilation):
+ * the same names, and the first failure ends the program. */
 #ifndef R1_CROSS_CMOCKA_H
 #define R1_CROSS_CMOCKA_H
 
@@ -32,7 +32,8 @@ struct CMUnitTest {
 #define assert_memory_not_equal(a, b, n) cross_check(memcmp((a), (b), (n)) != 0, #a " != " #b)
 #define assert_in_range(v, low, high) cross_check((v) >= (low) && (v) <= (high), #low " <= " #v " <= " #high)
 
-_Noreturn __attribute__((format(printf, 3, 4))) static inline void cross_fail(const char *file, int line, const char *format, ...)
+_Noreturn __attribute__((format(printf, 3, 4))) static inline void cross_fail(const char *file, int line,
+    const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -70,6 +71,7 @@ static inline int cross_run(const struct CMUnitTest *tests, size_t n, cross_fixt
     printf("[  PASSED  ]\n");
     return teardown && teardown(&group) != 0;
 }
-#define cmocka_run_group_tests(tests, setup, teardown) cross_run((tests), sizeof(tests) / sizeof *(tests), setup, teardown)
+#define cmocka_run_group_tests(tests, setup, teardown) \
+    cross_run((tests), sizeof(tests) / sizeof *(tests), setup, teardown)
 
 #endif

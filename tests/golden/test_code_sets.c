@@ -1,5 +1,5 @@
-/* HumanEval and MBPP (sanitized) in the sandbox: every canonical solution is accepted, each with `return None` put first in its
- * entry function is refused; and 200 programs, all at once, get the verdicts that they got one by one. */
+/* HumanEval and MBPP (sanitized) in the sandbox: every canonical solution is accepted, each with `return None` put
+ * first in its entry function is refused; and 200 programs, all at once, get the verdicts that they got one by one. */
 #include "base/clock.h"
 #include "support/code_sets.h"
 #include "support/test.h"
@@ -31,7 +31,8 @@ static void test_at_once(void **state)
         rows[i].solution = rows[i].sabotaged;
         rows[i].sabotaged = swap;
     }
-    code_work one = {.rows = rows, .n = AT_ONCE, .reason = alone}, many = {.rows = rows, .n = AT_ONCE, .reason = together};
+    code_work one = {.rows = rows, .n = AT_ONCE, .reason = alone},
+              many = {.rows = rows, .n = AT_ONCE, .reason = together};
     code_work_run(&one, 1);
     const double start = r1i_seconds();
     code_work_run(&many, AT_ONCE);
@@ -45,7 +46,8 @@ static void test_at_once(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_humaneval), cmocka_unit_test(test_mbpp), cmocka_unit_test(test_at_once)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_humaneval), cmocka_unit_test(test_mbpp),
+                                       cmocka_unit_test(test_at_once)};
     const int missing = code_sandbox_missing();
     return missing ? missing : cmocka_run_group_tests(tests, NULL, NULL);
 }

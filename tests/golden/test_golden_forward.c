@@ -1,5 +1,5 @@
-/* Every golden checkpoint against its float64 reference: logits and hidden states within 1e-4 of their standard deviation,
- * experts equal, gates within 1e-5, MTP logits as the logits. Compute f32, exact activations.
+/* Every golden checkpoint against its float64 reference: logits and hidden states within 1e-4 of their standard
+ * deviation, experts equal, gates within 1e-5, MTP logits as the logits. Compute f32, exact activations.
  * R1_GOLDEN_DIR names another folder of such checkpoints (other shapes and seeds of make_tiny.py). */
 #include <dirent.h>
 #include <math.h>
@@ -40,7 +40,8 @@ static double compare(const float *got, const uint8_t *want, int64_t n)
 {
     double sum = 0, squares = 0, worst = 0;
     for (int64_t i = 0; i < n; i++) sum += (double)at(want, i);
-    for (int64_t i = 0; i < n; i++) squares += ((double)at(want, i) - sum / (double)n) * ((double)at(want, i) - sum / (double)n);
+    for (int64_t i = 0; i < n; i++)
+        squares += ((double)at(want, i) - sum / (double)n) * ((double)at(want, i) - sum / (double)n);
     for (int64_t i = 0; i < n; i++) {
         const double d = fabs((double)got[i] - (double)at(want, i));
         if (!(d <= worst)) worst = d; /* a NaN stays */
@@ -134,8 +135,11 @@ static bool check_folder(const char *folder, const char *isa)
     model_run_open(&r, folder, &params, 256, 4, R1I_CACHE_F32, 2);
     for (g.sequence = 0; find(&g, "tokens", -1, NULL); g.sequence++) check_sequence(&g, &r, token);
     assert_true(g.sequence > 0);
-    const bool ok = g.worst_logit <= 1e-4 && g.worst_hidden <= 1e-4 && g.worst_gate <= 1e-5 && g.worst_mtp <= 1e-4 && g.other_experts == 0;
-    printf("%-18s %-5s logits %.1e  hidden %.1e  mtp %.1e  gates %.1e  other experts %lld%s\n", strrchr(folder, '/') + 1, isa, g.worst_logit, g.worst_hidden, g.worst_mtp, g.worst_gate, (long long)g.other_experts, ok ? "" : "  <- FAILS");
+    const bool ok = g.worst_logit <= 1e-4 && g.worst_hidden <= 1e-4 && g.worst_gate <= 1e-5 && g.worst_mtp <= 1e-4 &&
+        g.other_experts == 0;
+    printf("%-18s %-5s logits %.1e  hidden %.1e  mtp %.1e  gates %.1e  other experts %lld%s\n",
+           strrchr(folder, '/') + 1, isa, g.worst_logit, g.worst_hidden, g.worst_mtp, g.worst_gate,
+           (long long)g.other_experts, ok ? "" : "  <- FAILS");
     model_run_close(&r);
     r1_model_close(r.m);
     r1i_store_close(g.expect);

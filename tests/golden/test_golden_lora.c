@@ -1,5 +1,5 @@
-/* Adapters that PEFT made and answered for in float64 (tools/make_lora_golden.py): the loss within 1e-5, logits within 1e-4 of their spread, every element of every
- * tensor's gradient within 1e-4 of the tensor's largest. */
+/* Adapters that PEFT made and answered for in float64 (tools/make_lora_golden.py): the loss within 1e-5, logits within
+ * 1e-4 of their spread, every element of every tensor's gradient within 1e-4 of the tensor's largest. */
 #include <math.h>
 
 #include "model/lora.h"
@@ -43,7 +43,8 @@ static double run(trainee *t, const golden *e, float *logprob)
         for (int64_t i = 0; i < (rows + 63) / 64; i++) page[pages + i] = (int32_t)(pages + i);
         pages += (rows + 63) / 64;
     }
-    const r1i_train_rows rows = {.batch = {.token = token, .n = n, .runs = runs, .n_runs = 2}, .target = target, .weight = weight};
+    const r1i_train_rows rows = {.batch = {.token = token, .n = n, .runs = runs, .n_runs = 2}, .target = target,
+                                 .weight = weight};
     assert_ok(r1i_stepper_run(&t->s, &rows, &loss, NULL, logprob, NULL, &t->err), &t->err);
     return loss;
 }
@@ -61,7 +62,8 @@ static void check_logprobs(const golden *want, const golden *e, const float *log
         double sum = 0;
         for (int64_t k = 0; k < dim[1]; k++) sum += exp((double)z[k]);
         const double off = fabs((double)z[ids[i + 1]] - log(sum) - (double)logprob[i]);
-        if (!(off <= 1e-4 * spread)) fail_msg("row %lld: off by %.2e, the logits' spread is %.2e", (long long)i, off, spread);
+        if (!(off <= 1e-4 * spread))
+            fail_msg("row %lld: off by %.2e, the logits' spread is %.2e", (long long)i, off, spread);
     }
 }
 
@@ -82,7 +84,8 @@ static void check(const char *name, bool recompute)
     open_trainee(&t, base, adapter, recompute);
     const double loss = run(&t, e, logprob), loss_wanted = (double)golden_f32(want, "loss", dim)[0];
     r1i_gradients_finish(&t.g, t.pool);
-    if (!(fabs(loss - loss_wanted) <= 1e-5 * loss_wanted)) fail_msg("%s: loss %.8f, expected %.8f", name, loss, loss_wanted);
+    if (!(fabs(loss - loss_wanted) <= 1e-5 * loss_wanted))
+        fail_msg("%s: loss %.8f, expected %.8f", name, loss, loss_wanted);
     check_logprobs(want, e, logprob);
     for (int64_t i = 0; i < t.g.n;) {
         const r1i_parameter *const first = &t.g.param[i].p;
@@ -93,12 +96,14 @@ static void check(const char *name, bool recompute)
         float *const own = malloc((size_t)(first->rows * first->cols) * sizeof *own);
         double largest = 0, off = 0;
         assert_non_null(own);
-        for (; i < t.g.n && strcmp(t.g.param[i].p.name, first->name) == 0; i++) r1i_parameter_unpack(&t.g.param[i].p, t.g.param[i].grad, own);
+        for (; i < t.g.n && strcmp(t.g.param[i].p.name, first->name) == 0; i++)
+            r1i_parameter_unpack(&t.g.param[i].p, t.g.param[i].grad, own);
         for (int64_t k = 0; k < first->rows * first->cols; k++) {
             if (fabs((double)g[k]) > largest) largest = fabs((double)g[k]);
             if (!(fabs((double)g[k] - (double)own[k]) <= off)) off = fabs((double)g[k] - (double)own[k]);
         }
-        if (!(off <= 1e-4 * largest)) fail_msg("%s: %s: off by %.2e, the largest is %.2e", name, first->name, off, largest);
+        if (!(off <= 1e-4 * largest))
+            fail_msg("%s: %s: off by %.2e, the largest is %.2e", name, first->name, off, largest);
         if (off / largest > worst) worst = off / largest;
         free(own);
     }

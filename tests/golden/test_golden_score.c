@@ -1,5 +1,5 @@
-/* The program's own way out: `r1 score --logits` on the golden checkpoints writes the reference's logits, the same bytes in
- * chunks of any size. */
+/* The program's own way out: `r1 score --logits` on the golden checkpoints writes the reference's logits, the same
+ * bytes in chunks of any size. */
 #include "support/test.h"
 
 #include <unistd.h>
@@ -25,8 +25,8 @@ static void write_ids(const char *path, const int32_t *id, int64_t n)
 static void score(const char *model, const char *ids, const char *options, const char *out, const char *more)
 {
     char command[4096];
-    snprintf(command, sizeof command, "%s score '%s' --exact-activations --ids-file %s --logits %s %s %s > /dev/null", R1_PROGRAM, model, ids, out,
-             options, more);
+    snprintf(command, sizeof command, "%s score '%s' --exact-activations --ids-file %s --logits %s %s %s > /dev/null",
+             R1_PROGRAM, model, ids, out, options, more);
     const int status = system(command);
     if (status != 0) fail_msg("status %d of: %s", status, command);
 }
@@ -38,7 +38,8 @@ static bool same_bytes(const char *a, const char *b)
     return system(command) == 0;
 }
 
-static void compare(const golden *expect, const golden *got, const char *want_key, const char *got_key, const char *where)
+static void compare(const golden *expect, const golden *got, const char *want_key, const char *got_key,
+                    const char *where)
 {
     int64_t shape[4], got_shape[4];
     const float *const want = golden_f32(expect, want_key, shape), *const have = golden_f32(got, got_key, got_shape);

@@ -72,13 +72,15 @@ static void test_dense(void **state)
     r1i_config c;
     r1i_param_count n;
     open_config("tiny-qwen2", &store, &c);
-    assert_true(c.arch == R1I_QWEN2 && c.attention_bias && c.tie_word_embeddings && c.head_dim == 32 && !c.rope_interleaved);
+    assert_true(c.arch == R1I_QWEN2 && c.attention_bias && c.tie_word_embeddings && c.head_dim == 32 &&
+                !c.rope_interleaved);
     r1i_config_count(&c, &n);
     assert_int_equal(elements(store), n.total);
     assert_int_equal(n.stored, n.total);
     const r1i_entry *const e = r1i_store_find(store, "model.layers.2.mlp.down_proj.weight");
     assert_non_null(e);
-    assert_true(e->type == R1_DTYPE_BF16 && e->n_dims == 2 && e->dim[0] == 128 && e->dim[1] == 304 && e->bytes == 2 * 128 * 304);
+    assert_true(e->type == R1_DTYPE_BF16 && e->n_dims == 2 && e->dim[0] == 128 && e->dim[1] == 304 &&
+                e->bytes == 2 * 128 * 304);
     assert_null(r1i_store_find(store, "lm_head.weight"));
     r1i_store_close(store);
     open_config("tiny-llama", &store, &c);
@@ -98,7 +100,8 @@ static void test_gguf(void **state)
         r1i_config c;
         r1i_param_count n;
         open_config(folders[i], &store, &c);
-        assert_true(c.arch == R1I_DEEPSEEK_V3 && c.hidden_size == 256 && c.qk_nope_head_dim == 64 && c.qk_rope_head_dim == 32);
+        assert_true(c.arch == R1I_DEEPSEEK_V3 && c.hidden_size == 256 && c.qk_nope_head_dim == 64 &&
+                    c.qk_rope_head_dim == 32);
         assert_true(c.v_head_dim == 64 && c.rope_interleaved && c.rope_mscale_all_dim == 1 && c.rms_norm_eps == 1e-6);
         assert_int_equal(c.n_group, i == 1 ? 1 : 4);
         assert_int_equal(c.topk_group, i == 1 ? 1 : 2);
@@ -113,7 +116,8 @@ static void test_gguf(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiny_r1), cmocka_unit_test(test_dense), cmocka_unit_test(test_gguf)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tiny_r1), cmocka_unit_test(test_dense),
+                                       cmocka_unit_test(test_gguf)};
     if (!r1i_is_directory(GOLDEN)) return 77;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,8 @@ static void check_piece(void *user, const uint8_t *p, size_t n)
 static bool same_pieces(const r1_tokenizer *t, const json_t *text, const json_t *want)
 {
     pieces s = {want, 0, true};
-    assert_int_equal(r1i_tok_pieces(t, json_string_value(text), json_string_length(text), check_piece, &s, NULL), R1_OK);
+    assert_int_equal(r1i_tok_pieces(t, json_string_value(text), json_string_length(text), check_piece, &s, NULL),
+                     R1_OK);
     return s.equal && s.i == json_array_size(want);
 }
 
@@ -45,7 +46,8 @@ static bool same_ids(const r1_tokenizer *t, const json_t *text, const json_t *wa
 {
     int32_t *ids;
     size_t n;
-    assert_int_equal(r1_tokenizer_encode(t, json_string_value(text), json_string_length(text), 0, &ids, &n, NULL), R1_OK);
+    assert_int_equal(r1_tokenizer_encode(t, json_string_value(text), json_string_length(text), 0, &ids, &n, NULL),
+                     R1_OK);
     bool same = n == json_array_size(want);
     for (size_t i = 0; i < n && same; i++) same = ids[i] == json_integer_value(json_array_get(want, i));
     r1_free(ids);
@@ -55,7 +57,8 @@ static bool same_ids(const r1_tokenizer *t, const json_t *text, const json_t *wa
 static void test_vectors(void **state)
 {
     (void)state;
-    static const char *const key[3][3] = {{"r1", "split_dsv3", "ids_r1"}, {"r1_qwen", "split_qwen2_after_nfc", "ids_r1_distill_qwen"},
+    static const char *const key[3][3] = {{"r1", "split_dsv3", "ids_r1"},
+                                          {"r1_qwen", "split_qwen2_after_nfc", "ids_r1_distill_qwen"},
                                           {"r1_llama", "split_llama3", "ids_r1_distill_llama"}};
     json_t *const all = tok_data_json(TOK_SHARED "spec/vectors/tokenizer.json");
     if (!all || !vocabulary("r1")) skip();
@@ -95,10 +98,12 @@ static void test_mixed_text(void **state)
             int32_t *ids;
             size_t n;
             char hash[17];
-            assert_int_equal(r1_tokenizer_encode(t, json_string_value(text), json_string_length(text), 0, &ids, &n, NULL), R1_OK);
+            assert_int_equal(r1_tokenizer_encode(t, json_string_value(text), json_string_length(text), 0, &ids, &n,
+                                                 NULL), R1_OK);
             fnv_of(ids, n, hash);
             r1_free(ids);
-            if (json_integer_value(json_array_get(want, 0)) != (json_int_t)n || strcmp(json_string_value(json_array_get(want, 1)), hash) != 0)
+            if (json_integer_value(json_array_get(want, 0)) != (json_int_t)n ||
+                strcmp(json_string_value(json_array_get(want, 1)), hash) != 0)
                 fail_msg("%s: line %zu has %zu ids with hash %s", vocabularies[v], i + 1, n, hash);
         }
     }

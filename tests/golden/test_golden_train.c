@@ -1,5 +1,5 @@
-/* Loss, gradients and AdamW against the float64 reference: the loss within 1e-5, every gradient norm and sample within 1e-4 of its tensor's
- * largest, the losses along three AdamW steps within 1e-4. */
+/* Loss, gradients and AdamW against the float64 reference: the loss within 1e-5, every gradient norm and sample within
+ * 1e-4 of its tensor's largest, the losses along three AdamW steps within 1e-4. */
 #include <math.h>
 
 #include "backend/cpu/kernels.h"
@@ -52,7 +52,8 @@ static double run(trainee *t, const golden *e, int from, int to, const r1i_probe
         for (int64_t i = 0; i < (rows + 63) / 64; i++) page[pages + i] = (int32_t)(pages + i);
         pages += (rows + 63) / 64;
     }
-    const r1i_train_rows rows = {.batch = {.token = token, .n = n, .runs = runs, .n_runs = to - from}, .target = target, .weight = weight};
+    const r1i_train_rows rows = {.batch = {.token = token, .n = n, .runs = runs, .n_runs = to - from}, .target = target,
+                                 .weight = weight};
     assert_ok(r1i_stepper_run(&t->s, &rows, &loss, NULL, NULL, probe, &t->err), &t->err);
     return loss;
 }
@@ -61,7 +62,8 @@ static double run(trainee *t, const golden *e, int from, int to, const r1i_probe
 static void check_temporaries(const trainee *t)
 {
     const size_t made = t->s.tape.work.size, told = r1i_backward_bytes(t->m, ROWS, 256, r1i_pool_threads(t->pool));
-    if (made > told + (64 << 10) || made < told / 2) fail_msg("the walk back took %zu bytes, %zu were foretold", made, told);
+    if (made > told + (64 << 10) || made < told / 2)
+        fail_msg("the walk back took %zu bytes, %zu were foretold", made, told);
 }
 
 /* The published tensor's gradient, all its parts. */
@@ -71,7 +73,8 @@ static float *whole(const trainee *t, int64_t *i, int64_t *n)
     *n = first->rows * (first->cols ? first->cols : 1);
     float *const out = malloc((size_t)*n * sizeof *out);
     assert_non_null(out);
-    for (; *i < t->g.n && strcmp(t->g.param[*i].p.name, first->name) == 0; ++*i) r1i_parameter_unpack(&t->g.param[*i].p, t->g.param[*i].grad, out);
+    for (; *i < t->g.n && strcmp(t->g.param[*i].p.name, first->name) == 0; ++*i)
+        r1i_parameter_unpack(&t->g.param[*i].p, t->g.param[*i].grad, out);
     return out;
 }
 
@@ -102,7 +105,9 @@ static void check_gradients(const trainee *t, const golden *e, const char *folde
             if (!(d <= off)) off = d;
         }
         const double off_norm = fabs(sqrt(sum) - (double)norm[0]) / (double)norm[0];
-        if (!(off <= 1e-4 * largest) || !(off_norm <= 1e-4)) print_error("%s: %s: sample off by %.2e of the largest, norm by %.2e\n", folder, tensor, off / largest, off_norm);
+        if (!(off <= 1e-4 * largest) || !(off_norm <= 1e-4))
+            print_error("%s: %s: sample off by %.2e of the largest, norm by %.2e\n", folder, tensor, off / largest,
+                        off_norm);
         if (!(off / largest <= worst)) worst = off / largest;
         if (!(off_norm <= worst_norm)) worst_norm = off_norm;
         tensors++;
@@ -150,12 +155,13 @@ static void check_folder(const char *folder, const char *isa, const double *othe
     golden_close(e);
 }
 
-/* AdamW's first step is nearly the gradient's sign. Two elements of tiny-r1's kv_a_proj have gradients of 3e-7 there (the tensor's largest: 1e-1), and
- * after a step that takes the loss from 7.9 to 5.4 their weights matter. The float64 reference itself, its weights multiplied by
- * 1 + 3e-7 N(0, 1) (f32 rounding), lands on either of two lines: ten seeds gave 5.41245 five times, 5.41107 four times, 5.40802 once. */
+/* AdamW's first step is nearly the gradient's sign. Two elements of tiny-r1's kv_a_proj have gradients of 3e-7 there
+ * (the tensor's largest: 1e-1), and after a step that takes the loss from 7.9 to 5.4 their weights matter. The float64
+ * reference itself, its weights multiplied by 1 + 3e-7 N(0, 1) (f32 rounding), lands on either of two lines: ten seeds
+ * gave 5.41245 five times, 5.41107 four times, 5.40802 once. */
 static const double tiny_r1_other[4] = {7.926445, 5.411067, 3.318600, 1.978605};
 
-/* ---- the experts' choices ------------------------------------------------------------------------------------------------------ */
+/* ---- the experts' choices ---------------------------------------------------------------------------------------- */
 
 /* What the routers of one forward chose, to be kept, or to be put in place of what another forward's chose. */
 typedef struct choices {
@@ -174,12 +180,14 @@ static void on_choice(void *user, int64_t layer, int64_t rows, int64_t topk, con
     for (int64_t i = 0; i < rows * topk; i++) c->moved += c->replay && kept[i] != now[i];
     c->all += rows * topk;
     memcpy(c->replay ? now : kept, c->replay ? kept : now, (size_t)(rows * topk) * sizeof *now);
-    memcpy(c->replay ? (float *)(uintptr_t)weight : kept_weight, c->replay ? kept_weight : weight, (size_t)(rows * topk) * sizeof *weight);
+    memcpy(c->replay ? (float *)(uintptr_t)weight : kept_weight, c->replay ? kept_weight : weight,
+           (size_t)(rows * topk) * sizeof *weight);
 }
 
-/* ---- compute bf16 ------------------------------------------------------------------------------------------------------------ */
+/* ---- compute bf16 ------------------------------------------------------------------------------------------------ */
 
-/* Each tensor's gradient against that of f32, which the checks above hold against the reference: all of its elements. */
+/* Each tensor's gradient against that of f32, which the checks above hold against the reference: all of its
+ * elements. */
 static double least_cosine(const trainee *t, const trainee *f32, const char *folder)
 {
     double least = 1.0;
@@ -188,7 +196,8 @@ static double least_cosine(const trainee *t, const trainee *f32, const char *fol
         int64_t n;
         float *const a = whole(t, &i, &n), *const b = whole(f32, &k, &n);
         double ab = 0, aa = 0, bb = 0;
-        for (int64_t j = 0; j < n; j++) ab += (double)a[j] * (double)b[j], aa += (double)a[j] * (double)a[j], bb += (double)b[j] * (double)b[j];
+        for (int64_t j = 0; j < n; j++)
+            ab += (double)a[j] * (double)b[j], aa += (double)a[j] * (double)a[j], bb += (double)b[j] * (double)b[j];
         const double cosine = aa == 0.0 && bb == 0.0 ? 1.0 : ab / sqrt(aa * bb);
         if (!(cosine > 0.99)) print_error("%s: %s: cosine %.4f\n", folder, tensor, cosine);
         if (!(cosine >= least)) least = cosine;
@@ -198,10 +207,12 @@ static double least_cosine(const trainee *t, const trainee *f32, const char *fol
     return least;
 }
 
-/* Rounding moves the states that the routers see: where two experts are nearly equal another one is chosen, and its gradient belongs to other rows.
- * On tiny-r1 that is one in a hundred choices, and the cosines of all that lies before fall to 0.93. So the gradients are compared with the f32
- * forward's choices in place; the loss is also held with its own.
- * isa: one with the bf16 dot product where the processor has it, and one without. The optimiser's step must reach what the forward reads. */
+/* Rounding moves the states that the routers see: where two experts are nearly equal another one is chosen, and its
+ * gradient belongs to other rows. On tiny-r1 that is one in a hundred choices, and the cosines of all that lies before
+ * fall to 0.93. So the gradients are compared with the f32 forward's choices in place; the loss is also held with its
+ * own.
+ * isa: one with the bf16 dot product where the processor has it, and one without. The optimiser's step must reach what
+ * the forward reads. */
 static void check_bf16(const char *folder, const char *isa)
 {
     char path[1024], file[1100];
@@ -229,8 +240,8 @@ static void check_bf16(const char *folder, const char *isa)
     r1i_gradients_finish(&t.g, t.pool);
     r1i_gradients_finish(&f32.g, f32.pool);
     const double cosine = least_cosine(&t, &f32, folder);
-    printf("%-12s bf16 (%s): loss %.5f, expected %.5f, least cosine %.5f, %lld of %lld choices moved\n", folder, isa, loss, want, cosine, (long long)c->moved,
-           (long long)c->all);
+    printf("%-12s bf16 (%s): loss %.5f, expected %.5f, least cosine %.5f, %lld of %lld choices moved\n", folder, isa,
+           loss, want, cosine, (long long)c->moved, (long long)c->all);
     free(c);
     assert_true(fabs(loss - want) <= 1e-2 * want);
     assert_true(cosine > 0.99);
@@ -238,7 +249,8 @@ static void check_bf16(const char *folder, const char *isa)
     assert_ok(r1i_gradients_norm(&t.g, t.pool, &norm, &t.err), &t.err);
     r1i_adamw_step(&adamw, &t.g, t.pool, 1, norm);
     const double after = run(&t, e, 0, 2, NULL), reference = (double)golden_f32(e, "adamw.losses", dim)[1];
-    if (!(fabs(after - reference) <= 2e-2 * reference)) fail_msg("%s: loss %.5f after a step, about %.5f expected", folder, after, reference);
+    if (!(fabs(after - reference) <= 2e-2 * reference))
+        fail_msg("%s: loss %.5f after a step, about %.5f expected", folder, after, reference);
     close_trainee(&t);
     close_trainee(&f32);
     golden_close(e);
@@ -270,6 +282,7 @@ static void test_r1(void **state) { (void)state; check_rows("tiny-r1", tiny_r1_o
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_llama), cmocka_unit_test(test_qwen2), cmocka_unit_test(test_r1), cmocka_unit_test(test_bf16)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_llama), cmocka_unit_test(test_qwen2),
+                                       cmocka_unit_test(test_r1), cmocka_unit_test(test_bf16)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* The grader held to two tables: pairs collected by hand, a category for every rule of docs/grading.md, and pairs made from SymPy
- * expressions. No false positive in either, and recall of at least 99 %. */
+/* The grader held to two tables: pairs collected by hand, a category for every rule of docs/grading.md, and pairs made
+ * from SymPy expressions. No false positive in either, and recall of at least 99 %. */
 #include "support/test.h"
 
 #include <time.h>
@@ -23,12 +23,14 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* 1: correct, 0: wrong. A gold that cannot be read is wrong too: the other direction shows whether it should have been. */
+/* 1: correct, 0: wrong. A gold that cannot be read is wrong too: the other direction shows whether it should have
+ * been. */
 static int verdict(r1_grader *g, const char *gold, const char *answer, tally *t)
 {
     r1_error err = {0};
     r1_verdict v;
-    const r1_sample s = {.completion = answer, .completion_bytes = strlen(answer), .gold = gold, .gold_bytes = strlen(gold)};
+    const r1_sample s = {.completion = answer, .completion_bytes = strlen(answer), .gold = gold,
+                         .gold_bytes = strlen(gold)};
     const double start = now();
     const r1_status st = r1_grader_grade(g, &s, &v, &err);
     const double took = now() - start;
@@ -52,7 +54,8 @@ static void judge(r1_grader *g, const char *id, const char *gold, const char *an
         t->missed += equal && !said;
         t->false_positives += !equal && said;
         if (said != equal && t->missed + t->false_positives <= SHOWN)
-            print_message("%s %s: gold %s | answer %s\n", equal ? "missed" : "FALSE POSITIVE", id, k ? answer : gold, k ? gold : answer);
+            print_message("%s %s: gold %s | answer %s\n", equal ? "missed" : "FALSE POSITIVE", id, k ? answer : gold,
+                          k ? gold : answer);
     }
     t->asymmetric += both && forth != back;
 }
@@ -61,7 +64,8 @@ static void report(const char *what, const tally *t)
 {
     const double recall = 100.0 * (t->equal - t->missed) / t->equal;
     print_message("%s: %d verdicts, %d false positives, %d of %d equal ones missed (recall %.2f %%), %d asymmetric; mean %.0f us, slowest %.1f ms: %s\n",
-                  what, t->pairs, t->false_positives, t->missed, t->equal, recall, t->asymmetric, 1e6 * t->total / t->pairs, 1e3 * t->slowest, t->slowest_pair);
+                  what, t->pairs, t->false_positives, t->missed, t->equal, recall, t->asymmetric,
+                  1e6 * t->total / t->pairs, 1e3 * t->slowest, t->slowest_pair);
     assert_int_equal(t->false_positives, 0);
     assert_int_equal(t->asymmetric, 0);
     assert_true(recall >= 99.0);
@@ -90,7 +94,8 @@ static void test_by_hand(void **state)
         char *const text = options ? json_dumps(options, JSON_COMPACT) : NULL;
         r1_grader *const g = options ? grader(text) : usual;
         judge(g, json_string_value(json_object_get(row, "id")), json_string_value(json_object_get(row, "gold")),
-              json_string_value(json_object_get(row, "answer")), json_is_true(json_object_get(row, "correct")), !json_object_get(row, "one_way"), &t);
+              json_string_value(json_object_get(row, "answer")), json_is_true(json_object_get(row, "correct")),
+              !json_object_get(row, "one_way"), &t);
         if (options) r1_grader_destroy(g);
         free(text);
         json_decref(row);
@@ -113,7 +118,8 @@ static void test_sympy(void **state)
     assert_int_equal(r1i_file_read(R1_TEST_DIR "/fixtures/grading/sympy.tsv", 1 << 24, &text, &size, &err), R1_OK);
     char *next = (char *)text, *line;
     while ((line = strsep(&next, "\n")) != NULL && *line) {
-        const char *const family = strsep(&line, "\t"), *const sign = strsep(&line, "\t"), *const one = strsep(&line, "\t");
+        const char *const family = strsep(&line, "\t"), *const sign = strsep(&line, "\t"),
+                          *const one = strsep(&line, "\t");
         assert_non_null(line);
         judge(g, family, one, line, sign[0] == '+', true, &t);
     }

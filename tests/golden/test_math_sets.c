@@ -16,7 +16,8 @@ typedef struct set {
 
 static r1_sample sample(const json_t *gold, const char *answer)
 {
-    return (r1_sample){.completion = answer, .completion_bytes = strlen(answer), .gold = json_string_value(gold), .gold_bytes = json_string_length(gold)};
+    return (r1_sample){.completion = answer, .completion_bytes = strlen(answer), .gold = json_string_value(gold),
+                       .gold_bytes = json_string_length(gold)};
 }
 
 static bool right(r1_grader *g, const json_t *gold, const char *answer, r1_verdict *v)
@@ -70,14 +71,16 @@ static void check_set(const set *s)
             solutions++;
             if (!right(g, gold, json_string_value(solution), &v)) {
                 lost++;
-                print_message("  solution of %s: gold %s, found %s: %s\n", json_string_value(json_object_get(row, "id")), json_string_value(gold), v.answer, v.reason);
+                print_message("  solution of %s: gold %s, found %s: %s\n",
+                              json_string_value(json_object_get(row, "id")), json_string_value(gold), v.answer,
+                              v.reason);
             }
         }
         json_decref(row);
     }
     assert_int_equal(err.code, R1_OK);
-    print_message("%s: %d golds, %d do not parse, %d differ from themselves; %d solutions, %d not correct\n", strrchr(path, '/') - 8, rows, unparsed, other,
-                  solutions, lost);
+    print_message("%s: %d golds, %d do not parse, %d differ from themselves; %d solutions, %d not correct\n",
+                  strrchr(path, '/') - 8, rows, unparsed, other, solutions, lost);
     free(path);
     r1i_jsonl_close(in);
     r1_grader_destroy(g);
@@ -112,7 +115,8 @@ static void test_competitions(void **state)
 static void test_olympiadbench(void **state)
 {
     (void)state;
-    check_set(&(set){.path = DATA "olympiadbench/oe_to_maths_en_comp.jsonl", .grader = "math", .rows = 675, .unparsed = 3});
+    check_set(&(set){.path = DATA "olympiadbench/oe_to_maths_en_comp.jsonl", .grader = "math", .rows = 675,
+                     .unparsed = 3});
 }
 
 static void test_languages(void **state)

@@ -1,5 +1,6 @@
-/* The model that comes with r1 beside transformers (make_nano.py): ids of its chat template, logits, the MTP layer, within 1e-4 of
- * the logits' spread, past YaRN's original length too. R1_NANO and R1_NANO_GOLDEN name another folder and its numbers. */
+/* The model that comes with r1 beside transformers (make_nano.py): ids of its chat template, logits, the MTP layer,
+ * within 1e-4 of the logits' spread, past YaRN's original length too. R1_NANO and R1_NANO_GOLDEN name another folder
+ * and its numbers. */
 #include <math.h>
 
 #include "base/json.h"
@@ -36,7 +37,8 @@ static double distance(const nano *t, const char *rows_name, const char *logits_
     assert_non_null(want);
     assert_int_equal(dim[0], n[0]);
     for (int64_t i = 0; i < n[0]; i++) {
-        const double d = golden_distance(ours + row[i] * dim[1], want + i * dim[1], dim[1]) / golden_deviation(want + i * dim[1], dim[1]);
+        const double d = golden_distance(ours + row[i] * dim[1], want + i * dim[1], dim[1]) /
+            golden_deviation(want + i * dim[1], dim[1]);
         if (!(d <= worst)) worst = d;
     }
     return worst;
@@ -47,7 +49,8 @@ static void run_mtp(nano *t, const int32_t *token, int64_t n)
     model_run *const r = &t->run;
     const r1i_run run = {.n = n, .pages = t->index};
     const r1i_batch b = {.token = token, .n = n, .runs = &run, .n_runs = 1, .logit_row = t->index, .n_logits = n};
-    const r1_status st = r1i_forward_mtp(&r->ex, r->m, 0, &r->kv, &b, token + 1, r1i_mat_of(t->hidden, n, r->m->config.hidden_size),
+    const r1_status st = r1i_forward_mtp(&r->ex, r->m, 0, &r->kv, &b, token + 1,
+                                         r1i_mat_of(t->hidden, n, r->m->config.hidden_size),
                                          r1i_mat_of(t->mtp, n, r->m->config.vocab_size));
     if (st != R1_OK) fail_msg("mtp: %s", r->err.message);
 }
@@ -154,6 +157,7 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_prompts), cmocka_unit_test(test_logits), cmocka_unit_test(test_size)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_prompts), cmocka_unit_test(test_logits),
+                                       cmocka_unit_test(test_size)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

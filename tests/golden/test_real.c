@@ -1,6 +1,7 @@
-/* Real GGUF models beside the float32 reference in the shared data (golden/real), the reference's own ids fed back: with exact
- * activations every log-prob within 2e-3; with 8-bit activations the same top-1 wherever the reference's margin is above 0.3 and
- * a perplexity within 0.5 %. R1_MODELS_DIR names a folder that holds the files (or folders that do); without it: skipped. */
+/* Real GGUF models beside the float32 reference in the shared data (golden/real), the reference's own ids fed back:
+ * with exact activations every log-prob within 2e-3; with 8-bit activations the same top-1 wherever the reference's
+ * margin is above 0.3 and a perplexity within 0.5 %. R1_MODELS_DIR names a folder that holds the files (or folders that
+ * do); without it: skipped. */
 #include "support/test.h"
 
 #include <dirent.h>
@@ -50,7 +51,8 @@ static void check_greedy(model_run *r, const json_t *item, float *logits, tally 
     int32_t token[512];
     const int64_t vocab = r->m->config.vocab_size;
     const json_t *const greedy = json_object_get(item, "greedy"), *const margin = json_object_get(item, "margin");
-    const json_t *const top = json_object_get(item, "top10_id"), *const top_logit = json_object_get(item, "top10_logit");
+    const json_t *const top = json_object_get(item, "top10_id"),
+                        *const top_logit = json_object_get(item, "top10_logit");
     const int64_t prompt = ids_of(json_object_get(item, "ids"), token, 0, 512), n = ids_of(greedy, token, prompt, 512);
     model_run_all(r, token, n, logits, NULL, NULL);
     for (int64_t i = prompt; i < n; i++) {
@@ -103,8 +105,9 @@ static void check_model(const char *path, const json_t *ref, bool exact)
     check_text(&r, json_object_get(ref, "text"), logits, &t);
     printf("%s, %s activations: log-probs within %.1e, perplexity %.5f (reference %.5f, %+.3f %%), top-10 logits within %.1e, "
            "top-1 differs at %d of %d positions, %d of them with a margin above 0.3\n",
-           json_string_value(json_object_get(ref, "file")), exact ? "exact" : "8-bit", t.worst_logprob, t.perplexity, t.want_perplexity,
-           100 * (t.perplexity / t.want_perplexity - 1), t.worst_top_logit, t.differ, t.positions, t.differ_clear);
+           json_string_value(json_object_get(ref, "file")), exact ? "exact" : "8-bit", t.worst_logprob, t.perplexity,
+           t.want_perplexity, 100 * (t.perplexity / t.want_perplexity - 1), t.worst_top_logit, t.differ, t.positions,
+           t.differ_clear);
     free(logits);
     model_run_close(&r);
     r1_model_close(r.m);

@@ -1,5 +1,6 @@
-/* Every line of tests/fixtures/templates/cases.jsonl, which jinja2 wrote (tools/make_template_cases.py): the same text, byte
- * for byte, or an error where jinja2 raises. Shipped templates are read from ../shared; without it they are left out. */
+/* Every line of tests/fixtures/templates/cases.jsonl, which jinja2 wrote (tools/make_template_cases.py): the same text,
+ * byte for byte, or an error where jinja2 raises. Shipped templates are read from ../shared; without it they are left
+ * out. */
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +29,8 @@ static char *shipped(const char *path, size_t *bytes)
     /* only the one value: Llama's file holds an integer that no JSON library of C reads */
     const char *const key = strstr((char *)text, "\"chat_template\": \"");
     assert_non_null(key);
-    json_t *const value = json_loads(key + strlen("\"chat_template\": "), JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, NULL);
+    json_t *const value =
+        json_loads(key + strlen("\"chat_template\": "), JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, NULL);
     assert_non_null(value);
     char *const copy = strdup(json_string_value(value));
     *bytes = strlen(copy);
@@ -62,8 +64,10 @@ static bool right(const char *source, size_t bytes, const char *vars, const json
         ok = st != R1_OK;
         snprintf(why, why_size, "jinja2 raises; here: %.200s", r.text ? r.text : "");
     } else {
-        ok = st == R1_OK && r.bytes == json_string_length(text) && memcmp(r.text, json_string_value(text), r.bytes) == 0 && tiled(&r);
-        snprintf(why, why_size, "want %.300s\n   got %.300s", json_string_value(text), st == R1_OK ? r.text : err.message);
+        ok = st == R1_OK && r.bytes == json_string_length(text) &&
+            memcmp(r.text, json_string_value(text), r.bytes) == 0 && tiled(&r);
+        snprintf(why, why_size, "want %.300s\n   got %.300s", json_string_value(text),
+                 st == R1_OK ? r.text : err.message);
     }
     r1_rendered_free(&r);
     r1_template_destroy(t);
@@ -92,7 +96,8 @@ static void run_line(const json_t *line, int number, tally *k)
     k->run++;
     k->with_text += json_object_get(line, "text") != NULL;
     if (!right(file ? file : json_string_value(own), bytes, vars, line, why, sizeof why)) {
-        if (k->bad++ < 10) print_message("line %d, %s with '%s':\n   %s\n", number, path ? path : json_string_value(own), set, why);
+        if (k->bad++ < 10)
+            print_message("line %d, %s with '%s':\n   %s\n", number, path ? path : json_string_value(own), set, why);
     }
     free(vars);
     free(file);
@@ -119,7 +124,8 @@ static void test_cases(void **state)
     free(text);
     fclose(f);
     json_decref(sets);
-    print_message("%d cases, %d of them with text, %d left out for want of ../shared\n", k.run, k.with_text, k.left_out);
+    print_message("%d cases, %d of them with text, %d left out for want of ../shared\n", k.run, k.with_text,
+                  k.left_out);
     assert_true(k.run > 600 && k.with_text > 400);
     assert_int_equal(k.bad, 0);
 }

@@ -1,5 +1,5 @@
-/* r1_tokenizer_train: the merges of the `tokenizers` trainer (merges.txt is its list, tools/check_tokenizer_trainer.py wrote it), a folder
- * that opens and gives texts back, and what is refused. */
+/* r1_tokenizer_train: the merges of the `tokenizers` trainer (merges.txt is its list, tools/check_tokenizer_trainer.py
+ * wrote it), a folder that opens and gives texts back, and what is refused. */
 #include "support/test.h"
 
 #include <sys/stat.h>
@@ -15,7 +15,8 @@
 static const char *const files[] = {FIXTURES "/lines.txt", FIXTURES "/rows.jsonl"};
 static char dir[] = "/tmp/r1-tokenizer-XXXXXX";
 
-static r1_status train(const char *const *path, size_t n, int64_t vocab, int digits, const char *out, r1_tokenizer_training *done, r1_error *err)
+static r1_status train(const char *const *path, size_t n, int64_t vocab, int digits, const char *out,
+                       r1_tokenizer_training *done, r1_error *err)
 {
     const r1_tokenizer_train_params p = {.path = path, .n_paths = n, .vocab_size = vocab, .digits = digits, .out = out};
     return r1_tokenizer_train(&p, NULL, done, err);
@@ -115,11 +116,12 @@ static void test_same_bytes(void **state)
     r1_free(a), r1_free(b);
 }
 
-static void refused(const char *const *path, size_t n, int64_t vocab, int digits, const char *special, r1_status code, const char *message)
+static void refused(const char *const *path, size_t n, int64_t vocab, int digits, const char *special, r1_status code,
+                    const char *message)
 {
     r1_error e = {0};
-    const r1_tokenizer_train_params p = {.path = path, .n_paths = n, .vocab_size = vocab, .digits = digits, .special = &special, .n_special = special != NULL,
-                                         .out = in_dir("none")};
+    const r1_tokenizer_train_params p = {.path = path, .n_paths = n, .vocab_size = vocab, .digits = digits,
+                                         .special = &special, .n_special = special != NULL, .out = in_dir("none")};
     assert_int_equal(r1_tokenizer_train(&p, NULL, NULL, &e), code);
     if (!strstr(e.message, message)) fail_msg("'%s' is not in '%s'", message, e.message);
     assert_false(r1i_file_exists(in_dir("none/tokenizer.json")));
@@ -148,7 +150,8 @@ static void test_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_merges), cmocka_unit_test(test_opens), cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_merges), cmocka_unit_test(test_opens),
+                                       cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_refused)};
     assert_non_null(mkdtemp(dir));
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     char command[64];

@@ -37,5 +37,8 @@ fresh "$1"
 echo '#include <jansson.h>' >"$tmp/src/tensor/u.c"
 refused '<jansson.h> already enters through src/base/json.h'
 fresh "$1"
+printf '/* %0116d */\n' 0 >>"$tmp/src/base/a.h"
+refused 'past column 120'
+fresh "$1"
 mkdir "$tmp/src/attic" && echo >"$tmp/src/attic/z.c"
 refused 'no room'

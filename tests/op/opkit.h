@@ -43,8 +43,8 @@ static inline bool kit_open(kit *k, const char *isa, int threads)
     if (r1i_cpu_select(isa, &k->kernels, &k->err) != R1_OK) return false;
     assert_int_equal(r1i_pool_create(NULL, threads, &k->pool, &k->err), R1_OK);
     assert_int_equal(r1i_arena_create(&k->arena, "test", NULL, (size_t)64 << 20, &k->err), R1_OK);
-    k->ex = (r1i_exec){.ops = r1i_cpu_ops(), .backend = &k->kernels, .pool = k->pool, .scratch = &k->arena, .trace = kit_trace,
-                       .trace_user = k, .err = &k->err};
+    k->ex = (r1i_exec){.ops = r1i_cpu_ops(), .backend = &k->kernels, .pool = k->pool, .scratch = &k->arena,
+                       .trace = kit_trace, .trace_user = k, .err = &k->err};
     return true;
 }
 static inline void kit_close(kit *k)
@@ -62,7 +62,8 @@ static inline void kit_saw(kit *k, const char *op, int64_t rows)
     k->traces = 0;
 }
 
-/* n floats between guard bytes; kit_free checks them. Fresh memory holds a NaN pattern, so what is not written shows. */
+/* n floats between guard bytes; kit_free checks them. Fresh memory holds a NaN pattern, so what is not written
+ * shows. */
 static inline float *kit_floats(int64_t n)
 {
     uint8_t *const p = malloc((size_t)n * 4 + 2 * KIT_GUARD + 16);
@@ -133,7 +134,8 @@ static inline void kit_weight_make(kit_weight *w, r1i_rng *rng, r1_dtype type, i
     }
     const r1i_weight src = {type, R1I_LAYOUT_ROWS, rows, cols, w->rows, w->scale, NULL};
     w->panel = (r1i_weight){type, R1I_LAYOUT_PANEL, rows, cols, w->panels, w->scale, NULL};
-    for (int64_t p = 0; p < (rows + 15) / 16; p++) r1i_panel_pack(&src, p, w->panels + (size_t)p * r1i_panel_stride(type, cols));
+    for (int64_t p = 0; p < (rows + 15) / 16; p++)
+        r1i_panel_pack(&src, p, w->panels + (size_t)p * r1i_panel_stride(type, cols));
 }
 static inline void kit_weight_free(kit_weight *w)
 {

@@ -1,5 +1,5 @@
-/* Products of block-type weights. The plain row against double arithmetic; every vector row against the plain row, byte for
- * byte; one row against the same row among many. A kernel that adds in another order must be caught. */
+/* Products of block-type weights. The plain row against double arithmetic; every vector row against the plain row, byte
+ * for byte; one row against the same row among many. A kernel that adds in another order must be caught. */
 #include "support/test.h"
 
 #include <math.h>
@@ -52,7 +52,8 @@ static void problem_make(problem *b, r1i_rng *rng, r1_dtype type, r1t_scales sca
     for (int64_t r = 0; r < n; r++) r1t_random_blocks(rng, type, scales, k, source + (uint64_t)r * row_bytes);
     b->packed = take((int64_t)b->packed_bytes);
     const r1i_weight rows = {type, R1I_LAYOUT_ROWS, n, k, source, NULL, NULL};
-    for (int64_t p = 0; p < (n + 15) / 16; p++) r1i_panel_pack(&rows, p, b->packed + (uint64_t)p * r1i_panel_stride(type, k));
+    for (int64_t p = 0; p < (n + 15) / 16; p++)
+        r1i_panel_pack(&rows, p, b->packed + (uint64_t)p * r1i_panel_stride(type, k));
     r1i_release(NULL, source, (size_t)row_bytes * (size_t)n + 64);
     b->x = take(m * k * 4);
     b->q = take(m * k);
@@ -76,7 +77,8 @@ static void problem_make(problem *b, r1i_rng *rng, r1_dtype type, r1t_scales sca
     for (int64_t i = 0; i < m * (n + GUARD); i++) b->y0[i] = (float)r1i_rng_normal(rng);
     b->w = (r1i_weight){type, R1I_LAYOUT_PANEL, n, k, b->packed, NULL, NULL};
     b->act = (r1i_act){.x = r1i_mat_of(b->x, m, k), .kinds = R1I_ACT_Q8, .q = b->q, .d = b->d, .sum16 = b->sum16,
-                       .fine = b->fine, .fine_stride = m, .fine_q = b->fine_q, .fine_d = b->fine_d, .fine_sum16 = b->fine_sum16};
+                       .fine = b->fine, .fine_stride = m, .fine_q = b->fine_q, .fine_d = b->fine_d,
+                       .fine_sum16 = b->fine_sum16};
     for (int64_t r = 0; r < m; r++) prepare_row(b, r);
 }
 
@@ -104,7 +106,8 @@ static float *run(const problem *b, r1i_linear_kernel kernel, int epilogue)
     float *y = take(count * 4);
     memcpy(y, b->y0, (size_t)count * 4);
     const r1i_mat mat = {y, b->m, b->n, b->n + GUARD};
-    const r1i_linear_job job = {.y = mat, .x = &b->act, .w = &b->w, .bias = epilogue & WITH_BIAS ? b->bias : NULL, .add = (epilogue & WITH_ADD) != 0};
+    const r1i_linear_job job = {.y = mat, .x = &b->act, .w = &b->w, .bias = epilogue & WITH_BIAS ? b->bias : NULL,
+                                .add = (epilogue & WITH_ADD) != 0};
     kernel(&job, cut, panels); /* two ranges, as threads would */
     kernel(&job, 0, cut);
     for (int64_t r = 0; r < b->m; r++)
@@ -120,8 +123,8 @@ static void expect_same(const problem *b, const float *want, const float *got, c
         for (int64_t c = 0; c < b->n; c++) {
             const int64_t at = r * (b->n + GUARD) + c;
             if (r1i_f32_bits(want[at]) != r1i_f32_bits(got[at]))
-                fail_msg("%s %s %s [%d, %d, %d]: y[%d, %d] = %a, plain row %a", isa, what, r1_dtype_name(b->type), (int)b->m,
-                         (int)b->n, (int)b->k, (int)r, (int)c, (double)got[at], (double)want[at]);
+                fail_msg("%s %s %s [%d, %d, %d]: y[%d, %d] = %a, plain row %a", isa, what, r1_dtype_name(b->type),
+                         (int)b->m, (int)b->n, (int)b->k, (int)r, (int)c, (double)got[at], (double)want[at]);
         }
 }
 
@@ -163,8 +166,10 @@ static r1i_linear_kernel kernel_of(const r1i_cpu_kernels *k, r1_dtype type, bool
 
 typedef struct shape { int64_t m, n, k32, k256; } shape;
 static const shape shapes[] = {
-    {1, 16, 32, 256},   {1, 100, 896, 512}, {2, 48, 96, 256},   {3, 100, 288, 512},  {4, 16, 64, 768},    {5, 33, 416, 768},
-    {6, 17, 32, 256},   {7, 144, 64, 256},   {8, 48, 896, 512}, {33, 36, 512, 512},  {9, 20, 4864, 4864},  {129, 20, 160, 256}, {260, 5, 32, 256},
+    {1, 16, 32, 256},   {1, 100, 896, 512}, {2, 48, 96, 256},   {3, 100, 288, 512},  {4, 16, 64, 768},
+    {5, 33, 416, 768},
+    {6, 17, 32, 256},   {7, 144, 64, 256},   {8, 48, 896, 512}, {33, 36, 512, 512},  {9, 20, 4864, 4864},
+    {129, 20, 160, 256}, {260, 5, 32, 256},
     {16, 150, 416, 768}, {31, 72, 288, 512}, {32, 20, 96, 256},
     {1, 150, 4384, 4352}, /* a long row */
     {1, 20, 32800, 33024}, /* more columns than one_row512.h has room for */
@@ -174,7 +179,8 @@ static void check_shape(const r1i_cpu_kernels *rows, int n_rows, r1i_rng *rng, r
 {
     const shape s = shapes[i];
     problem b;
-    problem_make(&b, rng, type, i % 3 == 2 ? R1T_SCALES_EXTREME : R1T_SCALES_USUAL, s.m, s.n, r1i_dtype(type)->block_elems == 32 ? s.k32 : s.k256);
+    problem_make(&b, rng, type, i % 3 == 2 ? R1T_SCALES_EXTREME : R1T_SCALES_USUAL, s.m, s.n,
+                 r1i_dtype(type)->block_elems == 32 ? s.k32 : s.k256);
     const int epilogue = (int)(i % 4);
     float *want = run(&b, kernel_of(&rows[0], type, exact), epilogue);
     for (int k = 1; k < n_rows; k++) {
@@ -241,7 +247,8 @@ static double value_of(const problem *b, int64_t r, int64_t k)
 {
     const int64_t at = r * b->k + k, fine = k / 32 * b->m + r;
     const double first = (double)b->d[at / 32] * b->q[at];
-    return b->fine[k / 256 * b->m + r] >> (k / 32 % 8) & 1 ? first + (double)b->fine_d[fine] * b->fine_q[32 * fine + k % 32] : first;
+    return b->fine[k / 256 * b->m + r] >> (k / 32 % 8) & 1
+        ? first + (double)b->fine_d[fine] * b->fine_q[32 * fine + k % 32] : first;
 }
 
 /* The plain row against double: what is summed is right, not only in which order. */
@@ -260,7 +267,8 @@ static void check_against_double(r1i_rng *rng, r1_dtype type, bool exact)
                 sum += x * (double)w[k];
                 size += fabs(x * (double)w[k]);
             }
-            assert_true(fabs(sum - (double)y[r * (b.n + GUARD) + c]) <= 4e-6 * size); /* 768 roundings of 6e-8, mostly cancelling */
+            /* 768 roundings of 6e-8, mostly cancelling */
+            assert_true(fabs(sum - (double)y[r * (b.n + GUARD) + c]) <= 4e-6 * size);
         }
     }
     drop(&b, y);
@@ -337,8 +345,9 @@ static void round_row(const r1i_cpu_kernels *k, float *x, int64_t n, rounded *to
 {
     memset(to, 0x55, sizeof *to);
     k->quantise_row(x, n, to->q + n, to->d + n / 32, to->sum + n / 16);
-    const r1i_act act = {.x = {x - n, 2, n, n}, .kinds = R1I_ACT_Q8, .q = to->q, .d = to->d, .sum16 = to->sum, .fine = to->fine, .fine_stride = ROWS_APART,
-                         .fine_q = to->fine_q, .fine_d = to->fine_d, .fine_sum16 = to->fine_sum};
+    const r1i_act act = {.x = {x - n, 2, n, n}, .kinds = R1I_ACT_Q8, .q = to->q, .d = to->d, .sum16 = to->sum,
+                         .fine = to->fine, .fine_stride = ROWS_APART, .fine_q = to->fine_q, .fine_d = to->fine_d,
+                         .fine_sum16 = to->fine_sum};
     k->fine_row(&act, 1);
 }
 
@@ -367,10 +376,13 @@ static void test_activations(void **state)
     for (int round = 0; round < 600; round++) {
         const int64_t cols = 32 + 32 * (int64_t)r1i_rng_below(&rng, MOST_COLS / 32);
         const double size = ldexp(1.0, (int)r1i_rng_below(&rng, 250) - 130);
-        for (int i = 0; i < cols; i++) x[i] = (float)(r1i_rng_normal(&rng) * size * (round % 2 == 0 && i / 32 % 11 == round / 2 % 11 ? 8.0 : 1.0));
+        for (int i = 0; i < cols; i++)
+            x[i] = (float)(r1i_rng_normal(&rng) * size * (round % 2 == 0 && i / 32 % 11 == round / 2 % 11 ? 8.0 : 1.0));
         if (round % 6 == 0)
-            for (int i = 0; i < cols; i++) x[i] = r1i_f32_from_bits((uint32_t)r1i_rng_u64(&rng)); /* NaN, infinities, all sizes */
-        if (round % 6 == 1) x[r1i_rng_below(&rng, (uint64_t)cols)] = round % 12 == 1 ? NAN : INFINITY; /* one group alone goes another way */
+            /* NaN, infinities, all sizes */
+            for (int i = 0; i < cols; i++) x[i] = r1i_f32_from_bits((uint32_t)r1i_rng_u64(&rng));
+        /* one group alone goes another way */
+        if (round % 6 == 1) x[r1i_rng_below(&rng, (uint64_t)cols)] = round % 12 == 1 ? NAN : INFINITY;
         if (round % 6 == 3) memset(x + cols - 32, 0, 32 * sizeof *x);
         fine += expect_same_rounding(rows, n, x, cols);
     }
@@ -427,7 +439,8 @@ static void test_fine_terms(void **state)
         fine += in_row;
     }
     assert_true(fine > 20 && fine < 120);
-    for (int64_t i = 0; i < 288; i++) b.x[i] = ldexpf(i == 40 ? 8.0f : 1.0f, -97); /* d below 2^-100: 254 / d could overflow */
+    /* d below 2^-100: 254 / d could overflow */
+    for (int64_t i = 0; i < 288; i++) b.x[i] = ldexpf(i == 40 ? 8.0f : 1.0f, -97);
     prepare_row(&b, 0);
     assert_true(b.d[1] > 0 && b.fine[0] == 0 && b.fine[b.m] == 0);
     for (int64_t i = 0; i < 288; i++) b.x[i] = i == 40 || i == 280 ? 3e38f : 1e38f; /* squares beyond f32 */

@@ -1,4 +1,5 @@
-/* Attention and the cache: ref against double, every row of the table against ref byte for byte, and everything that must
+/* Attention and the cache: ref against double, every row of the table against ref byte for byte, and everything that
+ * must
  * not move a bit: chunks, page layouts, other sequences of the batch, threads and with them spans side by side. */
 #include "op/opkit.h"
 
@@ -52,7 +53,8 @@ static void cache_make(cache *c, const r1i_attn_shape *s, r1i_cache_type type, i
 static const int32_t *cache_take(cache *c, int64_t pages)
 {
     const int32_t *const first = c->pages + c->next;
-    for (int64_t i = 0; i < pages; i++, c->next++) c->pages[c->next] = (int32_t)(c->backwards ? c->count - 1 - c->next : c->next);
+    for (int64_t i = 0; i < pages; i++, c->next++)
+        c->pages[c->next] = (int32_t)(c->backwards ? c->count - 1 - c->next : c->next);
     return first;
 }
 static void cache_free(cache *c)
@@ -61,10 +63,10 @@ static void cache_free(cache *c)
     free(c->pages);
 }
 
-/* One op pair over runs of several sequences: rows [from, from + n) of each. o[seq] + from * cols receives; o NULL: only
- * the cache is written. */
-static void step(kit *k, const r1i_attn_shape *s, const cache *c, const sequence *seq, const int32_t *const *pages, const int64_t *from,
-                 const int64_t *n, int count, float *const *o)
+/* One op pair over runs of several sequences: rows [from, from + n) of each. o[seq] + from * cols receives; o NULL:
+ * only the cache is written. */
+static void step(kit *k, const r1i_attn_shape *s, const cache *c, const sequence *seq, const int32_t *const *pages,
+                 const int64_t *from, const int64_t *n, int count, float *const *o)
 {
     r1i_run runs[8];
     int64_t rows = 0;
@@ -75,12 +77,16 @@ static void step(kit *k, const r1i_attn_shape *s, const cache *c, const sequence
     float *const q = kit_floats(rows * q_cols(s)), *const key = kit_floats(rows * k_cols(s));
     float *const value = kit_floats(rows * v_cols(s)), *const out = kit_floats(rows * (o_cols(s) + 5));
     for (int i = 0; i < count; i++) {
-        memcpy(q + runs[i].first * q_cols(s), seq[i].q + from[i] * q_cols(s), sizeof(float) * (size_t)(n[i] * q_cols(s)));
-        memcpy(key + runs[i].first * k_cols(s), seq[i].k + from[i] * k_cols(s), sizeof(float) * (size_t)(n[i] * k_cols(s)));
-        memcpy(value + runs[i].first * v_cols(s), seq[i].v + from[i] * v_cols(s), sizeof(float) * (size_t)(n[i] * v_cols(s)));
+        memcpy(q + runs[i].first * q_cols(s), seq[i].q + from[i] * q_cols(s),
+               sizeof(float) * (size_t)(n[i] * q_cols(s)));
+        memcpy(key + runs[i].first * k_cols(s), seq[i].k + from[i] * k_cols(s),
+               sizeof(float) * (size_t)(n[i] * k_cols(s)));
+        memcpy(value + runs[i].first * v_cols(s), seq[i].v + from[i] * v_cols(s),
+               sizeof(float) * (size_t)(n[i] * v_cols(s)));
     }
     k->traces = 0;
-    assert_int_equal(r1i_kv_write(&k->ex, s, &c->layer, r1i_mat_of(key, rows, k_cols(s)), r1i_mat_of(value, rows, v_cols(s)), runs, count), R1_OK);
+    assert_int_equal(r1i_kv_write(&k->ex, s, &c->layer, r1i_mat_of(key, rows, k_cols(s)),
+                                  r1i_mat_of(value, rows, v_cols(s)), runs, count), R1_OK);
     kit_saw(k, "kv_write", rows);
     const r1i_mat om = {out, rows, o_cols(s), o_cols(s) + 5};
     if (o) {
@@ -90,15 +96,18 @@ static void step(kit *k, const r1i_attn_shape *s, const cache *c, const sequence
     }
     for (int i = 0; o && i < count; i++)
         for (int64_t r = 0; r < n[i]; r++)
-            memcpy(o[i] + (from[i] + r) * o_cols(s), out + (runs[i].first + r) * om.stride, sizeof(float) * (size_t)o_cols(s));
+            memcpy(o[i] + (from[i] + r) * o_cols(s), out + (runs[i].first + r) * om.stride,
+                   sizeof(float) * (size_t)o_cols(s));
     kit_free(q);
     kit_free(key);
     kit_free(value);
     kit_free(out);
 }
 
-/* One sequence: positions [0, start) only written, the rest in chunks (0: at once). Returns [len, o_cols] (zero below start). */
-static float *chunked(kit *k, const r1i_attn_shape *s, r1i_cache_type type, const sequence *seq, int64_t start, int64_t chunk, bool backwards)
+/* One sequence: positions [0, start) only written, the rest in chunks (0: at once). Returns [len, o_cols] (zero below
+ * start). */
+static float *chunked(kit *k, const r1i_attn_shape *s, r1i_cache_type type, const sequence *seq, int64_t start,
+                      int64_t chunk, bool backwards)
 {
     cache c;
     const int64_t pages = (seq->len + 63) / 64;
@@ -125,7 +134,8 @@ static const r1i_attn_shape shapes[] = {
     {.mla = true, .heads = 5, .kv_heads = 1, .key_dim = 48, .value_dim = 32, .scale = 0.14f},
     {.heads = 8, .kv_heads = 1, .key_dim = 80, .value_dim = 80, .scale = 0.1f},
     {.mla = true, .heads = 16, .kv_heads = 1, .key_dim = 57, .value_dim = 41, .scale = 0.13f},
-    {.mla = true, .heads = 70, .kv_heads = 1, .key_dim = 20, .value_dim = 12, .scale = 0.2f}, /* more heads than a block holds */
+    /* more heads than a block holds */
+    {.mla = true, .heads = 70, .kv_heads = 1, .key_dim = 20, .value_dim = 12, .scale = 0.2f},
 };
 enum { SHAPES = 7 };
 
@@ -135,7 +145,8 @@ static double rounded(const r1i_attn_shape *s, const float *head, int64_t d, r1i
     int8_t q[R1I_Q8_GROUP];
     if (t == R1I_CACHE_F32) return (double)head[d];
     if (t == R1I_CACHE_BF16) return (double)r1i_bf16_to_f32(r1i_bf16_from_f32(head[d]));
-    const int64_t part = s->mla && d >= s->value_dim ? s->value_dim : 0, limit = s->mla && d < s->value_dim ? s->value_dim : s->key_dim;
+    const int64_t part = s->mla && d >= s->value_dim ? s->value_dim : 0,
+                  limit = s->mla && d < s->value_dim ? s->value_dim : s->key_dim;
     const int64_t from = part + (d - part) / 32 * 32, n = limit - from < 32 ? limit - from : 32;
     const float scale = r1i_q8_group(head + from, n, q);
     assert_true(fabs((double)(scale * (float)q[d - from]) - (double)head[d]) <= 0.501 * (double)scale);
@@ -143,7 +154,8 @@ static double rounded(const r1i_attn_shape *s, const float *head, int64_t d, r1i
 }
 
 /* Largest error of row `pos` against double arithmetic over the same rounded cache. */
-static double row_error(const r1i_attn_shape *s, r1i_cache_type type, const sequence *seq, const float *o, int64_t pos, double *p)
+static double row_error(const r1i_attn_shape *s, r1i_cache_type type, const sequence *seq, const float *o, int64_t pos,
+                        double *p)
 {
     const int64_t group = s->heads / s->kv_heads;
     double worst = 0;
@@ -152,7 +164,8 @@ static double row_error(const r1i_attn_shape *s, r1i_cache_type type, const sequ
         for (int64_t j = 0; j <= pos; j++) {
             p[j] = 0;
             for (int64_t d = 0; d < s->key_dim; d++)
-                p[j] += (double)seq->q[pos * q_cols(s) + h * s->key_dim + d] * rounded(s, seq->k + j * k_cols(s) + h / group * s->key_dim, d, type);
+                p[j] += (double)seq->q[pos * q_cols(s) + h * s->key_dim + d] *
+                    rounded(s, seq->k + j * k_cols(s) + h / group * s->key_dim, d, type);
             p[j] *= (double)s->scale;
             max = p[j] > max ? p[j] : max;
         }
@@ -160,7 +173,8 @@ static double row_error(const r1i_attn_shape *s, r1i_cache_type type, const sequ
         for (int64_t d = 0; d < s->value_dim; d++) {
             double want = 0;
             for (int64_t j = 0; j <= pos; j++) {
-                const float *const v = s->mla ? seq->k + j * k_cols(s) : seq->v + j * v_cols(s) + h / group * s->value_dim;
+                const float *const v = s->mla ? seq->k + j * k_cols(s)
+                    : seq->v + j * v_cols(s) + h / group * s->value_dim;
                 want += p[j] / sum * rounded(s, v, d, type);
             }
             worst = fmax(worst, fabs((double)o[pos * o_cols(s) + h * s->value_dim + d] - want));
@@ -169,8 +183,8 @@ static double row_error(const r1i_attn_shape *s, r1i_cache_type type, const sequ
     return worst;
 }
 
-/* Softmax weights sum to 1 and values are of size 1: errors are some eps of f32, from score chains of at most 64 terms of
- * size 1 (2e-6) and sums over 1,030 positions; 1e-5 leaves a factor of about 4. */
+/* Softmax weights sum to 1 and values are of size 1: errors are some eps of f32, from score chains of at most 64 terms
+ * of size 1 (2e-6) and sums over 1,030 positions; 1e-5 leaves a factor of about 4. */
 static void test_ref_against_double(void **state)
 {
     (void)state;
@@ -194,9 +208,10 @@ static void test_ref_against_double(void **state)
     kit_close(&k);
 }
 
-/* Plain C at once against every row of the table, other page orders, chunks of 1, 3, 64 and 512, and 1 to 3 threads; contexts
- * cross 512 and 1024. */
-static void bits_case(const r1i_attn_shape *s, r1i_cache_type type, r1i_rng *rng, int64_t len, int64_t start, int64_t chunk)
+/* Plain C at once against every row of the table, other page orders, chunks of 1, 3, 64 and 512, and 1 to 3 threads;
+ * contexts cross 512 and 1024. */
+static void bits_case(const r1i_attn_shape *s, r1i_cache_type type, r1i_rng *rng, int64_t len, int64_t start,
+                      int64_t chunk)
 {
     kit ref, k;
     assert_true(kit_open(&ref, "c", 1));
@@ -278,8 +293,8 @@ static void test_neighbours(void **state)
     }
 }
 
-/* The bound that plans are made with is enough, also where there are more threads than kv heads and blocks get smaller; the
- * results stay. */
+/* The bound that plans are made with is enough, also where there are more threads than kv heads and blocks get smaller;
+ * the results stay. */
 static void test_scratch_bound(void **state)
 {
     (void)state;
@@ -292,7 +307,8 @@ static void test_scratch_bound(void **state)
             kit k;
             assert_true(kit_open(&k, "auto", threads));
             r1i_arena_destroy(&k.arena);
-            assert_int_equal(r1i_arena_create(&k.arena, "scratch", NULL, r1i_op_scratch_bytes(&shapes[i], 1100, 1100, threads), &k.err), R1_OK);
+            assert_int_equal(r1i_arena_create(&k.arena, "scratch", NULL,
+                                              r1i_op_scratch_bytes(&shapes[i], 1100, 1100, threads), &k.err), R1_OK);
             float *const got = chunked(&k, &shapes[i], R1I_CACHE_F32, &seq, 1097, 1, false);
             if (want) {
                 assert_bits_equal(got, want, 1100 * o_cols(&shapes[i]));
@@ -307,7 +323,8 @@ static void test_scratch_bound(void **state)
     }
 }
 
-/* At 32K positions: rows one by one are rows at once and plain C's, spans side by side or not; the scratch of such a context is a short one's. */
+/* At 32K positions: rows one by one are rows at once and plain C's, spans side by side or not; the scratch of such a
+ * context is a short one's. */
 static void test_long_context(void **state)
 {
     (void)state;
@@ -325,11 +342,14 @@ static void test_long_context(void **state)
         assert_int_equal(r1i_op_scratch_bytes(s, 64, LEN, 2), r1i_op_scratch_bytes(s, 64, 64, 2));
         for (int type = 0; type < R1I_CACHE_TYPES; type++) {
             float *o[4];
-            for (int way = 0; way < 4; way++) { /* at once; at once, 2 threads; one by one, 3 threads; plain C, the last rows */
+            for (int way = 0; way < 4; way++) { /* at once; at once, 2 threads; one by one, 3 threads; plain C, the last
+                                                 * rows */
                 kit k;
                 assert_true(kit_open(&k, way == 3 ? "c" : "auto", way == 3 ? 1 : way + 1));
                 r1i_arena_destroy(&k.arena);
-                assert_int_equal(r1i_arena_create(&k.arena, "scratch", NULL, r1i_op_scratch_bytes(s, 64, LEN, way == 3 ? 1 : way + 1), &k.err), R1_OK);
+                assert_int_equal(r1i_arena_create(&k.arena, "scratch", NULL,
+                                                  r1i_op_scratch_bytes(s, 64, LEN, way == 3 ? 1 : way + 1), &k.err),
+                                                  R1_OK);
                 o[way] = chunked(&k, s, (r1i_cache_type)type, &seq, way == 3 ? LAST : FROM, way == 2 ? 1 : 0, way == 2);
                 kit_close(&k);
             }
@@ -343,7 +363,8 @@ static void test_long_context(void **state)
     }
 }
 
-/* Keys and values at mirrored positions: the last row's sums in another order. Equality must see it, and a tolerance not. */
+/* Keys and values at mirrored positions: the last row's sums in another order. Equality must see it, and a tolerance
+ * not. */
 static void test_another_order_shows(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Every backward op against central differences of its forward, at odd sizes: in place and not, with shared inputs, biases, residuals,
- * both attentions, ties kept away from. The loss is a fixed random sum over the outputs. */
+/* Every backward op against central differences of its forward, at odd sizes: in place and not, with shared inputs,
+ * biases, residuals, both attentions, ties kept away from. The loss is a fixed random sum over the outputs. */
 #include "op/opkit.h"
 #include "op/tape.h"
 
@@ -57,7 +57,8 @@ static double run(kit *k, bench *b, r1i_tape *tape)
     k->arena.used = 0;
     for (int i = 0; i < p->n_in; i++) {
         in[i] = r1i_mat_of(b->value[i], p->cols[i] ? p->rows[i] : 1, p->cols[i] ? p->cols[i] : p->rows[i]);
-        w[i] = (r1i_weight){.type = R1_DTYPE_F32, .layout = R1I_LAYOUT_PANEL, .rows = p->rows[i], .cols = p->cols[i], .data = (const uint8_t *)b->value[i]};
+        w[i] = (r1i_weight){.type = R1_DTYPE_F32, .layout = R1I_LAYOUT_PANEL, .rows = p->rows[i], .cols = p->cols[i],
+                            .data = (const uint8_t *)b->value[i]};
         if (is_param(p, i)) continue;
         in[i].p = r1i_arena_take(&k->arena, (size_t)b->floats[i] * sizeof(float), &k->err);
         assert_non_null(in[i].p);
@@ -116,10 +117,12 @@ static void check(const problem *p, const char *isa)
             if (!(off <= worst)) worst = off, at = j;
         }
         if (largest == 0 || !(worst <= 2e-3 * largest)) {
-            fail_msg("%s, %s: input %d, element %lld of %lld: off by %.2e, the largest gradient is %.2e", p->name, isa, i, (long long)at, (long long)b.floats[i], worst, largest);
+            fail_msg("%s, %s: input %d, element %lld of %lld: off by %.2e, the largest gradient is %.2e", p->name, isa,
+                     i, (long long)at, (long long)b.floats[i], worst, largest);
         }
     }
-    for (int i = 0; i < p->n_in; i++) kit_free(b.value[i]), kit_free(b.grad[i]); /* each difference runs the whole op again, over all inputs */
+    /* each difference runs the whole op again, over all inputs */
+    for (int i = 0; i < p->n_in; i++) kit_free(b.value[i]), kit_free(b.grad[i]);
     kit_free(b.coef);
     r1i_tape_destroy(&tape);
     kit_close(&k);
@@ -134,7 +137,7 @@ static r1i_mat take(r1i_exec *ex, int64_t rows, int64_t cols)
 }
 static void ok(r1_status st) { assert_int_equal(st, R1_OK); }
 
-/* ---- the ops ----------------------------------------------------------------------------------------------------------- */
+/* ---- the ops ----------------------------------------------------------------------------------------------------- */
 
 static void run_embed(r1i_exec *ex, const problem *p, r1i_mat *in, const r1i_weight *w, r1i_mat *out, int *n)
 {
@@ -160,7 +163,8 @@ static void run_linear(r1i_exec *ex, const problem *p, r1i_mat *in, const r1i_we
     const r1i_mat slice = {in[0].p + in[0].stride, 3, in[0].cols, in[0].stride};
     const r1i_act all = {.x = in[0]}, some = {.x = slice};
     const r1i_mat a = take(ex, in[0].rows, w[1].rows), b = take(ex, in[0].rows, w[2].rows), c = take(ex, 3, w[2].rows);
-    const r1i_linear_job jobs[3] = {{.y = a, .x = &all, .w = &w[1], .bias = in[3].p}, {.y = b, .x = &all, .w = &w[2]}, {.y = c, .x = &some, .w = &w[2]}};
+    const r1i_linear_job jobs[3] = {{.y = a, .x = &all, .w = &w[1], .bias = in[3].p}, {.y = b, .x = &all, .w = &w[2]},
+                                    {.y = c, .x = &some, .w = &w[2]}};
     const r1i_act act = {.x = a};
     const r1i_linear_job last = {.y = in[5], .x = &act, .w = &w[4], .add = true};
     ok(r1i_linear(ex, jobs, 2));
@@ -190,8 +194,11 @@ static void run_rope(r1i_exec *ex, const problem *p, r1i_mat *in, const r1i_weig
 static void attend(r1i_exec *ex, const r1i_attn_shape *s, r1i_mat q, r1i_mat k, r1i_mat v, r1i_mat *out, int *n)
 {
     static _Alignas(64) float cache[PAGES * R1I_PAGE * 128];
-    static const r1i_run runs[2] = {{.first = 0, .n = 4, .pos0 = 0, .pages = pages}, {.first = 4, .n = 7, .pos0 = 0, .pages = pages + 2}};
-    const r1i_kv_layer kv = {.data = (uint8_t *)cache, .page_bytes = R1I_PAGE * r1i_cache_position_bytes(s, R1I_CACHE_F32), .type = R1I_CACHE_F32};
+    static const r1i_run runs[2] = {{.first = 0, .n = 4, .pos0 = 0, .pages = pages},
+                                    {.first = 4, .n = 7, .pos0 = 0, .pages = pages + 2}};
+    const r1i_kv_layer kv = {.data = (uint8_t *)cache,
+                             .page_bytes = R1I_PAGE * r1i_cache_position_bytes(s, R1I_CACHE_F32),
+                             .type = R1I_CACHE_F32};
     assert_true(kv.page_bytes * PAGES <= (int64_t)sizeof cache);
     ok(r1i_kv_write(ex, s, &kv, k, v, runs, 2));
     out[*n] = take(ex, q.rows, s->heads * s->value_dim);
@@ -220,16 +227,18 @@ static void run_silu(r1i_exec *ex, const problem *p, r1i_mat *in, const r1i_weig
     out[(*n)++] = in[2];
 }
 
-/* Router, grouped rows, combination with a shared expert: the gates' gradient goes through the chosen scores. The logits are far apart, so a
- * difference moves no choice. */
+/* Router, grouped rows, combination with a shared expert: the gates' gradient goes through the chosen scores. The
+ * logits are far apart, so a difference moves no choice. */
 static void moe(r1i_exec *ex, const r1i_router_shape *s, r1i_mat *in, r1i_mat *out, int *n)
 {
     const int64_t rows = in[0].rows, topk = s->topk;
-    int32_t *const expert = r1i_arena_take(ex->scratch, (size_t)(rows * topk) * 4, ex->err), *const slot = r1i_arena_take(ex->scratch, (size_t)(rows * topk) * 4, ex->err),
-                  *const row = r1i_arena_take(ex->scratch, (size_t)(rows * topk) * 4, ex->err);
+    int32_t *const expert = r1i_arena_take(ex->scratch, (size_t)(rows * topk) * 4, ex->err),
+                   *const slot = r1i_arena_take(ex->scratch, (size_t)(rows * topk) * 4, ex->err),
+                   *const row = r1i_arena_take(ex->scratch, (size_t)(rows * topk) * 4, ex->err);
     float *const weight = r1i_arena_take(ex->scratch, (size_t)(rows * topk) * 4, ex->err), bias[8];
     static const r1i_run runs[2] = {{.first = 0, .n = 2}, {.first = 2, .n = 3}};
-    for (int64_t e = 0; e < s->experts; e++) bias[e] = (float)((e * 5) % 7); /* decides the choice, never enters the gate */
+    /* decides the choice, never enters the gate */
+    for (int64_t e = 0; e < s->experts; e++) bias[e] = (float)((e * 5) % 7);
     if (ex->tape) ex->tape->runs = runs, ex->tape->n_runs = 2;
     ok(r1i_router(ex, s, in[0], bias, expert, weight));
     for (int64_t i = 0; i < rows * topk; i++) {
@@ -243,7 +252,8 @@ static void moe(r1i_exec *ex, const r1i_router_shape *s, r1i_mat *in, r1i_mat *o
 }
 static void run_moe_sigmoid(r1i_exec *ex, const problem *p, r1i_mat *in, const r1i_weight *w, r1i_mat *out, int *n)
 {
-    const r1i_router_shape s = {.experts = 7, .groups = 1, .topk_groups = 1, .topk = 3, .sigmoid = true, .normalise = true, .scaling = 2.5f};
+    const r1i_router_shape s = {.experts = 7, .groups = 1, .topk_groups = 1, .topk = 3, .sigmoid = true,
+                                .normalise = true, .scaling = 2.5f};
     (void)p, (void)w;
     moe(ex, &s, in, out, n);
 }
@@ -257,7 +267,8 @@ static void run_moe_softmax(r1i_exec *ex, const problem *p, r1i_mat *in, const r
 static const problem problems[] = {
     {.name = "embed", .n_in = 1, .rows = {19}, .cols = {5}, .matrix = {true}, .run = run_embed},
     {.name = "rmsnorm", .n_in = 2, .rows = {3, 21}, .cols = {21, 0}, .run = run_rmsnorm},
-    {.name = "linear", .n_in = 6, .rows = {5, 17, 3, 17, 9, 5}, .cols = {7, 7, 7, 0, 17, 9}, .matrix = {false, true, true, false, true, false}, .run = run_linear},
+    {.name = "linear", .n_in = 6, .rows = {5, 17, 3, 17, 9, 5}, .cols = {7, 7, 7, 0, 17, 9},
+     .matrix = {false, true, true, false, true, false}, .run = run_linear},
     {.name = "rope", .n_in = 2, .rows = {3, 3}, .cols = {17, 18}, .run = run_rope},
     {.name = "grouped-query attention", .n_in = 3, .rows = {11, 11, 11}, .cols = {76, 38, 38}, .run = run_gqa},
     {.name = "absorbed attention", .n_in = 2, .rows = {11, 11}, .cols = {63, 21}, .run = run_mla},
@@ -273,7 +284,7 @@ static void test_differences(void **state)
         for (int isa = 0; isa < KIT_ISAS; isa++) check(&problems[i], kit_isa[isa]);
 }
 
-/* ---- the loss ops ------------------------------------------------------------------------------------------------------ */
+/* ---- the loss ops ------------------------------------------------------------------------------------------------ */
 
 /* dlogits of the weighted cross-entropy at a temperature, some ids undefined, a row of weight 0. */
 static void test_cross_entropy(void **state)
@@ -311,26 +322,32 @@ static void test_cross_entropy(void **state)
 static void test_balance(void **state)
 {
     enum { ROWS = 5, EXPERTS = 6 };
-    const r1i_router_shape s = {.experts = EXPERTS, .groups = 1, .topk_groups = 1, .topk = 2, .sigmoid = true, .normalise = true, .scaling = 2.5f};
+    const r1i_router_shape s = {.experts = EXPERTS, .groups = 1, .topk_groups = 1, .topk = 2, .sigmoid = true,
+                                .normalise = true, .scaling = 2.5f};
     static const r1i_run runs[2] = {{.first = 0, .n = 2}, {.first = 2, .n = 3}};
     (void)state;
     kit k;
     r1i_rng rng = {.seed = SEED};
     assert_true(kit_open(&k, "c", 1));
-    float *const z = kit_random(&rng, ROWS * EXPERTS, 2.0), *const d = kit_floats(ROWS * EXPERTS), *const other = kit_floats(ROWS * EXPERTS);
+    float *const z = kit_random(&rng, ROWS * EXPERTS, 2.0), *const d = kit_floats(ROWS * EXPERTS),
+                 *const other = kit_floats(ROWS * EXPERTS);
     int32_t expert[ROWS * 2] = {0};
     const float none[ROWS * 2] = {0};
     double loss = 0;
     memset(d, 0, sizeof(float) * ROWS * EXPERTS);
-    ok(k.ex.ops->grad->router(&k.ex, &s, r1i_mat_of(d, ROWS, EXPERTS), r1i_mat_of(z, ROWS, EXPERTS), expert, none, 0.3f, runs, 2, &loss));
-    assert_true(loss > 0.3 * 0.9 * 2 && loss < 0.3 * 3 * 2); /* each sequence's sum of f P is 1 where the load is even */
+    ok(k.ex.ops->grad->router(&k.ex, &s, r1i_mat_of(d, ROWS, EXPERTS), r1i_mat_of(z, ROWS, EXPERTS), expert, none, 0.3f,
+                              runs, 2, &loss));
+    /* each sequence's sum of f P is 1 where the load is even */
+    assert_true(loss > 0.3 * 0.9 * 2 && loss < 0.3 * 3 * 2);
     for (int i = 0; i < ROWS * EXPERTS; i++) {
         const float x = z[i];
         double up = 0, down = 0;
         z[i] = x + 0.01f;
-        ok(k.ex.ops->grad->router(&k.ex, &s, r1i_mat_of(other, ROWS, EXPERTS), r1i_mat_of(z, ROWS, EXPERTS), expert, none, 0.3f, runs, 2, &up));
+        ok(k.ex.ops->grad->router(&k.ex, &s, r1i_mat_of(other, ROWS, EXPERTS), r1i_mat_of(z, ROWS, EXPERTS), expert,
+                                  none, 0.3f, runs, 2, &up));
         z[i] = x - 0.01f;
-        ok(k.ex.ops->grad->router(&k.ex, &s, r1i_mat_of(other, ROWS, EXPERTS), r1i_mat_of(z, ROWS, EXPERTS), expert, none, 0.3f, runs, 2, &down));
+        ok(k.ex.ops->grad->router(&k.ex, &s, r1i_mat_of(other, ROWS, EXPERTS), r1i_mat_of(z, ROWS, EXPERTS), expert,
+                                  none, 0.3f, runs, 2, &down));
         z[i] = x;
         assert_true(fabs((up - down) / 0.02 - (double)d[i]) < 1e-4);
     }
@@ -338,7 +355,7 @@ static void test_balance(void **state)
     kit_close(&k);
 }
 
-/* ---- attention under compute bf16 ---------------------------------------------------------------------------------------- */
+/* ---- attention under compute bf16 -------------------------------------------------------------------------------- */
 
 enum { ATTN_INPUTS = 5, ATTN_OUTPUTS = 3 }; /* q, k, v, o, dO; dq, dk, dv */
 
@@ -350,7 +367,8 @@ typedef struct attn_case {
 
 static void attn_open(attn_case *c, const r1i_attn_shape *s, int64_t rows)
 {
-    const int64_t q = s->heads * s->key_dim, k = s->kv_heads * s->key_dim, v = s->kv_heads * s->value_dim, o = s->heads * s->value_dim;
+    const int64_t q = s->heads * s->key_dim, k = s->kv_heads * s->key_dim, v = s->kv_heads * s->value_dim,
+                  o = s->heads * s->value_dim;
     r1i_rng rng = {.seed = SEED + 9};
     *c = (attn_case){.s = *s, .rows = rows, .in_cols = {q, k, v, o, o}, .out_cols = {q, k, v}};
     for (int i = 0; i < ATTN_INPUTS; i++) c->in[i] = kit_random(&rng, rows * c->in_cols[i], 1.0);
@@ -371,9 +389,11 @@ static void attn_run(kit *k, r1i_compute compute, const attn_case *c, const r1i_
         out[i] = r1i_mat_of(c->out[i], c->rows, c->out_cols[i]);
         for (int64_t j = 0; j < c->rows * c->out_cols[i]; j++) c->out[i][j] = 0.5f;
     }
-    float *const work = kit_floats((int64_t)r1i_grad_attention_work(&c->s, c->rows, runs, n_runs, r1i_pool_threads(k->pool)));
+    float *const work = kit_floats((int64_t)r1i_grad_attention_work(&c->s, c->rows, runs, n_runs,
+                                                                    r1i_pool_threads(k->pool)));
     k->ex.compute = compute;
-    ok(k->ex.ops->grad->attention(&k->ex, &c->s, out[0], out[1], out[2], in[4], in[0], in[1], in[2], in[3], runs, n_runs, assign, work));
+    ok(k->ex.ops->grad->attention(&k->ex, &c->s, out[0], out[1], out[2], in[4], in[0], in[1], in[2], in[3], runs,
+                                  n_runs, assign, work));
     kit_free(work);
 }
 
@@ -385,17 +405,20 @@ static void check_near(const char *what, int64_t rows, const float *got, const f
         off += d * d;
         size += w * w;
     }
-    if (!(sqrt(off) <= 6e-3 * sqrt(size))) fail_msg("%s, %lld rows: off by %.2e of %.2e", what, (long long)rows, sqrt(off), sqrt(size));
+    if (!(sqrt(off) <= 6e-3 * sqrt(size)))
+        fail_msg("%s, %lld rows: off by %.2e of %.2e", what, (long long)rows, sqrt(off), sqrt(size));
 }
 
-/* Rounded to bf16 the gradients stay near those of f32, at lengths round a step and a block and at odd widths; they are the same bytes for a run
- * alone and beside another, on one thread and on three. */
+/* Rounded to bf16 the gradients stay near those of f32, at lengths round a step and a block and at odd widths; they are
+ * the same bytes for a run alone and beside another, on one thread and on three. */
 static void test_attention_bf16(void **state)
 {
     static const r1i_attn_shape shapes[] = {{.heads = 4, .kv_heads = 2, .key_dim = 19, .value_dim = 19, .scale = 0.23f},
                                             {.heads = 3, .kv_heads = 3, .key_dim = 48, .value_dim = 32, .scale = 0.14f},
-                                            {.mla = true, .heads = 3, .kv_heads = 1, .key_dim = 21, .value_dim = 17, .scale = 0.2f},
-                                            {.mla = true, .heads = 2, .kv_heads = 1, .key_dim = 80, .value_dim = 64, .scale = 0.12f}};
+                                            {.mla = true, .heads = 3, .kv_heads = 1, .key_dim = 21, .value_dim = 17,
+                                             .scale = 0.2f},
+                                            {.mla = true, .heads = 2, .kv_heads = 1, .key_dim = 80, .value_dim = 64,
+                                             .scale = 0.12f}};
     static const int64_t lengths[] = {1, 2, 15, 16, 17, 63, 64, 65, 130, 131};
     static const char *const names[ATTN_OUTPUTS] = {"dq", "dk", "dv"};
     (void)state;
@@ -407,13 +430,15 @@ static void test_attention_bf16(void **state)
             const int64_t n = lengths[j], before = 21;
             const r1i_run alone = {.first = before, .n = n}, both[2] = {{.first = 0, .n = before}, alone};
             attn_case f32, bf16, beside;
-            attn_open(&f32, &shapes[i], before + n), attn_open(&bf16, &shapes[i], before + n), attn_open(&beside, &shapes[i], before + n);
+            attn_open(&f32, &shapes[i], before + n), attn_open(&bf16, &shapes[i], before + n),
+                attn_open(&beside, &shapes[i], before + n);
             attn_run(&one, R1I_COMPUTE_F32, &f32, &alone, 1, j % 2 == 0);
             attn_run(&one, R1I_COMPUTE_BF16, &bf16, &alone, 1, j % 2 == 0);
             attn_run(&three, R1I_COMPUTE_BF16, &beside, both, 2, j % 2 == 0);
             for (int o = 0; o < ATTN_OUTPUTS; o++) {
                 const int64_t at = before * bf16.out_cols[o], count = n * bf16.out_cols[o];
-                if (n > 1 || o == 2) check_near(names[o], n, bf16.out[o] + at, f32.out[o] + at, count); /* one position: dS is rounding alone */
+                /* one position: dS is rounding alone */
+                if (n > 1 || o == 2) check_near(names[o], n, bf16.out[o] + at, f32.out[o] + at, count);
                 assert_memory_equal(bf16.out[o] + at, beside.out[o] + at, (size_t)count * sizeof(float));
             }
             attn_close(&f32), attn_close(&bf16), attn_close(&beside);
@@ -421,9 +446,10 @@ static void test_attention_bf16(void **state)
     kit_close(&one), kit_close(&three);
 }
 
-/* ---- gradients that lie as bf16 ------------------------------------------------------------------------------------------ */
+/* ---- gradients that lie as bf16 ---------------------------------------------------------------------------------- */
 
-enum { HALF_ROWS = 37, HALF_IN = 33, HALF_INNER = 530, HALF_OUT = 21, HALF_WEIGHTS = 3 }; /* inner: more than a piece of a row, not of whole vectors */
+/* inner: more than a piece of a row, not of whole vectors */
+enum { HALF_ROWS = 37, HALF_IN = 33, HALF_INNER = 530, HALF_OUT = 21, HALF_WEIGHTS = 3 };
 
 typedef struct halves_case {
     r1i_weight w[HALF_WEIGHTS]; /* gate, up, down */
@@ -448,7 +474,8 @@ static r1i_mat block(r1i_exec *ex, int64_t rows, int64_t cols)
     return m;
 }
 
-/* A gated feed-forward as a layer; with `reader` gate and up are read once more by an op that gives them zeros, so that they must lie as f32. */
+/* A gated feed-forward as a layer; with `reader` gate and up are read once more by an op that gives them zeros, so that
+ * they must lie as f32. */
 static void run_halves(kit *k, const float *input, halves_case *c, bool reader)
 {
     r1i_exec *const ex = &k->ex;
@@ -467,7 +494,8 @@ static void run_halves(kit *k, const float *input, halves_case *c, bool reader)
     ok(r1i_tape_begin_layer(ex));
     const r1i_mat gate = block(ex, HALF_ROWS, HALF_INNER), up = block(ex, HALF_ROWS, HALF_INNER);
     ok(r1i_act_make(ex, &x, in, R1I_ACT_BF16));
-    ok(r1i_linear(ex, (const r1i_linear_job[]){{.y = gate, .x = &x, .w = &c->w[0]}, {.y = up, .x = &x, .w = &c->w[1]}}, 2));
+    ok(r1i_linear(ex, (const r1i_linear_job[]){{.y = gate, .x = &x, .w = &c->w[0]}, {.y = up, .x = &x, .w = &c->w[1]}},
+                  2));
     const r1i_mat m = block(ex, HALF_ROWS, HALF_INNER);
     ok(r1i_act_silu_mul(ex, &mid, m, gate, up, R1I_ACT_BF16, !reader));
     if (reader) {
@@ -480,7 +508,8 @@ static void run_halves(kit *k, const float *input, halves_case *c, bool reader)
     const r1i_mat last = take(ex, HALF_ROWS, HALF_OUT);
     ok(r1i_gather(ex, last, out, same));
     ok(r1i_tape_zero(&tape, k->pool, &k->err));
-    for (int64_t i = 0; i < HALF_ROWS * HALF_OUT; i++) r1i_tape_grad(&tape, last.p)[i] = (float)((i * 7) % 11 - 5) * 0.1f;
+    for (int64_t i = 0; i < HALF_ROWS * HALF_OUT; i++)
+        r1i_tape_grad(&tape, last.p)[i] = (float)((i * 7) % 11 - 5) * 0.1f;
     ok(r1i_tape_backward(ex, &tape));
     memcpy(c->dx, r1i_tape_grad(&tape, in.p), sizeof(float) * HALF_ROWS * HALF_IN);
     c->bf16 = tape.block[0].halves > 0;
@@ -493,7 +522,8 @@ static void test_gradients_as_bf16(void **state)
 {
     (void)state;
     for (int a = 0; a < KIT_ISAS + 1; a++) {
-        static const int64_t outputs[HALF_WEIGHTS] = {HALF_INNER, HALF_INNER, HALF_OUT}, inputs[HALF_WEIGHTS] = {HALF_IN, HALF_IN, HALF_INNER};
+        static const int64_t outputs[HALF_WEIGHTS] = {HALF_INNER, HALF_INNER, HALF_OUT},
+                             inputs[HALF_WEIGHTS] = {HALF_IN, HALF_IN, HALF_INNER};
         kit k;
         r1i_rng rng = {.seed = SEED + 10};
         halves_case as[2];
@@ -506,9 +536,12 @@ static void test_gradients_as_bf16(void **state)
             const int64_t n = (outputs[i] + 15) / 16 * 16 * inputs[i];
             data[i] = kit_floats((int64_t)(bytes / 4));
             memset(data[i], 0, (size_t)bytes);
-            for (int64_t j = 0; j < (int64_t)(bytes / 2); j++) ((uint16_t *)(void *)data[i])[j] = (uint16_t)(0x3c00 + r1i_rng_below(&rng, 256) + (r1i_rng_below(&rng, 2) << 15));
+            for (int64_t j = 0; j < (int64_t)(bytes / 2); j++)
+                ((uint16_t *)(void *)data[i])[j] =
+                    (uint16_t)(0x3c00 + r1i_rng_below(&rng, 256) + (r1i_rng_below(&rng, 2) << 15));
             for (int v = 0; v < 2; v++) {
-                as[v].w[i] = (r1i_weight){.type = R1_DTYPE_BF16, .layout = R1I_LAYOUT_PANEL, .rows = outputs[i], .cols = inputs[i], .data = (const uint8_t *)data[i]};
+                as[v].w[i] = (r1i_weight){.type = R1_DTYPE_BF16, .layout = R1I_LAYOUT_PANEL, .rows = outputs[i],
+                                          .cols = inputs[i], .data = (const uint8_t *)data[i]};
                 as[v].grad[i] = kit_floats(n);
                 as[v].bytes[i] = (uint64_t)n * sizeof(float);
                 memset(as[v].grad[i], 0, (size_t)as[v].bytes[i]);
@@ -519,7 +552,8 @@ static void test_gradients_as_bf16(void **state)
             run_halves(&k, input, &as[v], v == 1);
             assert_true(as[v].bf16 == (v == 0));
         }
-        for (int i = 0; i < HALF_WEIGHTS; i++) assert_memory_equal(as[0].grad[i], as[1].grad[i], (size_t)as[0].bytes[i]);
+        for (int i = 0; i < HALF_WEIGHTS; i++)
+            assert_memory_equal(as[0].grad[i], as[1].grad[i], (size_t)as[0].bytes[i]);
         assert_memory_equal(as[0].dx, as[1].dx, sizeof(float) * HALF_ROWS * HALF_IN);
         assert_true(isfinite(as[0].dx[0]) && as[0].dx[0] != 0.0f);
         for (int i = 0; i < HALF_WEIGHTS; i++) kit_free(data[i]), kit_free(as[0].grad[i]), kit_free(as[1].grad[i]);
@@ -530,7 +564,8 @@ static void test_gradients_as_bf16(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_differences), cmocka_unit_test(test_cross_entropy), cmocka_unit_test(test_balance),
-                                       cmocka_unit_test(test_attention_bf16), cmocka_unit_test(test_gradients_as_bf16)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_differences), cmocka_unit_test(test_cross_entropy),
+                                       cmocka_unit_test(test_balance), cmocka_unit_test(test_attention_bf16),
+                                       cmocka_unit_test(test_gradients_as_bf16)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

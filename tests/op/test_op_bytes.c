@@ -1,6 +1,6 @@
-/* The bytes of every op over seeded inputs, as checksums that are committed: what one row of the table computes on one machine is
- * what every row computes on every other. The other tests compare rows of one machine; this one compares machines.
- * R1_PRINT=1 prints the table, for a change that moves bits on purpose. */
+/* The bytes of every op over seeded inputs, as checksums that are committed: what one row of the table computes on one
+ * machine is what every row computes on every other. The other tests compare rows of one machine; this one compares
+ * machines. R1_PRINT=1 prints the table, for a change that moves bits on purpose. */
 #include "op/opkit.h"
 
 #include "base/checksum.h"
@@ -42,7 +42,8 @@ static void norms(kit *k, digests *d)
     r1i_checksum_begin(&sums);
     for (int i = 0; i < WIDTHS; i++) {
         const int64_t n = widths[i];
-        float *const x = kit_random(&rng, ROWS * n, 20.0), *const g = kit_random(&rng, ROWS * n, 1.0), *const y = kit_floats(ROWS * n);
+        float *const x = kit_random(&rng, ROWS * n, 20.0), *const g = kit_random(&rng, ROWS * n, 1.0),
+                     *const y = kit_floats(ROWS * n);
         const r1i_mat xm = r1i_mat_of(x, ROWS, n), gm = r1i_mat_of(g, ROWS, n), ym = r1i_mat_of(y, ROWS, n);
         double lse[ROWS];
         assert_int_equal(r1i_rmsnorm(&k->ex, ym, xm, g, 1e-6f), R1_OK);
@@ -76,7 +77,8 @@ static void ropes(kit *k, digests *d)
     feed(&c, sin, ROWS * DIM / 2);
     for (int interleaved = 0; interleaved < 2; interleaved++) {
         float *const x = kit_random(&rng, ROWS * HEADS * DIM, 1.0);
-        assert_int_equal(r1i_rope(&k->ex, r1i_mat_of(x, ROWS, HEADS * DIM), HEADS, DIM, DIM, cm, sm, interleaved != 0), R1_OK);
+        assert_int_equal(r1i_rope(&k->ex, r1i_mat_of(x, ROWS, HEADS * DIM), HEADS, DIM, DIM, cm, sm, interleaved != 0),
+                         R1_OK);
         feed(&c, x, ROWS * HEADS * DIM);
         kit_free(x);
     }
@@ -88,18 +90,21 @@ static void ropes(kit *k, digests *d)
 static void experts(kit *k, digests *d)
 {
     enum { N = 5, EXPERTS = 32, TOPK = 4, WIDTH = 300 };
-    const r1i_router_shape s = {.experts = EXPERTS, .groups = 4, .topk_groups = 2, .topk = TOPK, .sigmoid = true, .normalise = true, .scaling = 2.5f};
+    const r1i_router_shape s = {.experts = EXPERTS, .groups = 4, .topk_groups = 2, .topk = TOPK, .sigmoid = true,
+                                .normalise = true, .scaling = 2.5f};
     r1i_checksum c;
     r1i_rng rng = {SEED + 2, 0};
     int32_t expert[N * TOPK];
     float weight[N * TOPK];
     float *const logits = kit_random(&rng, N * EXPERTS, 1.0), *const bias = kit_random(&rng, EXPERTS, 0.1);
-    float *const out = kit_random(&rng, EXPERTS * WIDTH, 1.0), *const shared = kit_random(&rng, N * WIDTH, 1.0), *const y = kit_random(&rng, N * WIDTH, 1.0);
+    float *const out = kit_random(&rng, EXPERTS * WIDTH, 1.0), *const shared = kit_random(&rng, N * WIDTH, 1.0),
+                 *const y = kit_random(&rng, N * WIDTH, 1.0);
     r1i_checksum_begin(&c);
     assert_int_equal(r1i_router(&k->ex, &s, r1i_mat_of(logits, N, EXPERTS), bias, expert, weight), R1_OK);
     r1i_checksum_add(&c, expert, sizeof expert);
     feed(&c, weight, N * TOPK);
-    assert_int_equal(r1i_moe_combine(&k->ex, r1i_mat_of(y, N, WIDTH), r1i_mat_of(out, EXPERTS, WIDTH), expert, weight, TOPK, r1i_mat_of(shared, N, WIDTH)), R1_OK);
+    assert_int_equal(r1i_moe_combine(&k->ex, r1i_mat_of(y, N, WIDTH), r1i_mat_of(out, EXPERTS, WIDTH), expert, weight,
+                                     TOPK, r1i_mat_of(shared, N, WIDTH)), R1_OK);
     feed(&c, y, N * WIDTH);
     note(d, "router, moe_combine", "", &c);
     kit_free(logits);
@@ -120,14 +125,17 @@ static void weight_make(kit_weight *w, r1i_rng *rng, r1_dtype type, int64_t rows
         return;
     }
     memset(w, 0, sizeof *w);
-    assert_true(r1i_dtype_row_bytes(type, (uint64_t)cols, &row_bytes) && r1i_panel_bytes(type, rows, cols, &panel_bytes));
+    assert_true(r1i_dtype_row_bytes(type, (uint64_t)cols, &row_bytes) &&
+                r1i_panel_bytes(type, rows, cols, &panel_bytes));
     w->rows = malloc((size_t)row_bytes * (size_t)rows);
     w->panels = r1i_alloc(NULL, (size_t)panel_bytes);
     assert_true(w->rows && w->panels);
-    for (int64_t r = 0; r < rows; r++) r1t_random_blocks(rng, type, R1T_SCALES_USUAL, cols, w->rows + (uint64_t)r * row_bytes);
+    for (int64_t r = 0; r < rows; r++)
+        r1t_random_blocks(rng, type, R1T_SCALES_USUAL, cols, w->rows + (uint64_t)r * row_bytes);
     const r1i_weight src = {type, R1I_LAYOUT_ROWS, rows, cols, w->rows, NULL, NULL};
     w->panel = (r1i_weight){type, R1I_LAYOUT_PANEL, rows, cols, w->panels, NULL, NULL};
-    for (int64_t p = 0; p < (rows + 15) / 16; p++) r1i_panel_pack(&src, p, w->panels + (size_t)p * r1i_panel_stride(type, cols));
+    for (int64_t p = 0; p < (rows + 15) / 16; p++)
+        r1i_panel_pack(&src, p, w->panels + (size_t)p * r1i_panel_stride(type, cols));
 }
 
 static void product(kit *k, digests *d, r1_dtype type, unsigned kinds, const char *what)
@@ -147,7 +155,8 @@ static void product(kit *k, digests *d, r1_dtype type, unsigned kinds, const cha
             if (r1i_rng_below(&rng, 8) == 0) x[j] *= 12.0f; /* some groups have a fine term */
         r1i_act act;
         assert_int_equal(r1i_act_make(&k->ex, &act, r1i_mat_of(x, m, K), kinds), R1_OK);
-        const r1i_linear_job job = {.y = r1i_mat_of(y, m, N), .x = &act, .w = &w.panel, .bias = bias, .add = i % 2 == 0};
+        const r1i_linear_job job = {.y = r1i_mat_of(y, m, N), .x = &act, .w = &w.panel, .bias = bias,
+                                    .add = i % 2 == 0};
         assert_int_equal(r1i_linear(&k->ex, &job, 1), R1_OK);
         feed(&c, y, m * N);
         r1i_arena_reset(&k->arena, 0);
@@ -181,15 +190,18 @@ static void attend(kit *k, digests *d, const r1i_attn_shape *s, r1i_cache_type t
     static const int32_t pages[PAGES] = {3, 1, 4, 0, 5, 9, 2, 6, 8, 7};
     r1i_checksum c;
     r1i_rng rng = {SEED + 4, 0};
-    const int64_t kc = s->kv_heads * s->key_dim, vc = s->kv_heads * s->value_dim, qc = s->heads * s->key_dim, oc = s->heads * s->value_dim;
+    const int64_t kc = s->kv_heads * s->key_dim, vc = s->kv_heads * s->value_dim, qc = s->heads * s->key_dim,
+                  oc = s->heads * s->value_dim;
     const int64_t page_bytes = (R1I_PAGE * r1i_cache_position_bytes(s, type) + 63) / 64 * 64;
-    const r1i_kv_layer kv = {.data = r1i_alloc(NULL, (size_t)(page_bytes * PAGES)), .page_bytes = page_bytes, .type = type};
+    const r1i_kv_layer kv = {.data = r1i_alloc(NULL, (size_t)(page_bytes * PAGES)), .page_bytes = page_bytes,
+                             .type = type};
     assert_non_null(kv.data);
     memset(kv.data, 0xff, (size_t)(page_bytes * PAGES));
     float *const key = kit_random(&rng, LEN * kc, 1.0), *const value = kit_random(&rng, LEN * vc, 1.0);
     float *const q = kit_random(&rng, LEN * qc, 1.0), *const o = kit_floats(LEN * oc);
     const r1i_run run = {.first = 0, .n = LEN, .pos0 = 0, .pages = pages};
-    assert_int_equal(r1i_kv_write(&k->ex, s, &kv, r1i_mat_of(key, LEN, kc), r1i_mat_of(value, LEN, vc), &run, 1), R1_OK);
+    assert_int_equal(r1i_kv_write(&k->ex, s, &kv, r1i_mat_of(key, LEN, kc), r1i_mat_of(value, LEN, vc), &run, 1),
+                     R1_OK);
     assert_int_equal(r1i_attention(&k->ex, s, &kv, r1i_mat_of(o, LEN, oc), r1i_mat_of(q, LEN, qc), &run, 1), R1_OK);
     r1i_checksum_begin(&c);
     feed(&c, o, LEN * oc);
@@ -208,15 +220,20 @@ static void attention_back(kit *k, digests *d, const r1i_attn_shape *s)
     enum { LEN = 150 };
     r1i_checksum c;
     r1i_rng rng = {SEED + 5, 0};
-    const int64_t kc = s->kv_heads * s->key_dim, vc = s->kv_heads * s->value_dim, qc = s->heads * s->key_dim, oc = s->heads * s->value_dim;
+    const int64_t kc = s->kv_heads * s->key_dim, vc = s->kv_heads * s->value_dim, qc = s->heads * s->key_dim,
+                  oc = s->heads * s->value_dim;
     const r1i_run run = {.first = 0, .n = LEN, .pos0 = 0};
-    float *const in[5] = {kit_random(&rng, LEN * qc, 1.0), kit_random(&rng, LEN * kc, 1.0), kit_random(&rng, LEN * vc, 1.0),
+    float *const in[5] = {kit_random(&rng, LEN * qc, 1.0), kit_random(&rng, LEN * kc, 1.0),
+                          kit_random(&rng, LEN * vc, 1.0),
                           kit_random(&rng, LEN * oc, 1.0), kit_random(&rng, LEN * oc, 1.0)}; /* q, k, v, o, d_o */
-    float *const dq = kit_random(&rng, LEN * qc, 1.0), *const dk = kit_random(&rng, LEN * kc, 1.0), *const dv = kit_random(&rng, LEN * vc, 1.0);
+    float *const dq = kit_random(&rng, LEN * qc, 1.0), *const dk = kit_random(&rng, LEN * kc, 1.0),
+                 *const dv = kit_random(&rng, LEN * vc, 1.0);
     float *const work = kit_floats((int64_t)r1i_grad_attention_work(s, LEN, &run, 1, 1));
-    assert_int_equal(k->ex.ops->grad->attention(&k->ex, s, r1i_mat_of(dq, LEN, qc), r1i_mat_of(dk, LEN, kc), r1i_mat_of(dv, LEN, vc),
-                                                r1i_mat_of(in[4], LEN, oc), r1i_mat_of(in[0], LEN, qc), r1i_mat_of(in[1], LEN, kc),
-                                                r1i_mat_of(in[2], LEN, vc), r1i_mat_of(in[3], LEN, oc), &run, 1, false, work), R1_OK);
+    assert_int_equal(k->ex.ops->grad->attention(&k->ex, s, r1i_mat_of(dq, LEN, qc), r1i_mat_of(dk, LEN, kc),
+                                                r1i_mat_of(dv, LEN, vc), r1i_mat_of(in[4], LEN, oc),
+                                                r1i_mat_of(in[0], LEN, qc), r1i_mat_of(in[1], LEN, kc),
+                                                r1i_mat_of(in[2], LEN, vc), r1i_mat_of(in[3], LEN, oc), &run, 1, false,
+                                                work), R1_OK);
     r1i_checksum_begin(&c);
     feed(&c, dq, LEN * qc);
     feed(&c, dk, LEN * kc);
@@ -232,7 +249,8 @@ static void attention_back(kit *k, digests *d, const r1i_attn_shape *s)
 static void attentions(kit *k, digests *d)
 {
     static const r1i_attn_shape grouped = {.heads = 6, .kv_heads = 2, .key_dim = 24, .value_dim = 24, .scale = 0.2f};
-    static const r1i_attn_shape latent = {.mla = true, .heads = 5, .kv_heads = 1, .key_dim = 44, .value_dim = 28, .scale = 0.15f};
+    static const r1i_attn_shape latent = {.mla = true, .heads = 5, .kv_heads = 1, .key_dim = 44, .value_dim = 28,
+                                          .scale = 0.15f};
     for (int t = 0; t < R1I_CACHE_TYPES; t++) attend(k, d, &grouped, (r1i_cache_type)t, "grouped");
     for (int t = 0; t < R1I_CACHE_TYPES; t++) attend(k, d, &latent, (r1i_cache_type)t, "latent");
     attention_back(k, d, &grouped);
@@ -246,10 +264,13 @@ static void rows_back(kit *k, digests *d)
     r1i_rng rng = {SEED + 6, 0};
     int32_t target[N];
     double lse[N];
-    float rms[N], *const x = kit_random(&rng, N * C, 1.0), *const dy = kit_random(&rng, N * C, 1.0), *const u = kit_random(&rng, N * C, 1.0);
-    float *const dx = kit_random(&rng, N * C, 1.0), *const dg = kit_random(&rng, N * C, 1.0), *const gain = kit_random(&rng, C, 1.0);
+    float rms[N], *const x = kit_random(&rng, N * C, 1.0), *const dy = kit_random(&rng, N * C, 1.0),
+        *const u = kit_random(&rng, N * C, 1.0);
+    float *const dx = kit_random(&rng, N * C, 1.0), *const dg = kit_random(&rng, N * C, 1.0),
+                 *const gain = kit_random(&rng, C, 1.0);
     float *const w = kit_random(&rng, (M + 15) / 16 * 16 * C, 1.0), *const dw = kit_random(&rng, N * M, 1.0);
-    const r1i_mat xm = r1i_mat_of(x, N, C), dym = r1i_mat_of(dy, N, C), um = r1i_mat_of(u, N, C), dxm = r1i_mat_of(dx, N, C), dgm = r1i_mat_of(dg, N, C);
+    const r1i_mat xm = r1i_mat_of(x, N, C), dym = r1i_mat_of(dy, N, C), um = r1i_mat_of(u, N, C),
+                  dxm = r1i_mat_of(dx, N, C), dgm = r1i_mat_of(dg, N, C);
     const r1i_mat dwm = r1i_mat_of(dw, N, M);
     float *const work = kit_floats((int64_t)r1i_grad_linear_work(&xm));
     const r1i_run run = {.n = N};
@@ -298,13 +319,15 @@ static void test_bytes(void **state)
         rows_back(&k, &d);
         products(&k, &d);
         if (i == 0 && getenv("R1_PRINT"))
-            for (int j = 0; j < d.n; j++) printf("    {\"%s\", 0x%016llxu},\n", d.of[j].name, (unsigned long long)d.of[j].sum);
+            for (int j = 0; j < d.n; j++)
+                printf("    {\"%s\", 0x%016llxu},\n", d.of[j].name, (unsigned long long)d.of[j].sum);
         const bool own_bf16 = strcmp(kit_isa[i], "avx512") == 0 && (r1i_cpu_features() & R1I_CPU_AVX512_BF16);
         assert_int_equal(d.n, sizeof want / sizeof *want);
         for (int j = 0; j < d.n - own_bf16; j++) {
             assert_string_equal(d.of[j].name, want[j].name);
             if (d.of[j].sum != want[j].sum)
-                fail_msg("%s, %s: %016llx, expected %016llx", kit_isa[i], want[j].name, (unsigned long long)d.of[j].sum, (unsigned long long)want[j].sum);
+                fail_msg("%s, %s: %016llx, expected %016llx", kit_isa[i], want[j].name, (unsigned long long)d.of[j].sum,
+                         (unsigned long long)want[j].sum);
         }
         kit_close(&k);
         print_message("%s: %d checksums\n", kit_isa[i], d.n - own_bf16);

@@ -1,4 +1,5 @@
-/* Our own exp, sin, cos and log: their errors against higher precision, their edges, and vector lanes against the scalar. */
+/* Our own exp, sin, cos and log: their errors against higher precision, their edges, and vector lanes against the
+ * scalar. */
 #include "op/opkit.h"
 
 #include "backend/cpu/elementary.h"
@@ -100,7 +101,8 @@ static void test_lanes(void **state)
         const float odd[5] = {NAN, -INFINITY, INFINITY, 0.0f, -87.0f};
         double lane[16];
         k.kernels.row_sum_exp(odd, 5, 1.0f, 0.0f, lane);
-        assert_true(isnan(lane[0]) && lane[1] == 0.0 && lane[2] == (double)INFINITY && lane[3] == 1.0 && lane[5] == 0.0);
+        assert_true(isnan(lane[0]) && lane[1] == 0.0 && lane[2] == (double)INFINITY && lane[3] == 1.0 &&
+                    lane[5] == 0.0);
         kit_close(&k);
     }
 }

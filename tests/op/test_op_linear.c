@@ -35,9 +35,11 @@ static float *run(kit *k, const problem *p, int64_t r0, int64_t rows, int mode, 
     float *const y = kit_floats(rows * p->n);
     if (mode == 2) memcpy(y, p->residual + r0 * p->n, sizeof(float) * (size_t)(rows * p->n));
     r1i_act act;
-    assert_int_equal(r1i_act_make(&k->ex, &act, (r1i_mat){p->x + r0 * p->x_stride, rows, p->k, p->x_stride}, kinds), R1_OK);
+    assert_int_equal(r1i_act_make(&k->ex, &act, (r1i_mat){p->x + r0 * p->x_stride, rows, p->k, p->x_stride}, kinds),
+                     R1_OK);
     k->traces = 0;
-    const r1i_linear_job job = {.y = r1i_mat_of(y, rows, p->n), .x = &act, .w = &p->w.panel, .bias = mode ? p->bias : NULL, .add = mode == 2};
+    const r1i_linear_job job = {.y = r1i_mat_of(y, rows, p->n), .x = &act, .w = &p->w.panel,
+                                .bias = mode ? p->bias : NULL, .add = mode == 2};
     assert_int_equal(r1i_linear(&k->ex, &job, 1), R1_OK);
     kit_saw(k, "linear", rows);
     r1i_arena_reset(&k->arena, 0);
@@ -76,7 +78,8 @@ static void test_ref_against_double(void **state)
     kit_close(&k);
 }
 
-static const int64_t sizes_m[] = {1, 2, 3, 7, 33, 129}, sizes_n[] = {1, 15, 16, 17, 100, 212}, sizes_k[] = {1, 37, 256, 389};
+static const int64_t sizes_m[] = {1, 2, 3, 7, 33, 129}, sizes_n[] = {1, 15, 16, 17, 100, 212},
+                     sizes_k[] = {1, 37, 256, 389};
 
 static void test_rows_of_the_table_agree(void **state)
 {
@@ -118,7 +121,8 @@ static void test_bf16_compute(void **state)
         for (size_t c = 0; c < 6 * 6 * 4; c += 5) {
             problem p;
             problem_make(&p, &rng, R1_DTYPE_BF16, sizes_m[c / 24], sizes_n[c / 4 % 6], sizes_k[c % 4]);
-            float *const got = run(&k, &p, 0, p.m, 2, R1I_ACT_BF16), *const want = run(&ref, &p, 0, p.m, 2, R1I_ACT_BF16);
+            float *const got = run(&k, &p, 0, p.m, 2, R1I_ACT_BF16),
+                         *const want = run(&ref, &p, 0, p.m, 2, R1I_ACT_BF16);
             for (int64_t j = 0; j < p.m * p.n; j++) /* sums of at most 389 terms of size 0.1 */
                 assert_true(fabsf(got[j] - want[j]) <= 1e-4f);
             if (i < 2) assert_bits_equal(got, want, p.m * p.n);
@@ -136,12 +140,13 @@ static void test_bf16_compute(void **state)
     }
 }
 
-/* silu(gate) * up in one job gives the bytes of two products and silu_mul, however the job is cut: few rows in place, many through the
- * threads' own rooms. Gate and up may differ in type. */
+/* silu(gate) * up in one job gives the bytes of two products and silu_mul, however the job is cut: few rows in place,
+ * many through the threads' own rooms. Gate and up may differ in type. */
 static void test_gated_pairs(void **state)
 {
     (void)state;
-    static const int64_t shapes[][3] = {{1, 17, 40}, {7, 100, 37}, {33, 16, 5}, {129, 1040, 24}, {300, 917, 24}, {513, 500, 8}};
+    static const int64_t shapes[][3] = {{1, 17, 40}, {7, 100, 37}, {33, 16, 5}, {129, 1040, 24}, {300, 917, 24},
+                                        {513, 500, 8}};
     r1i_rng rng = {.seed = SEED + 7};
     for (size_t c = 0; c < sizeof shapes / sizeof *shapes; c++) {
         const int64_t m = shapes[c][0], n = shapes[c][1];
@@ -152,13 +157,16 @@ static void test_gated_pairs(void **state)
             for (int threads = 1; threads <= 3; threads++) {
                 kit k;
                 if (!kit_open(&k, kit_isa[i], threads)) continue;
-                float *const want = run(&k, &gate, 0, m, 0, 0), *const work = kit_floats(m * n), *const got = kit_floats(m * n);
+                float *const want = run(&k, &gate, 0, m, 0, 0), *const work = kit_floats(m * n),
+                             *const got = kit_floats(m * n);
                 r1i_act act;
                 assert_int_equal(r1i_act_make(&k.ex, &act, (r1i_mat){gate.x, m, gate.k, gate.x_stride}, 0), R1_OK);
                 r1i_linear_job job = {.y = r1i_mat_of(work, m, n), .x = &act, .w = &up.w.panel};
                 assert_int_equal(r1i_linear(&k.ex, &job, 1), R1_OK);
-                assert_int_equal(r1i_silu_mul(&k.ex, r1i_mat_of(want, m, n), r1i_mat_of(want, m, n), r1i_mat_of(work, m, n)), R1_OK);
-                job = (r1i_linear_job){.y = r1i_mat_of(got, m, n), .x = &act, .w = &gate.w.panel, .up = &up.w.panel, .work = work};
+                assert_int_equal(r1i_silu_mul(&k.ex, r1i_mat_of(want, m, n), r1i_mat_of(want, m, n),
+                                              r1i_mat_of(work, m, n)), R1_OK);
+                job = (r1i_linear_job){.y = r1i_mat_of(got, m, n), .x = &act, .w = &gate.w.panel, .up = &up.w.panel,
+                                       .work = work};
                 k.traces = 0;
                 assert_int_equal(r1i_linear(&k.ex, &job, 1), R1_OK);
                 assert_int_equal(k.traces, 3); /* counted as what it stands for */
@@ -225,7 +233,8 @@ static void test_jobs_in_one_region(void **state)
         want[i] = run(&k, &p[i], 0, p[i].m, 1, 0);
         y[i] = kit_floats(p[i].m * p[i].n);
         act[i] = (r1i_act){.x = {p[i].x, p[i].m, p[i].k, p[i].x_stride}};
-        job[i] = (r1i_linear_job){.y = r1i_mat_of(y[i], p[i].m, p[i].n), .x = &act[i], .w = &p[i].w.panel, .bias = p[i].bias};
+        job[i] = (r1i_linear_job){.y = r1i_mat_of(y[i], p[i].m, p[i].n), .x = &act[i], .w = &p[i].w.panel,
+                                  .bias = p[i].bias};
     }
     k.traces = 0;
     assert_int_equal(r1i_linear(&k.ex, job, JOBS), R1_OK);
@@ -240,7 +249,8 @@ static void test_jobs_in_one_region(void **state)
     kit_close(&k);
 }
 
-/* The same sum in another order: two chains of even and odd k, added. If this passed, the equality tests would be blind. */
+/* The same sum in another order: two chains of even and odd k, added. If this passed, the equality tests would be
+ * blind. */
 static void reordered(const r1i_linear_job *job, int64_t p0, int64_t p1)
 {
     const float *const w = (const float *)(const void *)job->w->data;
@@ -248,7 +258,8 @@ static void reordered(const r1i_linear_job *job, int64_t p0, int64_t p1)
         for (int64_t m = 0; m < job->y.rows; m++) {
             float c[2] = {0};
             for (int64_t i = 0; i < job->w->cols; i++)
-                c[i % 2] = fmaf(job->x->x.p[m * job->x->x.stride + i], w[(n / 16 * job->w->cols + i) * 16 + n % 16], c[i % 2]);
+                c[i % 2] = fmaf(job->x->x.p[m * job->x->x.stride + i], w[(n / 16 * job->w->cols + i) * 16 + n % 16],
+                                c[i % 2]);
             job->y.p[m * job->y.stride + n] = c[0] + c[1];
         }
     }

@@ -1,5 +1,5 @@
-/* Norms, gates, rotary angles, expert routing and combining, log-sum-exp: ref against double, every row of the table against
- * ref byte for byte over odd widths, and threads against one. */
+/* Norms, gates, rotary angles, expert routing and combining, log-sum-exp: ref against double, every row of the table
+ * against ref byte for byte over odd widths, and threads against one. */
 #include "op/opkit.h"
 
 #define SEED 20250124
@@ -54,7 +54,8 @@ static void args_free(args *a)
 
 static void do_rmsnorm(kit *k, const args *a, float *out)
 {
-    assert_int_equal(r1i_rmsnorm(&k->ex, r1i_mat_of(out, a->rows, a->n), r1i_mat_of(a->a, a->rows, a->n), a->b, 1e-6f), R1_OK);
+    assert_int_equal(r1i_rmsnorm(&k->ex, r1i_mat_of(out, a->rows, a->n), r1i_mat_of(a->a, a->rows, a->n), a->b, 1e-6f),
+                     R1_OK);
     kit_saw(k, "rmsnorm", a->rows);
 }
 static void do_rmsnorm_in_place(kit *k, const args *a, float *out)
@@ -65,13 +66,15 @@ static void do_rmsnorm_in_place(kit *k, const args *a, float *out)
 }
 static void do_silu(kit *k, const args *a, float *out)
 {
-    assert_int_equal(r1i_silu_mul(&k->ex, r1i_mat_of(out, a->rows, a->n), r1i_mat_of(a->a, a->rows, a->n), r1i_mat_of(a->b, a->rows, a->n)), R1_OK);
+    assert_int_equal(r1i_silu_mul(&k->ex, r1i_mat_of(out, a->rows, a->n), r1i_mat_of(a->a, a->rows, a->n),
+                                  r1i_mat_of(a->b, a->rows, a->n)), R1_OK);
     kit_saw(k, "silu_mul", a->rows);
 }
 static void do_lse(kit *k, const args *a, float *out)
 {
     double *const lse = malloc(sizeof(double) * (size_t)a->rows);
-    assert_int_equal(r1i_logsumexp(&k->ex, r1i_mat_of(a->a, a->rows, a->n), a->n > 3 ? a->n - 3 : a->n, 0.7f, lse), R1_OK);
+    assert_int_equal(r1i_logsumexp(&k->ex, r1i_mat_of(a->a, a->rows, a->n), a->n > 3 ? a->n - 3 : a->n, 0.7f, lse),
+                     R1_OK);
     kit_saw(k, "logsumexp", a->rows);
     memcpy(out, lse, sizeof(double) * (size_t)a->rows);
     free(lse);
@@ -110,7 +113,8 @@ static void test_rmsnorm_and_silu_against_double(void **state)
     for (int64_t r = 0; r < 5; r++) {
         double sum = 0;
         for (int64_t i = 0; i < 1000; i++) sum += (double)a.a[r * 1000 + i] * (double)a.a[r * 1000 + i];
-        for (int64_t i = 0; i < 1000; i++) { /* sum of 63 terms a lane, square root, division, two products: some eps each */
+        for (int64_t i = 0; i < 1000; i++) { /* sum of 63 terms a lane, square root, division, two products: some eps
+                                              * each */
             const double want = (double)a.b[i] * (double)a.a[r * 1000 + i] / sqrt(sum / 1000 + 1e-6);
             assert_true(fabs((double)y[r * 1000 + i] - want) <= 1e-6 * fabs(want));
         }
@@ -143,7 +147,7 @@ static void test_logsumexp_against_double(void **state)
     kit_close(&k);
 }
 
-/* ---- rotary ------------------------------------------------------------------------------------------------------------ */
+/* ---- rotary ------------------------------------------------------------------------------------------------------ */
 
 static void do_table(kit *k, const args *a, float *out)
 {
@@ -151,7 +155,8 @@ static void do_table(kit *k, const args *a, float *out)
     double freq[100];
     for (int64_t i = 0; i < a->rows; i++) pos[i] = i < 3 ? 163839 - i : i * i;
     for (int64_t i = 0; i < a->n; i++) freq[i] = pow(10000.0, -(double)i / (double)a->n);
-    assert_int_equal(r1i_rope_table(&k->ex, r1i_mat_of(out, a->rows, a->n), r1i_mat_of(out + a->rows * a->n, a->rows, a->n), pos, freq, 1.25f), R1_OK);
+    assert_int_equal(r1i_rope_table(&k->ex, r1i_mat_of(out, a->rows, a->n),
+                                    r1i_mat_of(out + a->rows * a->n, a->rows, a->n), pos, freq, 1.25f), R1_OK);
     kit_saw(k, "rope_table", a->rows);
 }
 
@@ -161,8 +166,8 @@ static void do_rope(kit *k, const args *a, float *out)
     const int64_t dim = a->n / 8 * 2, half = dim / 2;
     memcpy(out, a->a, (size_t)(a->rows * a->n) * 4);
     for (int inter = 0; inter < 2; inter++)
-        assert_int_equal(r1i_rope(&k->ex, r1i_mat_of(out, a->rows, a->n), 3, dim, dim + 1, r1i_mat_of(a->b, a->rows, half),
-                                  r1i_mat_of(a->c, a->rows, half), inter == 1), R1_OK);
+        assert_int_equal(r1i_rope(&k->ex, r1i_mat_of(out, a->rows, a->n), 3, dim, dim + 1,
+                                  r1i_mat_of(a->b, a->rows, half), r1i_mat_of(a->c, a->rows, half), inter == 1), R1_OK);
     k->traces = 0;
 }
 
@@ -189,36 +194,42 @@ static void test_rope(void **state)
     assert_int_equal(r1i_rope_table(&k.ex, r1i_mat_of(c, 1, 32), r1i_mat_of(s, 1, 32), &pos, freq, 1.0f), R1_OK);
     for (int i = 0; i < 32; i++) {
         const double angle = (double)pos * freq[i];
-        assert_true(fabs((double)c[i] - cos(angle)) <= 0x1p-25 * 1.001 && fabs((double)s[i] - sin(angle)) <= 0x1p-25 * 1.001);
+        assert_true(fabs((double)c[i] - cos(angle)) <= 0x1p-25 * 1.001 &&
+                    fabs((double)s[i] - sin(angle)) <= 0x1p-25 * 1.001);
     }
     /* the two element orders, by hand */
     float x[4] = {1, 2, 3, 4}, y[4] = {1, 2, 3, 4}, cc[2] = {0, 1}, ss[2] = {1, 0};
-    assert_int_equal(r1i_rope(&k.ex, r1i_mat_of(x, 1, 4), 1, 4, 4, r1i_mat_of(cc, 1, 2), r1i_mat_of(ss, 1, 2), true), R1_OK);
-    assert_int_equal(r1i_rope(&k.ex, r1i_mat_of(y, 1, 4), 1, 4, 4, r1i_mat_of(cc, 1, 2), r1i_mat_of(ss, 1, 2), false), R1_OK);
+    assert_int_equal(r1i_rope(&k.ex, r1i_mat_of(x, 1, 4), 1, 4, 4, r1i_mat_of(cc, 1, 2), r1i_mat_of(ss, 1, 2), true),
+                     R1_OK);
+    assert_int_equal(r1i_rope(&k.ex, r1i_mat_of(y, 1, 4), 1, 4, 4, r1i_mat_of(cc, 1, 2), r1i_mat_of(ss, 1, 2), false),
+                     R1_OK);
     const float wx[4] = {-2, 1, 3, 4}, wy[4] = {-3, 2, 1, 4};
     assert_bits_equal(x, wx, 4);
     assert_bits_equal(y, wy, 4);
     kit_close(&k);
 }
 
-/* ---- experts ----------------------------------------------------------------------------------------------------------- */
+/* ---- experts ----------------------------------------------------------------------------------------------------- */
 
 /* The toy of the architecture notes: the best single expert is lost to the group limit. */
 static void test_router_toy(void **state)
 {
     (void)state;
-    const float s[16] = {.62f, .10f, .55f, .30f, .48f, .47f, .46f, .05f, .90f, .02f, .03f, .04f, .20f, .58f, .57f, .21f};
+    const float s[16] = {.62f, .10f, .55f, .30f, .48f, .47f, .46f, .05f, .90f, .02f, .03f, .04f, .20f, .58f, .57f,
+                         .21f};
     const float b[16] = {-.70f, 0, -.60f, -.40f, 0, 0, 0, 0, -.10f, 0, 0, 0, 0, -.05f, 0, 0};
     float logit[16], weight[3];
     int32_t expert[3];
     for (int i = 0; i < 16; i++) logit[i] = logf(s[i] / (1 - s[i]));
     kit k;
     assert_true(kit_open(&k, "auto", 1));
-    const r1i_router_shape shape = {.experts = 16, .groups = 4, .topk_groups = 2, .topk = 3, .sigmoid = true, .normalise = true, .scaling = 2.5f};
+    const r1i_router_shape shape = {.experts = 16, .groups = 4, .topk_groups = 2, .topk = 3, .sigmoid = true,
+                                    .normalise = true, .scaling = 2.5f};
     assert_int_equal(r1i_router(&k.ex, &shape, r1i_mat_of(logit, 1, 16), b, expert, weight), R1_OK);
     kit_saw(&k, "router", 1);
     assert_true(expert[0] == 4 && expert[1] == 13 && expert[2] == 14);
-    assert_true(fabsf(weight[0] - 0.736196f) < 1e-6f && fabsf(weight[1] - 0.889571f) < 1e-6f && fabsf(weight[2] - 0.874233f) < 1e-6f);
+    assert_true(fabsf(weight[0] - 0.736196f) < 1e-6f && fabsf(weight[1] - 0.889571f) < 1e-6f &&
+                fabsf(weight[2] - 0.874233f) < 1e-6f);
     kit_close(&k);
 }
 
@@ -230,7 +241,8 @@ static void test_router_edges(void **state)
     float logit[8] = {0}, bias[8], weight[4];
     int32_t expert[4];
     /* all equal: the lower ids win, in groups and among experts */
-    r1i_router_shape s = {.experts = 8, .groups = 4, .topk_groups = 2, .topk = 4, .sigmoid = true, .normalise = true, .scaling = 1.0f};
+    r1i_router_shape s = {.experts = 8, .groups = 4, .topk_groups = 2, .topk = 4, .sigmoid = true, .normalise = true,
+                          .scaling = 1.0f};
     assert_int_equal(r1i_router(&k.ex, &s, r1i_mat_of(logit, 1, 8), NULL, expert, weight), R1_OK);
     for (int i = 0; i < 4; i++) assert_true(expert[i] == i && weight[i] == 0.25f);
     /* choice scores all negative: experts outside the kept groups must not win as if they had 0 */
@@ -244,7 +256,8 @@ static void test_router_edges(void **state)
     assert_int_equal(r1i_router(&k.ex, &s, r1i_mat_of(logit, 1, 8), NULL, expert, weight), R1_OK);
     const double sum = exp(3.0) + exp(2.0) + 6.0;
     assert_true(expert[0] == 1 && expert[1] == 6);
-    assert_true(fabs((double)weight[0] - 2 * exp(2.0) / sum) < 1e-6 && fabs((double)weight[1] - 2 * exp(3.0) / sum) < 1e-6);
+    assert_true(fabs((double)weight[0] - 2 * exp(2.0) / sum) < 1e-6 &&
+                fabs((double)weight[1] - 2 * exp(3.0) / sum) < 1e-6);
     s.topk = 9;
     assert_int_equal(r1i_router(&k.ex, &s, r1i_mat_of(logit, 1, 8), NULL, expert, weight), R1_ERR_SHAPE);
     kit_close(&k);
@@ -278,7 +291,8 @@ static void test_combine_and_gather(void **state)
     assert_int_equal(r1i_gather(&k.ex, r1i_mat_of(g, 2, 2), r1i_mat_of(x, 3, 2), index), R1_OK);
     const float wg[4] = {5, 6, 1, 2}, wy[4] = {26.5f, 40.0f, 33.25f, 45.5f};
     assert_bits_equal(g, wg, 4);
-    assert_int_equal(r1i_moe_combine(&k.ex, r1i_mat_of(y, 2, 2), r1i_mat_of(x, 3, 2), slot, weight, 2, r1i_mat_of(g, 2, 2)), R1_OK);
+    assert_int_equal(r1i_moe_combine(&k.ex, r1i_mat_of(y, 2, 2), r1i_mat_of(x, 3, 2), slot, weight, 2,
+                                     r1i_mat_of(g, 2, 2)), R1_OK);
     assert_bits_equal(y, wy, 4);
     kit_close(&k);
 }

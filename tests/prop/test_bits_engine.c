@@ -1,7 +1,7 @@
 /* The bit contract through the engine: the tokens, log-probs and logits of a request are the same bytes alone and among
- * neighbours, in any chunks, after a prefix hit, after preemption, with any number of threads, after a restart and on every
- * row of the op table. The rows of each op call are counted, so that a test which never batched anything fails; and a model
- * whose norm adds in another order for several rows than for one must be caught. */
+ * neighbours, in any chunks, after a prefix hit, after preemption, with any number of threads, after a restart and on
+ * every row of the op table. The rows of each op call are counted, so that a test which never batched anything fails;
+ * and a model whose norm adds in another order for several rows than for one must be caught. */
 #include "support/test.h"
 
 #include <math.h>
@@ -44,7 +44,7 @@ static void count_rows(void *user, const char *op, int64_t rows)
     s->calls++;
 }
 
-/* ---- requests ----------------------------------------------------------------------------------------------------- */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 typedef struct workload {
     r1_request request[MOST];
@@ -113,7 +113,7 @@ static void alone(const r1_model *m, r1_engine_params params, workload *w, colle
     r1_engine_destroy(e);
 }
 
-/* ---- logits of a whole sequence ----------------------------------------------------------------------------------- */
+/* ---- logits of a whole sequence ---------------------------------------------------------------------------------- */
 
 typedef struct row_sink {
     float *logits;
@@ -140,7 +140,7 @@ static float *score(const r1_model *m, const int32_t *ids, int64_t n, int32_t ch
     return s.logits;
 }
 
-/* ---- the tests ---------------------------------------------------------------------------------------------------- */
+/* ---- the tests --------------------------------------------------------------------------------------------------- */
 
 static void check(const collected *want, const collected *got, const char *model, const char *what, int64_t k)
 {
@@ -187,7 +187,8 @@ static void vary_engine(const r1_model *m, const char *name, r1_cache_type cache
     tiny.cache_tokens = 256;
     e = make_engine(m, tiny, 2, NULL);
     r1_engine_stats stats;
-    for (int i = 1; i < 6; i++) w->request[i].n_prompt = PROMPT - 90; /* small enough to begin together, then they grow */
+    /* small enough to begin together, then they grow */
+    for (int i = 1; i < 6; i++) w->request[i].n_prompt = PROMPT - 90;
     run_some(e, w, 6, got);
     r1_engine_get_stats(e, &stats);
     check(&want, &got[0], name, "preemptions:", stats.preemptions);
@@ -203,12 +204,14 @@ static void vary_score(const r1_model *m, const char *name, const collected *c, 
     memcpy(ids + n_prompt, c->id, (size_t)c->n * sizeof *ids);
     float *const want = score(m, ids, n, 1, 1, a);
     for (int64_t i = 0; i < c->n; i++) /* what generation said of its own tokens */
-        if (memcmp(&a[n_prompt - 1 + i], &c->logprob[i], sizeof(float)) != 0) fail_msg("%s: scoring differs at token %lld", name, (long long)i);
+        if (memcmp(&a[n_prompt - 1 + i], &c->logprob[i], sizeof(float)) != 0)
+            fail_msg("%s: scoring differs at token %lld", name, (long long)i);
     static const int32_t chunk[] = {3, 64, 512};
     for (int i = 0; i < 3; i++) {
         float *const got = score(m, ids, n, chunk[i], 1 + i, b);
         assert_memory_equal(a, b, (size_t)(n - 1) * sizeof *a);
-        if (memcmp(want, got, (size_t)(n * m->config.vocab_size) * sizeof *got) != 0) fail_msg("%s: chunk %d moves a logit", name, chunk[i]);
+        if (memcmp(want, got, (size_t)(n * m->config.vocab_size) * sizeof *got) != 0)
+            fail_msg("%s: chunk %d moves a logit", name, chunk[i]);
         free(got);
     }
     free(want);
@@ -246,7 +249,7 @@ static void test_bits(void **state)
     }
 }
 
-/* ---- the guard must be able to bark ------------------------------------------------------------------------------- */
+/* ---- the guard must be able to bark ------------------------------------------------------------------------------ */
 
 static r1_status (*real_rmsnorm)(r1i_exec *ex, r1i_mat y, r1i_mat x, const float *g, float eps);
 

@@ -1,7 +1,7 @@
-/* The bit contract on the whole forward: a sequence's logits are the same bytes alone and among random neighbours, whole and in
- * chunks, on any pages, with any number of threads, from every instruction set - for every weight type that the contract names,
- * on every architecture, with both cache types. The tests count the rows that each op was given, and one sum that is added in
- * another order on purpose must be noticed. */
+/* The bit contract on the whole forward: a sequence's logits are the same bytes alone and among random neighbours,
+ * whole and in chunks, on any pages, with any number of threads, from every instruction set - for every weight type
+ * that the contract names, on every architecture, with both cache types. The tests count the rows that each op was
+ * given, and one sum that is added in another order on purpose must be noticed. */
 #include "support/test.h"
 
 #include <math.h>
@@ -17,7 +17,7 @@ enum { LENGTH = 130, LONG = 560, MAX_ROWS = 640, VOCAB = 320, PAGES = 48, MAX_SE
 static r1i_rng rng;
 static int64_t below(int64_t n) { return (int64_t)r1i_rng_below(&rng, (uint64_t)n); }
 
-/* ---- rows that ops were given ------------------------------------------------------------------------------------------ */
+/* ---- rows that ops were given ------------------------------------------------------------------------------------ */
 
 typedef struct counts {
     int64_t linear_rows, attention_calls, attention_rows, embed_rows;
@@ -46,7 +46,7 @@ static void check_counts(const r1_model *m, const counts *c, int64_t n, int64_t 
     assert_int_equal(c->attention_rows, n * f->num_hidden_layers);
 }
 
-/* ---- one sequence, fed in any way -------------------------------------------------------------------------------------- */
+/* ---- one sequence, fed in any way -------------------------------------------------------------------------------- */
 
 /* How the target sequence is fed. */
 typedef struct feed {
@@ -110,18 +110,20 @@ static void run_target(model_run *r, const int32_t *token, int64_t length, feed 
             n += take;
             q->at += take;
         }
-        const r1i_batch b = {.token = ids, .n = n, .runs = runs, .n_runs = f.sequences, .logit_row = rows, .n_logits = n_logits};
+        const r1i_batch b = {.token = ids, .n = n, .runs = runs, .n_runs = f.sequences, .logit_row = rows,
+                             .n_logits = n_logits};
         counts c = {0};
         r->ex.trace = count_op;
         r->ex.trace_user = &c;
         if (r1i_forward(&r->ex, r->m, &r->kv, &b, r1i_mat_of(batch_logits, n_logits, VOCAB), NULL, NULL) != R1_OK)
             fail_msg("forward: %s", r->err.message);
         check_counts(r->m, &c, n, n_logits);
-        memcpy(logits + (s[0].at - mine) * VOCAB, batch_logits + first * VOCAB, (size_t)(mine * VOCAB) * sizeof *logits);
+        memcpy(logits + (s[0].at - mine) * VOCAB, batch_logits + first * VOCAB,
+               (size_t)(mine * VOCAB) * sizeof *logits);
     }
 }
 
-/* ---- one model ---------------------------------------------------------------------------------------------------------- */
+/* ---- one model --------------------------------------------------------------------------------------------------- */
 
 typedef struct variant {
     feed how;
@@ -131,9 +133,12 @@ typedef struct variant {
 } variant;
 
 static const variant variants[] = {
-    {{LENGTH, 1}, 2, "auto", LENGTH}, {{1, 1}, 3, "auto", LENGTH},  {{3, 1}, 1, "auto", LENGTH}, {{64, 1}, 2, "auto", LENGTH},
-    {{0, 2}, 1, "auto", LENGTH},      {{0, 7}, 3, "auto", LENGTH},  {{0, 33}, 2, "auto", LENGTH}, {{64, 1}, 2, "avx2", LENGTH},
-    {{0, 7}, 1, "avx2", LENGTH},      {{1, 1}, 1, "avx512", LENGTH}, {{LENGTH, 1}, 2, "avx512", LENGTH}, {{0, 2}, 2, "c", 70},
+    {{LENGTH, 1}, 2, "auto", LENGTH}, {{1, 1}, 3, "auto", LENGTH},  {{3, 1}, 1, "auto", LENGTH},
+    {{64, 1}, 2, "auto", LENGTH},
+    {{0, 2}, 1, "auto", LENGTH},      {{0, 7}, 3, "auto", LENGTH},  {{0, 33}, 2, "auto", LENGTH},
+    {{64, 1}, 2, "avx2", LENGTH},
+    {{0, 7}, 1, "avx2", LENGTH},      {{1, 1}, 1, "avx512", LENGTH}, {{LENGTH, 1}, 2, "avx512", LENGTH},
+    {{0, 2}, 2, "c", 70},
 };
 
 typedef struct subject {
@@ -178,8 +183,9 @@ static void check_subject(const subject *s, bool brief)
         model_run_close(&r);
         const int64_t at = differs(want, got, v->length * VOCAB);
         if (at >= 0)
-            fail_msg("%s: chunks of %d among %d sequences, %d threads, %s: position %d, id %d: %a alone, %a here", s->what, (int)v->how.chunk,
-                     (int)v->how.sequences, v->threads, v->isa, (int)(at / VOCAB), (int)(at % VOCAB), (double)want[at], (double)got[at]);
+            fail_msg("%s: chunks of %d among %d sequences, %d threads, %s: position %d, id %d: %a alone, %a here",
+                     s->what, (int)v->how.chunk, (int)v->how.sequences, v->threads, v->isa, (int)(at / VOCAB),
+                     (int)(at % VOCAB), (double)want[at], (double)got[at]);
     }
 }
 
@@ -268,9 +274,11 @@ static void test_mtp_in_chunks(void **state)
         for (int64_t at = 0; at < N; at += chunks[k]) {
             const int64_t n = at + chunks[k] < N ? chunks[k] : N - at;
             const r1i_run run = {.n = n, .pos0 = at, .pages = pages};
-            const r1i_batch b = {.token = token + at, .n = n, .runs = &run, .n_runs = 1, .logit_row = row, .n_logits = n};
+            const r1i_batch b = {.token = token + at, .n = n, .runs = &run, .n_runs = 1, .logit_row = row,
+                                 .n_logits = n};
             const r1i_mat out = r1i_mat_of((k ? got : want) + at * VOCAB, n, VOCAB);
-            if (r1i_forward_mtp(&r.ex, r.m, 0, &r.kv, &b, token + at + 1, r1i_mat_of(hidden + at * d, n, d), out) != R1_OK)
+            if (r1i_forward_mtp(&r.ex, r.m, 0, &r.kv, &b, token + at + 1, r1i_mat_of(hidden + at * d, n, d), out) !=
+                R1_OK)
                 fail_msg("mtp: %s", r.err.message);
         }
         if (k) assert_int_equal(differs(want, got, N * VOCAB), -1);
@@ -279,7 +287,7 @@ static void test_mtp_in_chunks(void **state)
     r1_model_close(r.m);
 }
 
-/* ---- and the test itself must be able to fail -------------------------------------------------------------------------- */
+/* ---- and the test itself must be able to fail -------------------------------------------------------------------- */
 
 static r1i_linear_kernel honest;
 

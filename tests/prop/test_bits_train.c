@@ -1,5 +1,6 @@
-/* The bit contract of training: gradients are the same bytes whatever the micro-batches, the threads and the instruction set, and the log-probs
- * of the forward with a tape are those of the engine. Every architecture, all cache types. */
+/* The bit contract of training: gradients are the same bytes whatever the micro-batches, the threads and the
+ * instruction set, and the log-probs of the forward with a tape are those of the engine. Every architecture, all cache
+ * types. */
 #include "support/test.h"
 
 #include <math.h>
@@ -19,7 +20,8 @@ static const int64_t lengths[SEQUENCES] = {1, 130, 7, 64, 65, 33};
 static r1i_rng rng;
 static int32_t ids[SEQUENCES][256];
 
-static void open_trainee(trainee *t, const char *path, const char *isa, int threads, r1i_cache_type cache, bool recompute, r1_compute compute, int64_t pass_rows)
+static void open_trainee(trainee *t, const char *path, const char *isa, int threads, r1i_cache_type cache,
+                         bool recompute, r1_compute compute, int64_t pass_rows)
 {
     r1_model_params params = r1_model_params_default();
     params.trainable = true;
@@ -29,7 +31,8 @@ static void open_trainee(trainee *t, const char *path, const char *isa, int thre
     assert_ok(r1_model_open(path, &params, NULL, &t->m, &t->err), &t->err);
     assert_ok(r1i_pool_create(NULL, threads, &t->pool, &t->err), &t->err);
     assert_ok(r1i_gradients_create(&t->g, t->m, true, NULL, &t->err), &t->err);
-    const r1i_stepper_params sp = {.max_rows = ROWS, .max_positions = 130, .pass_rows = pass_rows, .cache_type = cache, .balance_alpha = 1e-2f, .mtp_weight = 0.3f, .recompute = recompute};
+    const r1i_stepper_params sp = {.max_rows = ROWS, .max_positions = 130, .pass_rows = pass_rows, .cache_type = cache,
+                                   .balance_alpha = 1e-2f, .mtp_weight = 0.3f, .recompute = recompute};
     assert_ok(r1i_stepper_create(&t->s, t->m, &t->g, t->pool, &sp, NULL, &t->err), &t->err);
 }
 
@@ -50,7 +53,8 @@ static void run(trainee *t, int from, int to, double *loss, double *mtp_loss, fl
         for (int64_t i = 0; i < (lengths[k] + 63) / 64; i++) page[pages + i] = (int32_t)(pages + i);
         pages += (lengths[k] + 63) / 64;
     }
-    const r1i_train_rows rows = {.batch = {.token = token, .n = n, .runs = runs, .n_runs = to - from}, .target = target, .weight = weight};
+    const r1i_train_rows rows = {.batch = {.token = token, .n = n, .runs = runs, .n_runs = to - from}, .target = target,
+                                 .weight = weight};
     assert_ok(r1i_stepper_run(&t->s, &rows, loss, mtp_loss, logprob, NULL, &t->err), &t->err);
 }
 
@@ -58,13 +62,15 @@ static void run(trainee *t, int from, int to, double *loss, double *mtp_loss, fl
 typedef struct way { const char *isa; int threads, size; bool recompute; int64_t pass_rows; } way;
 
 /* One step's gradients in micro-batches of w->size sequences; a copy the caller frees. */
-static float *gradients(const char *path, const way *w, r1i_cache_type cache, r1_compute compute, double *loss, int64_t *n)
+static float *gradients(const char *path, const way *w, r1i_cache_type cache, r1_compute compute, double *loss,
+                        int64_t *n)
 {
     trainee t;
     double mtp_loss = 0;
     open_trainee(&t, path, w->isa, w->threads, cache, w->recompute, compute, w->pass_rows);
     *loss = 0;
-    for (int k = 0; k < SEQUENCES; k += w->size) run(&t, k, k + w->size < SEQUENCES ? k + w->size : SEQUENCES, loss, &mtp_loss, NULL);
+    for (int k = 0; k < SEQUENCES; k += w->size)
+        run(&t, k, k + w->size < SEQUENCES ? k + w->size : SEQUENCES, loss, &mtp_loss, NULL);
     r1i_gradients_finish(&t.g, t.pool);
     *loss += mtp_loss;
     *n = t.g.total;
@@ -80,10 +86,11 @@ static const way f32_ways[] = {
     {"auto", 2, 6, false, 130}, {"auto", 2, 6, true, 140},
 };
 /* compute bf16: plain C and AVX2 agree; the processor's bf16 dot product has an arithmetic of its own. */
-static const way bf16_ways[] = {{"auto", 2, 6, false, 0}, {"auto", 1, 1, false, 0}, {"auto", 3, 2, true, 0}, {"auto", 2, 4, false, 0}, {"auto", 2, 6, false, 135}},
-                 bf16_chain[] = {{"avx2", 2, 6, false, 0}, {"avx2", 1, 1, false, 0}, {"c", 3, 4, true, 0}};
+static const way bf16_ways[] = {{"auto", 2, 6, false, 0}, {"auto", 1, 1, false, 0}, {"auto", 3, 2, true, 0},
+                                {"auto", 2, 4, false, 0}, {"auto", 2, 6, false, 135}}, bf16_chain[] = {{"avx2", 2, 6, false, 0}, {"avx2", 1, 1, false, 0}, {"c", 3, 4, true, 0}};
 
-static void check_model(const tiny_model *tiny, r1i_cache_type cache, const way *ways, size_t n_ways, r1_compute compute)
+static void check_model(const tiny_model *tiny, r1i_cache_type cache, const way *ways, size_t n_ways,
+                        r1_compute compute)
 {
     char dir[256], path[512];
     float *first = NULL;
@@ -147,7 +154,8 @@ static const tiny_model models[] = {
 static void test_gradients(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof models / sizeof *models; i++) check_model(&models[i], (r1i_cache_type)((i + 1) % R1I_CACHE_TYPES), f32_ways, COUNT(f32_ways), R1_COMPUTE_F32);
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+        check_model(&models[i], (r1i_cache_type)((i + 1) % R1I_CACHE_TYPES), f32_ways, COUNT(f32_ways), R1_COMPUTE_F32);
 }
 
 static void test_gradients_bf16(void **state)
@@ -165,7 +173,8 @@ static void test_logprobs(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)
         for (int cache = 0; cache < R1I_CACHE_TYPES; cache++)
-            for (int compute = 0; compute < 2; compute++) check_logprobs(&models[i], (r1_cache_type)cache, (r1_compute)compute);
+            for (int compute = 0; compute < 2; compute++)
+                check_logprobs(&models[i], (r1_cache_type)cache, (r1_compute)compute);
 }
 
 int main(void)
@@ -175,6 +184,7 @@ int main(void)
     rng = (r1i_rng){.seed = seed};
     for (int k = 0; k < SEQUENCES; k++)
         for (int i = 0; i < 256; i++) ids[k][i] = (int32_t)r1i_rng_below(&rng, VOCAB);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gradients), cmocka_unit_test(test_gradients_bf16), cmocka_unit_test(test_logprobs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gradients), cmocka_unit_test(test_gradients_bf16),
+                                       cmocka_unit_test(test_logprobs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

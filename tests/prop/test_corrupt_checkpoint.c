@@ -1,5 +1,6 @@
-/* Truncations and random byte flips of every tiny checkpoint: opening ends in success or a named error, what is accepted
- * lies within its files, and memory stays below twice the files plus 64 MB. The seed is printed; R1_SEED sets it. */
+/* Truncations and random byte flips of every tiny checkpoint: opening ends in success or a named error, what is
+ * accepted lies within its files, and memory stays below twice the files plus 64 MB. The seed is printed; R1_SEED sets
+ * it. */
 #include "support/test.h"
 
 #include <dirent.h>
@@ -28,7 +29,8 @@
 #endif
 
 enum { FLIPS = SANITIZED ? 2000 : 10000, CUTS = 400, MAX_FILES = 8 }; /* a sanitizer makes each open ten times slower */
-static const char *const folders[] = {"tiny-llama", "tiny-qwen2", "tiny-r1", "tiny-r1-fp8", "tiny-r1-gguf", "tiny-r1-gguf-old"};
+static const char *const folders[] = {"tiny-llama", "tiny-qwen2", "tiny-r1", "tiny-r1-fp8", "tiny-r1-gguf",
+                                      "tiny-r1-gguf-old"};
 static uint64_t seed;
 
 /* A writable copy of one checkpoint's files. */
@@ -96,13 +98,16 @@ static bool open_copy(const copy *c, const char *what)
     r1_error e = {0};
     const r1_status st = r1_checkpoint_open(c->folder, NULL, &k, &e);
     if (st != R1_OK) {
-        if (k || r1_status_exit_code(st, &e) != 3 || strlen(e.message) < 10) fail_msg("%s: status %d: %s", what, (int)st, e.message);
+        if (k || r1_status_exit_code(st, &e) != 3 || strlen(e.message) < 10)
+            fail_msg("%s: status %d: %s", what, (int)st, e.message);
         return false;
     }
     for (int64_t i = 0; i < r1_checkpoint_tensor_count(k); i++) {
         const r1_tensor_info *const t = r1_checkpoint_tensor(k, i);
         bool inside = false;
-        for (int f = 0; f < c->n; f++) inside = inside || (strcmp(t->file, c->name[f]) == 0 && t->offset <= c->size[f] && t->bytes <= c->size[f] - t->offset);
+        for (int f = 0; f < c->n; f++)
+            inside = inside || (strcmp(t->file, c->name[f]) == 0 && t->offset <= c->size[f] &&
+                                t->bytes <= c->size[f] - t->offset);
         if (!inside) fail_msg("%s: tensor %s leaves its file", what, t->name);
     }
     r1_checkpoint_close(k);
@@ -139,13 +144,15 @@ static void cut_files(const copy *c, r1i_rng *rng)
         uint8_t *bytes;
         size_t size;
         const int file = i % c->n;
-        const uint64_t keep = i < c->n ? 0 : i < 2 * c->n ? c->size[file] - 1 : r1i_rng_below(rng, i % 2 ? c->header[file] : c->size[file]);
+        const uint64_t keep = i < c->n ? 0 : i < 2 * c->n ? c->size[file] - 1
+            : r1i_rng_below(rng, i % 2 ? c->header[file] : c->size[file]);
         path_in(c, file, path);
         assert_int_equal(r1i_file_read(path, 1 << 24, &bytes, &size, NULL), R1_OK);
         assert_int_equal(truncate(path, (off_t)keep), 0);
         snprintf(what, sizeof what, "%s cut to %llu", path, (unsigned long long)keep);
         /* JSON may end in white space and GGUF in padding; a safetensors file cannot do without its last byte */
-        if (open_copy(c, what) && strstr(path, ".safetensors") && !strstr(path, ".json")) fail_msg("%s: accepted", what);
+        if (open_copy(c, what) && strstr(path, ".safetensors") && !strstr(path, ".json"))
+            fail_msg("%s: accepted", what);
         FILE *const f = fopen(path, "wb"); /* not the atomic writer: a thousand fsyncs take a minute */
         assert_true(f && fwrite(bytes, 1, size, f) == size && fclose(f) == 0);
         free(bytes);
@@ -173,8 +180,8 @@ static void test_corrupt(void **state)
         assert_true(open_copy(&c, folders[i])); /* every byte is back */
         remove_copy(&c);
         const uint64_t grown = peak_bytes() - before;
-        print_message("%s: memory grew by %llu KiB over files of %llu KiB\n", folders[i], (unsigned long long)grown / 1024,
-                      (unsigned long long)c.bytes / 1024);
+        print_message("%s: memory grew by %llu KiB over files of %llu KiB\n", folders[i],
+                      (unsigned long long)grown / 1024, (unsigned long long)c.bytes / 1024);
         if (!SANITIZED) assert_true(grown < 2 * c.bytes + (UINT64_C(64) << 20));
     }
 }
@@ -183,7 +190,8 @@ static void test_corrupt(void **state)
 static void test_every_truncation(void **state)
 {
     (void)state;
-    static const char *const files[] = {"tiny-llama/model.safetensors", "tiny-r1-gguf/model-00003-of-00003.gguf", "tiny-r1-gguf/model-00001-of-00003.gguf"};
+    static const char *const files[] = {"tiny-llama/model.safetensors", "tiny-r1-gguf/model-00003-of-00003.gguf",
+                                        "tiny-r1-gguf/model-00001-of-00003.gguf"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char path[512], relative[96];
         uint8_t *bytes;
@@ -201,7 +209,8 @@ static void test_every_truncation(void **state)
             memcpy(cut, bytes, n);
             const r1_status status = gguf ? r1i_gguf_parse(cut, n, &g, &e) : r1i_safetensors_parse(cut, n, &st, &e);
             if (status != R1_ERR_FORMAT || e.offset < 0 || e.offset > (int64_t)n || g || st.entry)
-                fail_msg("%s cut to %llu: status %d offset %lld: %s", path, (unsigned long long)n, (int)status, (long long)e.offset, e.message);
+                fail_msg("%s cut to %llu: status %d offset %lld: %s", path, (unsigned long long)n, (int)status,
+                         (long long)e.offset, e.message);
             free(cut);
         }
         free(bytes);

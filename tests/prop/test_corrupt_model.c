@@ -1,6 +1,6 @@
-/* Cut and flipped checkpoints all the way through loading: each ends in success or a named error, and what was accepted runs a
- * forward that ends in numbers or a named error. Memory stays below twice the files plus 64 MB. The seed is printed;
- * R1_SEED sets it. */
+/* Cut and flipped checkpoints all the way through loading: each ends in success or a named error, and what was accepted
+ * runs a forward that ends in numbers or a named error. Memory stays below twice the files plus 64 MB. The seed is
+ * printed; R1_SEED sets it. */
 #include "support/test.h"
 
 #include <fcntl.h>
@@ -46,7 +46,8 @@ static void try_forward(const r1_model *m, const char *what)
     r1_status st = r1i_arena_create(&scratch, "scratch", NULL, r1i_forward_scratch_bytes(m, 3, R1I_PAGE, 1), &err);
     if (st == R1_OK) st = r1i_kv_create(&kv, m, R1I_CACHE_F32, 1, true, NULL, &err);
     if (st == R1_OK) st = r1i_forward(&ex, m, &kv, &b, r1i_mat_of(logits, 1, (int64_t)vocab), NULL, NULL);
-    if (st != R1_OK && (st == R1_ERR_BUG || strlen(err.message) < 10)) fail_msg("%s: forward: %d %s", what, (int)st, err.message);
+    if (st != R1_OK && (st == R1_ERR_BUG || strlen(err.message) < 10))
+        fail_msg("%s: forward: %d %s", what, (int)st, err.message);
     r1i_kv_destroy(&kv);
     r1i_arena_destroy(&scratch);
     free(logits);
@@ -125,8 +126,10 @@ static void test_corrupt_models(void **state)
 {
     (void)state;
     static const tiny_model models[] = {
-        {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_F8_E4M3, .mtp = true}, {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_Q8_0},
-        {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_Q4_K, .old_mla = true}, {.arch = R1I_QWEN2, .type = R1_DTYPE_BF16, .tied = true},
+        {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_F8_E4M3, .mtp = true},
+        {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_Q8_0},
+        {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_Q4_K, .old_mla = true},
+        {.arch = R1I_QWEN2, .type = R1_DTYPE_BF16, .tied = true},
         {.arch = R1I_LLAMA, .type = R1_DTYPE_F16, .gguf = true},
     };
     enum { MODELS = sizeof models / sizeof *models };
@@ -155,8 +158,8 @@ static void test_corrupt_models(void **state)
     }
     struct rusage use;
     getrusage(RUSAGE_SELF, &use);
-    printf("largest resident %ld KiB, %llu KiB before, largest file %lld KiB\n", use.ru_maxrss, (unsigned long long)before / 1024,
-           (long long)largest / 1024);
+    printf("largest resident %ld KiB, %llu KiB before, largest file %lld KiB\n", use.ru_maxrss,
+           (unsigned long long)before / 1024, (long long)largest / 1024);
     if (!SANITIZED) assert_true((uint64_t)use.ru_maxrss * 1024 <= before + 2 * (uint64_t)largest + (64 << 20));
 }
 

@@ -1,6 +1,6 @@
-/* The scheduler over a forward that only remembers: it writes each token into the page it is told to, and its logits are a
- * hash of all tokens that it reads back through the pages. A wrong page, a stale prefix or a lost position changes every
- * later token, and each call's rows can be counted. */
+/* The scheduler over a forward that only remembers: it writes each token into the page it is told to, and its logits
+ * are a hash of all tokens that it reads back through the pages. A wrong page, a stale prefix or a lost position
+ * changes every later token, and each call's rows can be counted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@
 
 enum { VOCAB = 300, LONGEST = 2048 };
 
-/* ---- the model that remembers ------------------------------------------------------------------------------------- */
+/* ---- the model that remembers ------------------------------------------------------------------------------------ */
 
 static struct {
     int64_t calls, rows, most_rows, decode_only;
@@ -33,8 +33,8 @@ static void reset_seen(void)
     seen.fail_at = seen.nan_position = -1;
 }
 
-/* Of each position a page keeps the token and, as real keys do, something that depends on all tokens before it: a page that
- * holds the right tokens after a wrong beginning must not pass. */
+/* Of each position a page keeps the token and, as real keys do, something that depends on all tokens before it: a page
+ * that holds the right tokens after a wrong beginning must not pass. */
 static uint32_t *slot(const r1i_kv *kv, const int32_t *pages, int64_t position)
 {
     uint32_t *const page = (uint32_t *)(void *)(kv->data + (size_t)pages[position / R1I_PAGE] * (size_t)kv->page_bytes);
@@ -114,8 +114,9 @@ static r1_model *make_model(void)
     r1_model *const m = calloc(1, sizeof *m);
     m->layer = &layer;
     m->kernels = &kernels;
-    m->config = (r1i_config){.arch = R1I_LLAMA, .vocab_size = VOCAB, .hidden_size = 8, .intermediate_size = 8, .num_hidden_layers = 1,
-                             .max_position_embeddings = LONGEST, .num_attention_heads = 1, .num_key_value_heads = 1, .head_dim = 2};
+    m->config = (r1i_config){.arch = R1I_LLAMA, .vocab_size = VOCAB, .hidden_size = 8, .intermediate_size = 8,
+                             .num_hidden_layers = 1, .max_position_embeddings = LONGEST, .num_attention_heads = 1,
+                             .num_key_value_heads = 1, .head_dim = 2};
     m->attn = (r1i_attn_shape){.heads = 1, .kv_heads = 1, .key_dim = 2, .value_dim = 2, .scale = 1.0f};
     return m;
 }
@@ -131,7 +132,7 @@ static r1_engine *make_engine(const r1_model *m, r1_engine_params params, int th
     return e;
 }
 
-/* ---- workloads ---------------------------------------------------------------------------------------------------- */
+/* ---- workloads --------------------------------------------------------------------------------------------------- */
 
 enum { MANY = 34 };
 typedef struct workload {
@@ -207,7 +208,9 @@ static void check_equal(const collected *want, const collected *got, int n)
 static void run_alone(const r1_model *m, workload *w, collected *c)
 {
     for (int i = 0; i < w->n; i++) {
-        r1_engine *const e = make_engine(m, (r1_engine_params){.context = LONGEST, .no_prefix_cache = true, .max_sequences = 1}, 1);
+        r1_engine *const e = make_engine(m,
+                                         (r1_engine_params){.context = LONGEST, .no_prefix_cache = true,
+                                                            .max_sequences = 1}, 1);
         int64_t id;
         collect(&w->request[i], &c[i]);
         assert_int_equal(r1_engine_submit(e, &w->request[i], &id, NULL), R1_OK);
@@ -227,7 +230,8 @@ static void test_neighbours_chunks_pages(void **state)
     run_alone(m, &w, alone);
     const struct { int32_t rows, sequences; int64_t cache; bool no_prefix; int threads; } way[] = {
         {512, 34, 0, false, 1}, {512, 34, 65536, false, 3}, {64, 7, 65536, false, 2}, {3, 33, 65536, true, 1},
-        {1, 2, 65536, false, 1}, {64, 34, 1024, false, 2}, {7, 34, 768, false, 1}, {512, 34, 768, true, 1}, {37, 5, 832, false, 3},
+        {1, 2, 65536, false, 1}, {64, 34, 1024, false, 2}, {7, 34, 768, false, 1}, {512, 34, 768, true, 1},
+        {37, 5, 832, false, 3},
     };
     for (size_t i = 0; i < sizeof way / sizeof *way; i++) {
         const r1_engine_params params = {.context = 768, .cache_tokens = way[i].cache, .max_batch_tokens = way[i].rows,
@@ -237,8 +241,9 @@ static void test_neighbours_chunks_pages(void **state)
         reset_seen();
         run_all(e, &w, got);
         r1_engine_get_stats(e, &stats);
-        printf("rows %d sequences %d cache %lld: %lld forwards, %lld preemptions, %lld prefix tokens\n", way[i].rows, way[i].sequences,
-               (long long)way[i].cache, (long long)stats.forwards, (long long)stats.preemptions, (long long)stats.prefix_hit_tokens);
+        printf("rows %d sequences %d cache %lld: %lld forwards, %lld preemptions, %lld prefix tokens\n", way[i].rows,
+               way[i].sequences, (long long)way[i].cache, (long long)stats.forwards, (long long)stats.preemptions,
+               (long long)stats.prefix_hit_tokens);
         check_equal(alone, got, w.n);
         assert_in_range(seen.most_rows, way[i].rows > 1 ? 2 : 1, way[i].rows);
         assert_int_equal(seen.calls, stats.forwards);
@@ -263,7 +268,8 @@ static void test_shared_prompt(void **state)
     reset_seen();
     random_workload(&w, 16, 3);
     for (int i = 0; i < 16; i++) {
-        w.request[i] = (r1_request){.prompt = w.prompt[0], .n_prompt = 500, .max_tokens = 20, .sampling = r1_sampling_default()};
+        w.request[i] = (r1_request){.prompt = w.prompt[0], .n_prompt = 500, .max_tokens = 20,
+                                    .sampling = r1_sampling_default()};
         w.request[i].sampling.sample = (uint32_t)i;
     }
     for (int k = 0; k < 500; k++) w.prompt[0][k] = (k * 31) % VOCAB;
@@ -301,8 +307,8 @@ static void test_prefix_leaves_last_token(void **state)
     free(m);
 }
 
-/* Two prompts of one token over and over. The younger is preempted while it hangs on two pages of the older, whose third page
- * continues them with the same tokens: the replay must begin at the beginning. */
+/* Two prompts of one token over and over. The younger is preempted while it hangs on two pages of the older, whose
+ * third page continues them with the same tokens: the replay must begin at the beginning. */
 static void test_replay_begins_at_the_beginning(void **state)
 {
     static workload w;
@@ -313,7 +319,8 @@ static void test_replay_begins_at_the_beginning(void **state)
     random_workload(&w, 2, 1);
     for (int i = 0; i < 2; i++) {
         for (int k = 0; k < 250; k++) w.prompt[i][k] = 9;
-        w.request[i] = (r1_request){.prompt = w.prompt[i], .n_prompt = i ? 150 : 250, .max_tokens = 60, .sampling = r1_sampling_default()};
+        w.request[i] = (r1_request){.prompt = w.prompt[i], .n_prompt = i ? 150 : 250, .max_tokens = 60,
+                                    .sampling = r1_sampling_default()};
     }
     run_alone(m, &w, alone);
     r1_engine *const e = make_engine(m, (r1_engine_params){.context = 320, .cache_tokens = 320}, 1);
@@ -503,7 +510,7 @@ static void test_cancel(void **state)
     free(m);
 }
 
-/* ---- other threads ------------------------------------------------------------------------------------------------ */
+/* ---- other threads ----------------------------------------------------------------------------------------------- */
 
 typedef struct client {
     r1_engine *e;
@@ -561,9 +568,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_neighbours_chunks_pages), cmocka_unit_test(test_shared_prompt),
         cmocka_unit_test(test_prefix_leaves_last_token),
-        cmocka_unit_test(test_replay_begins_at_the_beginning), cmocka_unit_test(test_limits), cmocka_unit_test(test_stop_ids),
-        cmocka_unit_test(test_forward_failure), cmocka_unit_test(test_nan_ends_one), cmocka_unit_test(test_cancel),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_replay_begins_at_the_beginning), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_stop_ids), cmocka_unit_test(test_forward_failure), cmocka_unit_test(test_nan_ends_one),
+        cmocka_unit_test(test_cancel), cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

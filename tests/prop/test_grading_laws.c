@@ -1,5 +1,5 @@
-/* Laws of the answer checker over random answers: equality is reflexive, symmetric and transitive, and a grade does not depend on which
- * side is the gold. The seed is printed; R1_SEED repeats a run. */
+/* Laws of the answer checker over random answers: equality is reflexive, symmetric and transitive, and a grade does not
+ * depend on which side is the gold. The seed is printed; R1_SEED repeats a run. */
 #include "support/test.h"
 
 #include <time.h>
@@ -30,9 +30,12 @@ static void put_number(r1i_rng *rng, char *out, size_t n)
 
 static void put_answer(r1i_rng *rng, char *out, size_t n)
 {
-    static const char *const fixed[] = {"x+1", "1+x", "\\frac{x^2-1}{x-1}", "x", "x^2-1", "(x-1)(x+1)", "y=x+1", "x-y+1=0", "\\text{even}", "even", "odd", "(B)",
-                                        "B", "\\text{(B)}", "101_2", "101", "5", "3:30", "1:2", "2:4", "1/2", "\\emptyset", "\\{\\}", "i", "\\sqrt{-1}", "-i",
-                                        "1<x<2", "1\\le x<2", "x>2", "\\infty", "2+3", "\\sum_{k=1}^2 k", "3+5=7", "7", "\\mathbb{R}", "(-\\infty,\\infty)"};
+    static const char *const fixed[] = {"x+1", "1+x", "\\frac{x^2-1}{x-1}", "x", "x^2-1", "(x-1)(x+1)", "y=x+1",
+                                        "x-y+1=0", "\\text{even}", "even", "odd", "(B)",
+                                        "B", "\\text{(B)}", "101_2", "101", "5", "3:30", "1:2", "2:4", "1/2",
+                                        "\\emptyset", "\\{\\}", "i", "\\sqrt{-1}", "-i", "1<x<2", "1\\le x<2", "x>2",
+                                        "\\infty", "2+3", "\\sum_{k=1}^2 k", "3+5=7", "7", "\\mathbb{R}",
+                                        "(-\\infty,\\infty)"};
     char a[40], b[40], c[40];
     put_number(rng, a, sizeof a);
     put_number(rng, b, sizeof b);
@@ -52,7 +55,8 @@ static void put_answer(r1i_rng *rng, char *out, size_t n)
 
 static r1_sample sample(const char *gold, const char *answer)
 {
-    return (r1_sample){.completion = answer, .completion_bytes = strlen(answer), .gold = gold, .gold_bytes = strlen(gold)};
+    return (r1_sample){.completion = answer, .completion_bytes = strlen(answer), .gold = gold,
+                       .gold_bytes = strlen(gold)};
 }
 
 static bool grade(r1_grader *g, const char *gold, const char *answer, bool *usable)

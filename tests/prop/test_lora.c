@@ -1,6 +1,7 @@
-/* Adapters: the log-probs of the forward with a tape are the engine's, bit for bit; gradients are the same bytes whatever the micro-batches, the threads and the
- * instruction set, and those of finite differences; a model with terms is the merged model within rounding; a zero term moves no bit. Every architecture, cache
- * type, and frozen weights of many types. */
+/* Adapters: the log-probs of the forward with a tape are the engine's, bit for bit; gradients are the same bytes
+ * whatever the micro-batches, the threads and the instruction set, and those of finite differences; a model with terms
+ * is the merged model within rounding; a zero term moves no bit. Every architecture, cache type, and frozen weights of
+ * many types. */
 #include "support/test.h"
 
 #include <math.h>
@@ -41,7 +42,8 @@ static void open_trainee(trainee *t, const char *path, const way *w, bool zero_b
     assert_ok(r1i_adapter_begin(t->m, &c, 11, &t->err), &t->err);
     assert_ok(r1i_pool_create(NULL, w->threads, &t->pool, &t->err), &t->err);
     assert_ok(r1i_gradients_create(&t->g, t->m, false, NULL, &t->err), &t->err);
-    const r1i_stepper_params sp = {.max_rows = ROWS, .max_positions = 128, .cache_type = w->cache, .recompute = w->recompute};
+    const r1i_stepper_params sp = {.max_rows = ROWS, .max_positions = 128, .cache_type = w->cache,
+                                   .recompute = w->recompute};
     assert_ok(r1i_stepper_create(&t->s, t->m, &t->g, t->pool, &sp, NULL, &t->err), &t->err);
     r1i_rng values = {.seed = 77};
     for (int64_t i = 0; i < t->g.n && !zero_b; i++) {
@@ -60,7 +62,8 @@ static uint64_t routes;
 static void see_router(void *user, int64_t layer, int64_t n, int64_t topk, const int32_t *expert, const float *weight)
 {
     (void)user, (void)weight;
-    for (int64_t i = 0; i < n * topk; i++) routes = (routes ^ (uint64_t)(expert[i] + 31 * layer)) * UINT64_C(0x100000001b3);
+    for (int64_t i = 0; i < n * topk; i++)
+        routes = (routes ^ (uint64_t)(expert[i] + 31 * layer)) * UINT64_C(0x100000001b3);
 }
 
 static void run(trainee *t, int from, int to, double *loss, float *logprob)
@@ -81,7 +84,8 @@ static void run(trainee *t, int from, int to, double *loss, float *logprob)
         for (int64_t i = 0; i < (lengths[k] + 63) / 64; i++) page[pages + i] = (int32_t)(pages + i);
         pages += (lengths[k] + 63) / 64;
     }
-    const r1i_train_rows rows = {.batch = {.token = token, .n = n, .runs = runs, .n_runs = to - from}, .target = target, .weight = weight};
+    const r1i_train_rows rows = {.batch = {.token = token, .n = n, .runs = runs, .n_runs = to - from}, .target = target,
+                                 .weight = weight};
     assert_ok(r1i_stepper_run(&t->s, &rows, loss, NULL, logprob, &probe, &t->err), &t->err);
 }
 
@@ -99,7 +103,7 @@ static const tiny_model frozen[] = {
     {.arch = R1I_QWEN2, .type = R1_DTYPE_F16, .tied = true, .seed = 8},
 };
 
-/* ---- bits -------------------------------------------------------------------------------------------------------------- */
+/* ---- bits -------------------------------------------------------------------------------------------------------- */
 
 static void check_logprobs(const tiny_model *tiny, r1i_cache_type cache, r1_compute compute, bool trainable)
 {
@@ -132,8 +136,10 @@ static void test_logprobs(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(models); i++)
         for (int cache = 0; cache < R1I_CACHE_TYPES; cache++)
-            for (int compute = 0; compute < 2; compute++) check_logprobs(&models[i], (r1i_cache_type)cache, (r1_compute)compute, compute);
-    for (size_t i = 0; i < COUNT(frozen); i++) check_logprobs(&frozen[i], (r1i_cache_type)(i % R1I_CACHE_TYPES), R1_COMPUTE_F32, false);
+            for (int compute = 0; compute < 2; compute++)
+                check_logprobs(&models[i], (r1i_cache_type)cache, (r1_compute)compute, compute);
+    for (size_t i = 0; i < COUNT(frozen); i++)
+        check_logprobs(&frozen[i], (r1i_cache_type)(i % R1I_CACHE_TYPES), R1_COMPUTE_F32, false);
 }
 
 /* One step's gradients; a copy the caller frees. */
@@ -142,7 +148,8 @@ static float *gradients(const char *path, const way *w, double *loss, int64_t *n
     trainee t;
     open_trainee(&t, path, w, false);
     *loss = 0;
-    for (int k = 0; k < SEQUENCES; k += w->size) run(&t, k, k + w->size < SEQUENCES ? k + w->size : SEQUENCES, loss, NULL);
+    for (int k = 0; k < SEQUENCES; k += w->size)
+        run(&t, k, k + w->size < SEQUENCES ? k + w->size : SEQUENCES, loss, NULL);
     r1i_gradients_finish(&t.g, t.pool);
     *n = t.g.total;
     float *const out = malloc((size_t)*n * sizeof *out);
@@ -159,7 +166,8 @@ static float *gradients(const char *path, const way *w, double *loss, int64_t *n
 
 static void check_gradients(const tiny_model *tiny, r1_compute compute)
 {
-    static const way ways[] = {{"auto", 2, 4, false, false, 0, 0}, {"auto", 1, 1, false, false, 0, 0}, {"auto", 3, 2, true, false, 0, 0}, {"c", 2, 4, false, false, 0, 0},
+    static const way ways[] = {{"auto", 2, 4, false, false, 0, 0}, {"auto", 1, 1, false, false, 0, 0},
+                               {"auto", 3, 2, true, false, 0, 0}, {"c", 2, 4, false, false, 0, 0},
                                {"avx2", 2, 3, false, true, 0, 0}};
     char dir[256], path[512];
     float *first = NULL;
@@ -172,7 +180,8 @@ static void check_gradients(const tiny_model *tiny, r1_compute compute)
         int64_t n, other = 0;
         const bool quantised = tiny->gguf || tiny->type == R1_DTYPE_F8_E4M3;
         if (quantised && i > 2) break; /* its products have their own tests of bits */
-        if (compute == R1_COMPUTE_BF16 && i >= 3) break; /* the processor's bf16 products are an arithmetic of their own */
+        /* the processor's bf16 products are an arithmetic of their own */
+        if (compute == R1_COMPUTE_BF16 && i >= 3) break;
         w.compute = compute;
         w.cache = (r1i_cache_type)(tiny->seed % R1I_CACHE_TYPES);
         w.trainable = w.trainable && !quantised;
@@ -195,11 +204,12 @@ static void check_gradients(const tiny_model *tiny, r1_compute compute)
 static void test_gradient_bits(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT(models); i++) check_gradients(&models[i], R1_COMPUTE_F32), check_gradients(&models[i], R1_COMPUTE_BF16);
+    for (size_t i = 0; i < COUNT(models); i++)
+        check_gradients(&models[i], R1_COMPUTE_F32), check_gradients(&models[i], R1_COMPUTE_BF16);
     for (size_t i = 0; i < COUNT(frozen); i++) check_gradients(&frozen[i], R1_COMPUTE_F32);
 }
 
-/* ---- values ------------------------------------------------------------------------------------------------------------ */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 /* Some elements of every tensor against central differences of the loss. */
 static void test_differences(void **state)
@@ -224,7 +234,8 @@ static void test_differences(void **state)
             float largest = 0;
             int64_t at = 0;
             for (int64_t k = 0; k < q->floats; k++)
-                if (fabsf(kept[q->grad - t.g.memory + k]) > largest) largest = fabsf(kept[q->grad - t.g.memory + k]), at = k;
+                if (fabsf(kept[q->grad - t.g.memory + k]) > largest)
+                    largest = fabsf(kept[q->grad - t.g.memory + k]), at = k;
             const float x = q->data[at];
             const double by_tape = (double)kept[q->grad - t.g.memory + at];
             /* Below 0.001 the loss's own rounding, near 1e-6, hides the slope. */
@@ -289,6 +300,7 @@ int main(void)
     rng = (r1i_rng){.seed = seed};
     for (int k = 0; k < SEQUENCES; k++)
         for (int i = 0; i < 128; i++) ids[k][i] = (int32_t)r1i_rng_below(&rng, VOCAB);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_logprobs), cmocka_unit_test(test_gradient_bits), cmocka_unit_test(test_differences), cmocka_unit_test(test_zero)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_logprobs), cmocka_unit_test(test_gradient_bits),
+                                       cmocka_unit_test(test_differences), cmocka_unit_test(test_zero)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

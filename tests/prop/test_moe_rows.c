@@ -1,5 +1,6 @@
-/* A mixture layer does the work of the chosen experts and no more: every expert that some row chose gets one call with just its rows,
- * in ascending id, whatever the batch. The op trace shows how many rows each call received; one row too many would be padding. */
+/* A mixture layer does the work of the chosen experts and no more: every expert that some row chose gets one call with
+ * just its rows, in ascending id, whatever the batch. The op trace shows how many rows each call received; one row too
+ * many would be padding. */
 #include "support/test.h"
 
 #include <time.h>
@@ -48,7 +49,8 @@ static int next(const recorder *r, int at, const char *op, int64_t rows)
 {
     assert_true(at < r->n);
     if (strcmp(r->call[at].op, op) != 0 || r->call[at].rows != rows)
-        fail_msg("call %d is %s over %lld rows, wanted %s over %lld", at, r->call[at].op, (long long)r->call[at].rows, op, (long long)rows);
+        fail_msg("call %d is %s over %lld rows, wanted %s over %lld", at, r->call[at].op, (long long)r->call[at].rows,
+                 op, (long long)rows);
     return at + 1;
 }
 
@@ -71,7 +73,8 @@ static void check_layer(const recorder *r, int64_t layer, int64_t experts)
     const int64_t all = r->rows * r->topk;
     int64_t sum = 0;
     int at = prepared(r, next(r, r->layer_at[layer], "router", r->rows));
-    if (r->rows > 1) at = prepared(r, next(r, at, "gather", all)); /* every row once for each of its choices, nothing beside */
+    if (r->rows > 1) at = prepared(r, next(r, at, "gather", all)); /* every row once for each of its choices, nothing
+                                                                    * beside */
     for (int64_t e = 0; e < experts; e++) {
         const int64_t n = r->count[layer][e];
         sum += n;

@@ -1,4 +1,5 @@
-/* Random formulas: each equals what it was rewritten into and not a changed one; equality is symmetric and transitive. */
+/* Random formulas: each equals what it was rewritten into and not a changed one; equality is symmetric and
+ * transitive. */
 #include "support/test.h"
 
 #include <stdio.h>
@@ -81,17 +82,20 @@ static void equality_is_an_equivalence(void **state)
         if (!readable) fail_msg("'%s': %s", text[0], err.message);
         bool same[CLASS + 1][CLASS + 1];
         for (int i = 0; i <= CLASS; i++)
-            for (int j = 0; j <= CLASS; j++) assert_int_equal(r1i_math_equal(m, v[i], v[j], &same[i][j], NULL, 0, &err), R1_OK);
+            for (int j = 0; j <= CLASS; j++)
+                assert_int_equal(r1i_math_equal(m, v[i], v[j], &same[i][j], NULL, 0, &err), R1_OK);
         for (int i = 0; i <= CLASS; i++)
             for (int j = 0; j <= CLASS; j++) {
                 if (same[i][j] != same[j][i]) fail_msg("not symmetric: %s | %s", text[i], text[j]);
                 for (int k = 0; k <= CLASS; k++)
-                    if (same[i][j] && same[j][k] && !same[i][k]) fail_msg("not transitive: %s | %s | %s", text[i], text[j], text[k]);
+                    if (same[i][j] && same[j][k] && !same[i][k])
+                        fail_msg("not transitive: %s | %s | %s", text[i], text[j], text[k]);
             }
         for (int i = 0; i < CLASS; i++) {
             assert_true(same[i][i]);
             if (same[i][CLASS]) fail_msg("equal to another value: %s | %s", text[i], changed);
-            missed += !same[0][i] && strcmp(r1i_math_value_kind(v[0]), "unevaluated") != 0 && strcmp(r1i_math_value_kind(v[i]), "unevaluated") != 0;
+            missed += !same[0][i] && strcmp(r1i_math_value_kind(v[0]), "unevaluated") != 0 &&
+                strcmp(r1i_math_value_kind(v[i]), "unevaluated") != 0;
         }
         for (int i = 0; i <= CLASS; i++) r1i_math_value_free(v[i]);
     }

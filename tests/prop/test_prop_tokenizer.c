@@ -1,5 +1,5 @@
-/* Laws of the tokenizer over random text and ids: scanners equal regular expressions, merging equals its definition, there
- * and back is the identity, streaming equals decoding at once, untrusted text never becomes a control token. */
+/* Laws of the tokenizer over random text and ids: scanners equal regular expressions, merging equals its definition,
+ * there and back is the identity, streaming equals decoding at once, untrusted text never becomes a control token. */
 #include "support/test.h"
 
 #include <time.h>
@@ -33,11 +33,14 @@ static int close_tiny(void **state)
 static uint32_t random_character(r1i_rng *rng)
 {
     static const struct { uint32_t low, high; } ranges[] = {
-        {0x20, 0x7F}, {0x20, 0x7F}, {0x20, 0x7F}, {'a', 'z' + 1}, {'0', '9' + 1}, {0x09, 0x0E}, {0x80, 0x250}, {0x300, 0x370},
-        {0x370, 0x530}, {0x5D0, 0x660}, {0x660, 0x700}, {0x900, 0xC00}, {0x1680, 0x1690}, {0x2000, 0x2070}, {0x2150, 0x2190},
+        {0x20, 0x7F}, {0x20, 0x7F}, {0x20, 0x7F}, {'a', 'z' + 1}, {'0', '9' + 1}, {0x09, 0x0E}, {0x80, 0x250},
+        {0x300, 0x370},
+        {0x370, 0x530}, {0x5D0, 0x660}, {0x660, 0x700}, {0x900, 0xC00}, {0x1680, 0x1690}, {0x2000, 0x2070},
+        {0x2150, 0x2190},
         {0x3000, 0x3040}, {0x3040, 0x3100}, {0x4E00, 0xA000}, {0xAC00, 0xAD00}, {0xE000, 0xE010}, {0xFE00, 0xFF10},
         {0x1F300, 0x1F650}, {0x1D7C0, 0x1D800}, {0xE0100, 0xE01F0}, {0x20000, 0x20100}};
-    static const uint32_t odd[] = {'\'', 0x17F, ' ', '\r', '\n', 0x180E, 0x1C, 0x200B, 0xFEFF, 0x3000, 0x85, 0xA0, 0x9FA5, 0x9FA6, 0};
+    static const uint32_t odd[] = {'\'', 0x17F, ' ', '\r', '\n', 0x180E, 0x1C, 0x200B, 0xFEFF, 0x3000, 0x85, 0xA0,
+                                   0x9FA5, 0x9FA6, 0};
     if (r1i_rng_below(rng, 4) == 0) return odd[r1i_rng_below(rng, sizeof odd / sizeof *odd)];
     const uint64_t k = r1i_rng_below(rng, sizeof ranges / sizeof *ranges);
     return ranges[k].low + (uint32_t)r1i_rng_below(rng, ranges[k].high - ranges[k].low);
@@ -82,13 +85,16 @@ static void test_scanners_equal_patterns(void **state)
     (void)state;
     r1i_rng rng = {SEED, 0};
     const char *const texts[5][3] = {{r1i_pattern_deepseek3[0], r1i_pattern_deepseek3[1], r1i_pattern_deepseek3[2]},
-                                     {r1i_pattern_qwen2}, {r1i_pattern_llama3}, {r1i_pattern_gpt2}, {r1i_pattern_digit}};
+                                     {r1i_pattern_qwen2}, {r1i_pattern_llama3}, {r1i_pattern_gpt2},
+                                     {r1i_pattern_digit}};
     for (int which = 0; which < 5; which++) {
         r1i_splitter fast = {0}, slow = {0};
         for (int k = 0; k < 3 && texts[which][k]; k++) {
             const char *const t = texts[which][k];
-            assert_int_equal(r1i_splitter_add_pattern(&fast, t, strlen(t), R1I_SPLIT_ISOLATED, false, false, NULL), R1_OK);
-            assert_int_equal(r1i_splitter_add_pattern(&slow, t, strlen(t), R1I_SPLIT_ISOLATED, false, true, NULL), R1_OK);
+            assert_int_equal(r1i_splitter_add_pattern(&fast, t, strlen(t), R1I_SPLIT_ISOLATED, false, false, NULL),
+                             R1_OK);
+            assert_int_equal(r1i_splitter_add_pattern(&slow, t, strlen(t), R1I_SPLIT_ISOLATED, false, true, NULL),
+                             R1_OK);
         }
         r1i_splitter_fuse(&fast);
         assert_int_equal(fast.n, 1);
@@ -136,7 +142,8 @@ static void test_merging_equals_definition(void **state)
         r1i_ids ids = {0};
         const size_t n = 1 + r1i_rng_below(&rng, round % 3 ? 70 : sizeof p);
         for (size_t i = 0; i < n; i++)
-            p[i] = r1i_rng_below(&rng, 20) ? (uint8_t)common[r1i_rng_below(&rng, sizeof common - 1)] : (uint8_t)r1i_rng_u64(&rng);
+            p[i] = r1i_rng_below(&rng, 20) ? (uint8_t)common[r1i_rng_below(&rng, sizeof common - 1)]
+                : (uint8_t)r1i_rng_u64(&rng);
         const size_t m = naive_bpe(&tiny->vocab, p, n, want);
         assert_int_equal(r1i_bpe(&tiny->vocab, p, n, &ids, NULL), R1_OK);
         if (ids.n != m || memcmp(ids.id, want, m * sizeof *want) != 0) fail_msg("round %d of seed %d", round, SEED + 1);
@@ -161,10 +168,12 @@ static void test_there_and_back(void **state)
         int32_t *ids[3];
         size_t count[3], bytes;
         utf8proc_uint8_t *composed = NULL;
-        const utf8proc_ssize_t composed_n = utf8proc_map(text, (utf8proc_ssize_t)n, &composed, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+        const utf8proc_ssize_t composed_n =
+            utf8proc_map(text, (utf8proc_ssize_t)n, &composed, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
         for (int k = 0; k < 3; k++) {
             char *back;
-            assert_int_equal(r1_tokenizer_encode(list[k], (const char *)text, n, round % 2 ? R1_ENCODE_PLAIN : 0, &ids[k], &count[k], NULL), R1_OK);
+            assert_int_equal(r1_tokenizer_encode(list[k], (const char *)text, n, round % 2 ? R1_ENCODE_PLAIN : 0,
+                                                 &ids[k], &count[k], NULL), R1_OK);
             assert_int_equal(r1_tokenizer_decode(list[k], ids[k], count[k], 0, &back, &bytes, NULL), R1_OK);
             const bool same = k < 2 ? bytes == n && memcmp(back, text, n) == 0
                                     : bytes == (size_t)composed_n && memcmp(back, composed, bytes) == 0;
@@ -239,7 +248,8 @@ static void test_spans(void **state)
         }
         assert_int_equal(r1_tokenizer_encode_spans(tiny, text, n, spans, k, &ids, &n_ids, NULL), R1_OK);
         for (size_t i = 0; i < n_ids; i++) found += tiny->vocab.flag[ids[i]] & R1I_TOKEN_ADDED ? 1 : 0;
-        if (found != controls) fail_msg("round %d of seed %d: %zu control tokens, %zu trusted", round, SEED + 4, found, controls);
+        if (found != controls)
+            fail_msg("round %d of seed %d: %zu control tokens, %zu trusted", round, SEED + 4, found, controls);
         assert_int_equal(r1_tokenizer_decode(tiny, ids, n_ids, 0, &back, &bytes, NULL), R1_OK);
         assert_int_equal(bytes, n);
         assert_memory_equal(back, text, n);
@@ -279,8 +289,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scanners_equal_patterns), cmocka_unit_test(test_merging_equals_definition),
-        cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_streaming_equals_decode), cmocka_unit_test(test_spans),
-        cmocka_unit_test(test_long_piece),
+        cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_streaming_equals_decode),
+        cmocka_unit_test(test_spans), cmocka_unit_test(test_long_piece),
     };
     return cmocka_run_group_tests(tests, open_tiny, close_tiny);
 }

@@ -70,7 +70,8 @@ static void test_any_cut(void **state)
         parts whole = {0}, cut = {0};
         r1_think_splitter a, b;
         const bool prefilled = r1i_rng_below(&rng, 2);
-        for (uint64_t k = r1i_rng_below(&rng, 14); k > 0; k--) strcat(text, pieces[r1i_rng_below(&rng, sizeof pieces / sizeof *pieces)]);
+        for (uint64_t k = r1i_rng_below(&rng, 14); k > 0; k--)
+            strcat(text, pieces[r1i_rng_below(&rng, sizeof pieces / sizeof *pieces)]);
         const size_t n = strlen(text);
         r1_think_init(&a, prefilled);
         r1_think_feed(&a, text, n, collect, &whole);
@@ -82,7 +83,8 @@ static void test_any_cut(void **state)
             assert_true(b.n_held >= 0 && b.n_held <= 16);
         }
         r1_think_finish(&b, collect, &cut);
-        if (strcmp(whole.text[0], cut.text[0]) || strcmp(whole.text[1], cut.text[1])) fail_msg("'%s' splits otherwise when cut", text);
+        if (strcmp(whole.text[0], cut.text[0]) || strcmp(whole.text[1], cut.text[1]))
+            fail_msg("'%s' splits otherwise when cut", text);
         /* against the rule as written: one closing marker parts the two, newlines after it go */
         const char *start = text;
         if (prefilled && !strncmp(start, "<think>", 7)) start += 7;

@@ -1,7 +1,9 @@
-/* Faults at named places of a training run: SIGKILL in the midst of reading data, forward, backward, optimiser, checkpoint and records; a disk that is
- * full at any write; each leaves whole checkpoints alone behind, and the run that goes on ends in the bytes of one that met no fault.
+/* Faults at named places of a training run: SIGKILL in the midst of reading data, forward, backward, optimiser,
+ * checkpoint and records; a disk that is full at any write; each leaves whole checkpoints alone behind, and the run
+ * that goes on ends in the bytes of one that met no fault.
  *
- * wraps: r1i_training_data_open r1i_training_data_chunk r1i_forward r1i_tape_backward r1i_adamw_step r1i_pool_run r1i_safetensors_append write fsync rename unlink */
+ * wraps: r1i_training_data_open r1i_training_data_chunk r1i_forward r1i_tape_backward r1i_adamw_step r1i_pool_run
+ * wraps: r1i_safetensors_append write fsync rename unlink */
 #include "support/test.h"
 
 #include <dirent.h>
@@ -26,10 +28,12 @@
 static r1i_rng rng;
 static char top[256], model[512], data[300];
 
-/* ---- faults ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- faults ------------------------------------------------------------------------------------------------------ */
 
-typedef enum place { NOWHERE, DATA_OPEN, DATA_CHUNK, FORWARD, BACKWARD, OPTIMISER, TENSOR, WRITE, SYNC, RENAME, UNLINK, PLACES } place;
-static const char *const place_name[PLACES] = {"nowhere", "data, opening", "data, a chunk", "forward", "backward", "optimiser", "a tensor of a checkpoint",
+typedef enum place { NOWHERE, DATA_OPEN, DATA_CHUNK, FORWARD, BACKWARD, OPTIMISER, TENSOR, WRITE, SYNC, RENAME, UNLINK,
+                     PLACES } place;
+static const char *const place_name[PLACES] = {"nowhere", "data, opening", "data, a chunk", "forward", "backward",
+                                               "optimiser", "a tensor of a checkpoint",
                                                "write", "fsync", "rename", "unlink"};
 static place fault_at, now_in; /* where the fault is; the long phase that runs */
 static long countdown;         /* calls there before it happens */
@@ -43,26 +47,35 @@ static bool due(place p)
     return p == fault_at && --countdown == 0;
 }
 
-r1_status __real_r1i_training_data_open(const r1i_training_data_params *p, const r1_tokenizer *t, const r1_chat_form *f, const r1_env *env, r1i_training_data **out, r1_error *err);
-r1_status __wrap_r1i_training_data_open(const r1i_training_data_params *p, const r1_tokenizer *t, const r1_chat_form *f, const r1_env *env, r1i_training_data **out, r1_error *err);
-r1_status __wrap_r1i_training_data_open(const r1i_training_data_params *p, const r1_tokenizer *t, const r1_chat_form *f, const r1_env *env, r1i_training_data **out, r1_error *err)
+r1_status __real_r1i_training_data_open(const r1i_training_data_params *p, const r1_tokenizer *t, const r1_chat_form *f,
+                                        const r1_env *env, r1i_training_data **out, r1_error *err);
+r1_status __wrap_r1i_training_data_open(const r1i_training_data_params *p, const r1_tokenizer *t, const r1_chat_form *f,
+                                        const r1_env *env, r1i_training_data **out, r1_error *err);
+r1_status __wrap_r1i_training_data_open(const r1i_training_data_params *p, const r1_tokenizer *t, const r1_chat_form *f,
+                                        const r1_env *env, r1i_training_data **out, r1_error *err)
 {
     const r1_status st = __real_r1i_training_data_open(p, t, f, env, out, err);
     if (due(DATA_OPEN)) raise(SIGKILL);
     return st;
 }
 
-r1_status __real_r1i_training_data_chunk(r1i_training_data *d, int64_t epoch, int64_t index, r1i_document *out, int64_t room, int64_t *n, r1_error *err);
-r1_status __wrap_r1i_training_data_chunk(r1i_training_data *d, int64_t epoch, int64_t index, r1i_document *out, int64_t room, int64_t *n, r1_error *err);
-r1_status __wrap_r1i_training_data_chunk(r1i_training_data *d, int64_t epoch, int64_t index, r1i_document *out, int64_t room, int64_t *n, r1_error *err)
+r1_status __real_r1i_training_data_chunk(r1i_training_data *d, int64_t epoch, int64_t index, r1i_document *out,
+                                         int64_t room, int64_t *n, r1_error *err);
+r1_status __wrap_r1i_training_data_chunk(r1i_training_data *d, int64_t epoch, int64_t index, r1i_document *out,
+                                         int64_t room, int64_t *n, r1_error *err);
+r1_status __wrap_r1i_training_data_chunk(r1i_training_data *d, int64_t epoch, int64_t index, r1i_document *out,
+                                         int64_t room, int64_t *n, r1_error *err)
 {
     if (due(DATA_CHUNK)) raise(SIGKILL);
     return __real_r1i_training_data_chunk(d, epoch, index, out, room, n, err);
 }
 
-r1_status __real_r1i_forward(r1i_exec *ex, const r1_model *m, const r1i_kv *kv, const r1i_batch *batch, r1i_mat logits, r1i_mat *hidden, const r1i_probe *probe);
-r1_status __wrap_r1i_forward(r1i_exec *ex, const r1_model *m, const r1i_kv *kv, const r1i_batch *batch, r1i_mat logits, r1i_mat *hidden, const r1i_probe *probe);
-r1_status __wrap_r1i_forward(r1i_exec *ex, const r1_model *m, const r1i_kv *kv, const r1i_batch *batch, r1i_mat logits, r1i_mat *hidden, const r1i_probe *probe)
+r1_status __real_r1i_forward(r1i_exec *ex, const r1_model *m, const r1i_kv *kv, const r1i_batch *batch, r1i_mat logits,
+                             r1i_mat *hidden, const r1i_probe *probe);
+r1_status __wrap_r1i_forward(r1i_exec *ex, const r1_model *m, const r1i_kv *kv, const r1i_batch *batch, r1i_mat logits,
+                             r1i_mat *hidden, const r1i_probe *probe);
+r1_status __wrap_r1i_forward(r1i_exec *ex, const r1_model *m, const r1i_kv *kv, const r1i_batch *batch, r1i_mat logits,
+                             r1i_mat *hidden, const r1i_probe *probe)
 {
     now_in = FORWARD;
     const r1_status st = __real_r1i_forward(ex, m, kv, batch, logits, hidden, probe);
@@ -138,7 +151,7 @@ int __real_unlink(const char *path);
 int __wrap_unlink(const char *path);
 int __wrap_unlink(const char *path) { return fails(UNLINK) ? -1 : __real_unlink(path); }
 
-/* ---- runs ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- runs -------------------------------------------------------------------------------------------------------- */
 
 enum { STEPS = 3, VOCAB = 320 };
 
@@ -203,10 +216,13 @@ static void one_fault(const char *recipe, const char *whole, place at, long n, b
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     if (kill_it ? !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL : !WIFEXITED(status) || WEXITSTATUS(status) == 6)
-        fail_msg("%s, call %ld: status %x instead of %s", place_name[at], n, (unsigned)status, kill_it ? "a kill" : "an error that names the file");
+        fail_msg("%s, call %ld: status %x instead of %s", place_name[at], n, (unsigned)status,
+                 kill_it ? "a kill" : "an error that names the file");
     (void)check_checkpoints(whole, out);
-    if (train(recipe, out, &err) != R1_OK) fail_msg("%s, call %ld: the run cannot go on: %s", place_name[at], n, err.message);
-    const int kept = check_checkpoints(whole, out); /* one; two where the last step was done and its predecessor's removal was the fault */
+    if (train(recipe, out, &err) != R1_OK)
+        fail_msg("%s, call %ld: the run cannot go on: %s", place_name[at], n, err.message);
+    const int kept = check_checkpoints(whole, out); /* one; two where the last step was done and its predecessor's
+                                                     * removal was the fault */
     assert_true(kept == 1 || kept == 2);
     snprintf(command, sizeof command, "ls -A '%s/ckpt' | grep -qv '^step-'", out);
     if (system(command) == 0) fail_msg("%s, call %ld: something is left beside the checkpoints", place_name[at], n);
@@ -214,8 +230,11 @@ static void one_fault(const char *recipe, const char *whole, place at, long n, b
 
 static void test_faults(void **state)
 {
-    static const struct { place at; int kills, failures; } plan[] = {{DATA_OPEN, 1, 0}, {DATA_CHUNK, 1, 0}, {FORWARD, 2, 0}, {BACKWARD, 2, 0}, {OPTIMISER, 2, 0},
-                                                                     {TENSOR, 2, 0},    {WRITE, 2, 3},      {SYNC, 1, 2},    {RENAME, 2, 2},   {UNLINK, 2, 0}};
+    static const struct { place at; int kills, failures; } plan[] = {{DATA_OPEN, 1, 0}, {DATA_CHUNK, 1, 0},
+                                                                     {FORWARD, 2, 0}, {BACKWARD, 2, 0},
+                                                                     {OPTIMISER, 2, 0},
+                                                                     {TENSOR, 2, 0},    {WRITE, 2, 3},
+                                                                     {SYNC, 1, 2},    {RENAME, 2, 2},   {UNLINK, 2, 0}};
     char recipe[300], all[300], whole[300];
     long calls[PLACES];
     r1_error err;

@@ -1,5 +1,6 @@
-/* Whole runs through r1_train: the golden recipe gives the reference's losses; stopped, killed with SIGKILL at any moment and resumed, a run
- * ends in the bytes of the one that was never interrupted; what must be refused is refused by name. */
+/* Whole runs through r1_train: the golden recipe gives the reference's losses; stopped, killed with SIGKILL at any
+ * moment and resumed, a run ends in the bytes of the one that was never interrupted; what must be refused is refused by
+ * name. */
 #include "support/test.h"
 
 #include <math.h>
@@ -56,7 +57,7 @@ static r1_status train(const char *recipe, const char *out, bool resume, int thr
     return r1_train(&p, &env, NULL, on_step, l, err);
 }
 
-/* ---- golden ------------------------------------------------------------------------------------------------------------------ */
+/* ---- golden ------------------------------------------------------------------------------------------------------ */
 
 /* Sequences 2 and 3 of the golden file as two rows of ready ids, and the recipe of its AdamW losses. */
 static void golden_recipe(const char *name, const golden *e, const char *model, char recipe[512])
@@ -102,7 +103,8 @@ static void check_golden(const char *name, const double *other)
     const float *const want = golden_f32(e, "adamw.losses", dim);
     for (int i = 0; i < 4; i++) {
         const double a = (double)want[i], b = other ? other[i] : a;
-        if (!(fabs(l.loss[i] - a) <= 1e-4 * a || fabs(l.loss[i] - b) <= 1e-4 * b)) fail_msg("%s, step %d: loss %.7f, expected %.7f", name, i + 1, l.loss[i], a);
+        if (!(fabs(l.loss[i] - a) <= 1e-4 * a || fabs(l.loss[i] - b) <= 1e-4 * b))
+            fail_msg("%s, step %d: loss %.7f, expected %.7f", name, i + 1, l.loss[i], a);
     }
     golden_close(e);
 }
@@ -116,7 +118,7 @@ static void test_golden(void **state)
     check_golden("tiny-r1", tiny_r1_other);
 }
 
-/* ---- interruptions ------------------------------------------------------------------------------------------------------------ */
+/* ---- interruptions ----------------------------------------------------------------------------------------------- */
 
 enum { STEPS = 8, VOCAB = 320 };
 
@@ -151,7 +153,8 @@ static void same_steps(const char *a, const char *b)
     r1i_step_row *x, *y;
     size_t n = 0, m = 0;
     r1_error err;
-    if (r1i_step_store_read(a, &x, &n, &err) != R1_OK || r1i_step_store_read(b, &y, &m, &err) != R1_OK) fail_msg("%s", err.message);
+    if (r1i_step_store_read(a, &x, &n, &err) != R1_OK || r1i_step_store_read(b, &y, &m, &err) != R1_OK)
+        fail_msg("%s", err.message);
     assert_int_equal(n, STEPS);
     assert_int_equal(m, STEPS);
     for (size_t i = 0; i < n; i++) {
@@ -164,7 +167,8 @@ static void same_steps(const char *a, const char *b)
 
 static void same_run(const char *a, const char *b)
 {
-    static const char *const files[] = {"ckpt/step-8/model.safetensors", "ckpt/step-8/optimizer.safetensors", "ckpt/step-8/state.json",
+    static const char *const files[] = {"ckpt/step-8/model.safetensors", "ckpt/step-8/optimizer.safetensors",
+                                        "ckpt/step-8/state.json",
                                         "ckpt/step-6/optimizer.safetensors"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) same_file(a, b, files[i]);
     same_steps(a, b);
@@ -185,7 +189,8 @@ static bool train_and_kill(const char *recipe, const char *out, double seconds)
     kill(child, SIGKILL);
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
-    if (WIFEXITED(status) && WEXITSTATUS(status) != 0) fail_msg("the resumed run failed with status %d", WEXITSTATUS(status));
+    if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
+        fail_msg("the resumed run failed with status %d", WEXITSTATUS(status));
     return WIFEXITED(status);
 }
 
@@ -219,19 +224,21 @@ static void test_interrupted(void **state)
 
     /* Killed at random moments: opening, in a step, while a checkpoint is written. Late kills alone make progress. */
     int kills = 0;
-    while (!train_and_kill(recipe, killed, seconds * (0.1 + 0.15 * kills + 0.6 * r1i_rng_double(&rng)))) assert_true(++kills < 60);
+    while (!train_and_kill(recipe, killed, seconds * (0.1 + 0.15 * kills + 0.6 * r1i_rng_double(&rng))))
+        assert_true(++kills < 60);
     printf("killed %d times\n", kills);
     same_run(whole, killed);
 }
 
-/* ---- refusals ----------------------------------------------------------------------------------------------------------------- */
+/* ---- refusals ---------------------------------------------------------------------------------------------------- */
 
 static void refused(const char *recipe, const char *out, bool resume, r1_status want, const char *text)
 {
     losses l = {0};
     r1_error err;
     const r1_status st = train(recipe, out, resume, 1, &l, &err);
-    if (st != want || !strstr(err.message, text)) fail_msg("status %d (%s), wanted %d with '%s'", (int)st, err.message, (int)want, text);
+    if (st != want || !strstr(err.message, text))
+        fail_msg("status %d (%s), wanted %d with '%s'", (int)st, err.message, (int)want, text);
 }
 
 static void flip(const char *path, long at)
@@ -309,7 +316,8 @@ int main(void)
     printf("seed %llu\n", (unsigned long long)seed);
     rng = (r1i_rng){.seed = seed};
     tiny_folder_make(top);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_interrupted), cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_interrupted),
+                                       cmocka_unit_test(test_refused)};
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     remove_all(top);
     return failed;

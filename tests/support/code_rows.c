@@ -30,7 +30,8 @@ static char *sabotage(const char *program, const char *entry)
         if ((at == program || at[-1] == '\n') && (at[k] == '(' || at[k] == ' ')) break;
     if (!at) return NULL;
     int depth = 0;
-    for (; *at && !(depth == 0 && *at == ':'); at++) { /* the colon after the signature: annotations hold brackets and colons */
+    for (; *at && !(depth == 0 && *at == ':'); at++) { /* the colon after the signature: annotations hold brackets and
+                                                        * colons */
         if (strchr("([{", *at)) depth++;
         if (strchr(")]}", *at)) depth--;
     }
@@ -47,7 +48,8 @@ static char *sabotage(const char *program, const char *entry)
 
 static void load_row(code_row *out, const json_t *row)
 {
-    const char *const entry = text(row, "entry_point"), *const question = text(row, "question"), *const answer = text(row, "answer");
+    const char *const entry = text(row, "entry_point"), *const question = text(row, "question"),
+                      *const answer = text(row, "answer");
     const json_t *const tests = json_object_get(row, "tests");
     json_t *const gold = json_object();
     char *whole;
@@ -113,6 +115,7 @@ code_row *code_rows_load(const char *set, size_t *n)
 
 void code_rows_free(code_row *rows, size_t n)
 {
-    for (size_t i = 0; i < n; i++) free(rows[i].id), free(rows[i].gold), free(rows[i].solution), free(rows[i].sabotaged);
+    for (size_t i = 0; i < n; i++)
+        free(rows[i].id), free(rows[i].gold), free(rows[i].solution), free(rows[i].sabotaged);
     free(rows);
 }

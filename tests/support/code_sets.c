@@ -18,7 +18,8 @@ static void grade(code_work *w, r1_grader *g, size_t i)
         w->errors++;
         return;
     }
-    const r1_sample s = {.completion = program, .completion_bytes = strlen(program), .gold = w->rows[i].gold, .gold_bytes = strlen(w->rows[i].gold)};
+    const r1_sample s = {.completion = program, .completion_bytes = strlen(program), .gold = w->rows[i].gold,
+                         .gold_bytes = strlen(w->rows[i].gold)};
     if (r1_grader_grade(g, &s, &v, &err) != R1_OK) {
         fprintf(stderr, "%s: %s\n", w->rows[i].id, err.message);
         w->errors++;

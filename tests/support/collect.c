@@ -46,14 +46,14 @@ bool collected_equal(const collected *a, const collected *b)
         const bool same = a->id[i] == b->id[i] && memcmp(&a->logprob[i], &b->logprob[i], sizeof(float)) == 0 &&
                           memcmp(a->top[i], b->top[i], sizeof a->top[i]) == 0 && a->forced[i] == b->forced[i];
         if (same) continue;
-        printf("token %lld: id %d log-prob %a, id %d log-prob %a\n", (long long)i, a->id[i], (double)a->logprob[i], b->id[i],
-               (double)b->logprob[i]);
+        printf("token %lld: id %d log-prob %a, id %d log-prob %a\n", (long long)i, a->id[i], (double)a->logprob[i],
+               b->id[i], (double)b->logprob[i]);
         return false;
     }
-    if (a->n == b->n && a->done == 1 && b->done == 1 && a->result.finish == b->result.finish && a->text_bytes == b->text_bytes &&
-        memcmp(a->text, b->text, a->text_bytes) == 0)
+    if (a->n == b->n && a->done == 1 && b->done == 1 && a->result.finish == b->result.finish &&
+        a->text_bytes == b->text_bytes && memcmp(a->text, b->text, a->text_bytes) == 0)
         return true;
-    printf("%lld and %lld tokens, done %d and %d, finish %d and %d\n", (long long)a->n, (long long)b->n, a->done, b->done,
-           (int)a->result.finish, (int)b->result.finish);
+    printf("%lld and %lld tokens, done %d and %d, finish %d and %d\n", (long long)a->n, (long long)b->n, a->done,
+           b->done, (int)a->result.finish, (int)b->result.finish);
     return false;
 }

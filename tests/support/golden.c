@@ -58,7 +58,8 @@ static const void *find(const golden *g, const char *name, const char *type, int
     const json_t *const entry = json_object_get(g->header, name), *const shape = json_object_get(entry, "shape");
     const char *const dtype = json_string_value(json_object_get(entry, "dtype"));
     const json_t *const range = json_object_get(entry, "data_offsets");
-    const int64_t begin = json_integer_value(json_array_get(range, 0)), end = json_integer_value(json_array_get(range, 1));
+    const int64_t begin = json_integer_value(json_array_get(range, 0)),
+                  end = json_integer_value(json_array_get(range, 1));
     int64_t n = 1;
     if (!dtype || strcmp(dtype, type) != 0 || json_array_size(shape) > 4) return NULL;
     for (size_t i = 0; i < 4; i++) {

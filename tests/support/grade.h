@@ -25,7 +25,8 @@ static inline r1_verdict grade_sample(const char *grader, const char *options, c
 
 static inline r1_verdict grade_text(const char *grader, const char *options, const char *gold, const char *text)
 {
-    const r1_sample s = {.completion = text, .completion_bytes = strlen(text), .gold = gold, .gold_bytes = gold ? strlen(gold) : 0};
+    const r1_sample s = {.completion = text, .completion_bytes = strlen(text), .gold = gold,
+                         .gold_bytes = gold ? strlen(gold) : 0};
     return grade_sample(grader, options, &s);
 }
 
@@ -35,7 +36,8 @@ static inline void grade_table(const grade_case *cases, size_t n)
         const grade_case *c = &cases[i];
         const r1_verdict v = grade_text(c->grader, c->options, c->gold, c->text);
         if (v.score != c->score)
-            fail_msg("%s, gold %s: %s\nscored %g, expected %g: %s", c->grader, c->gold ? c->gold : "none", c->text, v.score, c->score, v.reason);
+            fail_msg("%s, gold %s: %s\nscored %g, expected %g: %s", c->grader, c->gold ? c->gold : "none", c->text,
+                     v.score, c->score, v.reason);
     }
 }
 

@@ -30,8 +30,8 @@ void model_run_wrap(model_run *r, r1_model *m, int64_t rows, int64_t pages, r1i_
     around(r, rows, pages, cache, threads);
 }
 
-void model_run_open(model_run *r, const char *path, const r1_model_params *params, int64_t rows, int64_t pages, r1i_cache_type cache,
-                    int threads)
+void model_run_open(model_run *r, const char *path, const r1_model_params *params, int64_t rows, int64_t pages,
+                    r1i_cache_type cache, int threads)
 {
     const r1_env env = {.threads = threads};
     *r = (model_run){0};
@@ -55,7 +55,8 @@ void model_run_all(model_run *r, const int32_t *token, int64_t n, float *logits,
     const r1i_run run = {.n = n, .pages = pages};
     const r1i_batch b = {.token = token, .n = n, .runs = &run, .n_runs = 1, .logit_row = index, .n_logits = n};
     r1i_mat h = r1i_mat_of(hidden, n, r->m->config.hidden_size);
-    if (r1i_forward(&r->ex, r->m, &r->kv, &b, r1i_mat_of(logits, n, r->m->config.vocab_size), hidden ? &h : NULL, probe) != R1_OK)
+    if (r1i_forward(&r->ex, r->m, &r->kv, &b, r1i_mat_of(logits, n, r->m->config.vocab_size), hidden ? &h : NULL,
+                    probe) != R1_OK)
         stop("forward", &r->err);
     free(index);
 }

@@ -13,7 +13,7 @@
 #include "base/rng.h"
 #include "tensor/codec.h"
 
-/* ---- buffers ------------------------------------------------------------------------------------------------------- */
+/* ---- buffers ----------------------------------------------------------------------------------------------------- */
 
 typedef struct buffer {
     uint8_t *p;
@@ -49,7 +49,7 @@ static void R1_PRINTF(2, 3) put_text(buffer *b, const char *fmt, ...)
     put_bytes(b, line, (size_t)n);
 }
 
-/* ---- one checkpoint under construction -------------------------------------------------------------------------------- */
+/* ---- one checkpoint under construction --------------------------------------------------------------------------- */
 
 typedef struct tensor {
     char name[96];
@@ -82,7 +82,8 @@ static double uniform(maker *m) { return (double)(next_u64(m) >> 11) * 0x1p-53; 
 /* Deviation 1; three uniforms are close enough to normal. */
 static double normal(maker *m) { return 2.0 * (uniform(m) + uniform(m) + uniform(m) - 1.5); }
 
-/* R1 with everything a quarter to a tenth as wide, few layers and 64 of 256 experts: 1.07 billion weights, 0.33 of them used by a token. */
+/* R1 with everything a quarter to a tenth as wide, few layers and 64 of 256 experts: 1.07 billion weights, 0.33 of them
+ * used by a token. */
 static void set_mid_shape(maker *m)
 {
     m->vocab = m->t->vocab ? m->t->vocab : 16384;
@@ -167,12 +168,13 @@ static void put_f32(maker *m, const tensor *t, int64_t i, double x)
     else memcpy(p + i * 2, &h, 2);
 }
 
-/* ---- block types: all bits random, then a scale that gives the wanted deviation ---------------------------------------- */
+/* ---- block types: all bits random, then a scale that gives the wanted deviation ---------------------------------- */
 
 static void put_scale(r1_dtype type, uint8_t *b, double d)
 {
     static const struct { r1_dtype type; int at, min_at; double min; } place[] = {
-        {R1_DTYPE_Q2_K, 80, 82, 1.5}, {R1_DTYPE_Q3_K, 108, 0, 0}, {R1_DTYPE_Q6_K, 208, 0, 0}, {R1_DTYPE_Q4_K, 0, 2, 7.5},
+        {R1_DTYPE_Q2_K, 80, 82, 1.5}, {R1_DTYPE_Q3_K, 108, 0, 0}, {R1_DTYPE_Q6_K, 208, 0, 0},
+        {R1_DTYPE_Q4_K, 0, 2, 7.5},
         {R1_DTYPE_Q5_K, 0, 2, 15.5}, {R1_DTYPE_Q4_1, 0, 2, -7.5}, {R1_DTYPE_Q5_1, 0, 2, -15.5},
     };
     int at = 0, min_at = 0;
@@ -212,7 +214,7 @@ static void fill_blocks(maker *m, const tensor *t, double deviation)
     for (size_t i = 0; i < n; i++) put_scale(t->type, p + i * (size_t)info->block_bytes, unit * (0.5 + uniform(m)));
 }
 
-/* ---- tensors -------------------------------------------------------------------------------------------------------- */
+/* ---- tensors ----------------------------------------------------------------------------------------------------- */
 
 static void vector(maker *m, const char *name, int64_t n, double mean, double deviation, r1_dtype type)
 {
@@ -230,7 +232,8 @@ static void fp8(maker *m, const char *name, int64_t rows, int64_t cols, double d
     }
     snprintf(scale, sizeof scale, "%.80s_scale_inv", name);
     const tensor *const s = add(m, scale, R1_DTYPE_F32, 2, (rows + 127) / 128, (cols + 127) / 128, 0);
-    for (int64_t i = 0; i < s->dim[0] * s->dim[1]; i++) put_f32(m, s, i, deviation / 117.0 * (0.5 + uniform(m))); /* 117: of random codes */
+    /* 117: of random codes */
+    for (int64_t i = 0; i < s->dim[0] * s->dim[1]; i++) put_f32(m, s, i, deviation / 117.0 * (0.5 + uniform(m)));
 }
 
 /* [stack,] rows, cols. Where the wanted type's blocks do not divide the rows, Q8_0, as converters do. */
@@ -247,7 +250,10 @@ static void matrix_as(maker *m, r1_dtype type, const char *name, int64_t stack, 
     else
         for (int64_t i = 0; i < (stack ? stack : 1) * rows * cols; i++) put_f32(m, t, i, deviation * normal(m));
 }
-static void matrix(maker *m, const char *name, int64_t rows, int64_t cols, double gain) { matrix_as(m, m->t->type, name, 0, rows, cols, gain); }
+static void matrix(maker *m, const char *name, int64_t rows, int64_t cols, double gain)
+{
+    matrix_as(m, m->t->type, name, 0, rows, cols, gain);
+}
 
 /* A float table: what fp8 checkpoints keep in BF16. */
 static r1_dtype table_type(const maker *m) { return m->t->type == R1_DTYPE_F8_E4M3 ? R1_DTYPE_BF16 : m->t->type; }
@@ -265,7 +271,8 @@ static void ffn(maker *m, int64_t layer, const char *hf, const char *suffix, int
         char hf_full[96], gguf_full[96], name[96];
         snprintf(hf_full, sizeof hf_full, "%s%s_proj.weight", hf, hf_name[i]);
         snprintf(gguf_full, sizeof gguf_full, "ffn_%s%s.weight", hf_name[i], suffix);
-        matrix(m, name_of(m, name, layer, hf_full, gguf_full), i < 2 ? width : m->d, i < 2 ? m->d : width, i < 2 ? 1.0 : 1.5);
+        matrix(m, name_of(m, name, layer, hf_full, gguf_full), i < 2 ? width : m->d, i < 2 ? m->d : width,
+               i < 2 ? 1.0 : 1.5);
     }
 }
 
@@ -274,7 +281,8 @@ static void moe(maker *m, int64_t layer)
     char name[96];
     const r1_dtype router = m->gguf ? R1_DTYPE_F32 : table_type(m);
     matrix_as(m, router, name_of(m, name, layer, "mlp.gate.weight", "ffn_gate_inp.weight"), 0, m->experts, m->d, 1.5);
-    vector(m, name_of(m, name, layer, "mlp.gate.e_score_correction_bias", "exp_probs_b.bias"), m->experts, 0, 0.05, R1_DTYPE_F32);
+    vector(m, name_of(m, name, layer, "mlp.gate.e_score_correction_bias", "exp_probs_b.bias"), m->experts, 0, 0.05,
+           R1_DTYPE_F32);
     if (m->gguf) {
         matrix_as(m, m->t->type, name_of(m, name, layer, "", "ffn_gate_exps.weight"), m->experts, m->moe_f, m->d, 1.0);
         matrix_as(m, m->t->type, name_of(m, name, layer, "", "ffn_up_exps.weight"), m->experts, m->moe_f, m->d, 1.0);
@@ -293,20 +301,25 @@ static void mla(maker *m, int64_t i)
     const int64_t q = m->heads * (m->nope + m->rope);
     if (m->q_rank) {
         matrix(m, name_of(m, n, i, "self_attn.q_a_proj.weight", "attn_q_a.weight"), m->q_rank, m->d, 1.0);
-        vector(m, name_of(m, n, i, "self_attn.q_a_layernorm.weight", "attn_q_a_norm.weight"), m->q_rank, 1, 0.1, R1_DTYPE_BF16);
+        vector(m, name_of(m, n, i, "self_attn.q_a_layernorm.weight", "attn_q_a_norm.weight"), m->q_rank, 1, 0.1,
+               R1_DTYPE_BF16);
         matrix(m, name_of(m, n, i, "self_attn.q_b_proj.weight", "attn_q_b.weight"), q, m->q_rank, 1.5);
     } else {
         matrix(m, name_of(m, n, i, "self_attn.q_proj.weight", "attn_q.weight"), q, m->d, 1.5);
     }
-    matrix(m, name_of(m, n, i, "self_attn.kv_a_proj_with_mqa.weight", "attn_kv_a_mqa.weight"), m->rank + m->rope, m->d, 1.2);
-    vector(m, name_of(m, n, i, "self_attn.kv_a_layernorm.weight", "attn_kv_a_norm.weight"), m->rank, 1, 0.1, R1_DTYPE_BF16);
+    matrix(m, name_of(m, n, i, "self_attn.kv_a_proj_with_mqa.weight", "attn_kv_a_mqa.weight"), m->rank + m->rope, m->d,
+           1.2);
+    vector(m, name_of(m, n, i, "self_attn.kv_a_layernorm.weight", "attn_kv_a_norm.weight"), m->rank, 1, 0.1,
+           R1_DTYPE_BF16);
     if (!m->gguf || m->t->old_mla || m->t->flat_mla)
-        matrix(m, name_of(m, n, i, "self_attn.kv_b_proj.weight", "attn_kv_b.weight"), m->heads * (m->nope + m->v), m->rank, 1.5);
+        matrix(m, name_of(m, n, i, "self_attn.kv_b_proj.weight", "attn_kv_b.weight"), m->heads * (m->nope + m->v),
+               m->rank, 1.5);
     if (m->gguf && !m->t->old_mla) {
         const bool flat = m->t->flat_mla;
-        matrix_as(m, m->t->type, name_of(m, n, i, "", "attn_k_b.weight"), flat ? 0 : m->heads, (flat ? m->heads : 1) * m->rank, m->nope,
-                  1.5 * sqrt((double)m->nope / (double)m->rank));
-        matrix_as(m, m->t->type, name_of(m, n, i, "", "attn_v_b.weight"), flat ? 0 : m->heads, (flat ? m->heads : 1) * m->v, m->rank, 1.5);
+        matrix_as(m, m->t->type, name_of(m, n, i, "", "attn_k_b.weight"), flat ? 0 : m->heads,
+                  (flat ? m->heads : 1) * m->rank, m->nope, 1.5 * sqrt((double)m->nope / (double)m->rank));
+        matrix_as(m, m->t->type, name_of(m, n, i, "", "attn_v_b.weight"), flat ? 0 : m->heads,
+                  (flat ? m->heads : 1) * m->v, m->rank, 1.5);
     }
     matrix(m, name_of(m, n, i, "self_attn.o_proj.weight", "attn_output.weight"), m->d, m->heads * m->v, 1.0);
 }
@@ -353,11 +366,13 @@ static void all_tensors(maker *m)
     layer(m, m->layers);
     vector(m, name_of(m, n, m->layers, "enorm.weight", "nextn.enorm.weight"), m->d, 1, 0.1, R1_DTYPE_BF16);
     vector(m, name_of(m, n, m->layers, "hnorm.weight", "nextn.hnorm.weight"), m->d, 1, 0.1, R1_DTYPE_BF16);
-    vector(m, name_of(m, n, m->layers, "shared_head.norm.weight", "nextn.shared_head_norm.weight"), m->d, 1, 0.1, R1_DTYPE_BF16);
-    matrix_as(m, table_type(m), name_of(m, n, m->layers, "eh_proj.weight", "nextn.eh_proj.weight"), 0, m->d, 2 * m->d, 1.0);
+    vector(m, name_of(m, n, m->layers, "shared_head.norm.weight", "nextn.shared_head_norm.weight"), m->d, 1, 0.1,
+           R1_DTYPE_BF16);
+    matrix_as(m, table_type(m), name_of(m, n, m->layers, "eh_proj.weight", "nextn.eh_proj.weight"), 0, m->d, 2 * m->d,
+              1.0);
 }
 
-/* ---- files ---------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 static void write_file(const char *dir, const char *name, const buffer *a, const buffer *b)
 {
@@ -396,7 +411,8 @@ static void write_config(const maker *m, const char *dir)
         else put_text(&b, "\"q_lora_rank\": null, ");
         if (m->t->mtp) put_text(&b, "\"num_nextn_predict_layers\": 1, ");
         put_text(&b, "\"rope_theta\": 10000, \"rope_scaling\": {\"type\": \"yarn\", \"factor\": %" PRId64 ", \"original_max_position_embeddings\": %" PRId64
-                 ", \"beta_fast\": 32, \"beta_slow\": 1, \"mscale\": 1.0, \"mscale_all_dim\": 1.0}}\n", m->factor, m->trained);
+                 ", \"beta_fast\": 32, \"beta_slow\": 1, \"mscale\": 1.0, \"mscale_all_dim\": 1.0}}\n", m->factor,
+                 m->trained);
     } else if (m->t->arch == R1I_QWEN2) {
         put_text(&b, "\"use_sliding_window\": false, \"rope_theta\": 1000000.0}\n");
     } else {
@@ -431,7 +447,8 @@ static void key(const maker *m, buffer *b, const char *name)
 {
     static const char *const arch[] = {"deepseek2", "qwen2", "llama"};
     char full[96];
-    snprintf(full, sizeof full, "%s%s%s", strncmp(name, "general.", 8) ? arch[m->t->arch] : "", strncmp(name, "general.", 8) ? "." : "", name);
+    snprintf(full, sizeof full, "%s%s%s", strncmp(name, "general.", 8) ? arch[m->t->arch] : "",
+             strncmp(name, "general.", 8) ? "." : "", name);
     put_string(b, full);
 }
 

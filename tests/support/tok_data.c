@@ -79,10 +79,13 @@ typedef struct change {
 } change;
 
 static const change r1_tokens[] = {{128798, "<think>", false}, {128799, "</think>", false}};
-static const change qwen_tokens[] = {{151643, EOS, true}, {151644, USER, false}, {151645, ASSISTANT, false}, {151646, BOS, true},
-                                     {151647, "<|EOT|>", false}, {151648, "<think>", false}, {151649, "</think>", false}};
+static const change qwen_tokens[] = {{151643, EOS, true}, {151644, USER, false}, {151645, ASSISTANT, false},
+                                     {151646, BOS, true},
+                                     {151647, "<|EOT|>", false}, {151648, "<think>", false},
+                                     {151649, "</think>", false}};
 static const change llama_tokens[] = {{0, BOS, true}, {1, EOS, true}, {11, USER, false}, {12, ASSISTANT, false},
-                                      {13, "<think>", false}, {14, "</think>", false}, {15, "<" BAR LOW "pad" LOW BAR ">", true}};
+                                      {13, "<think>", false}, {14, "</think>", false},
+                                      {15, "<" BAR LOW "pad" LOW BAR ">", true}};
 
 /* Rename added tokens; those with an id of `drop` and above go. */
 static void lay_over(json_t *added, const change *list, size_t n, int drop)

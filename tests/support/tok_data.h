@@ -8,7 +8,8 @@
 #define TOK_SHARED R1_SOURCE_DIR "/../shared/"
 #define TOK_TINY R1_TEST_DIR "/fixtures/tiny-tokenizer"
 
-/* Whole file, unpacked when its name ends in .gz; malloc'd with a NUL after the last byte. NULL when it cannot be read. */
+/* Whole file, unpacked when its name ends in .gz; malloc'd with a NUL after the last byte. NULL when it cannot be
+ * read. */
 char *tok_data_read(const char *path, size_t *n);
 /* The same as JSON; NULL when absent or malformed. */
 json_t *tok_data_json(const char *path);

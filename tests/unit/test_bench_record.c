@@ -63,11 +63,11 @@ static int read_back(const char *text, size_t n, bench_baseline *b, char said[25
     return status;
 }
 
-#define TEST(model, rate, least, most)                                                                                              \
-    "{\"model\":\"" model "\",\"test\":\"pp512\",\"isa\":\"c\",\"threads\":2,\"tokens_per_second\":" rate                            \
+#define TEST(model, rate, least, most)                                                                    \
+    "{\"model\":\"" model "\",\"test\":\"pp512\",\"isa\":\"c\",\"threads\":2,\"tokens_per_second\":" rate \
     ",\"tokens_per_second_min\":" least ",\"tokens_per_second_max\":" most "}\n"
-#define OP(us, least, most)                                                                                                         \
-    "{\"model\":\"m\",\"op\":\"linear\",\"what\":\"head\",\"rows\":1,\"isa\":\"c\",\"threads\":2,\"microseconds\":" us               \
+#define OP(us, least, most)                                                                                            \
+    "{\"model\":\"m\",\"op\":\"linear\",\"what\":\"head\",\"rows\":1,\"isa\":\"c\",\"threads\":2,\"microseconds\":" us \
     ",\"microseconds_min\":" least ",\"microseconds_max\":" most "}\n"
 
 static void compare(const bench_baseline *b, const char *now, const char *mark, double ratio)
@@ -83,7 +83,8 @@ static void compare(const bench_baseline *b, const char *now, const char *mark, 
 static void test_marks(void **state)
 {
     (void)state;
-    static const char text[] = "\n" TEST("m", "1", "1", "1") "{\"roof_read\":3}\n" TEST("m", "100", "90", "110") OP("50", "40", "60") "  \n";
+    static const char text[] =
+        "\n" TEST("m", "1", "1", "1") "{\"roof_read\":3}\n" TEST("m", "100", "90", "110") OP("50", "40", "60") "  \n";
     bench_baseline b;
     char said[256];
     assert_int_equal(read_back(text, sizeof text - 1, &b, said), 0);
@@ -164,6 +165,7 @@ static void test_mutations(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_marks), cmocka_unit_test(test_broken), cmocka_unit_test(test_mutations)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_marks), cmocka_unit_test(test_broken),
+                                       cmocka_unit_test(test_mutations)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -36,8 +36,10 @@ static void test_bare_r1(void **state)
     assert_string_equal(s->architecture, "deepseek_v3");
     assert_string_equal(s->path, r1_config);
     assert_null(s->name);
-    assert_true(s->parameters == 671026419200u && s->parameters_active == 36625618432u && s->parameters_mtp == 11610068224u);
-    assert_true(s->parameters_stored == 684489845504u && s->tensors == 91991 && s->bytes == 688574839360u && s->files == 0);
+    assert_true(s->parameters == 671026419200u && s->parameters_active == 36625618432u &&
+                s->parameters_mtp == 11610068224u);
+    assert_true(s->parameters_stored == 684489845504u && s->tensors == 91991 && s->bytes == 688574839360u &&
+                s->files == 0);
     uint64_t bytes = 0, scales = 0, by_type[R1_DTYPE_COUNT] = {0};
     for (int64_t i = 0; i < r1_checkpoint_tensor_count(k); i++) {
         const r1_tensor_info *const t = r1_checkpoint_tensor(k, i);
@@ -48,7 +50,8 @@ static void test_bare_r1(void **state)
         scales += strstr(t->name, "_scale_inv") != NULL;
     }
     assert_true(bytes == s->bytes && scales == 45808);
-    assert_true(by_type[R1_DTYPE_F8_E4M3] == 680571043840u && by_type[R1_DTYPE_BF16] == 3918786560u && by_type[R1_DTYPE_F32] == 41555600u);
+    assert_true(by_type[R1_DTYPE_F8_E4M3] == 680571043840u && by_type[R1_DTYPE_BF16] == 3918786560u &&
+                by_type[R1_DTYPE_F32] == 41555600u);
     const r1_tensor_info *const t = find(k, "model.layers.61.self_attn.kv_a_proj_with_mqa.weight_scale_inv");
     assert_true(t && t->type == R1_DTYPE_F32 && t->n_dims == 2 && t->dim[0] == 5 && t->dim[1] == 56 && !t->file);
     assert_string_equal(hparam(k, "kv_lora_rank"), "512");
@@ -62,11 +65,11 @@ static void test_bare_r1(void **state)
     r1_checkpoint_close(NULL);
 }
 
-/* ---- files made here --------------------------------------------------------------------------------------------------- */
+/* ---- files made here --------------------------------------------------------------------------------------------- */
 
 static char folder[64];
 
-#define TINY "{\"model_type\":\"llama\",\"vocab_size\":8,\"hidden_size\":4,\"intermediate_size\":6,\"num_hidden_layers\":1,"                    \
+#define TINY "{\"model_type\":\"llama\",\"vocab_size\":8,\"hidden_size\":4,\"intermediate_size\":6,\"num_hidden_layers\":1," \
              "\"num_attention_heads\":2,\"num_key_value_heads\":1,\"max_position_embeddings\":16,\"rms_norm_eps\":1e-5"
 
 static void put_config(const char *text)
@@ -171,7 +174,8 @@ static void test_config_only(void **state)
     static const struct { const char *text; r1_status status; const char *says; uint64_t bytes; } cases[] = {
         {TINY "}", R1_OK, NULL, 392}, {TINY ",\"dtype\":\"float32\"}", R1_OK, NULL, 784},
         {TINY ",\"torch_dtype\":\"torch.float16\"}", R1_OK, NULL, 392},
-        {TINY ",\"torch_dtype\":\"int3\"}", R1_ERR_FORMAT, "key torch_dtype", 0}, {TINY, R1_ERR_FORMAT, "config.json: JSON line 1", 0},
+        {TINY ",\"torch_dtype\":\"int3\"}", R1_ERR_FORMAT, "key torch_dtype", 0},
+        {TINY, R1_ERR_FORMAT, "config.json: JSON line 1", 0},
         {"[]", R1_ERR_FORMAT, "config.json: not a JSON object", 0}};
     char path[128];
     snprintf(path, sizeof path, "%s/config.json", folder);
@@ -180,7 +184,8 @@ static void test_config_only(void **state)
         r1_error e = {0};
         put_config(cases[i].text);
         const r1_status st = r1_checkpoint_open(path, NULL, &k, &e);
-        if (st != cases[i].status || (cases[i].says && !strstr(e.message, cases[i].says))) fail_msg("status %d: %s", (int)st, e.message);
+        if (st != cases[i].status || (cases[i].says && !strstr(e.message, cases[i].says)))
+            fail_msg("status %d: %s", (int)st, e.message);
         if (k) assert_int_equal(r1_checkpoint_get_summary(k)->bytes, cases[i].bytes);
         if (k) assert_int_equal(r1_checkpoint_get_summary(k)->tensors, N_TINY);
         r1_checkpoint_close(k);
@@ -197,7 +202,7 @@ static void test_config_only(void **state)
     assert_null(k);
 }
 
-/* ---- the shared checkpoints ---------------------------------------------------------------------------------------------- */
+/* ---- the shared checkpoints -------------------------------------------------------------------------------------- */
 
 static void test_golden(void **state)
 {
@@ -242,8 +247,9 @@ static void test_no_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bare_r1), cmocka_unit_test(test_audit), cmocka_unit_test(test_fp8),
-                                       cmocka_unit_test(test_config_only), cmocka_unit_test(test_golden), cmocka_unit_test(test_no_memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bare_r1), cmocka_unit_test(test_audit),
+                                       cmocka_unit_test(test_fp8), cmocka_unit_test(test_config_only),
+                                       cmocka_unit_test(test_golden), cmocka_unit_test(test_no_memory)};
     snprintf(folder, sizeof folder, "/tmp/r1-checkpoint-%d", (int)getpid());
     if (mkdir(folder, 0700) != 0) return 1;
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,12 +1,13 @@
-/* Programs that try to get out, to take the machine with them, or to be accepted without an answer. A probing program prints
- * "contained" when every one of its attempts failed; an attack on a limit must end in that limit's verdict. */
+/* Programs that try to get out, to take the machine with them, or to be accepted without an answer. A probing program
+ * prints "contained" when every one of its attempts failed; an attack on a limit must end in that limit's verdict. */
 #include <stdbool.h>
 
 #include "base/clock.h"
 #include "r1/reward.h"
 #include "support/test.h"
 
-static const char options[] = "{\"cpu_seconds\": 1, \"wall_seconds\": 1.5, \"memory_bytes\": 268435456, \"output_bytes\": 3000000, \"processes\": 16}";
+static const char options[] =
+    "{\"cpu_seconds\": 1, \"wall_seconds\": 1.5, \"memory_bytes\": 268435456, \"output_bytes\": 3000000, \"processes\": 16}";
 
 static int setup(void **state)
 {
@@ -32,11 +33,15 @@ static r1_verdict grade(r1_grader *g, const char *gold, const char *program, siz
 static void expect_n(r1_grader *g, const char *gold, const char *program, size_t n, const char *reason)
 {
     const r1_verdict v = grade(g, gold, program, n);
-    if (strncmp(v.reason, reason, strlen(reason)) != 0) fail_msg("wanted %s, got %s from\n%.600s", reason, v.reason, program);
+    if (strncmp(v.reason, reason, strlen(reason)) != 0)
+        fail_msg("wanted %s, got %s from\n%.600s", reason, v.reason, program);
     assert_int_equal(v.correct, strncmp(reason, "AC", 2) == 0);
 }
 
-static void expect(r1_grader *g, const char *gold, const char *program, const char *reason) { expect_n(g, gold, program, strlen(program), reason); }
+static void expect(r1_grader *g, const char *gold, const char *program, const char *reason)
+{
+    expect_n(g, gold, program, strlen(program), reason);
+}
 
 static const char contained[] = "{\"stdin_stdout\": [{\"input\": \"\", \"output\": \"contained\"}]}";
 
@@ -60,33 +65,39 @@ static const char contained[] = "{\"stdin_stdout\": [{\"input\": \"\", \"output\
 
 static void test_files(void **state)
 {
-    expect(*state, contained, PROBE("'etc': lambda: read('/etc/passwd'), 'root': lambda: os.listdir('/root'), 'home': lambda: os.listdir('/home'),"
+    expect(*state, contained,
+           PROBE("'etc': lambda: read('/etc/passwd'), 'root': lambda: os.listdir('/root'), 'home': lambda: os.listdir('/home'),"
                                     "'shadow': lambda: read('/etc/shadow'), 'var': lambda: os.listdir('/var'), 'run': lambda: os.listdir('/run'),"
                                     "'link': lambda: (os.symlink('/etc/passwd', '/tmp/l'), read('/tmp/l')),"
                                     "'dirlink': lambda: (os.symlink('/run', '/tmp/d'), os.listdir('/tmp/d')),"
                                     "'hard': lambda: os.link('/usr/bin/env', '/tmp/h'), 'up': lambda: read('/tmp/../../etc/hostname'),"
                                     "'jail': lambda: read('/jail')"), "AC");
-    expect(*state, contained, PROBE("'usr': lambda: write('/usr/x'), 'root': lambda: write('/x'), 'etc': lambda: write('/etc/x'),"
+    expect(*state, contained,
+           PROBE("'usr': lambda: write('/usr/x'), 'root': lambda: write('/x'), 'etc': lambda: write('/etc/x'),"
                                     "'shm': lambda: write('/dev/shm/x'), 'run': lambda: write('/run/x'), 'proc': lambda: write('/proc/sys/kernel/hostname'),"
                                     "'dev': lambda: write('/dev/x'), 'oom': lambda: write('/proc/self/oom_score_adj'),"
                                     "'link': lambda: (os.symlink('/usr/y', '/tmp/w'), write('/tmp/w')), 'chmod': lambda: os.chmod('/usr/bin/env', 0o777),"
                                     "'mkdir': lambda: os.mkdir('/dev/shm/d'), 'node': lambda: os.mknod('/tmp/n', 0o20600, os.makedev(1, 1))"), "AC");
-    expect(*state, contained, "open('/tmp/a', 'w').write('b'); print('contained' if open('/tmp/a').read() == 'b' else 'broken')", "AC");
+    expect(*state, contained,
+           "open('/tmp/a', 'w').write('b'); print('contained' if open('/tmp/a').read() == 'b' else 'broken')", "AC");
     expect(*state, contained, "f = open('/tmp/a', 'wb')\nfor i in range(1000): f.write(bytes(1000000))\n", "RE");
 }
 
 static void test_proc(void **state)
 {
-    expect(*state, contained, PROBE("'environ': lambda: read('/proc/1/environ'), 'mem': lambda: read('/proc/1/mem'), 'maps': lambda: read('/proc/1/maps') or 1/0,"
+    expect(*state, contained,
+           PROBE("'environ': lambda: read('/proc/1/environ'), 'mem': lambda: read('/proc/1/mem'), 'maps': lambda: read('/proc/1/maps') or 1/0,"
                                     "'root': lambda: os.listdir('/proc/1/root'), 'fd': lambda: os.listdir('/proc/1/fd'), 'cwd': lambda: os.readlink('/proc/1/cwd'),"
                                     "'parent': lambda: open('/proc/%d/mem' % os.getppid(), 'r+b'), 'kcore': lambda: os.read(os.open('/proc/kcore', 0), 1) or 1/0,"
                                     "'sysrq': lambda: write('/proc/sysrq-trigger')"), "AC");
-    expect(*state, contained, "import os\nprint('contained' if {p for p in os.listdir('/proc') if p.isdigit()} == {'1', str(os.getpid())} else 'others')", "AC");
+    expect(*state, contained,
+           "import os\nprint('contained' if {p for p in os.listdir('/proc') if p.isdigit()} == {'1', str(os.getpid())} else 'others')", "AC");
 }
 
 static void test_system_calls(void **state)
 {
-    expect(*state, contained, PROBE("'ptrace': lambda: call('ptrace', 16, 1, 0, 0), 'traceme': lambda: call('ptrace', 0, 0, 0, 0),"
+    expect(*state, contained,
+           PROBE("'ptrace': lambda: call('ptrace', 16, 1, 0, 0), 'traceme': lambda: call('ptrace', 0, 0, 0, 0),"
                                     "'mount': lambda: call('mount', b'x', b'/tmp', b'tmpfs', 0, None), 'umount': lambda: call('umount2', b'/tmp', 2),"
                                     "'unshare': lambda: call('unshare', 0x10000000), 'newns': lambda: call('unshare', 0x20000), 'setns': lambda: call('setns', 0, 0),"
                                     "'clone': lambda: system(56, 0x10000011, 0, 0, 0, 0), 'chroot': lambda: os.chroot('/tmp'),"
@@ -102,19 +113,24 @@ static void test_system_calls(void **state)
 /* Another instruction set's numbers are no way around the list of names. */
 static void test_foreign_numbers(void **state)
 {
-    expect(*state, contained, "import ctypes\nctypes.CDLL(None).syscall(0x40000000 + 41, 2, 1, 0)\nprint('contained')", "RE: test 1 of 1: killed by signal 31 (SYS)");
+    expect(*state, contained, "import ctypes\nctypes.CDLL(None).syscall(0x40000000 + 41, 2, 1, 0)\nprint('contained')",
+           "RE: test 1 of 1: killed by signal 31 (SYS)");
 }
 
 static void test_network(void **state)
 {
-    expect(*state, contained, PROBE("'inet': lambda: __import__('socket').socket(), 'udp': lambda: __import__('socket').socket(2, 2),"
+    expect(*state, contained,
+           PROBE("'inet': lambda: __import__('socket').socket(), 'udp': lambda: __import__('socket').socket(2, 2),"
                                     "'unix': lambda: __import__('socket').socket(1, 1), 'netlink': lambda: __import__('socket').socket(16, 3),"
                                     "'name': lambda: __import__('socket').gethostbyname('localhost.localdomain.example')"), "AC");
-    /* and were the filter climbed: a network without a single route, not the machine's; none of its capabilities either */
-    expect(*state, contained, "lines = open('/proc/net/route').read().strip().splitlines()\nprint('contained' if len(lines) <= 1 else lines)", "AC");
+    /* and were the filter climbed: a network without a single route, not the machine's; none of its capabilities
+     * either */
+    expect(*state, contained,
+           "lines = open('/proc/net/route').read().strip().splitlines()\nprint('contained' if len(lines) <= 1 else lines)", "AC");
     /* what a library needs inside stays possible */
     expect(*state, contained, "import asyncio\nasync def f(): return 'contained'\nprint(asyncio.run(f()))", "AC");
-    expect(*state, contained, "import threading, subprocess\nt = threading.Thread(target=lambda: print(subprocess.check_output(['/bin/echo', 'contained']).decode())); t.start(); t.join()", "AC");
+    expect(*state, contained,
+           "import threading, subprocess\nt = threading.Thread(target=lambda: print(subprocess.check_output(['/bin/echo', 'contained']).decode())); t.start(); t.join()", "AC");
 }
 
 static void test_privilege(void **state)
@@ -128,8 +144,10 @@ static void test_privilege(void **state)
            "for p in ('/usr/bin/su', '/usr/bin/mount', '/usr/bin/passwd', '/usr/bin/newgrp'):\n"
            "    if os.path.exists(p) and subprocess.run([p, '-c', 'id -u'], capture_output=True, input=b'', timeout=1).stdout.strip() == b'0': bad.append(p)\n"
            "print(bad or 'contained')", "AC");
-    expect(*state, contained, "import os\nfds = [f for f in os.listdir('/proc/self/fd') if int(f) > 2]\nprint('contained' if len(fds) == 1 else fds)", "AC");
-    expect(*state, contained, "import os\nprint('contained' if set(os.environ) <= {'PATH', 'HOME', 'TMPDIR', 'LANG', 'PYTHONHASHSEED', 'PYTHONDONTWRITEBYTECODE', 'OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'LC_CTYPE'} else dict(os.environ))", "AC");
+    expect(*state, contained,
+           "import os\nfds = [f for f in os.listdir('/proc/self/fd') if int(f) > 2]\nprint('contained' if len(fds) == 1 else fds)", "AC");
+    expect(*state, contained,
+           "import os\nprint('contained' if set(os.environ) <= {'PATH', 'HOME', 'TMPDIR', 'LANG', 'PYTHONHASHSEED', 'PYTHONDONTWRITEBYTECODE', 'OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'LC_CTYPE'} else dict(os.environ))", "AC");
 }
 
 static void test_processes(void **state)
@@ -144,8 +162,10 @@ static void test_processes(void **state)
            "print('contained' if alone else 'company', flush=True)\nos.makedirs('/tmp/left/' + 'd/' * 200)\n"
            "if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        while True: time.sleep(0.01); print('late', flush=True)\n", "AC");
     expect(*state, contained, "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass\n", "TLE");
-    expect(*state, contained, "import os, signal\nfor p in (1, os.getppid(), -1):\n    try: os.kill(p, signal.SIGKILL)\n    except OSError: pass\nprint('contained')", "AC");
-    expect(*state, contained, "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", "RE: test 1 of 1: killed by signal 11 (SEGV)");
+    expect(*state, contained,
+           "import os, signal\nfor p in (1, os.getppid(), -1):\n    try: os.kill(p, signal.SIGKILL)\n    except OSError: pass\nprint('contained')", "AC");
+    expect(*state, contained, "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)",
+           "RE: test 1 of 1: killed by signal 11 (SEGV)");
     assert_true(r1i_seconds() - start < 60);
 }
 
@@ -153,7 +173,9 @@ static void test_limits(void **state)
 {
     expect(*state, contained, "import time\ntime.sleep(1000)", "TLE: test 1 of 1: idle");
     expect(*state, contained, "while True: pass", "TLE: test 1 of 1: more than 1 s of processor time");
-    expect(*state, contained, "import os\nfor i in range(4):\n    if os.fork() == 0:\n        while True: pass\nos.wait()", "TLE: test 1 of 1: more than 1 s of processor time");
+    expect(*state, contained,
+           "import os\nfor i in range(4):\n    if os.fork() == 0:\n        while True: pass\nos.wait()",
+           "TLE: test 1 of 1: more than 1 s of processor time");
     expect(*state, contained, "import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass", "TLE");
     expect(*state, contained, "x = []\nwhile True: x.append(bytearray(10000000))", "MLE");
     expect(*state, contained, "x = 'a' * 10**10", "MLE");
@@ -175,7 +197,8 @@ static void test_texts(void **state)
     memset(big, '(', sizeof big);
     expect_n(*state, contained, big, sizeof big, "CE");
     static const char nul[] = "print('contained')\0\n", bad[] = "print('contained')\n\xff\xfe\n";
-    assert_true(grade(*state, contained, nul, sizeof nul - 1).reason[0] != 0); /* Python before 3.12 ends the source at the NUL, later ones refuse it */
+    /* Python before 3.12 ends the source at the NUL, later ones refuse it */
+    assert_true(grade(*state, contained, nul, sizeof nul - 1).reason[0] != 0);
     expect_n(*state, contained, bad, sizeof bad - 1, "CE");
     expect(*state, contained, "import sys\nsys.stdout.buffer.write(b'cont\\0ained\\xff')", "WA");
     expect(*state, contained, "", "no answer");
@@ -183,7 +206,8 @@ static void test_texts(void **state)
 
 /* ---- assertions: accepted only when they hold ---- */
 
-static const char add[] = "{\"entry_point\": \"f\", \"assertions\": [\"assert f(1, 2) == 3\", \"assert f(20, 22) == 42\"]}";
+static const char add[] =
+    "{\"entry_point\": \"f\", \"assertions\": [\"assert f(1, 2) == 3\", \"assert f(20, 22) == 42\"]}";
 
 static void test_cheats(void **state)
 {
@@ -205,7 +229,8 @@ static void test_cheats(void **state)
     expect(*state, add, "def f(a, b): return [0] * 10**10", "MLE");
     expect(*state, add, "def f(a, b):\n    while True: print('x' * 1000)", "OLE");
     expect(*state, add, "def f(a, b): return 'x' * 100000000", "MLE");
-    expect(*state, add, "def f(a, b): return 'x' * 40000000", "RE: test 1 of 2: ValueError: ValueError: a value of more than");
+    expect(*state, add, "def f(a, b): return 'x' * 40000000",
+           "RE: test 1 of 2: ValueError: ValueError: a value of more than");
     expect(*state, add, "def f(a, b):\n    x = []\n    for i in range(100000): x = [x]\n    return x", "RE");
     expect(*state, add, "def f(a, b):\n    while True: yield 1", "WA");
     expect(*state, add, "def g(a, b): return a + b", "RE: the program does not define f");
@@ -219,9 +244,11 @@ static void test_forged_frames(void **state)
     static const char *const frames[] = {"b'VP'", "b'Zo'", "b'Rvi3;n'", "b'K'", "b''", "b'CP'"};
     char program[400];
     for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
-        snprintf(program, sizeof program, "import os\ndef say(b): os.write(4, len(b).to_bytes(4, 'little') + b)\nfor i in range(3): say(%s)\ndef f(a, b): return 0", frames[i]);
+        snprintf(program, sizeof program,
+                 "import os\ndef say(b): os.write(4, len(b).to_bytes(4, 'little') + b)\nfor i in range(3): say(%s)\ndef f(a, b): return 0", frames[i]);
         assert_false(grade(*state, add, program, strlen(program)).correct);
-        snprintf(program, sizeof program, "import os\ndef say(b): os.write(4, len(b).to_bytes(4, 'little') + b)\ndef f(a, b):\n    for i in range(3): say(%s)\n    return 0", frames[i]);
+        snprintf(program, sizeof program,
+                 "import os\ndef say(b): os.write(4, len(b).to_bytes(4, 'little') + b)\ndef f(a, b):\n    for i in range(3): say(%s)\n    return 0", frames[i]);
         assert_false(grade(*state, add, program, strlen(program)).correct);
     }
     expect(*state, add, "import os\ndef f(a, b): os.write(4, b'\\xff' * 100)", "RE");
@@ -255,8 +282,10 @@ static void test_tests_unreadable(void **state)
 
 static void test_native(void **state)
 {
-    static const char c[] = "{\"language\": \"c\", \"stdin_stdout\": [{\"input\": \"1 2\", \"output\": \"3\"}, {\"input\": \"20 22\\n\", \"output\": \"42\"}]}";
-    static const char cpp[] = "{\"language\": \"cpp\", \"stdin_stdout\": [{\"input\": \"1 2\", \"output\": \"3\"}, {\"input\": \"20 22\\n\", \"output\": \"42\"}]}";
+    static const char c[] =
+        "{\"language\": \"c\", \"stdin_stdout\": [{\"input\": \"1 2\", \"output\": \"3\"}, {\"input\": \"20 22\\n\", \"output\": \"42\"}]}";
+    static const char cpp[] =
+        "{\"language\": \"cpp\", \"stdin_stdout\": [{\"input\": \"1 2\", \"output\": \"3\"}, {\"input\": \"20 22\\n\", \"output\": \"42\"}]}";
     r1_error err = {0};
     if (r1_grader_check_gold(*state, c, strlen(c), &err) == R1_OK) {
         expect(*state, c, "#include <stdio.h>\nint main(void) { int a, b; scanf(\"%d %d\", &a, &b); printf(\"%d\\n\", a + b); }", "AC");
@@ -269,7 +298,8 @@ static void test_native(void **state)
         expect(*state, c, "int main(void) { static char *p; for (;;) { p = __builtin_malloc(1 << 24); if (!p) return 0; __builtin_memset(p, 1, 1 << 24); } }", "WA");
     }
     if (r1_grader_check_gold(*state, cpp, strlen(cpp), &err) == R1_OK) {
-        expect(*state, cpp, "#include <iostream>\nint main() { int a, b; std::cin >> a >> b; std::cout << a + b; }", "AC");
+        expect(*state, cpp, "#include <iostream>\nint main() { int a, b; std::cin >> a >> b; std::cout << a + b; }",
+               "AC");
         expect(*state, cpp, "#include <vector>\nint main() { std::vector<char> v(1ull << 40); }", "MLE");
     }
 }
@@ -285,9 +315,10 @@ int main(void)
     r1_grader_destroy(g);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_files),   cmocka_unit_test(test_proc),          cmocka_unit_test(test_system_calls),
-        cmocka_unit_test(test_foreign_numbers), cmocka_unit_test(test_network), cmocka_unit_test(test_privilege),     cmocka_unit_test(test_processes),
-        cmocka_unit_test(test_limits),  cmocka_unit_test(test_texts),         cmocka_unit_test(test_cheats),
-        cmocka_unit_test(test_native),  cmocka_unit_test(test_forged_frames), cmocka_unit_test(test_tests_unreadable),
+        cmocka_unit_test(test_foreign_numbers), cmocka_unit_test(test_network), cmocka_unit_test(test_privilege),
+        cmocka_unit_test(test_processes), cmocka_unit_test(test_limits),  cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_cheats), cmocka_unit_test(test_native),  cmocka_unit_test(test_forged_frames),
+        cmocka_unit_test(test_tests_unreadable),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,4 +1,5 @@
-/* The texts around a program: what was printed against what was expected, the code block of a completion, the gold of a row. */
+/* The texts around a program: what was printed against what was expected, the code block of a completion, the gold of a
+ * row. */
 #include <stdbool.h>
 
 #include "reward/code_compare.h"
@@ -43,8 +44,10 @@ static void test_compare(void **state)
     };
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
         char why[160] = "";
-        const bool equal = r1i_output_equal(row[i].printed, strlen(row[i].printed), row[i].expected, strlen(row[i].expected), row[i].tolerance, why, sizeof why);
-        if (equal != !row[i].why || (row[i].why && strcmp(why, row[i].why) != 0)) fail_msg("row %zu: %s (%s)", i, equal ? "equal" : "different", why);
+        const bool equal = r1i_output_equal(row[i].printed, strlen(row[i].printed), row[i].expected,
+                                            strlen(row[i].expected), row[i].tolerance, why, sizeof why);
+        if (equal != !row[i].why || (row[i].why && strcmp(why, row[i].why) != 0))
+            fail_msg("row %zu: %s (%s)", i, equal ? "equal" : "different", why);
     }
     char why[160];
     assert_false(r1i_output_equal("1\0", 2, "1", 1, 1e-9, why, sizeof why));
@@ -56,7 +59,8 @@ static void check_block(const char *answer, r1i_code_language language, const ch
     bool fenced;
     r1i_code_block(text(answer), language, &got, &fenced);
     if (!fenced != (code == NULL)) fail_msg("fence in: %s", answer);
-    if (code && (got.n != strlen(code) || memcmp(got.bytes, code, got.n) != 0)) fail_msg("%s\ngave: %.*s", answer, (int)got.n, got.bytes);
+    if (code && (got.n != strlen(code) || memcmp(got.bytes, code, got.n) != 0))
+        fail_msg("%s\ngave: %.*s", answer, (int)got.n, got.bytes);
 }
 
 static void test_block(void **state)
@@ -124,7 +128,8 @@ static void test_prediction(void **state)
     for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
         r1i_text p;
         r1i_code_prediction(text(row[i].answer), row[i].input, &p);
-        if (p.n != strlen(row[i].prediction) || memcmp(p.bytes, row[i].prediction, p.n) != 0) fail_msg("row %zu: %.*s", i, (int)p.n, p.bytes);
+        if (p.n != strlen(row[i].prediction) || memcmp(p.bytes, row[i].prediction, p.n) != 0)
+            fail_msg("row %zu: %.*s", i, (int)p.n, p.bytes);
     }
 }
 
@@ -141,7 +146,8 @@ static void check_gold(const char *gold, const char *message)
 static void test_gold(void **state)
 {
     (void)state;
-    check_gold("{\"stdin_stdout\": [{\"input\": \"1\", \"output\": \"2\"}], \"tolerance\": 1e-6, \"cpu_seconds\": 2}", NULL);
+    check_gold("{\"stdin_stdout\": [{\"input\": \"1\", \"output\": \"2\"}], \"tolerance\": 1e-6, \"cpu_seconds\": 2}",
+               NULL);
     check_gold("{\"entry_point\": \"f\", \"test\": \"def check(candidate):\\n  assert candidate(1)\", \"prompt\": \"def f(x):\"}", NULL);
     check_gold("{\"assertions\": [\"assert f(1)\"], \"setup\": \"import math\"}", NULL);
     check_gold("{\"cruxeval\": {\"output\": \"4\"}}", NULL);
@@ -168,7 +174,8 @@ static void test_gold(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_compare), cmocka_unit_test(test_block),      cmocka_unit_test(test_answer),
-                                       cmocka_unit_test(test_defines), cmocka_unit_test(test_prediction), cmocka_unit_test(test_gold)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_compare), cmocka_unit_test(test_block),
+                                       cmocka_unit_test(test_answer), cmocka_unit_test(test_defines),
+                                       cmocka_unit_test(test_prediction), cmocka_unit_test(test_gold)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

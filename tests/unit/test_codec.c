@@ -164,8 +164,8 @@ static void test_integers_are_the_floats(void **state)
                 const float product = scale[e / 16] * (float)q[e];
                 const float v = r1i_type_has_min(type) ? product - min[e / 16] : product;
                 if (r1i_f32_bits(v) != r1i_f32_bits(y[e]))
-                    fail_msg("%s element %d: %a * %d - %a = %a, codec %a", r1_dtype_name(type), e, (double)scale[e / 16],
-                             q[e], (double)min[e / 16], (double)v, (double)y[e]);
+                    fail_msg("%s element %d: %a * %d - %a = %a, codec %a", r1_dtype_name(type), e,
+                             (double)scale[e / 16], q[e], (double)min[e / 16], (double)v, (double)y[e]);
             }
             for (int g = 0; g < N / 16; g++) any_min |= min[g] != 0.0f;
             for (int g = 0; g < N / 16; g += 2) any_16 |= scale[g] != scale[g + 1] || min[g] != min[g + 1];

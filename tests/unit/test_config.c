@@ -8,15 +8,15 @@
 #include "support/fail_alloc.h"
 #include "support/gguf_build.h"
 
-/* ---- config.json ------------------------------------------------------------------------------------------------------- */
+/* ---- config.json ------------------------------------------------------------------------------------------------- */
 
-#define BASE "\"vocab_size\":320,\"hidden_size\":128,\"intermediate_size\":304,\"num_hidden_layers\":3,\"num_attention_heads\":4,"    \
+#define BASE "\"vocab_size\":320,\"hidden_size\":128,\"intermediate_size\":304,\"num_hidden_layers\":3,\"num_attention_heads\":4," \
              "\"max_position_embeddings\":512,\"rms_norm_eps\":1e-6"
 #define QWEN "\"model_type\":\"qwen2\"," BASE
 #define LLAMA "\"model_type\":\"llama\"," BASE
 #define MLA MLA_Q("96")
 #define MLA_Q(rank) "\"model_type\":\"deepseek_v3\"," BASE ",\"q_lora_rank\":" rank ",\"kv_lora_rank\":64,\"qk_nope_head_dim\":32,\"qk_rope_head_dim\":16,\"v_head_dim\":24"
-#define MOE_BUT(groups, used, k) ",\"n_routed_experts\":12,\"n_shared_experts\":1,\"num_experts_per_tok\":" k ",\"moe_intermediate_size\":40,"       \
+#define MOE_BUT(groups, used, k) ",\"n_routed_experts\":12,\"n_shared_experts\":1,\"num_experts_per_tok\":" k ",\"moe_intermediate_size\":40," \
     "\"first_k_dense_replace\":1,\"n_group\":" groups ",\"topk_group\":" used ",\"routed_scaling_factor\":2.5,\"num_nextn_predict_layers\":1"
 #define MOE MOE_BUT("4", "2", "3")
 #define YARN(more) "{\"type\":\"yarn\",\"factor\":40,\"original_max_position_embeddings\":4096" more "}"
@@ -44,18 +44,23 @@ static void test_defaults(void **state)
 {
     (void)state;
     r1i_config c = good(QWEN);
-    assert_true(c.arch == R1I_QWEN2 && c.num_key_value_heads == 4 && c.head_dim == 32 && c.attention_bias && !c.tie_word_embeddings);
+    assert_true(c.arch == R1I_QWEN2 && c.num_key_value_heads == 4 && c.head_dim == 32 && c.attention_bias &&
+                !c.tie_word_embeddings);
     assert_true(c.rope_theta == 10000 && c.rope_kind == R1I_ROPE_PLAIN && c.rope_factor == 1 && !c.rope_interleaved);
-    assert_true(c.n_routed_experts == 0 && c.n_group == 1 && c.topk_group == 1 && c.bos_token_id == -1 && c.eos_token_id == -1);
+    assert_true(c.n_routed_experts == 0 && c.n_group == 1 && c.topk_group == 1 && c.bos_token_id == -1 &&
+                c.eos_token_id == -1);
     assert_false(c.quantized_fp8 || c.scoring_sigmoid);
     c = good(LLAMA ",\"num_key_value_heads\":2,\"head_dim\":16,\"tie_word_embeddings\":true,\"rope_theta\":5e5,\"bos_token_id\":7,\"eos_token_id\":[8,9]");
-    assert_true(c.arch == R1I_LLAMA && c.num_key_value_heads == 2 && c.head_dim == 16 && !c.attention_bias && c.tie_word_embeddings);
+    assert_true(c.arch == R1I_LLAMA && c.num_key_value_heads == 2 && c.head_dim == 16 && !c.attention_bias &&
+                c.tie_word_embeddings);
     assert_true(c.rope_theta == 5e5 && c.bos_token_id == 7 && c.eos_token_id == 8);
     c = good(LLAMA ",\"num_key_value_heads\":null,\"head_dim\":null,\"rope_scaling\":null,\"rope_theta\":null,\"quantization_config\":null,"
                    "\"sliding_window\":null,\"tie_word_embeddings\":null,\"bos_token_id\":null,\"eos_token_id\":[]");
-    assert_true(c.num_key_value_heads == 4 && c.head_dim == 32 && c.rope_theta == 10000 && c.bos_token_id == -1 && c.eos_token_id == -1);
+    assert_true(c.num_key_value_heads == 4 && c.head_dim == 32 && c.rope_theta == 10000 && c.bos_token_id == -1 &&
+                c.eos_token_id == -1);
     c = good(MLA MOE);
-    assert_true(c.scoring_sigmoid && c.norm_topk_prob && c.moe_layer_freq == 1 && c.head_dim == 0 && c.rope_interleaved && c.n_group == 4);
+    assert_true(c.scoring_sigmoid && c.norm_topk_prob && c.moe_layer_freq == 1 && c.head_dim == 0 &&
+                c.rope_interleaved && c.n_group == 4);
     c = good(MLA_Q("null") ",\"n_routed_experts\":null,\"head_dim\":16");
     assert_true(c.n_routed_experts == 0 && c.q_lora_rank == 0);
     c = good("\"architectures\":[\"Qwen2ForCausalLM\"]," BASE); /* without model_type */
@@ -67,13 +72,15 @@ static void test_rope(void **state)
     (void)state;
     r1i_config c = good(MLA MOE ",\"rope_theta\":10000,\"rope_scaling\":" YARN(",\"beta_fast\":16,\"beta_slow\":2,\"mscale\":0.7,\"mscale_all_dim\":0.8"));
     assert_true(c.rope_kind == R1I_ROPE_YARN && c.rope_factor == 40 && c.rope_original_max_position_embeddings == 4096);
-    assert_true(c.rope_beta_fast == 16 && c.rope_beta_slow == 2 && c.rope_mscale == 0.7 && c.rope_mscale_all_dim == 0.8);
+    assert_true(c.rope_beta_fast == 16 && c.rope_beta_slow == 2 && c.rope_mscale == 0.7 &&
+                c.rope_mscale_all_dim == 0.8);
     c = good(QWEN ",\"rope_scaling\":" YARN(""));
     assert_true(c.rope_beta_fast == 32 && c.rope_beta_slow == 1 && c.rope_mscale == 1 && c.rope_mscale_all_dim == 0);
     /* the newer spelling: theta and scaling in one object */
     c = good(LLAMA ",\"rope_parameters\":{\"rope_type\":\"llama3\",\"rope_theta\":500000.0,\"factor\":8.0,\"low_freq_factor\":1.0,"
                    "\"high_freq_factor\":4.0,\"original_max_position_embeddings\":8192}");
-    assert_true(c.rope_kind == R1I_ROPE_LLAMA3 && c.rope_theta == 500000 && c.rope_factor == 8 && c.rope_low_freq_factor == 1);
+    assert_true(c.rope_kind == R1I_ROPE_LLAMA3 && c.rope_theta == 500000 && c.rope_factor == 8 &&
+                c.rope_low_freq_factor == 1);
     assert_true(c.rope_high_freq_factor == 4 && c.rope_original_max_position_embeddings == 8192);
     c = good(QWEN ",\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":1000000}");
     assert_true(c.rope_kind == R1I_ROPE_PLAIN && c.rope_theta == 1e6 && c.rope_factor == 1);
@@ -121,7 +128,8 @@ static void test_refused(void **state)
         {"\"model_type\":\"llama\",\"vocab_size\":1,\"hidden_size\":null", R1_ERR_FORMAT, "key hidden_size is missing"},
         {QWEN ",\"num_key_value_heads\":2.5", R1_ERR_FORMAT, "key num_key_value_heads: an integer"},
         {QWEN ",\"num_key_value_heads\":-2", R1_ERR_FORMAT, "key num_key_value_heads: no negative number"},
-        {QWEN ",\"num_key_value_heads\":3", R1_ERR_RANGE, "num_attention_heads 4 is no multiple of num_key_value_heads 3"},
+        {QWEN ",\"num_key_value_heads\":3", R1_ERR_RANGE,
+         "num_attention_heads 4 is no multiple of num_key_value_heads 3"},
         {QWEN ",\"tie_word_embeddings\":1", R1_ERR_FORMAT, "key tie_word_embeddings: true or false"},
         {QWEN ",\"rope_theta\":\"x\"", R1_ERR_FORMAT, "key rope_theta: a number"},
         {QWEN ",\"rope_theta\":0", R1_ERR_RANGE, "rope_theta is 0"},
@@ -129,7 +137,8 @@ static void test_refused(void **state)
         {QWEN ",\"eos_token_id\":320", R1_ERR_RANGE, "eos_token_id is 320, -1 to 319"},
         {QWEN ",\"head_dim\":15", R1_ERR_RANGE, "head_dim 15 is no multiple of the rotary pair"},
         {"\"model_type\":\"qwen2\",\"vocab_size\":320,\"hidden_size\":130,\"intermediate_size\":304,\"num_hidden_layers\":3,\"num_attention_heads\":4,"
-         "\"max_position_embeddings\":512,\"rms_norm_eps\":1e-6", R1_ERR_FORMAT, "hidden_size 130 is no multiple of num_attention_heads 4"},
+         "\"max_position_embeddings\":512,\"rms_norm_eps\":1e-6", R1_ERR_FORMAT,
+         "hidden_size 130 is no multiple of num_attention_heads 4"},
         /* keys that change the mathematics */
         {QWEN ",\"hidden_act\":\"gelu\"", R1_ERR_UNSUPPORTED, "key hidden_act is \"gelu\": only silu"},
         {QWEN ",\"use_sliding_window\":true", R1_ERR_UNSUPPORTED, "key use_sliding_window is true"},
@@ -157,17 +166,21 @@ static void test_refused(void **state)
         {QWEN ",\"rope_scaling\":{}", R1_ERR_FORMAT, "without rope_type or type"},
         {QWEN ",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2}", R1_ERR_UNSUPPORTED, "key type is \"dynamic\""},
         {QWEN ",\"rope_scaling\":{\"rope_type\":\"longrope\"}", R1_ERR_UNSUPPORTED, "key rope_type is \"longrope\""},
-        {QWEN ",\"rope_scaling\":{\"rope_type\":\"yarn\",\"type\":\"linear\"}", R1_ERR_FORMAT, "type and rope_type differ"},
+        {QWEN ",\"rope_scaling\":{\"rope_type\":\"yarn\",\"type\":\"linear\"}", R1_ERR_FORMAT,
+         "type and rope_type differ"},
         {QWEN ",\"rope_scaling\":{\"type\":\"linear\"}", R1_ERR_FORMAT, "key factor is missing"},
-        {QWEN ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4}", R1_ERR_FORMAT, "key original_max_position_embeddings is missing"},
+        {QWEN ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4}", R1_ERR_FORMAT,
+         "key original_max_position_embeddings is missing"},
         {QWEN ",\"rope_scaling\":" YARN(",\"mrope_section\":[1]"), R1_ERR_UNSUPPORTED, "key mrope_section"},
         {QWEN ",\"rope_scaling\":" YARN(",\"attention_factor\":0.5"), R1_ERR_UNSUPPORTED, "key attention_factor"},
         {QWEN ",\"rope_scaling\":" YARN(",\"truncate\":false"), R1_ERR_UNSUPPORTED, "key truncate"},
         {QWEN ",\"rope_scaling\":" YARN(",\"mscale_all_dim\":1"), R1_ERR_UNSUPPORTED, "mscale_all_dim"},
         {QWEN ",\"rope_scaling\":" YARN(",\"beta_slow\":64"), R1_ERR_RANGE, "beta_fast 32 is below beta_slow 64"},
         {QWEN ",\"rope_theta\":1,\"rope_scaling\":" YARN(""), R1_ERR_RANGE, "yarn needs more than 1"},
-        {QWEN ",\"rope_theta\":5,\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":6}", R1_ERR_FORMAT, "two values of rope_theta"},
-        {QWEN ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":2},\"rope_parameters\":{\"rope_type\":\"default\"}", R1_ERR_FORMAT, "they differ"},
+        {QWEN ",\"rope_theta\":5,\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":6}", R1_ERR_FORMAT,
+         "two values of rope_theta"},
+        {QWEN ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":2},\"rope_parameters\":{\"rope_type\":\"default\"}",
+         R1_ERR_FORMAT, "they differ"},
         {LLAMA ",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":4,"
                "\"original_max_position_embeddings\":8192}", R1_ERR_RANGE, "high_freq_factor 4 is not above"},
         {QWEN ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":0}", R1_ERR_RANGE, "rotary factor is 0"},
@@ -175,8 +188,10 @@ static void test_refused(void **state)
         {MLA MOE ",\"quantization_config\":7", R1_ERR_FORMAT, "key quantization_config: an object"},
         {MLA MOE ",\"quantization_config\":{}", R1_ERR_FORMAT, "key quant_method is missing"},
         {QWEN ",\"quantization_config\":{\"quant_method\":\"awq\"}", R1_ERR_UNSUPPORTED, "key quant_method is \"awq\""},
-        {MLA MOE ",\"quantization_config\":{\"quant_method\":\"fp8\",\"weight_block_size\":[64,128]}", R1_ERR_UNSUPPORTED, "weight_block_size is [64,128]"},
-        {MLA MOE ",\"quantization_config\":{\"quant_method\":\"fp8\"}", R1_ERR_UNSUPPORTED, "without weight_block_size"},
+        {MLA MOE ",\"quantization_config\":{\"quant_method\":\"fp8\",\"weight_block_size\":[64,128]}",
+         R1_ERR_UNSUPPORTED, "weight_block_size is [64,128]"},
+        {MLA MOE ",\"quantization_config\":{\"quant_method\":\"fp8\"}", R1_ERR_UNSUPPORTED,
+         "without weight_block_size"},
         {MLA MOE ",\"quantization_config\":{\"quant_method\":\"fp8\",\"weight_block_size\":[128,128],\"activation_scheme\":\"static\"}", R1_ERR_UNSUPPORTED,
          "activation_scheme"},
         /* experts */
@@ -193,12 +208,13 @@ static void test_refused(void **state)
         r1i_name_list list;
         r1_error e = {0};
         const r1_status st = read_text(bad[i].members, &c, &list, &e);
-        if (st != bad[i].status || !strstr(e.message, bad[i].says)) fail_msg("%s: status %d: %s", bad[i].members, (int)st, e.message);
+        if (st != bad[i].status || !strstr(e.message, bad[i].says))
+            fail_msg("%s: status %d: %s", bad[i].members, (int)st, e.message);
         assert_int_equal(list.n, 0);
     }
 }
 
-/* ---- bounds ------------------------------------------------------------------------------------------------------------ */
+/* ---- bounds ------------------------------------------------------------------------------------------------------ */
 
 static void test_bounds(void **state)
 {
@@ -219,7 +235,8 @@ static void test_bounds(void **state)
             assert_int_equal(r1i_config_from_json(root, &c, NULL, &e), R1_ERR_RANGE);
             snprintf(text, sizeof text, "%s is ", bounds[i].key);
             /* a head count of zero or too many shows first in what is divided by it */
-            if (!strstr(e.message, text) && !strstr(bounds[i].key, "heads")) fail_msg("%s: %s", bounds[i].key, e.message);
+            if (!strstr(e.message, text) && !strstr(bounds[i].key, "heads"))
+                fail_msg("%s: %s", bounds[i].key, e.message);
             json_decref(root);
         }
     }
@@ -233,7 +250,7 @@ static void test_bounds(void **state)
     assert_non_null(strstr(e.message, "parameters"));
 }
 
-/* ---- counts ------------------------------------------------------------------------------------------------------------ */
+/* ---- counts ------------------------------------------------------------------------------------------------------ */
 
 static void test_r1_counts(void **state)
 {
@@ -265,9 +282,11 @@ static void test_distill_counts(void **state)
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         char members[512];
         r1i_param_count n;
-        snprintf(members, sizeof members, "\"model_type\":\"%s\",\"hidden_size\":%d,\"num_hidden_layers\":%d,\"num_attention_heads\":%d,"
+        snprintf(members, sizeof members,
+                 "\"model_type\":\"%s\",\"hidden_size\":%d,\"num_hidden_layers\":%d,\"num_attention_heads\":%d,"
                  "\"num_key_value_heads\":%d,\"intermediate_size\":%d,\"vocab_size\":%d,\"max_position_embeddings\":131072,\"rms_norm_eps\":1e-5",
-                 models[i].type, models[i].d, models[i].layers, models[i].heads, models[i].kv, models[i].f, models[i].vocab);
+                 models[i].type, models[i].d, models[i].layers, models[i].heads, models[i].kv, models[i].f,
+                 models[i].vocab);
         r1i_config c = good(members);
         r1i_config_count(&c, &n);
         assert_true(n.total == models[i].total && n.stored == models[i].total && n.mtp_unique == 0);
@@ -281,7 +300,7 @@ static void test_distill_counts(void **state)
     }
 }
 
-/* ---- GGUF -------------------------------------------------------------------------------------------------------------- */
+/* ---- GGUF -------------------------------------------------------------------------------------------------------- */
 
 static char gguf_path[64];
 
@@ -360,10 +379,14 @@ static void test_gguf_deepseek(void **state)
         table(&b);
         gguf_tensor(&b, "output.weight", 64, 32, 0);
         if (read_gguf(&b, &c, NULL, &e) != R1_OK) fail_msg("%s", e.message);
-        assert_true(c.n_group == cases[i].groups && c.topk_group == cases[i].used && c.scoring_sigmoid == (cases[i].gating == 2));
-        assert_true(c.qk_nope_head_dim == 16 && c.qk_rope_head_dim == 8 && c.v_head_dim == 20 && c.q_lora_rank == 24 && c.kv_lora_rank == 32);
-        assert_true(c.num_key_value_heads == 4 && c.vocab_size == 32 && !c.tie_word_embeddings && c.rms_norm_eps == 1e-6);
-        assert_true(c.rope_kind == R1I_ROPE_YARN && c.rope_mscale_all_dim == 1 && c.rope_mscale == 1 && c.rope_theta == 10000);
+        assert_true(c.n_group == cases[i].groups && c.topk_group == cases[i].used &&
+                    c.scoring_sigmoid == (cases[i].gating == 2));
+        assert_true(c.qk_nope_head_dim == 16 && c.qk_rope_head_dim == 8 && c.v_head_dim == 20 && c.q_lora_rank == 24 &&
+                    c.kv_lora_rank == 32);
+        assert_true(c.num_key_value_heads == 4 && c.vocab_size == 32 && !c.tie_word_embeddings &&
+                    c.rms_norm_eps == 1e-6);
+        assert_true(c.rope_kind == R1I_ROPE_YARN && c.rope_mscale_all_dim == 1 && c.rope_mscale == 1 &&
+                    c.rope_theta == 10000);
         assert_true(c.norm_topk_prob && c.routed_scaling_factor == 2.5 && c.rope_interleaved && c.rope_beta_fast == 32);
     }
 }
@@ -406,7 +429,8 @@ static void test_gguf_dense(void **state)
     table(&b);
     gguf_tensor(&b, "rope_freqs.weight", 8, 0, 0);
     if (read_gguf(&b, &c, &list, &e) != R1_OK) fail_msg("%s", e.message);
-    assert_true(c.arch == R1I_LLAMA && c.head_dim == 16 && c.num_key_value_heads == 2 && c.rope_kind == R1I_ROPE_DIVISORS && c.rope_theta == 5e5);
+    assert_true(c.arch == R1I_LLAMA && c.head_dim == 16 && c.num_key_value_heads == 2 &&
+                c.rope_kind == R1I_ROPE_DIVISORS && c.rope_theta == 5e5);
     assert_true(c.rope_interleaved && !c.attention_bias && c.bos_token_id == 5 && c.eos_token_id == -1);
     assert_int_equal(list.n, 2);
     assert_string_equal(list.item[0], "llama.something_new");
@@ -417,7 +441,8 @@ static void test_gguf_dense(void **state)
     gguf_f32(&b, "qwen2.rope.scaling.factor", 2.0f);
     table(&b);
     if (read_gguf(&b, &c, NULL, &e) != R1_OK) fail_msg("%s", e.message);
-    assert_true(c.arch == R1I_QWEN2 && c.attention_bias && !c.rope_interleaved && c.rope_kind == R1I_ROPE_LINEAR && c.rope_factor == 2);
+    assert_true(c.arch == R1I_QWEN2 && c.attention_bias && !c.rope_interleaved && c.rope_kind == R1I_ROPE_LINEAR &&
+                c.rope_factor == 2);
     common(&b, "llama", 2);
     gguf_f32(&b, "llama.rope.scale_linear", 4.0f);
     table(&b);
@@ -444,7 +469,8 @@ static void test_gguf_refused(void **state)
         {U32, "llama.rope.dimension_count", 8, R1_ERR_UNSUPPORTED, "rotating only a part"},
         {U32, "llama.attention.key_length", 32, R1_ERR_UNSUPPORTED, "different widths"},
         {U32, "llama.attention.head_count_kv", 3, R1_ERR_RANGE, "no multiple of num_key_value_heads 3"},
-        {ARRAY, "llama.attention.head_count_kv", 0, R1_ERR_FORMAT, "llama.attention.head_count_kv: a non-negative integer"},
+        {ARRAY, "llama.attention.head_count_kv", 0, R1_ERR_FORMAT,
+         "llama.attention.head_count_kv: a non-negative integer"},
         {TEXT, "llama.rope.scaling.type", 0, R1_ERR_UNSUPPORTED, "none, linear and yarn"},
         {U32, "llama.rope.scaling.type", 0, R1_ERR_FORMAT, "a string expected"},
         {TEXT, "llama.rope.freq_base", 0, R1_ERR_FORMAT, "a finite number"},
@@ -470,7 +496,8 @@ static void test_gguf_refused(void **state)
         table(&b);
         if (bad[i].kind == TENSOR) gguf_tensor(&b, bad[i].key, (uint64_t)bad[i].v, 0, 0);
         const r1_status st = read_gguf(&b, &c, &list, &e);
-        if (st != bad[i].status || !strstr(e.message, bad[i].says)) fail_msg("%s: status %d: %s", bad[i].key, (int)st, e.message);
+        if (st != bad[i].status || !strstr(e.message, bad[i].says))
+            fail_msg("%s: status %d: %s", bad[i].key, (int)st, e.message);
         assert_int_equal(list.n, 0);
     }
 }
@@ -533,8 +560,9 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_rope), cmocka_unit_test(test_fp8), cmocka_unit_test(test_ignored),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_bounds), cmocka_unit_test(test_r1_counts), cmocka_unit_test(test_distill_counts),
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_rope), cmocka_unit_test(test_fp8),
+        cmocka_unit_test(test_ignored), cmocka_unit_test(test_refused), cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_r1_counts), cmocka_unit_test(test_distill_counts),
         cmocka_unit_test(test_gguf_deepseek), cmocka_unit_test(test_gguf_mtp), cmocka_unit_test(test_gguf_dense),
         cmocka_unit_test(test_gguf_refused), cmocka_unit_test(test_gguf_missing), cmocka_unit_test(test_no_memory)};
     snprintf(gguf_path, sizeof gguf_path, "/tmp/r1-config-%d.gguf", (int)getpid());

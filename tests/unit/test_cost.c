@@ -26,9 +26,9 @@ static r1_model *open_model(const char *path, const r1_model_params *params)
     return m;
 }
 
-/* shared/golden/tiny-r1/config.json, weights in bf16: per layer q_a [96, 192], q_b [192, 96], kv_a [144, 192], 4 heads of UK [128, 32] and
- * UV [32, 128], o [192, 128]; a dense layer of 3 x [256, 192]; three of router [12, 192] and 3 x [40, 192] for each of 3 chosen experts and
- * the shared one; head [320, 192]. */
+/* shared/golden/tiny-r1/config.json, weights in bf16: per layer q_a [96, 192], q_b [192, 96], kv_a [144, 192], 4 heads
+ * of UK [128, 32] and UV [32, 128], o [192, 128]; a dense layer of 3 x [256, 192]; three of router [12, 192] and 3 x
+ * [40, 192] for each of 3 chosen experts and the shared one; head [320, 192]. */
 enum {
     ATTENTION = 96 * 192 + 192 * 96 + 144 * 192 + 4 * 128 * 32 + 4 * 32 * 128 + 192 * 128,
     EXPERT = 3 * 40 * 192,
@@ -50,7 +50,8 @@ static void test_one_token(void **state)
     NEAR(c.cache_bytes, (101.0 + 1.0) * POSITION * 4, 0.0);
     NEAR(c.ops[R1_PEAK_F32], 2.0 * (LAYERS + CHOSEN + HEAD) + 101.0 * PAIR, 0.0);
     NEAR(c.ops[R1_PEAK_INT8] + c.ops[R1_PEAK_BF16], 0.0, 0.0);
-    r1_model_cost(m, R1_CACHE_BF16, 2, 8, 0, 0, &c); /* no logits: no head. 2 x 8 x 3 choices of 12 experts: all of them */
+    /* no logits: no head. 2 x 8 x 3 choices of 12 experts: all of them */
+    r1_model_cost(m, R1_CACHE_BF16, 2, 8, 0, 0, &c);
     NEAR(c.weight_bytes, 2.0 * (LAYERS + 3 * 12 * EXPERT) + 16 * 2 * 192, 0.0);
     NEAR(c.cache_bytes, 2 * (8.0 + 8.0) * POSITION * 2, 0.0);
     NEAR(c.ops[R1_PEAK_F32], 16 * 2.0 * (LAYERS + CHOSEN) + 2 * 36.0 * PAIR, 0.0);
@@ -74,7 +75,8 @@ static void test_arithmetic(void **state)
 static void test_blocks(void **state)
 {
     (void)state;
-    const r1i_weight q4 = {.type = R1_DTYPE_Q4_K, .rows = 10, .cols = 512}, fp8 = {.type = R1_DTYPE_F8_E4M3, .rows = 130, .cols = 256};
+    const r1i_weight q4 = {.type = R1_DTYPE_Q4_K, .rows = 10, .cols = 512},
+                     fp8 = {.type = R1_DTYPE_F8_E4M3, .rows = 130, .cols = 256};
     NEAR(r1i_weight_bytes(&q4), 10 * 2 * 144, 0.0);
     NEAR(r1i_weight_bytes(&fp8), 130 * 256 + 4 * 2 * 2, 0.0);
     NEAR(r1i_weight_bytes(&(r1i_weight){0}), 0.0, 0.0);
@@ -93,7 +95,8 @@ static void test_counted_while_running(void **state)
     assert_int_equal(r1_bench_run(m, &t, NULL, 0, &env, &r, &err), R1_OK);
     assert_int_equal(r.tokens, 5);
     NEAR(r.cost.weight_bytes, 5 * (2.0 * (LAYERS + CHOSEN + HEAD) + 2 * 192), 0.0);
-    NEAR(r.cost.cache_bytes, (65 + 66 + 67 + 68 + 69 + 5.0) * POSITION * 4, 0.0); /* at depth 64, 65, ...: nothing read again */
+    /* at depth 64, 65, ...: nothing read again */
+    NEAR(r.cost.cache_bytes, (65 + 66 + 67 + 68 + 69 + 5.0) * POSITION * 4, 0.0);
     assert_true(r.rate.least > 0 && r.rate.least <= r.rate.median && r.rate.median <= r.rate.most);
     assert_null(r.bound);
     t = (r1_bench_test){.prompt = 40, .depth = 64, .sequences = 2, .repeat = 2, .no_roof = true};
@@ -103,7 +106,8 @@ static void test_counted_while_running(void **state)
     NEAR(r.cost.cache_bytes, 2 * (104.0 + 40.0) * POSITION * 4, 0.0);
     t = (r1_bench_test){.decode = 4, .sequences = 3, .repeat = 1};
     assert_int_equal(r1_bench_run(m, &t, NULL, 0, &env, &r, &err), R1_OK);
-    assert_in_range((uint64_t)r.cost.weight_bytes, (uint64_t)(4 * 2 * (LAYERS + CHOSEN + HEAD)), (uint64_t)(4 * 2 * (LAYERS + 3 * CHOSEN + HEAD + 999)));
+    assert_in_range((uint64_t)r.cost.weight_bytes, (uint64_t)(4 * 2 * (LAYERS + CHOSEN + HEAD)),
+                    (uint64_t)(4 * 2 * (LAYERS + 3 * CHOSEN + HEAD + 999)));
     assert_true(r.roof.read > 0 && r.roof.peak[R1_PEAK_F32] > 0 && r.fraction.median > 0 && r.bound);
     r1_model_close(m);
 }
@@ -113,13 +117,16 @@ static void test_refused(void **state)
     (void)state;
     r1_model *const m = open_model(GOLDEN "tiny-r1", NULL);
     const r1_bench_test bad[] = {{.sequences = 1, .repeat = 1}, {.prompt = 1, .decode = 1, .sequences = 1, .repeat = 1},
-                                 {.prompt = 1, .depth = 63, .sequences = 1, .repeat = 1}, {.prompt = 1, .sequences = 0, .repeat = 1},
-                                 {.prompt = 1, .sequences = 1, .repeat = 0}, {.prompt = -1, .decode = 1, .sequences = 1, .repeat = 1}};
+                                 {.prompt = 1, .depth = 63, .sequences = 1, .repeat = 1},
+                                 {.prompt = 1, .sequences = 0, .repeat = 1},
+                                 {.prompt = 1, .sequences = 1, .repeat = 0},
+                                 {.prompt = -1, .decode = 1, .sequences = 1, .repeat = 1}};
     const r1_bench_test deep = {.decode = 1, .depth = 256, .sequences = 1, .repeat = 1};
     r1_bench_result r;
     r1_error err;
     if (!m) skip();
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(r1_bench_run(m, &bad[i], NULL, 1, NULL, &r, &err), R1_ERR_USAGE);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(r1_bench_run(m, &bad[i], NULL, 1, NULL, &r, &err), R1_ERR_USAGE);
     assert_int_equal(r1_bench_run(m, &deep, NULL, 1, NULL, &r, &err), R1_ERR_RANGE);
     r1_model_close(m);
 }
@@ -148,8 +155,8 @@ static void test_real(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_token), cmocka_unit_test(test_arithmetic), cmocka_unit_test(test_blocks),
-                                       cmocka_unit_test(test_counted_while_running), cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_real)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_token), cmocka_unit_test(test_arithmetic),
+                                       cmocka_unit_test(test_blocks), cmocka_unit_test(test_counted_while_running),
+                                       cmocka_unit_test(test_refused), cmocka_unit_test(test_real)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

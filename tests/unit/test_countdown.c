@@ -15,7 +15,8 @@ static void test_verdicts(void **state)
         {"countdown", NULL, g24, "<think>hm</think><answer>8/(3-8/3)</answer>", 1},
         {"countdown", NULL, g24, "\\boxed{8 \\div (3 - \\frac{8}{3})}", 1},
         {"countdown", NULL, g24, "So:\n8 / (3 - 8 / 3) = 24\n", 1},
-        {"countdown", NULL, g24, "8 \xC3\xB7 (3 \xE2\x88\x92 8 / 3) = 24.\n\n", 1}, /* a newline after the right answer */
+        /* a newline after the right answer */
+        {"countdown", NULL, g24, "8 \xC3\xB7 (3 \xE2\x88\x92 8 / 3) = 24.\n\n", 1},
         {"countdown", NULL, g24, "$8/\\left(3-8/3\\right)$", 1},
         {"countdown", NULL, g24, "8/(3-8/3) = 25", 0},          /* the equation is false */
         {"countdown", NULL, g24, "8/(3-8/3) = 12*2", 0},
@@ -40,7 +41,8 @@ static void test_verdicts(void **state)
         {"countdown", NULL, g23, "2 * * 3", 0},
         {"countdown", NULL, "{\"target\": 3, \"numbers\": [7, 2]}", "7//2", 0},
         {"countdown", NULL, "{\"target\": 3, \"numbers\": [7, 2]}", "7/2", 0},  /* 3.5: nothing is rounded */
-        {"countdown", NULL, "{\"target\": 5, \"numbers\": [7, 2]}", "-2+7", 0}, /* a sign is no operation between two numbers */
+        /* a sign is no operation between two numbers */
+        {"countdown", NULL, "{\"target\": 5, \"numbers\": [7, 2]}", "-2+7", 0},
         {"countdown", NULL, "{\"target\": 5, \"numbers\": [7, 2]}", "7-2", 1},
         {"countdown", NULL, "{\"target\": 14, \"numbers\": [7, 2]}", "7(2)", 0},
         {"countdown", NULL, "{\"target\": 14, \"numbers\": [7, 2]}", "7 2", 0},
@@ -58,10 +60,13 @@ static void test_golds(void **state)
     r1_error err = {0};
     static const char *const bad[] = {
         "", "24", "{}", "[1]", "{\"target\": 24}", "{\"numbers\": [1]}", "{\"target\": 24, \"numbers\": []}",
-        "{\"target\": 24, \"numbers\": [1.5]}", "{\"target\": 24, \"numbers\": [-1]}", "{\"target\": \"24\", \"numbers\": [1]}",
-        "{\"target\": 1, \"numbers\": [999999999999999, 999999999999999, 999999999999999]}", "{\"target\": 24, \"numbers\": 3}",
+        "{\"target\": 24, \"numbers\": [1.5]}", "{\"target\": 24, \"numbers\": [-1]}",
+        "{\"target\": \"24\", \"numbers\": [1]}",
+        "{\"target\": 1, \"numbers\": [999999999999999, 999999999999999, 999999999999999]}",
+        "{\"target\": 24, \"numbers\": 3}",
     };
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(grade_gold("countdown", NULL, bad[i], &err), R1_ERR_FORMAT);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(grade_gold("countdown", NULL, bad[i], &err), R1_ERR_FORMAT);
     assert_int_equal(grade_gold("countdown", NULL, g24, &err), R1_OK);
 }
 
@@ -125,7 +130,8 @@ static void test_data(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_verdicts), cmocka_unit_test(test_golds), cmocka_unit_test(test_reader), cmocka_unit_test(test_data),
+        cmocka_unit_test(test_verdicts), cmocka_unit_test(test_golds), cmocka_unit_test(test_reader),
+        cmocka_unit_test(test_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* Memory of an engine: decoding allocates nothing, every failed allocation is reported and leaves nothing behind, and the size
- * function says what the engine then takes. */
+/* Memory of an engine: decoding allocates nothing, every failed allocation is reported and leaves nothing behind, and
+ * the size function says what the engine then takes. */
 #include "support/test.h"
 
 #include "engine/engine_state.h"
@@ -9,7 +9,8 @@
 #include "support/tiny_model.h"
 
 static const tiny_model kinds[] = {
-    {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_BF16, .mtp = true, .tokenizer = R1_TEST_DIR "/fixtures/tiny-tokenizer", .seed = 1},
+    {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_BF16, .mtp = true, .tokenizer = R1_TEST_DIR "/fixtures/tiny-tokenizer",
+     .seed = 1},
     {.arch = R1I_QWEN2, .type = R1_DTYPE_Q8_0, .gguf = true, .seed = 2},
     {.arch = R1I_LLAMA, .type = R1_DTYPE_F32, .seed = 3},
 };
@@ -57,7 +58,8 @@ static void test_decode_allocates_nothing(void **state)
         if (r1_engine_create(o.m, o.t, &params, &env, &e, &err) != R1_OK) fail_msg("%s", err.message);
         for (int i = 0; i < 5; i++) {
             for (int j = 0; j < 40; j++) prompt[i][j] = (i * 53 + j * 17) % 300;
-            r1_request q = {.prompt = prompt[i], .n_prompt = 40, .max_tokens = 200, .sampling = r1_sampling_default(), .ignore_eos = true};
+            r1_request q = {.prompt = prompt[i], .n_prompt = 40, .max_tokens = 200, .sampling = r1_sampling_default(),
+                            .ignore_eos = true};
             q.sampling.temperature = i == 4 ? 0.0f : 1.0f;
             q.sampling.top_logprobs = 3;
             q.sampling.repetition_penalty = i == 1 ? 1.2f : 1.0f;
@@ -74,7 +76,8 @@ static void test_decode_allocates_nothing(void **state)
         for (int i = 0; i < 3; i++) assert_int_equal(r1_engine_step(e, &active, &err), R1_OK);
         const long before = count_alloc_calls();
         assert_true(before > 0);
-        for (int i = 0; i < 190; i++) assert_int_equal(r1_engine_step(e, &active, &err), R1_OK); /* crosses page boundaries */
+        /* crosses page boundaries */
+        for (int i = 0; i < 190; i++) assert_int_equal(r1_engine_step(e, &active, &err), R1_OK);
         assert_int_equal(count_alloc_calls(), before);
         assert_int_equal(active, 5);
         assert_int_equal(r1_engine_run(e, &err), R1_OK);
@@ -84,7 +87,7 @@ static void test_decode_allocates_nothing(void **state)
     }
 }
 
-/* ---- failures ----------------------------------------------------------------------------------------------------- */
+/* ---- failures ---------------------------------------------------------------------------------------------------- */
 
 static r1_status whole_life(void *ctx, r1_error *err)
 {
@@ -124,7 +127,7 @@ static void test_failed_allocations(void **state)
     }
 }
 
-/* ---- sizes -------------------------------------------------------------------------------------------------------- */
+/* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
 typedef struct tally {
     size_t bytes;
@@ -145,7 +148,8 @@ static void counted_release(void *user, void *p, size_t bytes)
 static void test_predicted_size(void **state)
 {
     static const r1_engine_params params[] = {
-        {.context = 256}, {.context = 512, .max_batch_tokens = 7, .max_sequences = 3, .cache_type = R1_CACHE_BF16}, {.cache_tokens = 10000, .max_sequences = 64},
+        {.context = 256}, {.context = 512, .max_batch_tokens = 7, .max_sequences = 3, .cache_type = R1_CACHE_BF16},
+        {.cache_tokens = 10000, .max_sequences = 64},
     };
     (void)state;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
@@ -184,12 +188,14 @@ static void test_memory_is_short(void **state)
     assert_int_equal(r1i_engine_resolve(o.m, NULL, 1, all, &p, &err), R1_OK);
     assert_int_equal(p.context, longest);
     p = (r1_engine_params){.context = longest, .max_batch_tokens = 64, .max_sequences = 2};
-    assert_int_equal(r1i_engine_resolve(o.m, NULL, 1, all - s.cache / 2, &p, &err), R1_ERR_NOMEM); /* asked for: refused */
+    /* asked for: refused */
+    assert_int_equal(r1i_engine_resolve(o.m, NULL, 1, all - s.cache / 2, &p, &err), R1_ERR_NOMEM);
     const char *const fits = strstr(err.message, "the largest context that fits is ");
     assert_non_null(fits);
     const long named = strtol(fits + strlen("the largest context that fits is "), NULL, 10);
     assert_in_range(named, longest / 4, longest - 64);
-    p = (r1_engine_params){.context = named, .max_batch_tokens = 64, .max_sequences = 2}; /* and what it named does fit */
+    /* and what it named does fit */
+    p = (r1_engine_params){.context = named, .max_batch_tokens = 64, .max_sequences = 2};
     assert_int_equal(r1i_engine_resolve(o.m, NULL, 1, all - s.cache / 2, &p, &err), R1_OK);
     p = (r1_engine_params){.max_batch_tokens = 64, .max_sequences = 2}; /* not asked for: as much as fits */
     assert_int_equal(r1i_engine_resolve(o.m, NULL, 1, all - s.cache / 2, &p, &err), R1_OK);
@@ -207,7 +213,8 @@ static void test_memory_is_short(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_decode_allocates_nothing), cmocka_unit_test(test_failed_allocations),
-                                       cmocka_unit_test(test_predicted_size), cmocka_unit_test(test_memory_is_short)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_decode_allocates_nothing),
+                                       cmocka_unit_test(test_failed_allocations), cmocka_unit_test(test_predicted_size),
+                                       cmocka_unit_test(test_memory_is_short)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

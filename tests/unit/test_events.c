@@ -1,4 +1,5 @@
-/* Event files byte by byte: CRC-32C's published check value, and records as event.proto and the record format describe them. */
+/* Event files byte by byte: CRC-32C's published check value, and records as event.proto and the record format describe
+ * them. */
 #include "support/test.h"
 
 #include <unistd.h>
@@ -16,7 +17,8 @@ static void test_crc(void **state)
 static void test_file(void **state)
 {
     static const uint8_t version[] = {24, 0, 0, 0, 0, 0, 0, 0};
-    static const uint8_t scalar[] = {0x09, 0, 0, 0, 0, 0, 0, 0x04, 0x40, 0x10, 0x07, 0x2a, 0x0b, 0x0a, 0x09, 0x0a, 0x02, 'a', 'b', 0x15, 0, 0, 0x80, 0x3f};
+    static const uint8_t scalar[] = {0x09, 0, 0, 0, 0, 0, 0, 0x04, 0x40, 0x10, 0x07, 0x2a, 0x0b, 0x0a, 0x09, 0x0a, 0x02,
+                                     'a', 'b', 0x15, 0, 0, 0x80, 0x3f};
     char dir[] = "/tmp/test_events_XXXXXX", path[128];
     r1i_events *e;
     r1_error err;

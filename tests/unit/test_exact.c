@@ -74,7 +74,8 @@ static void test_same(void **state)
     assert_int_equal(r1_grader_create("normalized", NULL, NULL, &g, NULL), R1_OK);
     for (int i = 0; i < 4; i++)
         for (int j = 0; j < 4; j++) {
-            const r1_sample a = {.completion = text[i], .completion_bytes = strlen(text[i])}, b = {.completion = text[j], .completion_bytes = strlen(text[j])};
+            const r1_sample a = {.completion = text[i], .completion_bytes = strlen(text[i])},
+                            b = {.completion = text[j], .completion_bytes = strlen(text[j])};
             bool same;
             assert_int_equal(r1_grader_same(g, &a, &b, &same, NULL), R1_OK);
             assert_int_equal(same, want[i][j]);
@@ -85,7 +86,8 @@ static void test_same(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact), cmocka_unit_test(test_normalized), cmocka_unit_test(test_golds), cmocka_unit_test(test_same),
+        cmocka_unit_test(test_exact), cmocka_unit_test(test_normalized), cmocka_unit_test(test_golds),
+        cmocka_unit_test(test_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,8 @@ static void check(finder find, const example *e, size_t n)
         else if (strcmp(e[i].want, "!") == 0) ok = got && c.refused && c.n == 0;
         else {
             ok = false;
-            for (int k = 0; k < c.n; k++) ok |= c.item[k].n == strlen(e[i].want) && memcmp(c.item[k].s, e[i].want, c.item[k].n) == 0;
+            for (int k = 0; k < c.n; k++)
+                ok |= c.item[k].n == strlen(e[i].want) && memcmp(c.item[k].s, e[i].want, c.item[k].n) == 0;
             ok = ok && got && !c.refused;
         }
         if (!ok) {
@@ -233,7 +234,8 @@ static void test_choice(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char letter = 0;
         const bool got = r1i_find_choice(span(rows[i].text), rows[i].last, &letter);
-        if (got != (rows[i].want != 0) || (got && letter != rows[i].want)) print_error("row %zu: %s: %c\n", i, rows[i].text, got ? letter : '-');
+        if (got != (rows[i].want != 0) || (got && letter != rows[i].want))
+            print_error("row %zu: %s: %c\n", i, rows[i].text, got ? letter : '-');
         assert_int_equal(got ? letter : 0, rows[i].want);
     }
 }
@@ -242,7 +244,8 @@ static void test_choice(void **state)
 static void test_hostile(void **state)
 {
     (void)state;
-    static const char *const units[] = {"{", "}", "\\boxed{", "\\boxed{1}", "\\boxed", "$", "$$", "\\[", "answer ", "answer is A or ", "answer: ",
+    static const char *const units[] = {"{", "}", "\\boxed{", "\\boxed{1}", "\\boxed", "$", "$$", "\\[", "answer ",
+                                        "answer is A or ", "answer: ",
                                         "#### ", "\n", "**", "(", "1,", "1 ", "=1", "\\", "or ", "\xE7\xAD\x94\xE6\xA1\x88", "\xFF", "</think>", "<answer>",
                                         "answer****", "A ", "#", "\\boxed{\\boxed{1} ", "final answer is ", "-1+"};
     enum { SIZE = 1 << 20 };
@@ -275,8 +278,9 @@ static void test_hostile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_part),   cmocka_unit_test(test_box),  cmocka_unit_test(test_hashes), cmocka_unit_test(test_phrase),
-        cmocka_unit_test(test_last),   cmocka_unit_test(test_choice), cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_part),   cmocka_unit_test(test_box),  cmocka_unit_test(test_hashes),
+        cmocka_unit_test(test_phrase), cmocka_unit_test(test_last),   cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,7 +64,8 @@ static void test_read_write(void **state)
     assert_int_equal(e.sys_errno, EISDIR);
     assert_int_equal(r1i_file_read("/dev/null", 5, &p, &n, &e), R1_ERR_IO);
     assert_int_equal(r1i_file_write_atomic("/nonexistent/file", "x", 1, &e), R1_ERR_IO);
-    assert_true(r1i_file_exists(path) && !r1i_file_exists(folder) && r1i_is_directory(folder) && !r1i_is_directory(path));
+    assert_true(r1i_file_exists(path) && !r1i_file_exists(folder) && r1i_is_directory(folder) &&
+                !r1i_is_directory(path));
     char *const joined = r1i_path_join("a", "b");
     assert_string_equal(joined, "a/b");
     free(joined);
@@ -185,8 +186,8 @@ static void test_full_disk(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* What is no regular file is written to, not replaced; a temporary that another writer holds is left alone, one that a killed
- * process left is taken over. */
+/* What is no regular file is written to, not replaced; a temporary that another writer holds is left alone, one that a
+ * killed process left is taken over. */
 static void test_outfile(void **state)
 {
     (void)state;
@@ -238,8 +239,9 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read_write),      cmocka_unit_test(test_map),       cmocka_unit_test(test_file_size_limit), cmocka_unit_test(test_folders),
-        cmocka_unit_test(test_full_disk),       cmocka_unit_test(test_outfile),   cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_read_write),      cmocka_unit_test(test_map),
+        cmocka_unit_test(test_file_size_limit), cmocka_unit_test(test_folders), cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_outfile),   cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -16,7 +16,8 @@ static void test_r1(void **state)
         {"format", NULL, NULL, "so</think>7", 0},                          /* nothing was prefilled here */
         {"format", NULL, NULL, "<think></think>7", 0},
         {"format", NULL, NULL, "<think> \n\t</think>7", 0},
-        {"format", NULL, NULL, "<think>\xC2\xA0\xE2\x80\x8B\xE3\x80\x80</think>7", 0}, /* no-break, zero width, ideographic space */
+        /* no-break, zero width, ideographic space */
+        {"format", NULL, NULL, "<think>\xC2\xA0\xE2\x80\x8B\xE3\x80\x80</think>7", 0},
         {"format", NULL, NULL, "<think>so</think>", 0},
         {"format", NULL, NULL, "<think>so</think> \n", 0},
         {"format", NULL, NULL, "<think>so</think>\xEF\xBB\xBF", 0},
@@ -56,7 +57,8 @@ static void test_r1_zero(void **state)
 
 static r1_verdict prefilled(const char *options, const char *text, bool truncated)
 {
-    const r1_sample s = {.completion = text, .completion_bytes = strlen(text), .thinking_open = true, .truncated = truncated};
+    const r1_sample s = {.completion = text, .completion_bytes = strlen(text), .thinking_open = true,
+                         .truncated = truncated};
     return grade_sample("format", options, &s);
 }
 

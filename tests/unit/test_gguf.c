@@ -26,7 +26,8 @@ static void values(gguf_build *b)
     gguf_key(b, "u64", 10); gguf_uint(b, UINT64_MAX, 8);
     gguf_key(b, "i64", 11); gguf_uint(b, (uint64_t)INT64_C(-5), 8);
     gguf_key(b, "f64", 12); gguf_uint(b, 0x4004000000000000, 8);
-    gguf_key(b, "strings", 9); gguf_uint(b, 8, 4); gguf_uint(b, 3, 8); gguf_text(b, "ab"); gguf_text(b, ""); gguf_text(b, "c");
+    gguf_key(b, "strings", 9); gguf_uint(b, 8, 4); gguf_uint(b, 3, 8); gguf_text(b, "ab"); gguf_text(b,
+        ""); gguf_text(b, "c");
     gguf_key(b, "i16s", 9); gguf_uint(b, 3, 4); gguf_uint(b, 2, 8); gguf_uint(b, 0x8000, 2); gguf_uint(b, 7, 2);
     gguf_key(b, "u64s", 9); gguf_uint(b, 10, 4); gguf_uint(b, 2, 8); gguf_uint(b, UINT64_MAX, 8); gguf_uint(b, 9, 8);
     gguf_key(b, "f32s", 9); gguf_uint(b, 6, 4); gguf_uint(b, 1, 8); gguf_uint(b, 0, 4);
@@ -95,7 +96,8 @@ static void check_arrays(const r1i_gguf *g)
     assert_false(r1i_gguf_array_i64(r1i_gguf_find(g, "u64s"), 0, &v)); /* does not fit */
     assert_true(r1i_gguf_array_i64(r1i_gguf_find(g, "u64s"), 1, &v) && v == 9);
     assert_true(r1i_gguf_array_i64(r1i_gguf_find(g, "bools"), 0, &v) && v == 1);
-    assert_false(r1i_gguf_array_i64(r1i_gguf_find(g, "f32s"), 0, &v) || r1i_gguf_array_i64(s, 0, &v) || r1i_gguf_array_i64(r1i_gguf_find(g, "u8"), 0, &v));
+    assert_false(r1i_gguf_array_i64(r1i_gguf_find(g, "f32s"), 0, &v) || r1i_gguf_array_i64(s, 0, &v) ||
+                 r1i_gguf_array_i64(r1i_gguf_find(g, "u8"), 0, &v));
     const r1i_gguf_value *const nested = r1i_gguf_find(g, "nested");
     assert_true(nested->type == R1I_GGUF_ARRAY && nested->elem == R1I_GGUF_ARRAY && nested->n == 2);
     assert_int_equal(r1i_gguf_find(g, "empty")->n, 0);
@@ -116,8 +118,10 @@ static void test_good(void **state)
         check_numbers(g);
         check_arrays(g);
         assert_int_equal(r1i_gguf_tensor_count(g), 3);
-        const r1i_gguf_tensor *const a = r1i_gguf_tensor_at(g, 0), *const q = r1i_gguf_tensor_at(g, 1), *const s = r1i_gguf_tensor_at(g, 2);
-        assert_true(a->type == R1_DTYPE_F32 && a->n_dims == 2 && a->dim[0] == 3 && a->dim[1] == 2 && a->dim[2] == 1 && a->bytes == 24);
+        const r1i_gguf_tensor *const a = r1i_gguf_tensor_at(g, 0), *const q = r1i_gguf_tensor_at(g, 1),
+                                     *const s = r1i_gguf_tensor_at(g, 2);
+        assert_true(a->type == R1_DTYPE_F32 && a->n_dims == 2 && a->dim[0] == 3 && a->dim[1] == 2 && a->dim[2] == 1 &&
+                    a->bytes == 24);
         assert_int_equal(a->offset % 32, 0);
         assert_true(q->type == R1_DTYPE_Q4_K && q->bytes == 432 && q->offset == a->offset + 32);
         assert_true(s->n_dims == 0 && s->bytes == 4 && s->offset == q->offset + 448);
@@ -152,7 +156,8 @@ static void expect(gguf_build *b, r1_status status, int64_t offset, const char *
     r1_error e = {0};
     const r1_status st = parse(b, b->size, &g, &e);
     if (st != status || (offset >= 0 && e.offset != offset) || !strstr(e.message, text))
-        fail_msg("status %d offset %d (wanted %d, %d, %s): %s", (int)st, (int)e.offset, (int)status, (int)offset, text, e.message);
+        fail_msg("status %d offset %d (wanted %d, %d, %s): %s", (int)st, (int)e.offset, (int)status, (int)offset, text,
+                 e.message);
     assert_null(g);
     free(b->bytes);
 }
@@ -161,7 +166,8 @@ static void test_header(void **state)
 {
     (void)state;
     static const struct { uint32_t version; r1_status status; const char *text; } versions[] = {
-        {0, R1_ERR_FORMAT, "version 0"}, {1, R1_ERR_UNSUPPORTED, "version 1 is not supported"}, {4, R1_ERR_UNSUPPORTED, "version 4"},
+        {0, R1_ERR_FORMAT, "version 0"}, {1, R1_ERR_UNSUPPORTED, "version 1 is not supported"},
+        {4, R1_ERR_UNSUPPORTED, "version 4"},
         {0x03000000, R1_ERR_UNSUPPORTED, "big-endian"}, {0x02000000, R1_ERR_UNSUPPORTED, "big-endian"}};
     gguf_build b;
     for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
@@ -176,7 +182,8 @@ static void test_header(void **state)
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         gguf_begin(&b, 3);
         b.bytes[counts[i].at] = counts[i].value;
-        expect(&b, R1_ERR_FORMAT, counts[i].at < 16 ? 8 : 16, counts[i].at < 16 ? "tensors in a file of 24" : "metadata keys in a file of 24");
+        expect(&b, R1_ERR_FORMAT, counts[i].at < 16 ? 8 : 16,
+               counts[i].at < 16 ? "tensors in a file of 24" : "metadata keys in a file of 24");
     }
 }
 
@@ -208,7 +215,8 @@ static void test_values_refused(void **state)
     expect(&b, R1_ERR_FORMAT, AT_VALUE + 12, "the file ends inside an array");
     one_value(&b, 9); gguf_uint(&b, 7, 4); gguf_uint(&b, 2, 8); gguf_uint(&b, 0x0301, 2); gguf_end(&b);
     expect(&b, R1_ERR_FORMAT, AT_VALUE + 13, "neither 0 nor 1");
-    one_value(&b, 9); gguf_uint(&b, 9, 4); gguf_uint(&b, 1, 8); gguf_uint(&b, 0, 4); gguf_uint(&b, UINT64_MAX, 8); gguf_end(&b);
+    one_value(&b, 9); gguf_uint(&b, 9, 4); gguf_uint(&b, 1, 8); gguf_uint(&b, 0, 4); gguf_uint(&b, UINT64_MAX,
+        8); gguf_end(&b);
     expect(&b, R1_ERR_FORMAT, AT_VALUE + 16, "array of 18446744073709551615");
     one_value(&b, 9);
     for (int i = 0; i < 18; i++) { gguf_uint(&b, 9, 4); gguf_uint(&b, 1, 8); }
@@ -303,8 +311,9 @@ static void test_no_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_truncated), cmocka_unit_test(test_header),
-                                       cmocka_unit_test(test_values_refused), cmocka_unit_test(test_tensors_refused),
-                                       cmocka_unit_test(test_alignment), cmocka_unit_test(test_no_memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_truncated),
+                                       cmocka_unit_test(test_header), cmocka_unit_test(test_values_refused),
+                                       cmocka_unit_test(test_tensors_refused), cmocka_unit_test(test_alignment),
+                                       cmocka_unit_test(test_no_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

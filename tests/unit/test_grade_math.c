@@ -1,4 +1,5 @@
-/* The math and choice graders around the equality: golds, options, classes of answers, and completions that are out to hurt. */
+/* The math and choice graders around the equality: golds, options, classes of answers, and completions that are out to
+ * hurt. */
 #include "support/test.h"
 
 #include <time.h>
@@ -15,7 +16,8 @@ static r1_grader *open_grader(const char *name, const char *options)
 
 static r1_sample pair(const char *gold, const char *answer)
 {
-    return (r1_sample){.gold = gold, .gold_bytes = strlen(gold), .completion = answer, .completion_bytes = strlen(answer)};
+    return (r1_sample){.gold = gold, .gold_bytes = strlen(gold), .completion = answer,
+                       .completion_bytes = strlen(answer)};
 }
 
 static r1_verdict grade(r1_grader *g, const char *gold, const char *answer)
@@ -35,7 +37,8 @@ static void test_golds(void **state)
     (void)state;
     r1_grader *const g = open_grader("math", NULL);
     r1_error err = {0};
-    static const char *const good[] = {"5", " $5$ ", "\\boxed{5}", "Thus \\boxed{5}.", "so\n#### 5", "[\"6\", \"5\"]", "(B) 5"};
+    static const char *const good[] = {"5", " $5$ ", "\\boxed{5}", "Thus \\boxed{5}.", "so\n#### 5", "[\"6\", \"5\"]",
+                                       "(B) 5"};
     static const char *const bad[] = {"", "  ", "\\boxed{5", "[]x\\boxed{", "[\"\"]"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         assert_int_equal(r1_grader_check_gold(g, good[i], strlen(good[i]), &err), R1_OK);
@@ -56,9 +59,11 @@ static void test_options(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "{\"percents\": 1}", "{\"percent\": \"maybe\"}", "{\"percent\": 1}", "{\"rounding\": 0}", "{\"rounding\": \"often\"}", "{\"strict_units\": 1}", "{\"extract\": []}",
-        "{\"extract\": \"box\"}", "{\"extract\": [\"boxes\"]}", "{\"extract\": [\"box\", \"box\"]}", "{\"extract\": [\"pattern\"]}", "{\"patterns\": [1]}",
-        "{\"patterns\": [\"(\"]}", "{\"patterns\": []}", "{\"require_box\": true, \"extract\": [\"last\"]}", "[]", "{",
+        "{\"percents\": 1}", "{\"percent\": \"maybe\"}", "{\"percent\": 1}", "{\"rounding\": 0}",
+        "{\"rounding\": \"often\"}", "{\"strict_units\": 1}", "{\"extract\": []}", "{\"extract\": \"box\"}",
+        "{\"extract\": [\"boxes\"]}", "{\"extract\": [\"box\", \"box\"]}", "{\"extract\": [\"pattern\"]}",
+        "{\"patterns\": [1]}", "{\"patterns\": [\"(\"]}", "{\"patterns\": []}",
+        "{\"require_box\": true, \"extract\": [\"last\"]}", "[]", "{",
     };
     r1_grader *g;
     r1_error err = {0};
@@ -89,12 +94,14 @@ static void test_options(void **state)
     r1_grader_destroy(g);
 }
 
-/* A last box that cannot be read is an answer that cannot be read: neither the sentence before it nor an earlier box stands in. */
+/* A last box that cannot be read is an answer that cannot be read: neither the sentence before it nor an earlier box
+ * stands in. */
 static void test_unreadable_box(void **state)
 {
     (void)state;
     r1_grader *const g = open_grader("math", NULL);
-    static const char *const texts[] = {"The answer is 7. \\boxed{7 + }", "\\boxed{7} or \\boxed{(7}", "#### 7\n\\boxed{\\frac{7}}", "\\boxed{7 + } so it is 7"};
+    static const char *const texts[] = {"The answer is 7. \\boxed{7 + }", "\\boxed{7} or \\boxed{(7}",
+                                        "#### 7\n\\boxed{\\frac{7}}", "\\boxed{7 + } so it is 7"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) assert_false(grade(g, "7", texts[i]).correct);
     r1_grader_destroy(g);
 }
@@ -126,8 +133,10 @@ static void test_same(void **state)
         bool choice, same;
         const char *a, *b;
     } rows[] = {
-        {false, true, "\\boxed{5}", "The answer is 5."}, {false, false, "\\boxed{5}", "\\boxed{6}"}, {false, false, "\\boxed{", "\\boxed{"},
-        {false, true, "5", "#### 5"},                    {true, true, "The answer is (B)", "B"},     {true, false, "A", "B"},
+        {false, true, "\\boxed{5}", "The answer is 5."}, {false, false, "\\boxed{5}", "\\boxed{6}"},
+            {false, false, "\\boxed{", "\\boxed{"},
+        {false, true, "5", "#### 5"},                    {true, true, "The answer is (B)", "B"},
+        {true, false, "A", "B"},
         {true, false, "I do not know", "I do not know"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -162,10 +171,13 @@ static void test_hostile(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "9^{9^{9^{9}}}", "9^9^9^9", "\\boxed{9^{9^{9^{9}}}}", "10^{10^{10}}", "999999999!", "((2^64)!)!", "\\binom{10^9}{5\\cdot 10^8}", "1e999999999", "0.1e-999999999",
-        "\\sqrt{\\sqrt{\\sqrt{\\sqrt{\\sqrt{2}}}}}^{1000000}", "(x+1)^{100000}", "(a+b+c+d+e+f+g+h)^{60}", "\\frac{1}{(x+1)^{5000}}", "\\sin^{1000}(x)", "2^{x^{y^{z^{2^{100}}}}}",
-        "\\sum_{k=1}^{10^{100}} \\frac{1}{k}", "x^{10^{30}}-x^{10^{30}+1}", "\\log_{0.999999999999}(2)", "\\{1,2,3\\}^{1000}", "[[[[[[[[[[", "e^{e^{e^{e^{e}}}}",
-        "\\sqrt[1000000]{2}+\\sqrt[999999]{3}", "\\cos(\\cos(\\cos(\\cos(\\cos(\\cos(1))))))", "1/3 + 1/7 + 1/11 + 10^{-5000}",
+        "9^{9^{9^{9}}}", "9^9^9^9", "\\boxed{9^{9^{9^{9}}}}", "10^{10^{10}}", "999999999!", "((2^64)!)!",
+        "\\binom{10^9}{5\\cdot 10^8}", "1e999999999", "0.1e-999999999",
+        "\\sqrt{\\sqrt{\\sqrt{\\sqrt{\\sqrt{2}}}}}^{1000000}", "(x+1)^{100000}", "(a+b+c+d+e+f+g+h)^{60}",
+        "\\frac{1}{(x+1)^{5000}}", "\\sin^{1000}(x)", "2^{x^{y^{z^{2^{100}}}}}", "\\sum_{k=1}^{10^{100}} \\frac{1}{k}",
+        "x^{10^{30}}-x^{10^{30}+1}", "\\log_{0.999999999999}(2)", "\\{1,2,3\\}^{1000}", "[[[[[[[[[[",
+        "e^{e^{e^{e^{e}}}}", "\\sqrt[1000000]{2}+\\sqrt[999999]{3}", "\\cos(\\cos(\\cos(\\cos(\\cos(\\cos(1))))))",
+        "1/3 + 1/7 + 1/11 + 10^{-5000}",
     };
     static const char *const units[] = {"{", "(", "\\frac{", "\\sqrt{", "-", "x^", "1+", "2^{", "\\boxed{", "1,", "\\left(", "!", "'", "\\begin{pmatrix}", "|", "\xF0\x9F\x98\x80", "9", "0."};
     r1_grader *const g = open_grader("math", NULL);
@@ -201,8 +213,9 @@ static void test_hostile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golds), cmocka_unit_test(test_options), cmocka_unit_test(test_unreadable_box), cmocka_unit_test(test_thinking),
-        cmocka_unit_test(test_same),  cmocka_unit_test(test_choice),  cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_golds), cmocka_unit_test(test_options), cmocka_unit_test(test_unreadable_box),
+        cmocka_unit_test(test_thinking), cmocka_unit_test(test_same),  cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

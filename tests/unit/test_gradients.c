@@ -1,5 +1,5 @@
-/* The global norm of the gradients: its value, that it names a tensor whose gradient is not finite before anything was changed, and what a
- * weight that overflows makes of a real step. */
+/* The global norm of the gradients: its value, that it names a tensor whose gradient is not finite before anything was
+ * changed, and what a weight that overflows makes of a real step. */
 #include <math.h>
 #include <string.h>
 
@@ -48,7 +48,8 @@ static void backward(setup *u)
     const r1i_run run = {.n = LENGTH, .pages = &page};
     double loss = 0;
     for (int i = 0; i < LENGTH; i++) token[i] = (i * 7) % 97, target[i] = (i * 11) % 97, weight[i] = 1.0f / LENGTH;
-    const r1i_train_rows rows = {.batch = {.token = token, .n = LENGTH, .runs = &run, .n_runs = 1}, .target = target, .weight = weight};
+    const r1i_train_rows rows = {.batch = {.token = token, .n = LENGTH, .runs = &run, .n_runs = 1}, .target = target,
+                                 .weight = weight};
     assert_int_equal(r1i_stepper_run(&u->s, &rows, &loss, NULL, NULL, NULL, &u->err), R1_OK);
     r1i_gradients_finish(&u->g, NULL);
 }
@@ -62,7 +63,8 @@ static void test_value(void **state)
     backward(&u);
     assert_int_equal(r1i_gradients_norm(&u.g, NULL, &norm, &u.err), R1_OK);
     for (int64_t i = 0; i < u.g.n; i++)
-        for (int64_t k = 0; k < u.g.param[i].floats; k++) sum += (double)u.g.param[i].grad[k] * (double)u.g.param[i].grad[k];
+        for (int64_t k = 0; k < u.g.param[i].floats; k++)
+            sum += (double)u.g.param[i].grad[k] * (double)u.g.param[i].grad[k];
     assert_true(norm > 0 && fabs(norm - sqrt(sum)) <= 1e-12 * norm);
     close_tiny(&u);
 }
@@ -101,7 +103,8 @@ static void test_overflow(void **state)
     int64_t i = 0;
     while (i < u.g.n && !strstr(u.g.param[i].p.name, "input_layernorm")) i++;
     assert_true(i < u.g.n);
-    for (int64_t k = 0; k < u.g.param[i].floats; k++) u.g.param[i].data[k] *= 1e30f; /* queries times keys are infinite */
+    /* queries times keys are infinite */
+    for (int64_t k = 0; k < u.g.param[i].floats; k++) u.g.param[i].data[k] *= 1e30f;
     backward(&u);
     assert_int_equal(r1i_gradients_norm(&u.g, NULL, &norm, &u.err), R1_ERR_RANGE);
     assert_non_null(strstr(u.err.message, "the gradient of model."));
@@ -110,6 +113,7 @@ static void test_overflow(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_value), cmocka_unit_test(test_names_the_tensor), cmocka_unit_test(test_overflow)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_value), cmocka_unit_test(test_names_the_tensor),
+                                       cmocka_unit_test(test_overflow)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

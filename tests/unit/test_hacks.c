@@ -1,5 +1,6 @@
-/* The ways in which a model was seen to earn a rule's reward without doing the work: each scores 0. What can only be seen over
- * many samples (length growth, rewards that are all equal, a mean that rises alone) is what r1_rule_count is for. And text that is
+/* The ways in which a model was seen to earn a rule's reward without doing the work: each scores 0. What can only be
+ * seen over many samples (length growth, rewards that are all equal, a mean that rises alone) is what r1_rule_count is
+ * for. And text that is
  * made to hurt the grader: bounded in time. */
 #include "support/grade.h"
 
@@ -66,8 +67,9 @@ static void test_loop_near_the_limit(void **state)
     (void)state;
     static char text[60001];
     for (size_t i = 0; i < sizeof text - 1; i++) text[i] = "wait, let me check. "[i % 20];
-    const r1_sample s = {.completion = text, .completion_bytes = sizeof text - 1, .thinking_open = true, .truncated = true, .tokens = 32768,
-                         .max_tokens = 32768, .gold = countdown, .gold_bytes = sizeof countdown - 1};
+    const r1_sample s = {.completion = text, .completion_bytes = sizeof text - 1, .thinking_open = true,
+                         .truncated = true, .tokens = 32768, .max_tokens = 32768, .gold = countdown,
+                         .gold_bytes = sizeof countdown - 1};
     assert_true(grade_sample("format", NULL, &s).score == 0);
     assert_true(grade_sample("stops", NULL, &s).score == 0);
     assert_true(grade_sample("countdown", NULL, &s).score == 0);
@@ -106,7 +108,8 @@ static void test_hostile(void **state)
             const size_t n = u < sizeof bytes / sizeof *bytes && bytes[u] ? bytes[u] : strlen(unit[u]);
             for (size_t i = 0; i < SIZE; i++) text[i] = unit[u][i % n];
             for (int open = 0; open < 2; open++) {
-                const r1_sample s = {.completion = text, .completion_bytes = SIZE, .thinking_open = open, .gold = graders[g].gold,
+                const r1_sample s = {.completion = text, .completion_bytes = SIZE, .thinking_open = open,
+                                     .gold = graders[g].gold,
                                      .gold_bytes = graders[g].gold ? strlen(graders[g].gold) : 0};
                 r1_verdict v;
                 r1_error err = {0};
@@ -116,7 +119,8 @@ static void test_hostile(void **state)
                 if (seconds > 1) fail_msg("%s took %.2f s on %s", graders[g].grader, seconds, unit[u]);
                 /* "\boxed{7}" a hundred thousand times is one answer, and a tag or two stand by chance */
                 const bool may = strcmp(graders[g].grader, "tags") == 0 || strcmp(graders[g].grader, "hedging") == 0;
-                if (!may && v.score > 0) fail_msg("%s gave %g to %s: %s", graders[g].grader, v.score, unit[u], v.reason);
+                if (!may && v.score > 0)
+                    fail_msg("%s gave %g to %s: %s", graders[g].grader, v.score, unit[u], v.reason);
                 assert_true(v.reason[0] != 0 && memchr(v.answer, 0, sizeof v.answer));
             }
         }

@@ -1,4 +1,5 @@
-/* IFEval: each of the 25 kinds with responses that follow it and that do not, strict and loose, and the whole data set's golds. */
+/* IFEval: each of the 25 kinds with responses that follow it and that do not, strict and loose, and the whole data
+ * set's golds. */
 #include "support/grade.h"
 
 #include "base/json.h"
@@ -23,7 +24,8 @@ static void check(const instruction_case *cases, size_t n, const char *options)
     for (size_t i = 0; i < n; i++) {
         const instruction_case *c = &cases[i];
         const r1_verdict v = grade_text("ifeval", options, gold(c->id, c->args), c->text);
-        if (v.correct != c->followed) fail_msg("%s %s: %s\nexpected %d: %s", c->id, c->args, c->text, c->followed, v.reason);
+        if (v.correct != c->followed)
+            fail_msg("%s %s: %s\nexpected %d: %s", c->id, c->args, c->text, c->followed, v.reason);
     }
 }
 #define CHECK(cases, options) check(cases, sizeof(cases) / sizeof *(cases), options)
@@ -164,22 +166,26 @@ static void test_loose(void **state)
         {"startend:quotation", "{}", "Sure:\n\"all of it\"\nHope that helps", 1},
         {"startend:quotation", "{}", "**\"all of it\"**", 1},
         {"startend:quotation", "{}", "Sure: \"all of it", 0},
-        {"keywords:forbidden_words", "{\"forbidden_words\": [\"rock\"]}", "rock", 0}, /* without its only line nothing is left */
+        /* without its only line nothing is left */
+        {"keywords:forbidden_words", "{\"forbidden_words\": [\"rock\"]}", "rock", 0},
     };
     CHECK(cases, loose);
-    for (size_t i = 0; i < 4; i++) assert_false(grade_text("ifeval", NULL, gold(cases[i].id, cases[i].args), cases[i].text).correct);
+    for (size_t i = 0; i < 4; i++)
+        assert_false(grade_text("ifeval", NULL, gold(cases[i].id, cases[i].args), cases[i].text).correct);
 }
 
 static void test_levels(void **state)
 {
     (void)state;
-    static const char both[] = "{\"instruction_id_list\": [\"punctuation:no_comma\", \"startend:quotation\"], \"kwargs\": [{}, {}]}";
+    static const char both[] =
+        "{\"instruction_id_list\": [\"punctuation:no_comma\", \"startend:quotation\"], \"kwargs\": [{}, {}]}";
     assert_true(grade_text("ifeval", NULL, both, "\"x\"").score == 1);
     assert_true(grade_text("ifeval", NULL, both, "x").score == 0);
     const r1_verdict v = grade_text("ifeval", "{\"level\": \"instruction\"}", both, "x");
     assert_true(v.score == 0.5 && !v.correct && v.extracted);
     assert_non_null(strstr(v.reason, "startend:quotation"));
-    assert_true(grade_text("ifeval", NULL, both, "<think>a, b</think>\"x\"").score == 1); /* the thinking is not the response */
+    /* the thinking is not the response */
+    assert_true(grade_text("ifeval", NULL, both, "<think>a, b</think>\"x\"").score == 1);
     assert_true(grade_text("ifeval", NULL, both, "<think>\"x\"").score == 0);
 }
 
@@ -188,16 +194,18 @@ static void test_golds(void **state)
     (void)state;
     r1_error err = {0};
     static const char *const bad[] = {
-        "", "{}", "{\"instruction_id_list\": [], \"kwargs\": []}", "{\"instruction_id_list\": [\"punctuation:no_comma\"], \"kwargs\": []}",
-        "{\"instruction_id_list\": [\"punctuation:commas\"], \"kwargs\": [{}]}", "{\"instruction_id_list\": [3], \"kwargs\": [{}]}",
+        "", "{}", "{\"instruction_id_list\": [], \"kwargs\": []}",
+        "{\"instruction_id_list\": [\"punctuation:no_comma\"], \"kwargs\": []}",
+        "{\"instruction_id_list\": [\"punctuation:commas\"], \"kwargs\": [{}]}",
+        "{\"instruction_id_list\": [3], \"kwargs\": [{}]}",
         "{\"instruction_id_list\": [\"punctuation:no_comma\"], \"kwargs\": [3]}",
         "{\"instruction_id_list\": [\"keywords:existence\"], \"kwargs\": [{}]}",
         "{\"instruction_id_list\": [\"keywords:existence\"], \"kwargs\": [{\"keywords\": [1]}]}",
         "{\"instruction_id_list\": [\"language:response_language\"], \"kwargs\": [{\"language\": \"xx\"}]}",
-        "{\"instruction_id_list\": [\"length_constraints:number_words\"], \"kwargs\": [{\"num_words\": 3, \"relation\": \"about\"}]}",
-        "{\"instruction_id_list\": [\"length_constraints:number_words\"], \"kwargs\": [{\"num_words\": \"3\", \"relation\": \"at least\"}]}",
+        "{\"instruction_id_list\": [\"length_constraints:number_words\"], \"kwargs\": [{\"num_words\": 3, \"relation\": \"about\"}]}", "{\"instruction_id_list\": [\"length_constraints:number_words\"], \"kwargs\": [{\"num_words\": \"3\", \"relation\": \"at least\"}]}",
     };
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(grade_gold("ifeval", NULL, bad[i], &err), R1_ERR_FORMAT);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(grade_gold("ifeval", NULL, bad[i], &err), R1_ERR_FORMAT);
     size_t kinds = 0;
     while (r1i_instruction_at(kinds)) kinds++;
     assert_int_equal(kinds, 25);

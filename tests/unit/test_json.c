@@ -16,7 +16,8 @@ static r1_status parse(const char *text, r1_error *e)
 static void test_accepted(void **state)
 {
     (void)state;
-    static const char *const good[] = {"{}", "[1,2.5,-3e2,null,true]", "\"x\"", "7", "{\"a\":{\"b\":[\"\\u00e9\"]}}", " [ ] \n",
+    static const char *const good[] = {"{}", "[1,2.5,-3e2,null,true]", "\"x\"", "7", "{\"a\":{\"b\":[\"\\u00e9\"]}}",
+                                       " [ ] \n",
                                        "\"\\u0000\""};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) assert_int_equal(parse(good[i], NULL), R1_OK);
 }

@@ -92,7 +92,8 @@ static void test_packed(void **state)
         const char *name;
         bool zlib, good;
         int rows;
-    } cases[] = {{"gz", true, true, 2}, {"gz_two", true, true, 4}, {"gz_cut", true, false, 0}, {"gz_bad", true, false, 0}, {"gz_junk", true, false, 0},
+    } cases[] = {{"gz", true, true, 2}, {"gz_two", true, true, 4}, {"gz_cut", true, false, 0},
+                 {"gz_bad", true, false, 0}, {"gz_junk", true, false, 0},
                  {"zst", false, true, 2}, {"zst_two", false, true, 4}, {"zst_cut", false, false, 0}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char path[512];
@@ -162,7 +163,8 @@ static int cleanup(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lines), cmocka_unit_test(test_refused), cmocka_unit_test(test_long_lines),
-                                       cmocka_unit_test(test_packed), cmocka_unit_test(test_hash_ignores_the_packing), cmocka_unit_test(test_find)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lines), cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_long_lines), cmocka_unit_test(test_packed),
+                                       cmocka_unit_test(test_hash_ignores_the_packing), cmocka_unit_test(test_find)};
     return cmocka_run_group_tests(tests, setup, cleanup);
 }

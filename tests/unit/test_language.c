@@ -1,4 +1,5 @@
-/* Language consistency: integer counts, what is left out of them, what cannot be had for nothing; and identification on real text. */
+/* Language consistency: integer counts, what is left out of them, what cannot be had for nothing; and identification on
+ * real text. */
 #include "support/grade.h"
 
 #include "base/json.h"
@@ -7,7 +8,8 @@
 
 static r1_verdict grade(const char *options, const char *prompt, const char *text)
 {
-    const r1_sample s = {.prompt = prompt, .prompt_bytes = strlen(prompt), .completion = text, .completion_bytes = strlen(text)};
+    const r1_sample s = {.prompt = prompt, .prompt_bytes = strlen(prompt), .completion = text,
+                         .completion_bytes = strlen(text)};
     return grade_sample("language", options, &s);
 }
 
@@ -56,7 +58,8 @@ static void test_left_out(void **state)
         const r1_verdict v = grade(NULL, ZH_Q, same[i]);
         if (v.score != 1 || strncmp(v.reason, "10 of 10", 8) != 0) fail_msg("%s: %s", same[i], v.reason);
     }
-    const r1_verdict v = grade(NULL, EN_Q, "<think>" EN_12 " and pays $5 or maybe $7 for them</think>3"); /* money, no formula */
+    /* money, no formula */
+    const r1_verdict v = grade(NULL, EN_Q, "<think>" EN_12 " and pays $5 or maybe $7 for them</think>3");
     assert_string_equal(v.reason, "18 of 18 words are English");
 }
 
@@ -64,15 +67,18 @@ static void test_nothing_for_nothing(void **state)
 {
     (void)state;
     static const char *const zero[] = {
-        "", "7", "<think></think>7", "<think> \n </think>7", "<think>ok</think>7", "<think>ok ok ok ok ok ok ok ok ok ok ok ok ok ok</think>7",
-        "<think>1 2 3 4</think>7", "<think>$all of it is within a formula and so there are no words at all here$</think>7", "<think>```\n" EN_12 "\n```</think>7",
+        "", "7", "<think></think>7", "<think> \n </think>7", "<think>ok</think>7",
+        "<think>ok ok ok ok ok ok ok ok ok ok ok ok ok ok</think>7", "<think>1 2 3 4</think>7",
+        "<think>$all of it is within a formula and so there are no words at all here$</think>7",
+        "<think>```\n" EN_12 "\n```</think>7",
         EN_12, "<think>\xFF\xFE\xFF</think>",
     };
     for (size_t i = 0; i < sizeof zero / sizeof *zero; i++) {
         const r1_verdict v = grade(NULL, EN_Q, zero[i]);
         if (v.score != 0) fail_msg("%s: %g, %s", zero[i], v.score, v.reason);
     }
-    const r1_sample open = {.prompt = EN_Q, .prompt_bytes = strlen(EN_Q), .completion = EN_12, .completion_bytes = strlen(EN_12), .thinking_open = true};
+    const r1_sample open = {.prompt = EN_Q, .prompt_bytes = strlen(EN_Q), .completion = EN_12,
+                            .completion_bytes = strlen(EN_12), .thinking_open = true};
     assert_true(grade_sample("language", NULL, &open).score == 1); /* the template opened the block */
 }
 
@@ -82,19 +88,22 @@ static void test_shared_script(void **state)
     (void)state;
     static const char german[] = "<think>Zuerst z\xC3\xA4hlen wir die \xC3\x84pfel, die sie am Morgen auf dem Markt gekauft hat, und ziehen dann die ab, "
                                  "die sie ihrem Bruder gegeben hat. Danach bleiben noch einige \xC3\xBC" "brig, und das ist die Antwort.</think>3";
-    static const char english[] = "<think>First we count the apples that she has bought at the market in the morning, and then we take away those "
+    static const char english[] =
+        "<think>First we count the apples that she has bought at the market in the morning, and then we take away those "
                                   "that she gave to her brother. Some are left after that, and this is the answer to the question.</think>3";
     assert_true(grade(NULL, EN_Q, english).score == 1);
     assert_true(grade(NULL, EN_Q, german).score == 0);
     assert_true(grade(NULL, "Wie viele \xC3\x84pfel hat sie am Ende des Tages?", german).score == 1);
     assert_true(grade(NULL, "Wie viele \xC3\x84pfel hat sie am Ende des Tages?", english).score == 0);
-    assert_true(grade("{\"languages\": [\"en\", \"zh\"]}", EN_Q, german).score == 1); /* not among the allowed: by script alone */
+    /* not among the allowed: by script alone */
+    assert_true(grade("{\"languages\": [\"en\", \"zh\"]}", EN_Q, german).score == 1);
 }
 
 static void test_options(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"{\"languages\": []}", "{\"languages\": [\"xx\"]}", "{\"target\": 3}", "{\"min_words\": 0}", "{\"lang\": \"en\"}"};
+    static const char *const bad[] = {"{\"languages\": []}", "{\"languages\": [\"xx\"]}", "{\"target\": 3}",
+                                      "{\"min_words\": 0}", "{\"lang\": \"en\"}"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         r1_grader *g;
         assert_int_equal(r1_grader_create("language", bad[i], NULL, &g, NULL), R1_ERR_USAGE);
@@ -109,7 +118,8 @@ static void test_identification(void **state)
     const r1i_language *candidates[12];
     r1i_lang_id *id;
     for (int i = 0; i < 12; i++) candidates[i] = r1i_language_find(tags[i]);
-    FILE *const f = popen("gzip -dc '" R1_SOURCE_DIR "/../shared/data/language/xquad_paragraphs.jsonl.gz' 2>/dev/null", "r");
+    FILE *const f = popen("gzip -dc '" R1_SOURCE_DIR "/../shared/data/language/xquad_paragraphs.jsonl.gz' 2>/dev/null",
+                          "r");
     static char line[65536];
     int rows = 0, right = 0, starts = 0;
     assert_int_equal(r1i_lang_id_create(candidates, 12, NULL, NULL, &id, NULL), R1_OK);
@@ -129,7 +139,8 @@ static void test_identification(void **state)
     const bool ngrams = r1i_lang_id_ngrams(id);
     r1i_lang_id_destroy(id);
     if (rows == 0) skip();
-    printf("%d paragraphs, %d right, %d of their first 70 bytes (n-grams %s)\n", rows, right, starts, ngrams ? "yes" : "no");
+    printf("%d paragraphs, %d right, %d of their first 70 bytes (n-grams %s)\n", rows, right, starts,
+           ngrams ? "yes" : "no");
     assert_int_equal(rows, 960);
     assert_true(right >= (ngrams ? 955 : 900));
 }
@@ -145,7 +156,8 @@ static void test_hostile(void **state)
     for (size_t i = 0; i < sizeof unit / sizeof *unit; i++) {
         const size_t n = strlen(unit[i]);
         for (size_t j = 0; j < SIZE; j++) text[j] = unit[i][j % n];
-        const r1_sample s = {.completion = text, .completion_bytes = SIZE, .thinking_open = true, .prompt = text, .prompt_bytes = SIZE};
+        const r1_sample s = {.completion = text, .completion_bytes = SIZE, .thinking_open = true, .prompt = text,
+                             .prompt_bytes = SIZE};
         r1_verdict v;
         assert_int_equal(r1_grader_grade(g, &s, &v, NULL), R1_OK);
         assert_true(v.score == 0);

@@ -1,4 +1,5 @@
-/* Opening a model: every architecture in every weight type and container, what it reports, and each way to be refused. */
+/* Opening a model: every architecture in every weight type and container, what it reports, and each way to be
+ * refused. */
 #include "support/test.h"
 
 #include <math.h>
@@ -59,7 +60,7 @@ static void test_every_type(void **state)
 }
 
 
-/* ---- layouts -------------------------------------------------------------------------------------------------------------- */
+/* ---- layouts ----------------------------------------------------------------------------------------------------- */
 
 static r1_model *open_tiny(const tiny_model *t, const r1_model_params *params)
 {
@@ -78,19 +79,22 @@ static void test_absorbed_matrices(void **state)
         {R1_DTYPE_F32, 0, true}, {R1_DTYPE_F16, 0, true}, {R1_DTYPE_BF16, 0, true}, {R1_DTYPE_Q8_0, 0, false},
         {R1_DTYPE_F8_E4M3, 0, true}, {R1_DTYPE_F8_E4M3, 224, true}, {R1_DTYPE_F8_E4M3, 48, false}};
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-        const tiny_model t = {.arch = R1I_DEEPSEEK_V3, .type = cases[k].type, .old_mla = true, .nope = cases[k].nope, .seed = 5};
+        const tiny_model t = {.arch = R1I_DEEPSEEK_V3, .type = cases[k].type, .old_mla = true, .nope = cases[k].nope,
+                              .seed = 5};
         r1_model *const m = open_tiny(&t, NULL);
         const r1i_config *const c = &m->config;
         r1i_store *store;
         float row[256], want[256];
         assert_int_equal(r1i_store_open(path, NULL, &store, NULL), R1_OK);
         const bool gguf = r1i_store_container(store) == R1I_GGUF;
-        const r1i_entry *const e = r1i_store_find(store, gguf ? "blk.1.attn_kv_b.weight" : "model.layers.1.self_attn.kv_b_proj.weight");
+        const r1i_entry *const e =
+            r1i_store_find(store, gguf ? "blk.1.attn_kv_b.weight" : "model.layers.1.self_attn.kv_b_proj.weight");
         const r1i_entry *const scale = r1i_store_find(store, "model.layers.1.self_attn.kv_b_proj.weight_scale_inv");
         assert_non_null(e);
         float *const scales = scale ? malloc(scale->bytes) : NULL;
         if (scale) memcpy(scales, scale->data, scale->bytes);
-        const r1i_weight source = {.type = e->type, .layout = R1I_LAYOUT_ROWS, .rows = e->dim[0], .cols = e->dim[1], .data = e->data, .scale = scales};
+        const r1i_weight source = {.type = e->type, .layout = R1I_LAYOUT_ROWS, .rows = e->dim[0], .cols = e->dim[1],
+                                   .data = e->data, .scale = scales};
         const r1i_layer *const l = &m->layer[1];
         for (int64_t h = 0; h < c->num_attention_heads; h++) {
             const int64_t first = h * (c->qk_nope_head_dim + c->v_head_dim);
@@ -147,9 +151,12 @@ static void test_variants(void **state)
 {
     (void)state;
     static const tiny_model variants[] = {
-        {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_BF16, .no_q_lora = true}, {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_F8_E4M3, .mtp = true},
-        {.arch = R1I_QWEN2, .type = R1_DTYPE_BF16, .tied = true},            {.arch = R1I_LLAMA, .type = R1_DTYPE_Q5_K, .tied = true},
-        {.arch = R1I_LLAMA, .type = R1_DTYPE_BF16, .gguf = true},            {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_IQ4_XS, .old_mla = true},
+        {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_BF16, .no_q_lora = true},
+        {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_F8_E4M3, .mtp = true},
+        {.arch = R1I_QWEN2, .type = R1_DTYPE_BF16, .tied = true},
+        {.arch = R1I_LLAMA, .type = R1_DTYPE_Q5_K, .tied = true},
+        {.arch = R1I_LLAMA, .type = R1_DTYPE_BF16, .gguf = true},
+        {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_IQ4_XS, .old_mla = true},
     };
     for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) runs(&variants[i], NULL, "variant");
 }
@@ -167,12 +174,14 @@ static void test_compute_bf16(void **state)
         params.compute = R1_COMPUTE_BF16;
         last_logits(&t, &params, b);
         double worst = 0, squares = 0;
-        for (int k = 0; k < 320; k++) worst = fmax(worst, fabs((double)a[k] - (double)b[k])), squares += (double)a[k] * (double)a[k];
+        for (int k = 0; k < 320; k++)
+            worst = fmax(worst, fabs((double)a[k] - (double)b[k])), squares += (double)a[k] * (double)a[k];
         assert_true(worst > 0 && worst < 0.2 * sqrt(squares / 320));
         r1_model *const m = open_tiny(&t, &params);
         assert_int_equal(m->layer[0].o.type, R1_DTYPE_BF16);
         assert_int_equal(m->layer[1].expert[7].down.type, R1_DTYPE_BF16);
-        assert_int_equal(m->layer[1].router.type, types[i] == R1_DTYPE_F8_E4M3 ? R1_DTYPE_BF16 : types[i]); /* as it was */
+        /* as it was */
+        assert_int_equal(m->layer[1].router.type, types[i] == R1_DTYPE_F8_E4M3 ? R1_DTYPE_BF16 : types[i]);
         r1_model_close(m);
         unlink(path);
     }
@@ -181,7 +190,8 @@ static void test_compute_bf16(void **state)
 static void test_info(void **state)
 {
     (void)state;
-    const tiny_model tied = {.arch = R1I_QWEN2, .type = R1_DTYPE_BF16, .tied = true}, r1 = {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_BF16, .mtp = true};
+    const tiny_model tied = {.arch = R1I_QWEN2, .type = R1_DTYPE_BF16, .tied = true},
+                     r1 = {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_BF16, .mtp = true};
     r1_model_params params = r1_model_params_default();
     r1_model_info info;
     r1_model *m = open_tiny(&tied, NULL);
@@ -208,7 +218,7 @@ static void test_info(void **state)
     assert_null(m);
 }
 
-/* ---- refusals --------------------------------------------------------------------------------------------------------------- */
+/* ---- refusals ---------------------------------------------------------------------------------------------------- */
 
 /* Replaces the first occurrence of `from` in the file by `to` of the same length, or fails. */
 static void patch(const char *file, const char *from, const char *to)
@@ -239,7 +249,8 @@ static void refused(r1_status code, const char *words)
 static void test_refusals(void **state)
 {
     (void)state;
-    const tiny_model q = {.arch = R1I_QWEN2, .type = R1_DTYPE_BF16}, f8 = {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_F8_E4M3};
+    const tiny_model q = {.arch = R1I_QWEN2, .type = R1_DTYPE_BF16},
+                     f8 = {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_F8_E4M3};
     static const struct { const char *from, *to; r1_status code; const char *words; } cases[] = {
         {"layers.1.mlp.up_proj.weight", "layers.1.mlp.uq_proj.weight", R1_ERR_FORMAT, "tensor model.layers.1.mlp.up_proj.weight is missing"},
         {"\"model.layers.0.mlp.down_proj.weight\":{\"dtype\":\"BF16\",\"shape\":[160,192]",
@@ -260,7 +271,8 @@ static void test_refusals(void **state)
     patch("config.json", "Qwen2ForCausalLM", "LlamaForCausalLM");
     refused(R1_ERR_UNSUPPORTED, "has no place");
     tiny_model_write(&f8, dir, path);
-    patch("model.safetensors", "layers.2.self_attn.o_proj.weight_scale_inv", "layers.2.self_attn.o_proj.weight_scale_inw");
+    patch("model.safetensors", "layers.2.self_attn.o_proj.weight_scale_inv",
+          "layers.2.self_attn.o_proj.weight_scale_inw");
     refused(R1_ERR_FORMAT, "o_proj.weight_scale_inv is missing");
     unlink(path);
 }
@@ -282,9 +294,11 @@ static void test_not_a_number(void **state)
         assert_int_equal(r1i_store_open(path, NULL, &store, NULL), R1_OK);
         for (int64_t i = 0; i < r1i_store_count(store); i += 1 + i / 8) {
             const r1i_entry *const e = r1i_store_entry(store, i);
-            const uint64_t unit = e->type == R1_DTYPE_F8_E4M3 ? 1 : e->type == R1_DTYPE_F32 ? 4 : e->type == R1_DTYPE_Q8_0 ? 34 : 2;
+            const uint64_t unit = e->type == R1_DTYPE_F8_E4M3 ? 1 : e->type == R1_DTYPE_F32 ? 4
+                : e->type == R1_DTYPE_Q8_0 ? 34 : 2;
             const uint64_t at = e->offset + e->bytes / 2 / unit * unit;
-            const uint8_t bad[4] = {0xff, 0xff, 0xff, 0x7f}; /* a NaN of every type: f32 0x7fffffff, the others 0xff.. */
+            /* a NaN of every type: f32 0x7fffffff, the others 0xff.. */
+            const uint8_t bad[4] = {0xff, 0xff, 0xff, 0x7f};
             uint8_t old[4];
             const size_t n = unit == 1 ? 1 : unit == 4 ? 4 : 2;
             snprintf(file, sizeof file, "%s/%s", dir, r1i_store_file_name(store, e->file));
@@ -295,8 +309,10 @@ static void test_not_a_number(void **state)
             r1_model *m;
             r1_error err = {0};
             const r1_status st = r1_model_open(path, &params, NULL, &m, &err);
-            if (st != R1_ERR_RANGE || !strstr(err.message, e->name)) fail_msg("%s: %d %s", e->name, (int)st, err.message);
-            if ((uint64_t)err.offset < at || (uint64_t)err.offset > at + n) fail_msg("%s: offset %lld, %llu expected", e->name, (long long)err.offset, (unsigned long long)at);
+            if (st != R1_ERR_RANGE || !strstr(err.message, e->name))
+                fail_msg("%s: %d %s", e->name, (int)st, err.message);
+            if ((uint64_t)err.offset < at || (uint64_t)err.offset > at + n)
+                fail_msg("%s: offset %lld, %llu expected", e->name, (long long)err.offset, (unsigned long long)at);
             assert_true(fseek(f, (long)at, SEEK_SET) == 0 && fwrite(old, 1, n, f) == n && fclose(f) == 0);
         }
         r1i_store_close(store);
@@ -304,7 +320,7 @@ static void test_not_a_number(void **state)
     }
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------------------ */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 /* Every allocation of an open fails once: always R1_ERR_NOMEM, nothing left behind. */
 static r1_status open_once(void *ctx, r1_error *err)
@@ -331,7 +347,8 @@ static void test_forward_allocates_nothing(void **state)
 {
     (void)state;
     static const tiny_model models[] = {
-        {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_Q4_K}, {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_F8_E4M3, .mtp = true},
+        {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_Q4_K},
+        {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_F8_E4M3, .mtp = true},
         {.arch = R1I_QWEN2, .type = R1_DTYPE_BF16},       {.arch = R1I_LLAMA, .type = R1_DTYPE_Q8_0},
         {.arch = R1I_DEEPSEEK_V3, .type = R1_DTYPE_Q8_0, .mtp = true},
     };
@@ -349,19 +366,24 @@ static void test_forward_allocates_nothing(void **state)
             for (int64_t n = 64; n > 0; n /= 4) {
                 const int32_t row[1] = {(int32_t)n - 1}, pages[1] = {0};
                 const r1i_run run = {.n = n, .pages = pages};
-                const r1i_batch b = {.token = token, .n = n, .runs = &run, .n_runs = 1, .logit_row = row, .n_logits = 1};
+                const r1i_batch b = {.token = token, .n = n, .runs = &run, .n_runs = 1, .logit_row = row,
+                                     .n_logits = 1};
                 r1i_mat h = r1i_mat_of(hidden, n, r.m->config.hidden_size);
                 const long before = count_alloc_calls();
-                assert_int_equal(r1i_forward(&r.ex, r.m, &r.kv, &b, r1i_mat_of(logits, 1, 320), n == 16 ? &h : NULL, NULL), R1_OK);
+                assert_int_equal(r1i_forward(&r.ex, r.m, &r.kv, &b, r1i_mat_of(logits, 1, 320), n == 16 ? &h : NULL,
+                                             NULL), R1_OK);
                 assert_true((r.m->mtp != NULL) == models[k].mtp);
-                if (r.m->mtp) assert_int_equal(r1i_forward_mtp(&r.ex, r.m, 0, &r.kv, &b, token, h, r1i_mat_of(logits, 1, 320)), R1_OK);
+                if (r.m->mtp)
+                    assert_int_equal(r1i_forward_mtp(&r.ex, r.m, 0, &r.kv, &b, token, h, r1i_mat_of(logits, 1, 320)),
+                                     R1_OK);
                 assert_int_equal(count_alloc_calls(), before);
                 assert_int_equal(r.scratch.used, 0);
             }
             /* The attention op's own bound is a bound; the rest is exact. */
             const size_t slack = r1i_op_scratch_bytes(&r.m->attn, 64, R1I_PAGE, 2);
             assert_true(r.scratch.high <= r.scratch.size && r.scratch.high + slack >= r.scratch.size);
-            const r1_status st = r1i_forward_mtp(&r.ex, r.m, 1, &r.kv, &(r1i_batch){.n = 1}, token, (r1i_mat){0}, (r1i_mat){0});
+            const r1_status st = r1i_forward_mtp(&r.ex, r.m, 1, &r.kv, &(r1i_batch){.n = 1}, token, (r1i_mat){0},
+                                                 (r1i_mat){0});
             assert_int_equal(st, R1_ERR_USAGE);
             model_run_close(&r);
             r1_model_close(r.m);
@@ -394,9 +416,11 @@ static void test_larger_than_memory(void **state)
     for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) {
         char shape[64];
         const uint64_t end = at + 4 * (uint64_t)tensors[i].rows * (uint64_t)(tensors[i].cols ? tensors[i].cols : 1);
-        if (tensors[i].cols) snprintf(shape, sizeof shape, "%lld,%lld", (long long)tensors[i].rows, (long long)tensors[i].cols);
+        if (tensors[i].cols)
+            snprintf(shape, sizeof shape, "%lld,%lld", (long long)tensors[i].rows, (long long)tensors[i].cols);
         else snprintf(shape, sizeof shape, "%lld", (long long)tensors[i].rows);
-        n += snprintf(header + n, sizeof header - (size_t)n, "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%s],\"data_offsets\":[%llu,%llu]}", i ? "," : "{",
+        n += snprintf(header + n, sizeof header - (size_t)n,
+                      "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%s],\"data_offsets\":[%llu,%llu]}", i ? "," : "{",
                       tensors[i].name, shape, (unsigned long long)at, (unsigned long long)end);
         at = end;
     }
@@ -462,7 +486,8 @@ static void test_cache(void **state)
     r1_model *const m = open_tiny(&t, &params);
     assert_int_equal(r1i_kv_bytes(m, R1I_CACHE_BF16, 65), 2 * 64 * 144 * 2 * 3);
     assert_int_equal(r1i_kv_bytes(m, R1I_CACHE_F32, 64), 64 * 144 * 4 * 3);
-    assert_int_equal(r1i_kv_bytes(m, R1I_CACHE_Q8, 64), 64 * (144 + 4 * 5) * 3); /* groups of 32: four of the latent's 128, and one of 16 */
+    /* groups of 32: four of the latent's 128, and one of 16 */
+    assert_int_equal(r1i_kv_bytes(m, R1I_CACHE_Q8, 64), 64 * (144 + 4 * 5) * 3);
     assert_int_equal(r1i_kv_create(&kv, m, R1I_CACHE_F32, 2, true, NULL, &err), R1_OK);
     assert_int_equal(kv.layers, 4);
     assert_int_equal(kv.bytes, 2 * 64 * 144 * 4 * 4);
@@ -480,7 +505,8 @@ int main(void)
         cmocka_unit_test(test_every_type),  cmocka_unit_test(test_absorbed_matrices), cmocka_unit_test(test_flat_heads),
         cmocka_unit_test(test_variants),    cmocka_unit_test(test_compute_bf16),      cmocka_unit_test(test_info),
         cmocka_unit_test(test_refusals),    cmocka_unit_test(test_not_a_number),      cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_larger_than_memory), cmocka_unit_test(test_bad_batches), cmocka_unit_test(test_cache),             cmocka_unit_test(test_forward_allocates_nothing),
+        cmocka_unit_test(test_larger_than_memory), cmocka_unit_test(test_bad_batches), cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_forward_allocates_nothing),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,5 +1,5 @@
-/* What loading and running keep in memory, at the peak and not just at the end: a model of 260 MiB of zeros in a sparse file, each
- * way of opening it in a process of its own, whose high-water mark the kernel keeps. */
+/* What loading and running keep in memory, at the peak and not just at the end: a model of 260 MiB of zeros in a sparse
+ * file, each way of opening it in a process of its own, whose high-water mark the kernel keeps. */
 #include "support/test.h"
 
 #include <fcntl.h>
@@ -33,8 +33,9 @@ static void add(text *t, const char *name, int64_t rows, int64_t cols)
     char shape[64];
     if (cols) snprintf(shape, sizeof shape, "%lld,%lld", (long long)rows, (long long)cols);
     else snprintf(shape, sizeof shape, "%lld", (long long)rows);
-    t->at += snprintf(t->at, (size_t)(t->end - t->at), "%s\"%s\":{\"dtype\":\"F16\",\"shape\":[%s],\"data_offsets\":[%llu,%llu]}", t->offset ? "," : "{", name, shape,
-                      (unsigned long long)t->offset, (unsigned long long)end);
+    t->at += snprintf(t->at, (size_t)(t->end - t->at),
+                      "%s\"%s\":{\"dtype\":\"F16\",\"shape\":[%s],\"data_offsets\":[%llu,%llu]}", t->offset ? "," : "{",
+                      name, shape, (unsigned long long)t->offset, (unsigned long long)end);
     t->offset = end;
 }
 
@@ -68,7 +69,8 @@ static int setup(void **state)
     if (r1i_file_write_atomic(file, config, sizeof config - 1, NULL) != R1_OK) return 1;
     snprintf(file, sizeof file, "%s/model.safetensors", dir);
     model_bytes = t.offset;
-    return r1i_file_write_atomic(file, header, (size_t)(t.at - header), NULL) != R1_OK || truncate(file, (off_t)(8 + length + model_bytes)) != 0;
+    return r1i_file_write_atomic(file, header, (size_t)(t.at - header), NULL) != R1_OK ||
+        truncate(file, (off_t)(8 + length + model_bytes)) != 0;
 }
 
 static int teardown(void **state)
@@ -101,7 +103,8 @@ static int run_once(bool mapped)
     r1_engine_stats s;
     r1_model_info info;
     const int32_t prompt[3] = {1, 2, 3};
-    r1_request q = {.prompt = prompt, .n_prompt = 3, .max_tokens = 4, .sampling = r1_sampling_default(), .ignore_eos = true};
+    r1_request q = {.prompt = prompt, .n_prompt = 3, .max_tokens = 4, .sampling = r1_sampling_default(),
+                    .ignore_eos = true};
     int64_t id;
     r1_error err = {0};
     p.max_batch_tokens = 16;
@@ -115,8 +118,8 @@ static int run_once(bool mapped)
     const uint64_t now = r1i_memory_resident(), peak = high_water();
     const uint64_t said = before + s.weight_bytes + s.cache_bytes_used + s.scratch_bytes + s.other_bytes;
     const uint64_t slack = said / 100 * 3 > 16 * MIB ? said / 100 * 3 : 16 * MIB;
-    print_message("%s: predicted %llu MiB, resident %llu, peak %llu\n", mapped ? "mapped" : "packed", (unsigned long long)(said / MIB), (unsigned long long)(now / MIB),
-                  (unsigned long long)(peak / MIB));
+    print_message("%s: predicted %llu MiB, resident %llu, peak %llu\n", mapped ? "mapped" : "packed",
+                  (unsigned long long)(said / MIB), (unsigned long long)(now / MIB), (unsigned long long)(peak / MIB));
     if (mapped != (info.panel_bytes > model_bytes / 10 * 9)) return 3;
     if (now > said + slack || now + slack < said) return 4;
     if (peak > (model_bytes + s.cache_bytes_used + slack) / 100 * 105) return 5;

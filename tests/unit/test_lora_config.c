@@ -1,4 +1,5 @@
-/* adapter_config.json: PEFT's files are read, mathematics that we do not have is refused by name, what we write is read back. */
+/* adapter_config.json: PEFT's files are read, mathematics that we do not have is refused by name, what we write is read
+ * back. */
 #include "support/test.h"
 
 #include <math.h>
@@ -27,7 +28,8 @@ static void test_read(void **state)
     assert_true(c.alpha == 16 && r1i_lora_config_scale(&c) == 2.0f && !c.all_linear && !c.partial);
     assert_string_equal(json_string_value(c.base), "some/base");
     assert_true(r1i_lora_config_wants(&c, "model.layers.0.self_attn.q_proj", NULL));
-    assert_false(r1i_lora_config_wants(&c, "model.layers.0.self_attn.not_q_proj", NULL)); /* a tail begins behind a dot */
+    /* a tail begins behind a dot */
+    assert_false(r1i_lora_config_wants(&c, "model.layers.0.self_attn.not_q_proj", NULL));
     assert_true(r1i_lora_config_wants(&c, "model.layers.1.mlp.up_proj", NULL));
     assert_false(r1i_lora_config_wants(&c, "model.layers.11.mlp.gate_proj", NULL));
     r1i_lora_config_free(&c);
@@ -61,7 +63,8 @@ static void test_refused(void **state)
         r1i_lora_config c;
         r1_error err;
         const r1_status st = read_text(cases[i].text, &c, &err);
-        if (st != cases[i].code || !strstr(err.message, cases[i].said)) fail_msg("%s: %d, %s", cases[i].text, (int)st, err.message);
+        if (st != cases[i].code || !strstr(err.message, cases[i].said))
+            fail_msg("%s: %d, %s", cases[i].text, (int)st, err.message);
         r1i_lora_config_free(&c);
     }
 }
@@ -87,6 +90,7 @@ static void test_written(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_read), cmocka_unit_test(test_refused), cmocka_unit_test(test_written)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_read), cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_written)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

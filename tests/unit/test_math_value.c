@@ -1,4 +1,5 @@
-/* The answer checker: a table of pairs in both directions, hostile texts within their bounds, errors with their places. */
+/* The answer checker: a table of pairs in both directions, hostile texts within their bounds, errors with their
+ * places. */
 #include "support/test.h"
 
 #include <stdio.h>
@@ -36,7 +37,8 @@ static bool grade(r1i_math *m, const char *gold, const char *answer, const r1i_m
         m = own;
     }
     r1i_math_value *a = NULL, *b = NULL;
-    if (r1i_math_parse(m, gold, strlen(gold), &a, &err) == R1_OK && r1i_math_parse(m, answer, strlen(answer), &b, &err) == R1_OK) {
+    if (r1i_math_parse(m, gold, strlen(gold), &a, &err) == R1_OK &&
+        r1i_math_parse(m, answer, strlen(answer), &b, &err) == R1_OK) {
         assert_int_equal(r1i_math_grade_value(m, a, b, &yes, reason, sizeof reason, &err), R1_OK);
         assert_true(reason[0]);
         assert_int_equal(r1i_math_grade_value(m, b, a, &back, reason, sizeof reason, &err), R1_OK);
@@ -58,7 +60,8 @@ static void table_of_pairs(void **state)
     size_t cap = 0;
     int rows = 0, bad = 0;
     while (getline(&line, &cap, f) > 0) {
-        const char *const gold = strtok(line, "\t"), *const answer = strtok(NULL, "\t"), *const want = strtok(NULL, "\t\n");
+        const char *const gold = strtok(line, "\t"), *const answer = strtok(NULL, "\t"),
+                          *const want = strtok(NULL, "\t\n");
         assert_non_null(want);
         rows++;
         const bool yes = grade(m, gold, answer, NULL);
@@ -74,7 +77,8 @@ static void table_of_pairs(void **state)
     assert_int_equal(bad, 0);
 }
 
-/* Beyond the normal form: nested roots, arctangents. The program lies beside the tests where its libraries were found. */
+/* Beyond the normal form: nested roots, arctangents. The program lies beside the tests where its libraries were
+ * found. */
 static void proofs_by_the_child(void **state)
 {
     (void)state;
@@ -89,7 +93,8 @@ static void proofs_by_the_child(void **state)
     assert_non_null(f);
     char line[512];
     while (fgets(line, sizeof line, f)) {
-        const char *const gold = strtok(line, "\t"), *const answer = strtok(NULL, "\t"), *const want = strtok(NULL, "\t\n");
+        const char *const gold = strtok(line, "\t"), *const answer = strtok(NULL, "\t"),
+                          *const want = strtok(NULL, "\t\n");
         assert_non_null(want);
         if (grade(m, gold, answer, NULL) != (*want == '1')) fail_msg("%s | %s", gold, answer);
     }
@@ -128,7 +133,8 @@ static void errors_name_the_place(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         r1i_math_value *v = NULL;
         r1_error err = {0};
-        if (r1i_math_parse(m, bad[i].text, strlen(bad[i].text), &v, &err) == R1_OK) fail_msg("'%s' was read as %s", bad[i].text, r1i_math_value_text(v));
+        if (r1i_math_parse(m, bad[i].text, strlen(bad[i].text), &v, &err) == R1_OK)
+            fail_msg("'%s' was read as %s", bad[i].text, r1i_math_value_text(v));
         assert_int_equal(err.code, R1_ERR_FORMAT);
         assert_null(v);
         assert_true(err.message[0]);
@@ -174,7 +180,8 @@ static void hostile_texts_are_bounded(void **state)
             r1i_math_value_free(other);
         }
         const double seconds = (double)(clock() - from) / CLOCKS_PER_SEC;
-        if (seconds > 10) fail_msg("%s x %zu took %.1f s", cases[i].unit, cases[i].n, seconds); /* a sanitizer is ten times slower */
+        /* a sanitizer is ten times slower */
+        if (seconds > 10) fail_msg("%s x %zu took %.1f s", cases[i].unit, cases[i].n, seconds);
         r1i_math_value_free(v);
         free(text);
     }
@@ -188,8 +195,12 @@ static void hostile_texts_are_bounded(void **state)
 static void canonical_text_parses_to_itself(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"\\frac{x^2+1}{3y}", "2\\sqrt{3}+\\frac{\\pi}{2}", "(1,2]", "\\{1, 2\\}", "x \\in [0, 1)", "5.40 \\text{ cents}", "62.5\\%", "f(x)=x^2", "\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}",
-        "\\int_0^1 x^2 dx", "\\sum_{k=1}^n k^2", "101_2", "3:30", "1:2", "\\text{east}", "\\lim_{x \\to 0} \\frac{\\sin x}{x}", "x_{n+1}=2x_n", "e^{2x}\\sin x", "(-\\infty,0)\\cup\\{1\\}", "\\frac{d}{dx} x^3", "30^\\circ"};
+    static const char *const texts[] = {"\\frac{x^2+1}{3y}", "2\\sqrt{3}+\\frac{\\pi}{2}", "(1,2]", "\\{1, 2\\}",
+                                        "x \\in [0, 1)", "5.40 \\text{ cents}", "62.5\\%", "f(x)=x^2",
+                                        "\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}",
+        "\\int_0^1 x^2 dx", "\\sum_{k=1}^n k^2", "101_2", "3:30", "1:2", "\\text{east}",
+        "\\lim_{x \\to 0} \\frac{\\sin x}{x}", "x_{n+1}=2x_n", "e^{2x}\\sin x", "(-\\infty,0)\\cup\\{1\\}",
+        "\\frac{d}{dx} x^3", "30^\\circ"};
     r1i_math *const m = checker();
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         r1i_math_value *const v = parse(m, texts[i]), *const w = parse(m, r1i_math_value_text(v));
@@ -203,7 +214,8 @@ static void canonical_text_parses_to_itself(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table_of_pairs), cmocka_unit_test(proofs_by_the_child), cmocka_unit_test(options_change_the_verdict), cmocka_unit_test(errors_name_the_place),
+        cmocka_unit_test(table_of_pairs), cmocka_unit_test(proofs_by_the_child),
+        cmocka_unit_test(options_change_the_verdict), cmocka_unit_test(errors_name_the_place),
         cmocka_unit_test(hostile_texts_are_bounded), cmocka_unit_test(canonical_text_parses_to_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

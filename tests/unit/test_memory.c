@@ -60,7 +60,8 @@ static void test_processors(void **state)
     assert_int_equal(r1i_processor_quota_in(root), 2);
     put("/sys/fs/cgroup/cpu.max", "5000 100000\n"); /* a container's own group, whatever its path */
     assert_int_equal(r1i_processor_quota_in(root), 1);
-    static const char *const nonsense[] = {"", "\n", "0 100000\n", "200000 0\n", "x y\n", "99999999999999999999999 1\n", "1\n"};
+    static const char *const nonsense[] = {"", "\n", "0 100000\n", "200000 0\n", "x y\n", "99999999999999999999999 1\n",
+                                           "1\n"};
     for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++) {
         put("/sys/fs/cgroup/cpu.max", nonsense[i]);
         assert_in_range(r1i_processor_quota_in(root), 1, 2);

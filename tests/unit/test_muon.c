@@ -1,4 +1,5 @@
-/* Muon against NumPy in float64 (tests/fixtures/muon/make.py): two steps on matrices that are wide, tall, square and thin. */
+/* Muon against NumPy in float64 (tests/fixtures/muon/make.py): two steps on matrices that are wide, tall, square and
+ * thin. */
 #include "support/test.h"
 
 #include <math.h>
@@ -8,7 +9,11 @@
 enum { MOST = 64 * 64 };
 
 /* The fixture's numbers; the product stays below 2^53 there too. */
-static float number(int64_t k, int64_t salt) { return (float)((double)((int64_t)(((uint64_t)k * 2654435761u + (uint64_t)salt * 40503u) % 4294967296u >> 8) % 2001 - 1000) / 1000.0); }
+static float number(int64_t k, int64_t salt)
+{
+    return (float)((double)((int64_t)(((uint64_t)k * 2654435761u + (uint64_t)salt * 40503u) % 4294967296u >> 8) % 2001 -
+                            1000) / 1000.0);
+}
 
 /* Row-major element k of [.., cols] in panels of 16 rows. */
 static int64_t place(int64_t k, int64_t cols) { return k / cols / 16 * 16 * cols + k % cols * 16 + k / cols % 16; }
@@ -27,7 +32,9 @@ static void one_shape(FILE *f, int64_t rows, int64_t cols)
     for (int64_t k = 0; k < rows * cols; k++) {
         double want;
         assert_int_equal(fscanf(f, "%lf", &want), 1);
-        if (!(fabs((double)w[place(k, cols)] - want) <= 2e-6)) fail_msg("%d x %d, element %d: %.8f, expected %.8f", (int)rows, (int)cols, (int)k, (double)w[place(k, cols)], want);
+        if (!(fabs((double)w[place(k, cols)] - want) <= 2e-6))
+            fail_msg("%d x %d, element %d: %.8f, expected %.8f", (int)rows, (int)cols, (int)k,
+                     (double)w[place(k, cols)], want);
     }
     for (int64_t r = rows; r < padded; r++)
         for (int64_t c = 0; c < cols; c++) assert_true(w[place(r * cols + c, cols)] == 0.0f);
@@ -47,7 +54,9 @@ static void test_numpy(void **state)
 static void test_takes(void **state)
 {
     static const r1i_weight w = {.rows = 16, .cols = 16};
-    static const struct { const char *name; int64_t cols; bool takes; } p[] = {{"model.layers.0.self_attn.o_proj.weight", 16, true}, {"model.layers.1.mlp.experts.3.up_proj.weight", 16, true},
+    static const struct { const char *name; int64_t cols; bool takes;
+                          } p[] = {{"model.layers.0.self_attn.o_proj.weight", 16, true},
+                                   {"model.layers.1.mlp.experts.3.up_proj.weight", 16, true},
         {"model.embed_tokens.weight", 16, false}, {"lm_head.weight", 16, false}, {"model.layers.2.shared_head.head.weight", 16, false}, {"model.norm.weight", 0, false}};
     (void)state;
     for (size_t i = 0; i < sizeof p / sizeof *p; i++) {

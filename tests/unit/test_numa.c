@@ -1,5 +1,5 @@
-/* Memory nodes: one node does nothing; two, made up for libhwloc, go through every call. What it gains was never measured: no
- * machine at hand has two. */
+/* Memory nodes: one node does nothing; two, made up for libhwloc, go through every call. What it gains was never
+ * measured: no machine at hand has two. */
 #include "support/test.h"
 
 #include <sched.h>
@@ -12,7 +12,9 @@ static char root[] = "/tmp/r1-numa-XXXXXX";
 static void nodes(const char *text)
 {
     char full[256];
-    snprintf(full, sizeof full, "mkdir -p %s/sys/devices/system/node && printf '%s\\n' >%s/sys/devices/system/node/online", root, text, root);
+    snprintf(full, sizeof full,
+             "mkdir -p %s/sys/devices/system/node && printf '%s\\n' >%s/sys/devices/system/node/online", root, text,
+             root);
     assert_int_equal(system(full), 0);
 }
 

@@ -53,7 +53,8 @@ static void test_every_form(void **state)
 {
     (void)state;
     params p;
-    assert_int_equal(PARSE(&p, "m", "--max-tokens", "5", "-t1.5", "--compute=bf16", "hello", "-jvv", "--no-think", "--stop", "a",
+    assert_int_equal(PARSE(&p, "m", "--max-tokens", "5", "-t1.5", "--compute=bf16", "hello", "-jvv", "--no-think",
+                           "--stop", "a",
                            "--stop=b"), OPT_OK);
     assert_string_equal(p.model, "m");
     assert_string_equal(p.prompt, "hello");
@@ -103,7 +104,8 @@ static void test_complaints(void **state)
         {{"m", "-n", "5x"}, "--max-tokens: '5x' is not a whole number from 0 to 1000"},
         {{"m", "-n", "-1"}, "--max-tokens: '-1' is not a whole number from 0 to 1000"},
         {{"m", "-n", ""}, "--max-tokens: '' is not a whole number from 0 to 1000"},
-        {{"m", "-n", "99999999999999999999"}, "--max-tokens: '99999999999999999999' is not a whole number from 0 to 1000"},
+        {{"m", "-n", "99999999999999999999"},
+         "--max-tokens: '99999999999999999999' is not a whole number from 0 to 1000"},
         {{"m", "-t", "nan"}, "--temperature: 'nan' is not a number from 0 to 2"},
         {{"m", "-t", "2.1"}, "--temperature: '2.1' is not a number from 0 to 2"},
         {{"m", "--compute", "f3"}, "--compute: 'f3' is none of f32|bf16"},

@@ -1,4 +1,5 @@
-/* Page ownership: sharing by contents, who is evicted first, and a random walk against a plain model of the same rules. */
+/* Page ownership: sharing by contents, who is evicted first, and a random walk against a plain model of the same
+ * rules. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -103,8 +104,8 @@ static void test_eviction_order(void **state)
     unmake(&f);
 }
 
-/* Sequences of random length over few different pages come and go; at every moment a found page holds exactly the tokens
- * that were asked for, users and lists add up, and nothing in use is handed out. */
+/* Sequences of random length over few different pages come and go; at every moment a found page holds exactly the
+ * tokens that were asked for, users and lists add up, and nothing in use is handed out. */
 static void test_random_walk(void **state)
 {
     enum { PAGES = 23, SEQUENCES = 6, LONGEST = 8, KINDS = 2 };

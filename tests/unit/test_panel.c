@@ -1,4 +1,5 @@
-/* Panels: a permutation of the source's bytes (Q3_K, Q5_K, Q6_K: of its bits), out of which every row comes back unchanged. */
+/* Panels: a permutation of the source's bytes (Q3_K, Q5_K, Q6_K: of its bits), out of which every row comes back
+ * unchanged. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -77,7 +78,8 @@ static void check(r1i_rng *rng, r1_dtype type, int64_t rows, int64_t cols)
     for (int64_t r = 0; r < rows; r++) {
         r1i_weight_row(&m.rows, r, a);
         r1i_weight_row(&m.panel, r, b);
-        if (memcmp(a, b, (size_t)cols * sizeof *a) != 0) fail_msg("%s [%d, %d] row %d", r1_dtype_name(type), (int)rows, (int)cols, (int)r);
+        if (memcmp(a, b, (size_t)cols * sizeof *a) != 0)
+            fail_msg("%s [%d, %d] row %d", r1_dtype_name(type), (int)rows, (int)cols, (int)r);
     }
     uint64_t row_bytes;
     assert_true(r1i_dtype_row_bytes(type, (uint64_t)cols, &row_bytes));
@@ -135,7 +137,8 @@ static int element(r1_dtype type, const uint8_t *b, int k)
     switch (type) {
     case R1_DTYPE_Q3_K: return (b[32 + 32 * (g / 4) + l] >> 2 * (g % 4) & 3) | (b[l] >> g & 1) << 2;
     case R1_DTYPE_Q5_K: return (b[48 + 32 * (g / 2) + l] >> 4 * (g % 2) & 15) | (b[16 + l] >> g & 1) << 4;
-    default: return (b[64 * (g / 4) + 32 * (g % 2) + l] >> 4 * (g / 2 % 2) & 15) | (b[128 + 32 * (g / 4) + l] >> 2 * (g % 4) & 3) << 4;
+    default: return (b[64 * (g / 4) + 32 * (g % 2) + l] >> 4 * (g / 2 % 2) & 15) |
+        (b[128 + 32 * (g / 4) + l] >> 2 * (g % 4) & 3) << 4;
     }
 }
 
@@ -153,7 +156,8 @@ static int quad(r1_dtype type, const uint8_t *p, int i)
     return (i % 4 < 3 ? p[64 * (i % 4)] : six) >> 3 * (i / 4) & 7;
 }
 
-/* In reading order: a group is whole lines, two spans share a line of d, and what is missing of an odd number of spans is zero. */
+/* In reading order: a group is whole lines, two spans share a line of d, and what is missing of an odd number of spans
+ * is zero. */
 static void test_order_as_documented(void **state)
 {
     (void)state;
@@ -168,14 +172,17 @@ static void test_order_as_documented(void **state)
         assert_int_equal(m.packed_bytes, paired ? pair + 64 + span : 3 * (64 + span));
         for (int b = 0; b < 3; b++) {
             const uint8_t *const first = paired ? m.packed + b / 2 * pair : m.packed + b * (64 + span);
-            const uint8_t *const lines = first + 64 + (paired ? b % 2 * span : 0), *const d = first + (paired ? 32 * (b % 2) : 0);
+            const uint8_t *const lines = first + 64 + (paired ? b % 2 * span : 0),
+                                 *const d = first + (paired ? 32 * (b % 2) : 0);
             for (int n = 0; n < 16; n++) {
                 const uint8_t *const source = m.source + 1 + (n * 3 + b) * types[c].block;
                 assert_memory_equal(d + 2 * n, source + types[c].d, 2);
                 if (!paired) assert_memory_equal(d + 32 + 2 * n, source + 2, 2);
-                for (int i = 0; i < types[c].words; i++) assert_memory_equal(lines + 64 * i + 4 * n, source + types[c].scales + 4 * i, 4);
+                for (int i = 0; i < types[c].words; i++)
+                    assert_memory_equal(lines + 64 * i + 4 * n, source + types[c].scales + 4 * i, 4);
                 for (int k = 0; k < 256; k++) {
-                    const uint8_t *const group = lines + 64 * (types[c].words + types[c].lines * (k / 32)) + 4 * n + k % 4;
+                    const uint8_t *const group = lines + 64 * (types[c].words + types[c].lines * (k / 32)) + 4 * n +
+                        k % 4;
                     assert_int_equal(quad(type, group, k % 32 / 4), element(type, source, k));
                 }
             }
@@ -216,16 +223,20 @@ static void expect_nonfinite(r1_dtype type, int64_t cols, int64_t at, int bytes,
 static void test_nonfinite(void **state)
 {
     (void)state;
-    const uint8_t inf16[2] = {0x00, 0xfc}, nan16[2] = {0x01, 0x7c}, bf_inf[2] = {0x80, 0x7f}, f32_nan[4] = {1, 0, 0x80, 0x7f}, fp8[1] = {0xff};
+    const uint8_t inf16[2] = {0x00, 0xfc}, nan16[2] = {0x01, 0x7c}, bf_inf[2] = {0x80, 0x7f},
+                  f32_nan[4] = {1, 0, 0x80, 0x7f}, fp8[1] = {0xff};
     expect_nonfinite(R1_DTYPE_F32, 131, 4 * 130, 4, f32_nan);
     expect_nonfinite(R1_DTYPE_F32, 131, 4 * 64, 4, f32_nan);
     expect_nonfinite(R1_DTYPE_F16, 131, 2 * 70, 2, inf16);
     expect_nonfinite(R1_DTYPE_BF16, 131, 0, 2, bf_inf);
     expect_nonfinite(R1_DTYPE_F8_E4M3, 131, 129, 1, fp8);
     static const struct { r1_dtype type; int at; } half[] = {
-        {R1_DTYPE_Q4_0, 0}, {R1_DTYPE_Q4_1, 0}, {R1_DTYPE_Q4_1, 2}, {R1_DTYPE_Q5_0, 0}, {R1_DTYPE_Q5_1, 2}, {R1_DTYPE_Q8_0, 0},
-        {R1_DTYPE_IQ4_NL, 0}, {R1_DTYPE_Q2_K, 80}, {R1_DTYPE_Q2_K, 82}, {R1_DTYPE_Q3_K, 108}, {R1_DTYPE_Q4_K, 0}, {R1_DTYPE_Q4_K, 2},
-        {R1_DTYPE_Q5_K, 0}, {R1_DTYPE_Q5_K, 2}, {R1_DTYPE_Q6_K, 208}, {R1_DTYPE_IQ4_XS, 0}, {R1_DTYPE_IQ2_XXS, 0}, {R1_DTYPE_IQ2_XS, 0},
+        {R1_DTYPE_Q4_0, 0}, {R1_DTYPE_Q4_1, 0}, {R1_DTYPE_Q4_1, 2}, {R1_DTYPE_Q5_0, 0}, {R1_DTYPE_Q5_1, 2},
+        {R1_DTYPE_Q8_0, 0},
+        {R1_DTYPE_IQ4_NL, 0}, {R1_DTYPE_Q2_K, 80}, {R1_DTYPE_Q2_K, 82}, {R1_DTYPE_Q3_K, 108}, {R1_DTYPE_Q4_K, 0},
+        {R1_DTYPE_Q4_K, 2},
+        {R1_DTYPE_Q5_K, 0}, {R1_DTYPE_Q5_K, 2}, {R1_DTYPE_Q6_K, 208}, {R1_DTYPE_IQ4_XS, 0}, {R1_DTYPE_IQ2_XXS, 0},
+        {R1_DTYPE_IQ2_XS, 0},
         {R1_DTYPE_IQ2_S, 0}, {R1_DTYPE_IQ3_XXS, 0}, {R1_DTYPE_IQ3_S, 0}, {R1_DTYPE_IQ1_S, 0},
     };
     for (size_t i = 0; i < sizeof half / sizeof half[0]; i++) {

@@ -72,7 +72,8 @@ static void test_round_trip(void **state)
         uint64_t panels, scales;
         r1i_panel_extent_sizes(keys[i].type, keys[i].rows, keys[i].cols, &panels, &scales);
         assert_true(r1i_panel_file_find(f, &keys[i], &w));
-        assert_true(w.type == keys[i].type && w.layout == R1I_LAYOUT_PANEL && w.rows == keys[i].rows && w.cols == keys[i].cols);
+        assert_true(w.type == keys[i].type && w.layout == R1I_LAYOUT_PANEL && w.rows == keys[i].rows &&
+                    w.cols == keys[i].cols);
         assert_int_equal((uintptr_t)w.data % 4096, 0);
         for (uint64_t k = 0; k < panels; k++) assert_int_equal(w.data[k], byte_of(i, k));
         assert_true((w.scale != NULL) == (scales > 0));
@@ -141,7 +142,10 @@ static void lies(uint64_t at, const void *bytes, size_t n, r1_status want, const
     free(copy);
 }
 
-static void lies_u64(uint64_t at, uint64_t value, const char *words) { lies(at, &value, sizeof value, R1_ERR_FORMAT, words); }
+static void lies_u64(uint64_t at, uint64_t value, const char *words)
+{
+    lies(at, &value, sizeof value, R1_ERR_FORMAT, words);
+}
 
 /* Every field, with a checksum that fits: a hostile writer, not a bad disk. */
 static void test_fields(void **state)
@@ -215,7 +219,7 @@ static void test_checksum(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_writer_misuse), cmocka_unit_test(test_fields),
-                                       cmocka_unit_test(test_checksum)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_writer_misuse),
+                                       cmocka_unit_test(test_fields), cmocka_unit_test(test_checksum)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

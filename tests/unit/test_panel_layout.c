@@ -1,6 +1,6 @@
-/* The bytes of every panel layout, by checksum: files of panels outlive the program that wrote them, so a layout that moves must
- * take a new R1I_PANEL_LAYOUT_VERSION with it. When this fails: raise the version there and here, and put in the sums that it
- * prints. */
+/* The bytes of every panel layout, by checksum: files of panels outlive the program that wrote them, so a layout that
+ * moves must take a new R1I_PANEL_LAYOUT_VERSION with it. When this fails: raise the version there and here, and put in
+ * the sums that it prints. */
 #include "support/test.h"
 
 #include <inttypes.h>
@@ -43,7 +43,8 @@ static uint64_t sum_of(r1_dtype type)
 {
     uint64_t row_bytes = 0, bytes = 0, state = 1;
     assert_true(r1i_dtype_row_bytes(type, COLS, &row_bytes) && r1i_panel_bytes(type, ROWS, COLS, &bytes));
-    uint8_t *const rows = malloc(row_bytes * ROWS), *const panels = aligned_alloc(R1I_ALIGN, r1i_align_up(bytes, R1I_ALIGN));
+    uint8_t *const rows = malloc(row_bytes * ROWS),
+                   *const panels = aligned_alloc(R1I_ALIGN, r1i_align_up(bytes, R1I_ALIGN));
     for (uint64_t i = 0; i < row_bytes * ROWS; i++) {
         state = state * UINT64_C(6364136223846793005) + 1;
         rows[i] = (uint8_t)(state >> 56);

@@ -80,7 +80,8 @@ static void test_same_bits(void **state)
     (void)state;
     for (int arch = R1I_DEEPSEEK_V3; arch <= R1I_LLAMA; arch++)
         for (int type = 0; type < R1_DTYPE_COUNT; type++) {
-            const tiny_model t = {.arch = (r1i_arch)arch, .type = (r1_dtype)type, .mtp = arch == R1I_DEEPSEEK_V3, .old_mla = type % 2, .tied = type % 3 == 0 && arch != R1I_DEEPSEEK_V3, .seed = 1};
+            const tiny_model t = {.arch = (r1i_arch)arch, .type = (r1_dtype)type, .mtp = arch == R1I_DEEPSEEK_V3,
+                                  .old_mla = type % 2, .tied = type % 3 == 0 && arch != R1I_DEEPSEEK_V3, .seed = 1};
             r1_model_params params = r1_model_params_default();
             r1_model_info a, b;
             if (!r1i_weight_type_ok(t.type) || (type == R1_DTYPE_F8_E4M3 && arch != R1I_DEEPSEEK_V3)) continue;
@@ -92,7 +93,8 @@ static void test_same_bits(void **state)
             logits_with(params, NULL, mapped, &b);
             assert_string_equal(log_text, "");
             assert_memory_equal(plain, mapped, sizeof plain);
-            assert_true(b.panel_bytes > 0 && b.panel_bytes + 262144 > a.weight_bytes && b.weight_bytes <= a.weight_bytes);
+            assert_true(b.panel_bytes > 0 && b.panel_bytes + 262144 > a.weight_bytes &&
+                        b.weight_bytes <= a.weight_bytes);
             assert_int_equal(a.mapped_bytes, b.mapped_bytes);
             unlink(sidecar);
             unlink(path);
@@ -131,7 +133,8 @@ static void refused(const char *why)
     logits_with(params, NULL, mapped, &info);
     assert_int_equal(info.panel_bytes, 0);
     assert_memory_equal(plain, mapped, sizeof plain);
-    if (!strstr(log_text, why) || !strstr(log_text, "not used") || !strstr(log_text, sidecar)) fail_msg("\"%s\" does not say \"%s\"", log_text, why);
+    if (!strstr(log_text, why) || !strstr(log_text, "not used") || !strstr(log_text, sidecar))
+        fail_msg("\"%s\" does not say \"%s\"", log_text, why);
     params.panels = sidecar;
     assert_true(r1_model_open(path, &params, &env, &m, &err) != R1_OK);
     assert_null(m);
@@ -154,7 +157,8 @@ static void keep_times(const char *file, const struct timespec mtime)
 static void test_not_this_checkpoint(void **state)
 {
     (void)state;
-    const tiny_model t = {.arch = R1I_LLAMA, .type = R1_DTYPE_Q8_0, .seed = 4}, other = {.arch = R1I_LLAMA, .type = R1_DTYPE_Q4_0, .seed = 4},
+    const tiny_model t = {.arch = R1I_LLAMA, .type = R1_DTYPE_Q8_0, .seed = 4},
+                     other = {.arch = R1I_LLAMA, .type = R1_DTYPE_Q4_0, .seed = 4},
                      twin = {.arch = R1I_LLAMA, .type = R1_DTYPE_Q8_0, .seed = 5};
     r1_model_info info;
     struct stat s;
@@ -253,7 +257,8 @@ static void test_extents(void **state)
     const r1i_layer *const l = &m->layer[1];
     for (int64_t x = 0; x < m->config.n_routed_experts; x++) {
         const r1i_ffn *const e = &l->expert[x];
-        assert_true((uintptr_t)e->gate.data % 4096 == 0 && (uintptr_t)e->up.data % 4096 == 0 && (uintptr_t)e->down.data % 4096 == 0);
+        assert_true((uintptr_t)e->gate.data % 4096 == 0 && (uintptr_t)e->up.data % 4096 == 0 &&
+                    (uintptr_t)e->down.data % 4096 == 0);
         assert_true(e->gate.data < e->up.data && e->up.data < e->down.data);
         if (x > 0) assert_true(l->expert[x - 1].down.data < e->gate.data && e->down.data - e->gate.data < 100000);
     }

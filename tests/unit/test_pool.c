@@ -150,7 +150,9 @@ static void test_ahead(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_thread_counts), cmocka_unit_test(test_sleeping_workers_wake),
-                                       cmocka_unit_test(test_create_and_destroy), cmocka_unit_test(test_absent_worker), cmocka_unit_test(test_ahead)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_thread_counts),
+                                       cmocka_unit_test(test_sleeping_workers_wake),
+                                       cmocka_unit_test(test_create_and_destroy), cmocka_unit_test(test_absent_worker),
+                                       cmocka_unit_test(test_ahead)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

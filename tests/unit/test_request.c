@@ -15,14 +15,16 @@ static int set_up(void **state)
 {
     fixture *const f = calloc(1, sizeof *f);
     r1_error err = {0};
-    if (r1_tokenizer_open(R1_TEST_DIR "/fixtures/tiny-tokenizer", NULL, &f->t, &err) != R1_OK) fail_msg("%s", err.message);
+    if (r1_tokenizer_open(R1_TEST_DIR "/fixtures/tiny-tokenizer", NULL, &f->t, &err) != R1_OK)
+        fail_msg("%s", err.message);
     f->open = r1_tokenizer_added_id(f->t, "<think>", 7);
     f->close = r1_tokenizer_added_id(f->t, "</think>", 8);
     f->think_end[0] = 200;
     f->think_end[1] = f->close;
     f->think_end[2] = 201;
-    f->l = (r1i_request_limits){.vocab = 320, .context = 256, .pages = 4, .tokenizer = f->t, .piece_room = r1_detokenizer_room(f->t) + 32,
-                                .think_open = f->open, .think_close = f->close, .think_end = f->think_end, .n_think_end = 3};
+    f->l = (r1i_request_limits){.vocab = 320, .context = 256, .pages = 4, .tokenizer = f->t,
+                                .piece_room = r1_detokenizer_room(f->t) + 32, .think_open = f->open,
+                                .think_close = f->close, .think_end = f->think_end, .n_think_end = 3};
     f->piece = malloc(f->l.piece_room);
     *state = f;
     return 0;
@@ -38,7 +40,10 @@ static int tear_down(void **state)
 }
 
 static const int32_t prompt[] = {3, 4, 5};
-static r1_request base(void) { return (r1_request){.prompt = prompt, .n_prompt = 3, .max_tokens = 50, .sampling = r1_sampling_default()}; }
+static r1_request base(void)
+{
+    return (r1_request){.prompt = prompt, .n_prompt = 3, .max_tokens = 50, .sampling = r1_sampling_default()};
+}
 
 static r1i_request *make(fixture *f, const r1_request *q)
 {

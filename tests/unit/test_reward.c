@@ -12,7 +12,8 @@ static void test_repetition(void **state)
         {"repetition", NULL, NULL, "one two three four", 0},
         {"repetition", NULL, NULL, "a b c a b c", -0.25},                         /* abc bca cab abc: 3 of 4 */
         {"repetition", "{\"n\": 1, \"penalty\": 2}", NULL, "so so so so", -1.5},
-        {"repetition", "{\"n\": 1}", NULL, "\xE4\xB8\x80\xE4\xBA\x8C\xE4\xB8\x80\xE4\xBA\x8C", -0.5}, /* characters are words */
+        /* characters are words */
+        {"repetition", "{\"n\": 1}", NULL, "\xE4\xB8\x80\xE4\xBA\x8C\xE4\xB8\x80\xE4\xBA\x8C", -0.5},
         {"repetition", "{\"n\": 2}", NULL, "ab c ab c", -1.0 / 3},
         {"repetition", "{\"n\": 2}", NULL, "abc abc", 0},                         /* one bigram */
     };
@@ -45,7 +46,8 @@ static void test_overlong(void **state)
     assert_int_equal(r1_grader_create("overlong", NULL, NULL, &g, NULL), R1_OK);
     assert_int_equal(r1_grader_grade(g, &unknown, &v, NULL), R1_ERR_USAGE);
     r1_grader_destroy(g);
-    const r1_sample cut = {.completion = "x", .completion_bytes = 1, .truncated = true}, whole = {.completion = "x", .completion_bytes = 1};
+    const r1_sample cut = {.completion = "x", .completion_bytes = 1, .truncated = true},
+                    whole = {.completion = "x", .completion_bytes = 1};
     assert_true(grade_sample("stops", NULL, &cut).score == 0 && grade_sample("stops", NULL, &whole).score == 1);
 }
 
@@ -99,7 +101,8 @@ static const char gold[] = "{\"target\": 5, \"numbers\": [7, 2]}";
 
 static r1_sample sample_of(const char *text, bool truncated)
 {
-    return (r1_sample){.completion = text, .completion_bytes = strlen(text), .gold = gold, .gold_bytes = sizeof gold - 1, .truncated = truncated};
+    return (r1_sample){.completion = text, .completion_bytes = strlen(text), .gold = gold,
+                       .gold_bytes = sizeof gold - 1, .truncated = truncated};
 }
 
 static void test_composition(void **state)
@@ -131,7 +134,8 @@ static void test_composition(void **state)
 
     r1_rule_count c;
     r1_reward_count(r, 0, &c);
-    assert_true(c.n == 3 && c.correct == 2 && c.zero == 1 && c.sum == 2 && c.min == 0 && c.max == 1 && c.extracted == 3);
+    assert_true(c.n == 3 && c.correct == 2 && c.zero == 1 && c.sum == 2 && c.min == 0 && c.max == 1 &&
+                c.extracted == 3);
     r1_reward_count(r, 2, &c);
     assert_true(c.min == -0.75 && c.max == 0);
     r1_reward_count(r, 9, &c);

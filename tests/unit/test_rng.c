@@ -63,7 +63,8 @@ static void test_distributions(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_known_answers), cmocka_unit_test(test_uniform_is_a_function),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_known_answers),
+                                       cmocka_unit_test(test_uniform_is_a_function),
                                        cmocka_unit_test(test_distributions)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,8 @@ static void test_medians(void **state)
     assert_true(s.median == 3 && s.least == 1 && s.most == 10);
     s = r1i_spread_of(one, 1);
     assert_true(s.median == 7 && s.least == 7 && s.most == 7);
-    const r1_roof roofs[] = {{.read = 3, .peak = {1, 2, 9}}, {.read = 1, .peak = {5, 2, 8}}, {.read = 2, .peak = {3, 2, 7}}};
+    const r1_roof roofs[] = {{.read = 3, .peak = {1, 2, 9}}, {.read = 1, .peak = {5, 2, 8}},
+                             {.read = 2, .peak = {3, 2, 7}}};
     const r1_roof m = r1i_roof_median(roofs, 3, work);
     assert_true(m.read == 2 && m.peak[R1_PEAK_F32] == 3 && m.peak[R1_PEAK_BF16] == 2 && m.peak[R1_PEAK_INT8] == 8);
 }
@@ -104,7 +105,8 @@ static void test_stream(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bounds), cmocka_unit_test(test_medians), cmocka_unit_test(test_meter),
-                                       cmocka_unit_test(test_loops), cmocka_unit_test(test_stream)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bounds), cmocka_unit_test(test_medians),
+                                       cmocka_unit_test(test_meter), cmocka_unit_test(test_loops),
+                                       cmocka_unit_test(test_stream)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

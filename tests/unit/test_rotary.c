@@ -19,8 +19,9 @@ static r1i_config r1(void)
 
 static r1i_config llama31(void)
 {
-    return (r1i_config){.arch = R1I_LLAMA, .head_dim = 128, .rope_theta = 5e5, .rope_kind = R1I_ROPE_LLAMA3, .rope_factor = 8,
-                        .rope_low_freq_factor = 1, .rope_high_freq_factor = 4, .rope_original_max_position_embeddings = 8192};
+    return (r1i_config){.arch = R1I_LLAMA, .head_dim = 128, .rope_theta = 5e5, .rope_kind = R1I_ROPE_LLAMA3,
+                        .rope_factor = 8, .rope_low_freq_factor = 1, .rope_high_freq_factor = 4,
+                        .rope_original_max_position_embeddings = 8192};
 }
 
 static void test_yarn(void **state)

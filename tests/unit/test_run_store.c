@@ -1,4 +1,5 @@
-/* The record of a run: its folder, its lock, its version, what a killed writer leaves, and reading where nothing may be written. */
+/* The record of a run: its folder, its lock, its version, what a killed writer leaves, and reading where nothing may be
+ * written. */
 #include "support/test.h"
 
 #include <signal.h>
@@ -14,8 +15,11 @@ static void add(r1i_run_store *s, int64_t sample)
 {
     const int32_t ids[] = {1, -2, 3};
     r1_error e = {0};
-    if (r1i_run_store_add_sample(s, &(r1i_sample_row){.sample = sample, .prompt_hash = "h", .seed = UINT64_MAX, .ids = ids, .n_ids = 3, .text = "a\0b",
-            .text_bytes = 3, .tokens = 3, .finish = "stop", .score = 0.5, .correct = true, .extracted = true, .answer = "b", .reason = "because"}, &e) != R1_OK)
+    if (r1i_run_store_add_sample(s,
+                                 &(r1i_sample_row){.sample = sample, .prompt_hash = "h", .seed = UINT64_MAX, .ids = ids,
+                                                   .n_ids = 3, .text = "a\0b", .text_bytes = 3, .tokens = 3,
+                                                   .finish = "stop", .score = 0.5, .correct = true, .extracted = true,
+                                                   .answer = "b", .reason = "because"}, &e) != R1_OK)
         print_message("%s\n", e.message), fail();
 }
 
@@ -27,8 +31,10 @@ static r1i_run_store *make(const char *name)
     if (r1i_run_store_open(run, R1I_RUN_STORE_NEW, &s, &e) != R1_OK) print_message("%s\n", e.message), fail();
     assert_int_equal(r1i_db_run(r1i_run_store_db(s), &e, "INSERT INTO grading VALUES(0, 'x')", ""), R1_OK);
     assert_int_equal(r1i_run_store_add_task(s, &(r1i_task_row){0, "t", "{}", "th", "dh", 1, 4}, &e), R1_OK);
-    assert_int_equal(r1i_run_store_add_prompt(s, &(r1i_prompt_row){.row_id = "id", .subject = "", .question = "q", .question_bytes = 1, .gold = "g", .gold_bytes = 1,
-                                                                   .hash = "h", .ids_hash = "i"}, &e), R1_OK);
+    assert_int_equal(r1i_run_store_add_prompt(s,
+                                              &(r1i_prompt_row){.row_id = "id", .subject = "", .question = "q",
+                                                                .question_bytes = 1, .gold = "g", .gold_bytes = 1,
+                                                                .hash = "h", .ids_hash = "i"}, &e), R1_OK);
     return s;
 }
 
@@ -63,7 +69,8 @@ static void test_round_trip(void **state)
     assert_int_equal(r1i_run_store_get(s, "none", &value, NULL), R1_OK);
     assert_null(value);
     assert_int_equal(count(s, "SELECT count(*) FROM missing"), 0);
-    assert_int_equal(r1i_db_query(r1i_run_store_db(s), &rows, NULL, "SELECT ids, text, seed FROM sample WHERE sample = ?", "i", INT64_C(2)), R1_OK);
+    assert_int_equal(r1i_db_query(r1i_run_store_db(s), &rows, NULL,
+                                  "SELECT ids, text, seed FROM sample WHERE sample = ?", "i", INT64_C(2)), R1_OK);
     assert_int_equal(r1i_rows_next(rows, &more, NULL), R1_OK);
     assert_true(more);
     const int32_t *const ids = r1i_rows_blob(rows, 0, &n);
@@ -124,7 +131,10 @@ static void test_no_orphans(void **state)
     (void)state;
     r1i_run_store *s = make("orphan");
     r1_error e = {0};
-    assert_int_equal(r1i_run_store_add_sample(s, &(r1i_sample_row){.prompt = 5, .prompt_hash = "h", .text = "", .finish = "stop", .answer = "", .reason = "r"}, &e), R1_ERR_BUG);
+    assert_int_equal(r1i_run_store_add_sample(s,
+                                              &(r1i_sample_row){.prompt = 5, .prompt_hash = "h", .text = "",
+                                                                .finish = "stop", .answer = "", .reason = "r"}, &e),
+                                                                R1_ERR_BUG);
     assert_non_null(strstr(e.message, "FOREIGN KEY"));
     r1i_run_store_close(s);
 }
@@ -150,7 +160,7 @@ int main(void)
         print_message("skipped: built without SQLite\n");
         return 77;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_refused), cmocka_unit_test(test_killed_writer),
-                                       cmocka_unit_test(test_no_orphans)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_killed_writer), cmocka_unit_test(test_no_orphans)};
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -74,7 +74,8 @@ static void test_entries(void **state)
 static void test_refused(void **state)
 {
     (void)state;
-    static const struct { const char *header; size_t data; r1_status status; int64_t offset; const char *text; } bad[] = {
+    static const struct { const char *header; size_t data; r1_status status; int64_t offset; const char *text;
+                          } bad[] = {
         {"", 0, R1_ERR_FORMAT, 8, "'{'"},
         {" {}", 0, R1_ERR_FORMAT, 8, "'{'"},
         {"{}\n", 0, R1_ERR_FORMAT, 10, "only spaces"},
@@ -140,14 +141,17 @@ static void test_lengths(void **state)
 {
     (void)state;
     static const struct { uint8_t head[9]; uint64_t size; int64_t offset; const char *text; } bad[] = {
-        {{0}, 0, 0, "0 bytes"}, {{2}, 7, 7, "7 bytes"}, {{2, 0, 0, 0, 0, 0, 0, 0, '{'}, 9, 0, "header of 2 bytes in a file of 9"},
-        {{0, 0, 0, 0, 0, 0, 0, 0x80}, 9, 0, "at most 100000000"}, {{1, 0xe1, 0xf5, 5}, 9, 0, "header of 100000001 bytes, at most"},
+        {{0}, 0, 0, "0 bytes"}, {{2}, 7, 7, "7 bytes"},
+        {{2, 0, 0, 0, 0, 0, 0, 0, '{'}, 9, 0, "header of 2 bytes in a file of 9"},
+        {{0, 0, 0, 0, 0, 0, 0, 0x80}, 9, 0, "at most 100000000"},
+        {{1, 0xe1, 0xf5, 5}, 9, 0, "header of 100000001 bytes, at most"},
         {{0, 0xe1, 0xf5, 5}, 9, 0, "in a file of 9"}, {{0}, 8, 8, "'{'"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         r1_error e = {0};
         r1i_safetensors st;
         assert_int_equal(r1i_safetensors_parse(bad[i].head, bad[i].size, &st, &e), R1_ERR_FORMAT);
-        if (e.offset != bad[i].offset || !strstr(e.message, bad[i].text)) fail_msg("%zu: offset %d: %s", i, (int)e.offset, e.message);
+        if (e.offset != bad[i].offset || !strstr(e.message, bad[i].text))
+            fail_msg("%zu: offset %d: %s", i, (int)e.offset, e.message);
     }
 }
 
@@ -161,7 +165,8 @@ static void test_too_many(void **state)
     size_t n = 1;
     header[0] = '{';
     for (int i = 0; i <= R1I_MAX_TENSORS; i++)
-        n += (size_t)snprintf(header + n, room - n, "%s\"%x\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}", i ? "," : "", (unsigned)i);
+        n += (size_t)snprintf(header + n, room - n, "%s\"%x\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}",
+                              i ? "," : "", (unsigned)i);
     snprintf(header + n, room - n, "}");
     r1_error e = {0};
     assert_int_equal(parse(header, 0, &e), R1_ERR_RANGE);
@@ -169,9 +174,12 @@ static void test_too_many(void **state)
     free(header);
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-static void temporary(char *path, size_t size, const char *name) { snprintf(path, size, "/tmp/r1-safetensors-%d-%s", (int)getpid(), name); }
+static void temporary(char *path, size_t size, const char *name)
+{
+    snprintf(path, size, "/tmp/r1-safetensors-%d-%s", (int)getpid(), name);
+}
 
 static void test_write(void **state)
 {
@@ -181,7 +189,8 @@ static void test_write(void **state)
     r1i_store *store;
     const float logits[6] = {1, -2, 3.5f, 0, 1e-20f, 7};
     const int32_t ids[2] = {-1, 70000};
-    const r1i_safetensors_item items[] = {{"logits", R1_DTYPE_F32, 2, {2, 3}}, {"ids", R1_DTYPE_I32, 1, {2}}, {"none", R1_DTYPE_F32, 2, {0, 3}}};
+    const r1i_safetensors_item items[] = {{"logits", R1_DTYPE_F32, 2, {2, 3}}, {"ids", R1_DTYPE_I32, 1, {2}},
+                                          {"none", R1_DTYPE_F32, 2, {0, 3}}};
     const void *const data[] = {logits, ids, NULL};
     temporary(path, sizeof path, "a.safetensors");
     assert_int_equal(r1i_safetensors_write(path, items, data, 3, &e), R1_OK);
@@ -229,7 +238,8 @@ static void test_write_refused(void **state)
     (void)state;
     r1_error e = {0};
     r1i_safetensors_writer *w;
-    const r1i_safetensors_item bad[] = {{"x", R1_DTYPE_F32, 2, {INT64_MAX, 2}}, {"x", R1_DTYPE_Q4_K, 1, {256}}, {"x", R1_DTYPE_F32, 1, {-1}},
+    const r1i_safetensors_item bad[] = {{"x", R1_DTYPE_F32, 2, {INT64_MAX, 2}}, {"x", R1_DTYPE_Q4_K, 1, {256}},
+                                        {"x", R1_DTYPE_F32, 1, {-1}},
                                         {"x", R1_DTYPE_F32, 9, {1}}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(r1i_safetensors_create("/tmp/r1-never", &bad[i], 1, &w, &e), R1_ERR_USAGE);
@@ -241,7 +251,8 @@ static void test_write_refused(void **state)
     assert_int_not_equal(access("/tmp/r1-never", F_OK), 0);
 }
 
-/* A full disk leaves neither the file nor its temporary, and an older file stays. A device is written to, not replaced. */
+/* A full disk leaves neither the file nor its temporary, and an older file stays. A device is written to, not
+ * replaced. */
 static void test_full_disk(void **state)
 {
     (void)state;
@@ -302,9 +313,11 @@ static void test_no_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_accepted), cmocka_unit_test(test_entries), cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_tiling),   cmocka_unit_test(test_lengths), cmocka_unit_test(test_too_many), cmocka_unit_test(test_write),
-                                       cmocka_unit_test(test_stream),   cmocka_unit_test(test_write_refused), cmocka_unit_test(test_full_disk),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_accepted), cmocka_unit_test(test_entries),
+                                       cmocka_unit_test(test_refused), cmocka_unit_test(test_tiling),
+                                       cmocka_unit_test(test_lengths), cmocka_unit_test(test_too_many),
+                                       cmocka_unit_test(test_write), cmocka_unit_test(test_stream),
+                                       cmocka_unit_test(test_write_refused), cmocka_unit_test(test_full_disk),
                                        cmocka_unit_test(test_no_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,7 +153,7 @@ static void test_penalties(void **state)
     assert_memory_equal(f->s.adjusted, without_repetition, sizeof without_repetition);
 }
 
-/* ---- truncation --------------------------------------------------------------------------------------------------- */
+/* ---- truncation -------------------------------------------------------------------------------------------------- */
 
 static const float *order_by;
 static int descending(const void *a, const void *b)
@@ -202,8 +202,8 @@ static void random_logits(r1i_rng *rng, float *z, int n)
     }
 }
 
-/* The kept set equals the prefix of a full sort: smallest that reaches p, the crossing token included; every kept id can be
- * drawn and no other. */
+/* The kept set equals the prefix of a full sort: smallest that reaches p, the crossing token included; every kept id
+ * can be drawn and no other. */
 static void test_truncation(void **state)
 {
     fixture *const f = *state;
@@ -252,7 +252,7 @@ static void test_top_p_edges(void **state)
     }
 }
 
-/* ---- distribution ------------------------------------------------------------------------------------------------- */
+/* ---- distribution ------------------------------------------------------------------------------------------------ */
 
 static void test_distribution(void **state)
 {
@@ -343,8 +343,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
-        T(test_defaults), T(test_greedy), T(test_greedy_is_the_first), T(test_bad_logits), T(test_bias), T(test_penalties), T(test_truncation),
-        T(test_top_p_edges), T(test_distribution), T(test_counter), T(test_checks), T(test_top_logprobs),
+        T(test_defaults), T(test_greedy), T(test_greedy_is_the_first), T(test_bad_logits), T(test_bias),
+        T(test_penalties), T(test_truncation), T(test_top_p_edges), T(test_distribution), T(test_counter),
+        T(test_checks), T(test_top_logprobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,8 @@ static r1_status pass_over(const char *text, r1_error *e)
 static void test_accepted(void **state)
 {
     (void)state;
-    static const char *const good[] = {"{}", "[]", " [ 1 , -2.5e+3,0, 0.5, 1E9, null,true ,false]", "\"x\\n\\u00e9\\ud83d\\ude00\"",
+    static const char *const good[] = {"{}", "[]", " [ 1 , -2.5e+3,0, 0.5, 1E9, null,true ,false]",
+                                       "\"x\\n\\u00e9\\ud83d\\ude00\"",
                                        "{\"a\":{\"b\":[{}]},\"c\":\"\"}", "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"", "\t\r\n7\n"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) assert_int_equal(pass_over(good[i], NULL), R1_OK);
 }
@@ -97,7 +98,8 @@ static void test_utf8(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_accepted), cmocka_unit_test(test_refused), cmocka_unit_test(test_depth),
-                                       cmocka_unit_test(test_string),   cmocka_unit_test(test_numbers), cmocka_unit_test(test_utf8)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_accepted), cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_depth), cmocka_unit_test(test_string),
+                                       cmocka_unit_test(test_numbers), cmocka_unit_test(test_utf8)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

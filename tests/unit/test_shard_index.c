@@ -13,7 +13,8 @@ static r1_status parse(const char *text, r1i_shard_index *x, r1_error *e)
     return r1i_shard_index_parse(copy, n, x, e);
 }
 
-static const char good[] = "{\"metadata\": {\"total_size\": 5, \"x\": [1, {\"y\": null}]},\n \"weight_map\": {\"a\": \"m-2.safetensors\", "
+static const char good[] =
+    "{\"metadata\": {\"total_size\": 5, \"x\": [1, {\"y\": null}]},\n \"weight_map\": {\"a\": \"m-2.safetensors\", "
                            "\"\\u00e9.w\": \"m-1.safetensors\", \"c\": \"m-2.safetensors\"}}\n";
 
 static void test_good(void **state)
@@ -50,7 +51,8 @@ static void test_refused(void **state)
         r1i_shard_index x;
         assert_int_equal(parse(bad[i].text, &x, &e), R1_ERR_FORMAT);
         assert_null(x.text);
-        if (e.offset != bad[i].offset || !strstr(e.message, bad[i].says)) fail_msg("%s: offset %d: %s", bad[i].text, (int)e.offset, e.message);
+        if (e.offset != bad[i].offset || !strstr(e.message, bad[i].says))
+            fail_msg("%s: offset %d: %s", bad[i].text, (int)e.offset, e.message);
     }
 }
 
@@ -71,6 +73,7 @@ static void test_no_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_refused), cmocka_unit_test(test_no_memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_no_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The estimators against closed forms (to 1e-12) and against counting every case; intervals against the truth they claim to cover. */
+/* The estimators against closed forms (to 1e-12) and against counting every case; intervals against the truth they
+ * claim to cover. */
 #include "support/test.h"
 
 #include <math.h>
@@ -27,7 +28,8 @@ static void test_pass_at_k(void **state)
         for (int c = 0; c <= n; c++)
             for (int k = 1; k <= n; k++) near(r1i_pass_at_k(n, c, k), 1 - binomial(n - c, k) / binomial(n, k), 1e-12);
     near(r1i_pass_at_k(64, 16, 1), 0.25, 1e-15);
-    assert_true(r1i_pass_at_k(10, 8, 3) == 1 && r1i_pass_at_k(10, 0, 10) == 0 && r1i_pass_at_k(1, 0, 1) == 0 && r1i_pass_at_k(1, 1, 1) == 1);
+    assert_true(r1i_pass_at_k(10, 8, 3) == 1 && r1i_pass_at_k(10, 0, 10) == 0 && r1i_pass_at_k(1, 0, 1) == 0 &&
+                r1i_pass_at_k(1, 1, 1) == 1);
     assert_true(r1i_pass_at_k(0, 0, 1) == 0 && r1i_pass_at_k(4, 2, 0) == 0 && r1i_pass_at_k(4, 1, 9) == 1);
     const r1i_tally q[] = {{4, 1}, {2, 2}, {0, 0}};
     near(r1i_mean_pass_at_k(q, 3, 1), 1.25 / 3, 1e-15); /* a missing question counts wrong, it is not divided away */
@@ -73,7 +75,8 @@ static void test_cons_against_counting(void **state)
         }
         for (int t = 0; t < 2; t++) {
             r1i_vote v;
-            assert_int_equal(r1i_cons_at_k(class, right, n, k, t ? R1I_TIES_FIRST : R1I_TIES_SPLIT, 1, 100, &v, NULL), R1_OK);
+            assert_int_equal(r1i_cons_at_k(class, right, n, k, t ? R1I_TIES_FIRST : R1I_TIES_SPLIT, 1, 100, &v, NULL),
+                             R1_OK);
             assert_true(v.exact);
             near(v.value, brute(class, right, n, k, t ? R1I_TIES_FIRST : R1I_TIES_SPLIT), 1e-12);
         }
@@ -92,13 +95,15 @@ static void test_cons_closed_form(void **state)
             double want = 0;
             for (int i = 0; i < N; i++) class[i] = i < c ? 3 : 1, right[i] = i < c;
             for (int j = 0; j <= k; j++)
-                want += binomial(c, j) * binomial(N - c, k - j) / binomial(N, k) * (2 * j > k ? 1 : 2 * j == k ? 0.5 : 0);
+                want += binomial(c, j) * binomial(N - c, k - j) / binomial(N, k) *
+                    (2 * j > k ? 1 : 2 * j == k ? 0.5 : 0);
             r1i_vote v;
             assert_int_equal(r1i_cons_at_k(class, right, N, (size_t)k, R1I_TIES_SPLIT, 1, 100, &v, NULL), R1_OK);
             assert_true(v.exact);
             near(v.value, want, 1e-12);
         }
-    for (int i = 0; i < N; i++) class[i] = i, right[i] = i == 5; /* all differ: a tie of k, with the right one in it k times of 64 */
+    for (int i = 0; i < N; i++) class[i] = i, right[i] = i == 5; /* all differ: a tie of k, with the right one in it k
+                                                                  * times of 64 */
     r1i_vote v;
     assert_int_equal(r1i_cons_at_k(class, right, N, 16, R1I_TIES_SPLIT, 1, 100, &v, NULL), R1_OK);
     near(v.value, 1.0 / 64, 1e-12);
@@ -115,7 +120,8 @@ static void test_cons_edges(void **state)
     r1i_vote v, w;
     for (int i = 0; i < 40; i++) class[i] = i % 3, right[i] = class[i] == 0;
     assert_int_equal(r1i_cons_at_k(class, right, 40, 20, R1I_TIES_FIRST, 7, 2000, &v, NULL), R1_OK);
-    assert_false(v.exact); /* too many subsets for an order-dependent rule: drawn, and the same again for the same seed */
+    /* too many subsets for an order-dependent rule: drawn, and the same again for the same seed */
+    assert_false(v.exact);
     assert_int_equal(r1i_cons_at_k(class, right, 40, 20, R1I_TIES_FIRST, 7, 2000, &w, NULL), R1_OK);
     assert_true(v.value == w.value && v.value > 0.25 && v.value < 0.65);
     assert_int_equal(r1i_cons_at_k(class, right, 40, 99, R1I_TIES_FIRST, 7, 10, &v, NULL), R1_OK); /* k above n: all */
@@ -158,7 +164,8 @@ static void test_distributions(void **state)
 static void test_clustered(void **state)
 {
     (void)state;
-    const r1i_tally q[] = {{4, 4}, {4, 2}, {4, 0}, {8, 2}}; /* 1, .5, 0, .25: mean .4375, squares .546875 - .. = .171875 + .. */
+    const r1i_tally q[] = {{4, 4}, {4, 2}, {4, 0}, {8, 2}}; /* 1, .5, 0, .25: mean .4375, squares .546875 - .. = .171875
+                                                             * + .. */
     const r1i_interval i = r1i_clustered(q, 4, 0.95);
     double squares = 0;
     const double p[] = {1, 0.5, 0, 0.25};
@@ -167,12 +174,13 @@ static void test_clustered(void **state)
     near(i.se, sqrt(squares / 12), 1e-12);
     assert_true(i.known && i.lo == 0 && i.hi == 1); /* t(3) is 3.18: four questions say nothing */
     const r1i_tally ten[] = {{8, 4}, {8, 5}, {8, 3}, {8, 4}, {8, 6}, {8, 2}, {8, 4}, {8, 5}, {8, 3}, {8, 4}};
-    const r1i_interval t9 = r1i_clustered(ten, 10, 0.95); /* t(9) is 2.262157163: questions less one, not questions or samples */
+    const r1i_interval t9 = r1i_clustered(ten, 10, 0.95); /* t(9) is 2.262157163: questions less one, not questions or
+                                                           * samples */
     near(t9.hi - t9.mean, 2.2621571627982055 * t9.se, 1e-12);
     near(t9.mean - t9.lo, 2.2621571627982055 * t9.se, 1e-12);
     const r1i_tally one[] = {{1, 0}}, all[] = {{8, 8}, {8, 8}, {8, 8}}, none[] = {{0, 0}};
-    const r1i_interval a = r1i_clustered(one, 1, 0.95), b = r1i_clustered(all, 3, 0.95), c = r1i_clustered(none, 1, 0.95),
-                       d = r1i_clustered(NULL, 0, 0.95), e = r1i_wilson(1, 1, 0.95);
+    const r1i_interval a = r1i_clustered(one, 1, 0.95), b = r1i_clustered(all, 3, 0.95),
+                       c = r1i_clustered(none, 1, 0.95), d = r1i_clustered(NULL, 0, 0.95), e = r1i_wilson(1, 1, 0.95);
     assert_true(!a.known && a.mean == 0 && a.lo == 0 && a.hi > 0.7 && a.hi < 1);
     assert_true(!b.known && b.mean == 1 && b.hi == 1 && b.lo > 0.3 && b.lo < 0.6);
     assert_true(!c.known && c.lo == 0 && !d.known && d.lo == 0 && d.hi == 1);
@@ -206,7 +214,8 @@ static void test_paired(void **state)
 {
     (void)state;
     r1i_tally a[24], b[24];
-    for (int i = 0; i < 24; i++) a[i] = (r1i_tally){4, 1 + i % 4}, b[i] = (r1i_tally){4, i % 4}; /* always a quarter more */
+    /* always a quarter more */
+    for (int i = 0; i < 24; i++) a[i] = (r1i_tally){4, 1 + i % 4}, b[i] = (r1i_tally){4, i % 4};
     r1i_paired p = r1i_paired_difference(a, b, 8, 0.95, 1000, 1);
     assert_true(fabs(p.diff.mean - 0.25) < 1e-15 && !p.diff.known && p.flip_exact);
     near(p.p_flip, 2.0 / 256, 1e-15);
@@ -253,8 +262,9 @@ static void test_coverage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pass_at_k), cmocka_unit_test(test_cons_against_counting), cmocka_unit_test(test_cons_closed_form),
-        cmocka_unit_test(test_cons_edges), cmocka_unit_test(test_distributions), cmocka_unit_test(test_clustered),
+        cmocka_unit_test(test_pass_at_k), cmocka_unit_test(test_cons_against_counting),
+        cmocka_unit_test(test_cons_closed_form), cmocka_unit_test(test_cons_edges),
+        cmocka_unit_test(test_distributions), cmocka_unit_test(test_clustered),
         cmocka_unit_test(test_bootstrap), cmocka_unit_test(test_paired), cmocka_unit_test(test_coverage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

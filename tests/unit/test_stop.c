@@ -16,7 +16,8 @@ typedef struct outcome {
     int32_t matched;
 } outcome;
 
-static outcome stream(const char *const *stops, int32_t n_stops, const char *text, size_t (*cut)(void *user, size_t left), void *user)
+static outcome stream(const char *const *stops, int32_t n_stops, const char *text,
+                      size_t (*cut)(void *user, size_t left), void *user)
 {
     char held[512];
     outcome o = {.matched = -1};

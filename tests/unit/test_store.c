@@ -242,8 +242,9 @@ static void test_no_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_unindexed), cmocka_unit_test(test_indexed), cmocka_unit_test(test_lookup),
-                                       cmocka_unit_test(test_gguf), cmocka_unit_test(test_split), cmocka_unit_test(test_no_memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_unindexed), cmocka_unit_test(test_indexed),
+                                       cmocka_unit_test(test_lookup), cmocka_unit_test(test_gguf),
+                                       cmocka_unit_test(test_split), cmocka_unit_test(test_no_memory)};
     snprintf(folder, sizeof folder, "/tmp/r1-store-%d", (int)getpid());
     if (mkdir(folder, 0700) != 0) return 1;
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

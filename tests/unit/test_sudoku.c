@@ -41,10 +41,12 @@ static void test_golds(void **state)
     (void)state;
     r1_error err = {0};
     static const char *const bad[] = {
-        "", "12", "{}", "{\"puzzle\": \"11..............\"}", "{\"puzzle\": \"5...............\"}", "3142243142131325", "{\"puzzle\": 3}",
-        "{\"puzzle\": \"3102200002100320\", \"answer\": \"1234341221434321\"}", "{\"puzzle\": \"3102200002100320\", \"answer\": \"0\"}",
+        "", "12", "{}", "{\"puzzle\": \"11..............\"}", "{\"puzzle\": \"5...............\"}", "3142243142131325",
+        "{\"puzzle\": 3}", "{\"puzzle\": \"3102200002100320\", \"answer\": \"1234341221434321\"}",
+        "{\"puzzle\": \"3102200002100320\", \"answer\": \"0\"}",
     };
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(grade_gold("sudoku", NULL, bad[i], &err), R1_ERR_FORMAT);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(grade_gold("sudoku", NULL, bad[i], &err), R1_ERR_FORMAT);
 }
 
 static void test_data(void **state)
@@ -70,6 +72,7 @@ static void test_data(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_verdicts), cmocka_unit_test(test_golds), cmocka_unit_test(test_data)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_verdicts), cmocka_unit_test(test_golds),
+                                       cmocka_unit_test(test_data)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,12 +24,18 @@ static const char *make_run(const char *name, const char *const *answers, size_t
     r1i_run_store_set(s, "model", "m<odel>", NULL);
     r1i_run_store_set(s, "settings", "{\"temperature\":\"0.6\"}", NULL);
     assert_int_equal(r1i_db_run(db, NULL, "INSERT INTO grading VALUES(0, 'x')", ""), R1_OK);
-    assert_int_equal(r1i_run_store_add_task(s, &(r1i_task_row){0, "t", "{\"grader\":\"exact\",\"consensus\":true}", "th", "dh", (int64_t)prompts, (int64_t)samples}, NULL), R1_OK);
+    assert_int_equal(r1i_run_store_add_task(s,
+                                            &(r1i_task_row){0, "t", "{\"grader\":\"exact\",\"consensus\":true}", "th",
+                                                            "dh", (int64_t)prompts, (int64_t)samples}, NULL), R1_OK);
     for (size_t p = 0; p < prompts; p++) {
         char id[24];
         snprintf(id, sizeof id, "p%zu", p);
-        assert_int_equal(r1i_run_store_add_prompt(s, &(r1i_prompt_row){.prompt = (int64_t)p, .line = (int64_t)p + 1, .row_id = id, .subject = p % 2 ? "odd" : "even, \"x\"",
-            .question = "q", .question_bytes = 1, .gold = "A", .gold_bytes = 1, .hash = id, .ids_hash = ""}, NULL), R1_OK);
+        assert_int_equal(r1i_run_store_add_prompt(s,
+                                                  &(r1i_prompt_row){.prompt = (int64_t)p, .line = (int64_t)p + 1,
+                                                                    .row_id = id, .subject = p % 2 ? "odd"
+                                                                    : "even, \"x\"", .question = "q",
+                                                                    .question_bytes = 1, .gold = "A", .gold_bytes = 1,
+                                                                    .hash = id, .ids_hash = ""}, NULL), R1_OK);
         for (size_t k = 0; k < samples; k++) {
             const char c = answers[p][k], text[2] = {c == '.' ? 0 : (char)(c | 32), 0};
             const bool right = c >= 'A' && c <= 'Z';
@@ -37,8 +43,12 @@ static const char *make_run(const char *name, const char *const *answers, size_t
                 assert_int_equal(r1i_run_store_add_missing(s, 0, (int64_t)p, (int64_t)k, "no room", NULL), R1_OK);
                 continue;
             }
-            assert_int_equal(r1i_run_store_add_sample(s, &(r1i_sample_row){.prompt = (int64_t)p, .sample = (int64_t)k, .prompt_hash = id, .text = text, .text_bytes = strlen(text),
-                .tokens = (int64_t)(10 * p + k), .finish = c == '.' ? "length" : "stop", .score = right, .correct = right, .extracted = c != '.', .answer = text,
+            assert_int_equal(r1i_run_store_add_sample(s,
+                                                      &(r1i_sample_row){.prompt = (int64_t)p, .sample = (int64_t)k,
+                                                          .prompt_hash = id, .text = text, .text_bytes = strlen(text),
+                                                          .tokens = (int64_t)(10 * p + k),
+                                                          .finish = c == '.' ? "length" : "stop", .score = right,
+                                                          .correct = right, .extracted = c != '.', .answer = text,
                 .reason = right ? "equal" : c == '.' ? "nothing <found>" : "differs"}, NULL), R1_OK);
         }
     }
@@ -67,16 +77,20 @@ static void test_numbers(void **state)
     /* 2/4, 0/4 (nothing found), 4/4, and one prompt of which no sample is there */
     const char *const answers[] = {"AAbc", "....", "AAAA", "----"};
     const char *const run = make_run("numbers", answers, 4, 4);
-    json_t *const v = summarise(&run, 1), *const t = json_array_get(json_object_get(json_array_get(json_object_get(v, "runs"), 0), "tasks"), 0);
-    const json_t *const p = json_object_get(t, "pass@1"), *const k = json_object_get(t, "pass@k"), *const c = json_object_get(t, "cons@k");
+    json_t *const v = summarise(&run, 1),
+                  *const t = json_array_get(json_object_get(json_array_get(json_object_get(v, "runs"), 0), "tasks"), 0);
+    const json_t *const p = json_object_get(t, "pass@1"), *const k = json_object_get(t, "pass@k"),
+                        *const c = json_object_get(t, "cons@k");
     near(number(p, "value"), 0.5);
     near(number(p, "se"), sqrt((0.0 + 0.25 + 0.25) / (3 * 2)));
     assert_int_equal(json_array_size(k), 3);
-    near(number(json_array_get(k, 1), "value"), (1 - 1.0 / 6 + 0 + 1) / 3); /* pass@2: 1 - C(2,2)/C(4,2) for the first */
+    /* pass@2: 1 - C(2,2)/C(4,2) for the first */
+    near(number(json_array_get(k, 1), "value"), (1 - 1.0 / 6 + 0 + 1) / 3);
     near(number(json_array_get(k, 2), "value"), 2.0 / 3);
     near(number(json_array_get(c, 1), "k"), 4);
     near(number(json_array_get(c, 1), "value"), 2.0 / 3); /* two As outvote b and c */
-    near(number(json_array_get(c, 0), "value"), (1.0 / 6 + 4.0 / 6 * 0.5 + 0 + 1) / 3); /* pairs: AA, four of A and another, bc */
+    /* pairs: AA, four of A and another, bc */
+    near(number(json_array_get(c, 0), "value"), (1.0 / 6 + 4.0 / 6 * 0.5 + 0 + 1) / 3);
     near(number(t, "samples"), 12);
     near(number(t, "missing"), 4);
     near(number(t, "prompts_with_samples"), 3);
@@ -95,7 +109,8 @@ static void test_numbers(void **state)
 static void test_pairs(void **state)
 {
     (void)state;
-    const char *const first[] = {"AAbb", "bbbb", "AAAb", "bbbb", "A---"}, *const second[] = {"AAAA", "Abbb", "AAAA", "bbbb", "----"};
+    const char *const first[] = {"AAbb", "bbbb", "AAAb", "bbbb", "A---"},
+                      *const second[] = {"AAAA", "Abbb", "AAAA", "bbbb", "----"};
     const char *const run[] = {make_run("first", first, 5, 4), make_run("second", second, 5, 4)};
     json_t *const v = summarise(run, 2);
     const json_t *const d = json_array_get(json_object_get(v, "differences"), 0);
@@ -115,7 +130,8 @@ static void test_forms(void **state)
     static const struct {
         r1_report_format format;
         const char *holds;
-    } forms[] = {{R1_REPORT_TEXT, "MISSING: 2 samples"}, {R1_REPORT_CSV, "\"even, \"\"x\"\"\",1,0.5,"}, {R1_REPORT_HTML, "nothing &lt;found&gt;"},
+    } forms[] = {{R1_REPORT_TEXT, "MISSING: 2 samples"}, {R1_REPORT_CSV, "\"even, \"\"x\"\"\",1,0.5,"},
+                 {R1_REPORT_HTML, "nothing &lt;found&gt;"},
                  {R1_REPORT_HTML, "m&lt;odel&gt;"}, {R1_REPORT_JSON, "\"missing\":2"}, {R1_REPORT_TEXT, "2  no room"}};
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         char *a, *b;
@@ -160,6 +176,7 @@ int main(void)
         print_message("skipped: built without SQLite\n");
         return 77;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_pairs), cmocka_unit_test(test_forms)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_pairs),
+                                       cmocka_unit_test(test_forms)};
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -12,7 +12,8 @@
 #include "r1/chat.h"
 #include "support/fail_alloc.h"
 
-static r1_status render(const char *source, const char *vars, const r1_template_limits *limits, r1_rendered *out, r1_error *err)
+static r1_status render(const char *source, const char *vars, const r1_template_limits *limits, r1_rendered *out,
+                        r1_error *err)
 {
     r1_template *t;
     *out = (r1_rendered){0};
@@ -32,7 +33,7 @@ static void expect(const char *source, const char *vars, const char *text)
     r1_rendered_free(&r);
 }
 
-/* ---- provenance: "marks" writes T under each byte of the template and u under each byte from outside ---------------------- */
+/* ---- provenance: "marks" writes T under each byte of the template and u under each byte from outside ------------- */
 static void expect_marks(const char *source, const char *vars, const char *text, const char *marks)
 {
     r1_rendered r;
@@ -41,14 +42,16 @@ static void expect_marks(const char *source, const char *vars, const char *text,
     if (render(source, vars, NULL, &r, &err) != R1_OK) fail_msg("%s: %s", source, err.message);
     assert_string_equal(r.text, text);
     assert_true(r.bytes < sizeof got);
-    for (size_t i = 0; i < r.n_spans; i++) memset(got + r.spans[i].begin, r.spans[i].trusted ? 'T' : 'u', r.spans[i].end - r.spans[i].begin);
+    for (size_t i = 0; i < r.n_spans; i++)
+        memset(got + r.spans[i].begin, r.spans[i].trusted ? 'T' : 'u', r.spans[i].end - r.spans[i].begin);
     if (strcmp(got, marks)) fail_msg("%s\n  %s\n  %s expected\n  %s found", source, text, marks, got);
     r1_rendered_free(&r);
 }
 
 static void test_provenance(void **state)
 {
-    const char *const v = "{\"x\": \"ab\", \"s\": \" <U> \", \"l\": [\"p\", \"q\"], \"d\": {\"k\": \"v\"}, \"n\": 7, \"bos_token\": \"<s>\", \"eos_token\": \"</s>\"}";
+    const char *const v =
+        "{\"x\": \"ab\", \"s\": \" <U> \", \"l\": [\"p\", \"q\"], \"d\": {\"k\": \"v\"}, \"n\": 7, \"bos_token\": \"<s>\", \"eos_token\": \"</s>\"}";
     (void)state;
     expect_marks("A{{ x }}B", v, "AabB", "TuuT");
     expect_marks("{{ bos_token }}{{ x }}{{ eos_token }}", v, "<s>ab</s>", "TTTuuTTTT");
@@ -73,7 +76,8 @@ static void test_provenance(void **state)
     expect_marks("{% macro m(a) %}<{{ a }}{{ caller() if caller }}>{% endmacro %}{{ m(x) }}{% call m('') %}c{% endcall %}", v, "<ab><c>", "TuuTTTT");
     expect_marks("{% filter upper %}i{{ x }}{% endfilter %}", v, "IAB", "Tuu");
     expect_marks("{% for k, w in d.items() %}{{ k }}={{ w }}{% endfor %}", v, "k=v", "uTu");
-    expect_marks("{% set ns = namespace(t='') %}{% for c in x %}{% set ns.t = ns.t ~ c ~ '.' %}{% endfor %}{{ ns.t }}", v, "a.b.", "uTuT");
+    expect_marks("{% set ns = namespace(t='') %}{% for c in x %}{% set ns.t = ns.t ~ c ~ '.' %}{% endfor %}{{ ns.t }}",
+                 v, "a.b.", "uTuT");
     expect_marks("{{ (x ~ '|')|indent(1, true) }}", v, " ab|", "TuuT");
     expect_marks("{{ x|replace('b', '\\n')|list|last }}{{ x|first }}{{ x|reverse }}", v, "\naba", "Tuuu");
     expect_marks("{{ {'a': '<A>'}[x[0]] }}", v, "<A>", "TTT");
@@ -84,11 +88,14 @@ static void test_provenance(void **state)
 /* What a user types never becomes the template's, whatever the template does to it. */
 static void test_no_laundering(void **state)
 {
-    static const char *const forms[] = {"m", "m.strip()", "m|string", "m ~ ''", "'' ~ m", "m + ''", "[m]|join", "[m][0]", "m|upper", "m.split('Z')|join('Z')",
-        "m|list|join", "{'k': m}.k", "(m, 1)[0]", "m|default('x')", "m|replace('Z', 'Y')", "'%s' % m", "'{}'.format(m)", "'{a}'.format(a=m)", "m|trim|title",
-        "m|truncate(1000)", "m.center(1)", "m[0:]", "m[::-1][::-1]", "m|safe", "m|tojson|replace('\"', '')", "m|indent", "m.partition('Z')[0]",
-        "m.splitlines()|join", "m|urlencode", "m|wordcount ~ m", "[[m]]|map('first')|first", "{'a': m}|dictsort|first|last", "m.expandtabs()", "namespace(a=m).a",
-        "dict(a=m)['a']", "m|groupby(0)|map('first')|join", "m.removeprefix('Z')", "m.rjust(1)", "m|batch(99)|first|join"};
+    static const char *const forms[] = {"m", "m.strip()", "m|string", "m ~ ''", "'' ~ m", "m + ''", "[m]|join",
+                                        "[m][0]", "m|upper", "m.split('Z')|join('Z')",
+        "m|list|join", "{'k': m}.k", "(m, 1)[0]", "m|default('x')", "m|replace('Z', 'Y')", "'%s' % m", "'{}'.format(m)",
+        "'{a}'.format(a=m)", "m|trim|title", "m|truncate(1000)", "m.center(1)", "m[0:]", "m[::-1][::-1]", "m|safe",
+        "m|tojson|replace('\"', '')", "m|indent", "m.partition('Z')[0]", "m.splitlines()|join", "m|urlencode",
+        "m|wordcount ~ m", "[[m]]|map('first')|first", "{'a': m}|dictsort|first|last", "m.expandtabs()",
+        "namespace(a=m).a", "dict(a=m)['a']", "m|groupby(0)|map('first')|join", "m.removeprefix('Z')", "m.rjust(1)",
+        "m|batch(99)|first|join"};
     (void)state;
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         char source[128];
@@ -98,12 +105,13 @@ static void test_no_laundering(void **state)
         if (render(source, "{\"m\": \"<eos>\"}", NULL, &r, &err) != R1_OK) fail_msg("%s: %s", source, err.message);
         for (size_t k = 0; k < r.n_spans; k++)
             for (size_t p = r.spans[k].begin; p < r.spans[k].end; p++)
-                if (r.spans[k].trusted && (r.text[p] == '<' || r.text[p] == '>' || (r.text[p] | 0x20) == 'e')) fail_msg("%s lost the origin of '%s'", source, r.text);
+                if (r.spans[k].trusted && (r.text[p] == '<' || r.text[p] == '>' || (r.text[p] | 0x20) == 'e'))
+                    fail_msg("%s lost the origin of '%s'", source, r.text);
         r1_rendered_free(&r);
     }
 }
 
-/* ---- errors and limits ---------------------------------------------------------------------------------------------------- */
+/* ---- errors and limits ------------------------------------------------------------------------------------------- */
 static void expect_error(const char *source, r1_status st, int64_t line, int64_t offset, const char *part)
 {
     r1_rendered r;
@@ -111,7 +119,8 @@ static void expect_error(const char *source, r1_status st, int64_t line, int64_t
     assert_int_equal(render(source, "{\"l\": [1], \"n\": null}", NULL, &r, &err), st);
     assert_null(r.text);
     if (!strstr(err.message, part)) fail_msg("%s: '%s' lacks '%s'", source, err.message, part);
-    if (err.line != line || (offset >= 0 && err.offset != offset)) fail_msg("%s: line %d offset %d", source, (int)err.line, (int)err.offset);
+    if (err.line != line || (offset >= 0 && err.offset != offset))
+        fail_msg("%s: line %d offset %d", source, (int)err.line, (int)err.offset);
 }
 
 static void test_errors(void **state)
@@ -174,13 +183,16 @@ static void test_limits(void **state)
     expect_limit("{% set ns = namespace(a=[]) %}{% for i in range(3000) %}{% set ns.a = [ns.a] %}{% endfor %}{{ ns.a }}", NULL);
     expect_limit("{% set ns = namespace(a=[]) %}{% for i in range(3000) %}{% set ns.a = [ns.a] %}{% endfor %}{{ ns.a|tojson }}", NULL);
     expect_limit("{% set ns = namespace(a=[],b=[]) %}{% for i in range(3000) %}{% set ns.a = [ns.a] %}{% set ns.b = [ns.b] %}{% endfor %}{{ ns.a == ns.b }}", NULL);
-    expect_limit("{% set ns = namespace(a='x') %}{% for i in range(60) %}{% set ns.a = ns.a + ns.a %}{% endfor %}", NULL);
+    expect_limit("{% set ns = namespace(a='x') %}{% for i in range(60) %}{% set ns.a = ns.a + ns.a %}{% endfor %}",
+                 NULL);
 }
 
 /* A megabyte of anything that nests is refused by the parser, not by the end of the C stack. */
 static void test_deep_source(void **state)
 {
-    static const char *const units[] = {"(", "[", "{1:", "-", "not ", "x[", "f(", "1 if ", "1 if 1 else ", "x|f(", "x is divisibleby(", "x is eq [", "%}{% if x %}{{ ", "}}{% for a in b %}{{ ", "1 + (", "x.y."};
+    static const char *const units[] = {"(", "[", "{1:", "-", "not ", "x[", "f(", "1 if ", "1 if 1 else ", "x|f(",
+                                        "x is divisibleby(", "x is eq [", "%}{% if x %}{{ ", "}}{% for a in b %}{{ ",
+                                        "1 + (", "x.y."};
     enum { BYTES = 1 << 20 };
     char *const source = malloc(BYTES + 64);
     (void)state;
@@ -206,7 +218,7 @@ static void test_deep_source(void **state)
     free(source);
 }
 
-/* ---- memory: every allocation fails once; nothing is left behind ----------------------------------------------------------- */
+/* ---- memory: every allocation fails once; nothing is left behind ------------------------------------------------- */
 static r1_status compile_big(void *ctx, r1_error *err)
 {
     r1_template *t;
@@ -229,14 +241,15 @@ static void test_memory(void **state)
     static char source[200000];
     r1_template *t;
     (void)state;
-    for (size_t n = 0; n < sizeof source - 100;) n += (size_t)sprintf(source + n, "{{ messages[0].content ~ 'text %zu' }}", n);
+    for (size_t n = 0; n < sizeof source - 100;)
+        n += (size_t)sprintf(source + n, "{{ messages[0].content ~ 'text %zu' }}", n);
     assert_true(fail_alloc_sweep(compile_big, source) > 20);
     assert_int_equal(r1_template_compile(source, strlen(source), &t, NULL), R1_OK);
     assert_true(fail_alloc_sweep_json(render_big, t) > 20);
     r1_template_destroy(t);
 }
 
-/* ---- R1's forms: the worked examples ---------------------------------------------------------------------------------------- */
+/* ---- R1's forms: the worked examples ----------------------------------------------------------------------------- */
 #define BOS "<｜begin▁of▁sentence｜>"
 #define EOS "<｜end▁of▁sentence｜>"
 #define U "<｜User｜>"
@@ -255,7 +268,8 @@ static void test_memory(void **state)
 static void expect_chat(const char *form, const char *messages, const char *text)
 {
     char vars[4096];
-    snprintf(vars, sizeof vars, "{\"messages\": [%s], \"add_generation_prompt\": true, \"bos_token\": \"" BOS "\"}", messages);
+    snprintf(vars, sizeof vars, "{\"messages\": [%s], \"add_generation_prompt\": true, \"bos_token\": \"" BOS "\"}",
+             messages);
     assert_non_null(r1_template_builtin(form));
     expect(r1_template_builtin(form), vars, text);
 }
@@ -277,43 +291,70 @@ static void test_worked_examples(void **state)
         snprintf(text, sizeof text, BOS U "What is 84 * 3 / 2?%s", end);
         expect_chat(all[i], USER("What is 84 * 3 / 2?"), text);                                          /* A */
         snprintf(text, sizeof text, BOS U "Hi" A "\n\nHello!" EOS U "1+1?%s", end);
-        expect_chat(all[i], USER("Hi") "," SAYS("<think>\\nGreet.\\n</think>\\n\\nHello!") "," USER("1+1?"), text); /* B */
+        /* B */
+        expect_chat(all[i], USER("Hi") "," SAYS("<think>\\nGreet.\\n</think>\\n\\nHello!") "," USER("1+1?"), text);
         snprintf(text, sizeof text, BOS "Be brief." U "Hi%s", end);
         expect_chat(all[i], SYSTEM("Be brief.") "," USER("Hi"), text);                                   /* C */
     }
     expect_chat("r1-t3", SYSTEM("One.") "," USER("Hi") "," SYSTEM("Two."), BOS "One.\n\nTwo." U "Hi" A "<think>\n");
     expect_chat("r1-t2", SYSTEM("One.") "," SYSTEM("Two.") "," USER("Hi"), BOS "Two." U "Hi" A "<think>\n");
-    const char *const one = USER("Weather in Paris?") "," CALLS("null", FN("get_weather", "{\\\"city\\\": \\\"Paris\\\"}")) "," OUT("{\\\"temp\\\": 18}");
-    const char *const d = BOS U "Weather in Paris?" A TCS CALL("get_weather", "{\"city\": \"Paris\"}") TCE EOS TOS TO "{\"temp\": 18}" TOe TOE;
+    const char *const one =
+        USER("Weather in Paris?") "," CALLS("null",
+                                            FN("get_weather", "{\\\"city\\\": \\\"Paris\\\"}")) "," OUT("{\\\"temp\\\": 18}");
+    const char *const d =
+        BOS U "Weather in Paris?" A TCS CALL("get_weather",
+                                             "{\"city\": \"Paris\"}") TCE EOS TOS TO "{\"temp\": 18}" TOe TOE;
     expect_chat("r1-t3", one, d);                                                                        /* D */
     expect_chat("r1", one, d);
-    expect_chat("r1-t2", one, BOS U "Weather in Paris?" A TCS CALL("get_weather", "{\"city\": \"Paris\"}") TOS TO "{\"temp\": 18}" TOe TOE); /* left open */
-    const char *const two = USER("q") "," CALLS("null", FN("f", "{\\\"a\\\": 1}") "," FN("g", "{}")) "," OUT("r1") "," OUT("r2") "," SAYS("Done.") "," USER("Thanks");
-    const char *const e = BOS U "q" A TCS CALL("f", "{\"a\": 1}") "\n" CALL("g", "{}") TCE EOS TOS TO "r1" TOe TO "r2" TOe TOE "Done." EOS U "Thanks" A "<think>\n";
+    /* left open */
+    expect_chat("r1-t2", one,
+                BOS U "Weather in Paris?" A TCS CALL("get_weather",
+                                                     "{\"city\": \"Paris\"}") TOS TO "{\"temp\": 18}" TOe TOE);
+    const char *const two =
+        USER("q") "," CALLS("null",
+                            FN("f", "{\\\"a\\\": 1}") "," FN("g",
+                                                             "{}")) "," OUT("r1") "," OUT("r2") "," SAYS("Done.") "," USER("Thanks");
+    const char *const e =
+        BOS U "q" A TCS CALL("f", "{\"a\": 1}") "\n" CALL("g",
+                                                          "{}") TCE EOS TOS TO "r1" TOe TO "r2" TOe TOE "Done." EOS U "Thanks" A "<think>\n";
     expect_chat("r1-t3", two, e);                                                                        /* E */
     expect_chat("r1", two, e);
-    expect_chat("r1-t2", two, BOS U "q" A TCS CALL("f", "{\"a\": 1}") "\n" CALL("g", "{}") TCE EOS TOS TO "r1" TOe "\n" TO "r2" TOe TOE "Done." EOS U "Thanks" A "<think>\n");
+    expect_chat("r1-t2", two,
+                BOS U "q" A TCS CALL("f", "{\"a\": 1}") "\n" CALL("g",
+                                                                  "{}") TCE EOS TOS TO "r1" TOe "\n" TO "r2" TOe TOE "Done." EOS U "Thanks" A "<think>\n");
 }
 
 static void test_tool_turns(void **state)
 {
     (void)state;
-    const char *const again = USER("q") "," CALLS("\"Look.\"", FN("f", "{}")) "," OUT("1") "," SAYS("One.") "," USER("again") "," CALLS("null", FN("f", "{}")) "," OUT("2");
+    const char *const again =
+        USER("q") "," CALLS("\"Look.\"",
+                            FN("f", "{}")) "," OUT("1") "," SAYS("One.") "," USER("again") "," CALLS("null",
+                                FN("f", "{}")) "," OUT("2");
     /* the official form takes the second turn for more of the first; ours starts anew */
-    expect_chat("r1-t3", again, BOS U "q" A "Look." TCS CALL("f", "{}") TCE EOS TOS TO "1" TOe TOE "One." EOS U "again\n" CALL("f", "{}") TCE EOS TO "2" TOe TOE);
-    expect_chat("r1", again, BOS U "q" A "Look." TCS CALL("f", "{}") TCE EOS TOS TO "1" TOe TOE "One." EOS U "again" A TCS CALL("f", "{}") TCE EOS TOS TO "2" TOe TOE);
+    expect_chat("r1-t3", again,
+                BOS U "q" A "Look." TCS CALL("f", "{}") TCE EOS TOS TO "1" TOe TOE "One." EOS U "again\n" CALL("f",
+                    "{}") TCE EOS TO "2" TOe TOE);
+    expect_chat("r1", again,
+                BOS U "q" A "Look." TCS CALL("f", "{}") TCE EOS TOS TO "1" TOe TOE "One." EOS U "again" A TCS CALL("f",
+                    "{}") TCE EOS TOS TO "2" TOe TOE);
     const char *const user_after = USER("q") "," CALLS("null", FN("f", "{}")) "," OUT("1") "," USER("x");
     expect_chat("r1-t3", user_after, BOS U "q" A TCS CALL("f", "{}") TCE EOS TOS TO "1" TOe U "x" A "<think>\n");
     expect_chat("r1", user_after, BOS U "q" A TCS CALL("f", "{}") TCE EOS TOS TO "1" TOe TOE U "x" A "<think>\n");
-    const char *const call_after = USER("q") "," CALLS("null", FN("f", "{}")) "," OUT("1") "," CALLS("null", FN("g", "{}")) "," OUT("2");
-    expect_chat("r1", call_after, BOS U "q" A TCS CALL("f", "{}") TCE EOS TOS TO "1" TOe TOE A TCS CALL("g", "{}") TCE EOS TOS TO "2" TOe TOE);
+    const char *const call_after =
+        USER("q") "," CALLS("null", FN("f", "{}")) "," OUT("1") "," CALLS("null", FN("g", "{}")) "," OUT("2");
+    expect_chat("r1", call_after,
+                BOS U "q" A TCS CALL("f", "{}") TCE EOS TOS TO "1" TOe TOE A TCS CALL("g",
+                    "{}") TCE EOS TOS TO "2" TOe TOE);
     assert_null(r1_template_builtin("r1-t4"));
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_provenance), cmocka_unit_test(test_no_laundering), cmocka_unit_test(test_errors),
-                                       cmocka_unit_test(test_variables), cmocka_unit_test(test_limits), cmocka_unit_test(test_deep_source), cmocka_unit_test(test_memory),
-                                       cmocka_unit_test(test_worked_examples), cmocka_unit_test(test_tool_turns)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_provenance), cmocka_unit_test(test_no_laundering),
+                                       cmocka_unit_test(test_errors), cmocka_unit_test(test_variables),
+                                       cmocka_unit_test(test_limits), cmocka_unit_test(test_deep_source),
+                                       cmocka_unit_test(test_memory), cmocka_unit_test(test_worked_examples),
+                                       cmocka_unit_test(test_tool_turns)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

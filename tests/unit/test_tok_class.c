@@ -46,7 +46,8 @@ static void test_categories(void **state)
     read_categories(data, want);
     const unsigned mask = R1I_CLASS_L | R1I_CLASS_M | R1I_CLASS_N | R1I_CLASS_P | R1I_CLASS_S;
     for (uint32_t cp = 0; cp < 0x110000; cp++)
-        if ((r1i_class_compute(cp) & mask) != want[cp]) fail_msg("U+%04X: %02x, wanted %02x", cp, r1i_class_compute(cp), want[cp]);
+        if ((r1i_class_compute(cp) & mask) != want[cp])
+            fail_msg("U+%04X: %02x, wanted %02x", cp, r1i_class_compute(cp), want[cp]);
     free(want);
     free(data);
 }
@@ -78,8 +79,10 @@ static void test_nfc_in_stretches(void **state)
     r1i_classes c;
     r1i_normal s = {0};
     static const struct { uint32_t low, high; } ranges[] = {
-        {0x20, 0x7F}, {0xC0, 0x180}, {0x300, 0x36F}, {0x370, 0x400}, {0x5D0, 0x5F0}, {0x900, 0x9FF}, {0x1100, 0x1200}, {0x1E00, 0x2000},
-        {0x2000, 0x2130}, {0x3040, 0x3100}, {0xAC00, 0xAC80}, {0xF900, 0xFB50}, {0x11300, 0x11380}, {0x1D150, 0x1D170}, {0x2F800, 0x2FA20}};
+        {0x20, 0x7F}, {0xC0, 0x180}, {0x300, 0x36F}, {0x370, 0x400}, {0x5D0, 0x5F0}, {0x900, 0x9FF}, {0x1100, 0x1200},
+        {0x1E00, 0x2000},
+        {0x2000, 0x2130}, {0x3040, 0x3100}, {0xAC00, 0xAC80}, {0xF900, 0xFB50}, {0x11300, 0x11380}, {0x1D150, 0x1D170},
+        {0x2F800, 0x2FA20}};
     assert_int_equal(r1i_classes_make(&c, true, NULL), R1_OK);
     assert_int_equal(r1i_normal_add(&s, R1I_NORMAL_NFC, NULL, "", 0, NULL), R1_OK);
     for (int round = 0; round < 20000; round++) {
@@ -88,10 +91,13 @@ static void test_nfc_in_stretches(void **state)
         r1i_match m = {0};
         for (uint64_t k = r1i_rng_below(&rng, 40); k > 0; k--) {
             const uint64_t which = r1i_rng_below(&rng, 3) ? r1i_rng_below(&rng, sizeof ranges / sizeof *ranges) : 0;
-            n += r1i_utf8_put(text + n, ranges[which].low + (uint32_t)r1i_rng_below(&rng, ranges[which].high - ranges[which].low));
+            n += r1i_utf8_put(text + n,
+                              ranges[which].low + (uint32_t)r1i_rng_below(&rng,
+                                  ranges[which].high - ranges[which].low));
         }
         utf8proc_uint8_t *want = NULL;
-        const utf8proc_ssize_t want_n = utf8proc_map(text, (utf8proc_ssize_t)n, &want, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+        const utf8proc_ssize_t want_n =
+            utf8proc_map(text, (utf8proc_ssize_t)n, &want, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
         assert_int_equal(r1i_normalize(&s, &c, &m, text, n, &out, &out_n, NULL), R1_OK);
         if (out_n != (size_t)want_n || memcmp(out, want, out_n) != 0) fail_msg("round %d of seed %d", round, 20261122);
         if (out != text) free(out);

@@ -95,7 +95,8 @@ static void test_backtracking_limit(void **state)
     r1_error e = {0};
     static const char text[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     assert_int_equal(r1i_pattern_compile("^(a|aa|aaa)+[bc]", 16, &p, NULL), R1_OK);
-    assert_int_equal(r1i_pattern_find(p, &m, (const uint8_t *)text, sizeof text - 1, 0, &found, &begin, &end, &e), R1_ERR_RANGE);
+    assert_int_equal(r1i_pattern_find(p, &m, (const uint8_t *)text, sizeof text - 1, 0, &found, &begin, &end, &e),
+                     R1_ERR_RANGE);
     assert_non_null(strstr(e.message, "match limit"));
     r1i_match_free(&m);
     r1i_pattern_free(p);
@@ -114,7 +115,8 @@ static void test_too_many_steps(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rewriting), cmocka_unit_test(test_refusals), cmocka_unit_test(test_white_space),
-                                       cmocka_unit_test(test_backtracking_limit), cmocka_unit_test(test_too_many_steps)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rewriting), cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_white_space), cmocka_unit_test(test_backtracking_limit),
+                                       cmocka_unit_test(test_too_many_steps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

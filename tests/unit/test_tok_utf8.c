@@ -36,7 +36,8 @@ static void test_parts(void **state)
         {"ff", "efbfbd"}, {"f8888080", "efbfbdefbfbdefbfbdefbfbd"}, {"41e4bd", "41efbfbd"}, {"e4e4bda0", "efbfbde4bda0"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) check_mend(bad[i].in, bad[i].want, false);
-    static const char *const good[] = {"", "00", "7f", "c280", "dfbf", "e0a080", "ed9fbf", "ee8080", "efbfbf", "f0908080", "f48fbfbf"};
+    static const char *const good[] = {"", "00", "7f", "c280", "dfbf", "e0a080", "ed9fbf", "ee8080", "efbfbf",
+                                       "f0908080", "f48fbfbf"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) check_mend(good[i], good[i], true);
 }
 
@@ -70,7 +71,8 @@ static void test_encode_ill_formed(void **state)
     assert_int_equal(n, m);
     assert_memory_equal(a, b, n * sizeof *a);
     r1_free(a);
-    const r1_span spans[] = {{0, 2, false}, {2, 6, false}, {6, sizeof bad - 1, true}}; /* the first border cuts a part */
+    /* the first border cuts a part */
+    const r1_span spans[] = {{0, 2, false}, {2, 6, false}, {6, sizeof bad - 1, true}};
     assert_int_equal(r1_tokenizer_encode_spans(t, bad, sizeof bad - 1, spans, 3, &a, &n, NULL), R1_OK);
     assert_int_equal(a[n - 1], r1_tokenizer_added_id(t, "<think>", 7));
     char *text;

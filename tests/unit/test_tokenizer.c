@@ -1,4 +1,5 @@
-/* Opening: every source, each error by name, memory running out at every allocation; and what a tokenizer says of itself. */
+/* Opening: every source, each error by name, memory running out at every allocation; and what a tokenizer says of
+ * itself. */
 #include "support/test.h"
 
 #include <unistd.h>
@@ -74,7 +75,7 @@ static void test_bos_and_skipping(void **state)
     r1_tokenizer_close(t);
 }
 
-/* ---- tokenizer.json: one change to a good document, one message ---------------------------------------------------------- */
+/* ---- tokenizer.json: one change to a good document, one message -------------------------------------------------- */
 
 static void set_path(json_t *doc, const char *path, json_t *value)
 {
@@ -129,7 +130,8 @@ static void test_json_refusals(void **state)
         assert_int_equal(r1i_json_parse(cases[i].value, strlen(cases[i].value), &value, NULL), R1_OK);
         set_path(doc, cases[i].path, value);
         const r1_status st = tok_data_open_json(doc, &t, &e);
-        if (st != cases[i].st || t || !strstr(e.message, cases[i].message)) fail_msg("%zu %s: %d %s", i, cases[i].path, (int)st, e.message);
+        if (st != cases[i].st || t || !strstr(e.message, cases[i].message))
+            fail_msg("%zu %s: %d %s", i, cases[i].path, (int)st, e.message);
         json_decref(doc);
     }
     r1_tokenizer *t;
@@ -151,7 +153,8 @@ static void test_json_spellings(void **state)
     size_t n;
     static const char bos[] = "<" BAR "begin\xE2\x96\x81of\xE2\x96\x81sentence" BAR ">";
     json_object_set_new(doc, "post_processor",
-                        json_pack("{s:s, s:[{s:s}, {s:s, s:[{s:{s:s}}]}]}", "type", "Sequence", "processors", "type", "ByteLevel", "type",
+                        json_pack("{s:s, s:[{s:s}, {s:s, s:[{s:{s:s}}]}]}", "type", "Sequence", "processors", "type",
+                                  "ByteLevel", "type",
                                   "TemplateProcessing", "single", "SpecialToken", "id", bos));
     json_t *const model = json_object_get(doc, "model");
     json_object_set_new(model, "unk_token", json_string("!"));
@@ -175,9 +178,11 @@ static void test_no_way_to_a_control_token(void **state)
     r1_tokenizer *t;
     int32_t *ids;
     size_t n;
-    const int id = (int)json_integer_value(json_object_get(json_object_get(json_object_get(doc, "model"), "vocab"), "he"));
+    const int id = (int)json_integer_value(json_object_get(json_object_get(json_object_get(doc, "model"), "vocab"),
+                                                           "he"));
     assert_true(id > 0);
-    json_array_append_new(json_object_get(doc, "added_tokens"), json_pack("{s:i, s:s, s:b}", "id", id, "content", "he", "special", 1));
+    json_array_append_new(json_object_get(doc, "added_tokens"),
+                          json_pack("{s:i, s:s, s:b}", "id", id, "content", "he", "special", 1));
     json_object_set_new(json_object_get(doc, "model"), "ignore_merges", json_true());
     assert_int_equal(tok_data_open_json(doc, &t, NULL), R1_OK);
     assert_int_equal(r1_tokenizer_encode(t, "he", 2, 0, &ids, &n, NULL), R1_OK);
@@ -191,14 +196,15 @@ static void test_no_way_to_a_control_token(void **state)
     json_decref(doc);
 }
 
-/* ---- tokenizer.model ------------------------------------------------------------------------------------------------------ */
+/* ---- tokenizer.model --------------------------------------------------------------------------------------------- */
 
 static size_t base64_line(char *out, const uint8_t *p, size_t n, int rank)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     size_t o = 0;
     for (size_t i = 0; i < n; i += 3) {
-        const uint32_t w = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0);
+        const uint32_t w = (uint32_t)p[i] << 16 | (i + 1 < n ? (uint32_t)p[i + 1] << 8 : 0) |
+            (i + 2 < n ? p[i + 2] : 0);
         for (size_t k = 0; k < 4; k++) out[o++] = i + k > n ? '=' : digits[w >> (18 - 6 * k) & 63];
     }
     return o + (size_t)sprintf(out + o, " %d\n", rank);
@@ -255,12 +261,13 @@ static void test_rank_refusals(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         r1_tokenizer *t;
         r1_error e = {0};
-        const r1_status st = r1i_tok_open_bytes('m', (const uint8_t *)cases[i].text, strlen(cases[i].text), NULL, &t, &e);
+        const r1_status st = r1i_tok_open_bytes('m', (const uint8_t *)cases[i].text, strlen(cases[i].text), NULL, &t,
+                                                &e);
         if (st != cases[i].st || !strstr(e.message, cases[i].message)) fail_msg("%zu: %d %s", i, (int)st, e.message);
     }
 }
 
-/* ---- GGUF keys ------------------------------------------------------------------------------------------------------------ */
+/* ---- GGUF keys --------------------------------------------------------------------------------------------------- */
 
 typedef struct gguf {
     uint8_t bytes[32768];
@@ -321,7 +328,8 @@ static void make_gguf(gguf *g, const char *model, const char *pre)
     key(g, "tokenizer.ggml.token_type", 9);
     put(g, 5, 4);
     put(g, 321, 8);
-    for (i = 0; i < 321; i++) put(g, i < 3 || i == 318 || i == 319 ? 3 : i == 316 || i == 317 ? 4 : i == 320 ? 5 : 1, 4);
+    for (i = 0; i < 321; i++)
+        put(g, i < 3 || i == 318 || i == 319 ? 3 : i == 316 || i == 317 ? 4 : i == 320 ? 5 : 1, 4);
     key(g, "tokenizer.ggml.merges", 9);
     put(g, 8, 4);
     put(g, json_array_size(merges), 8);
@@ -389,10 +397,11 @@ static void test_gguf_pre_names(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "default", "llama-bpe", "llama3", "llama-v3", "deepseek-llm", "deepseek-coder", "deepseek-v3", "deepseek-r1-qwen", "qwen2", "qwen35",
-        "falcon", "falcon3", "mpt", "starcoder", "gpt-2", "refact", "command-r", "stablelm2", "olmo", "dbrx", "smaug-bpe", "poro-chat",
-        "chatglm-bpe", "glm4", "viking", "jais", "tekken", "smollm", "codeshell", "bloom", "gpt3-finnish", "exaone", "exaone4", "chameleon",
-        "minerva-7b", "megrez", "gpt-4o", "llama4", "superbpe", "trillion", "bailingmoe", "seed-coder", "hunyuan", "hunyuan-dense", "kimi-k2",
+        "default", "llama-bpe", "llama3", "llama-v3", "deepseek-llm", "deepseek-coder", "deepseek-v3",
+        "deepseek-r1-qwen", "qwen2", "qwen35", "falcon", "falcon3", "mpt", "starcoder", "gpt-2", "refact", "command-r",
+        "stablelm2", "olmo", "dbrx", "smaug-bpe", "poro-chat", "chatglm-bpe", "glm4", "viking", "jais", "tekken",
+        "smollm", "codeshell", "bloom", "gpt3-finnish", "exaone", "exaone4", "chameleon", "minerva-7b", "megrez",
+        "gpt-4o", "llama4", "superbpe", "trillion", "bailingmoe", "seed-coder", "hunyuan", "hunyuan-dense", "kimi-k2",
         "tiny_aya", "exaone-moe", "minimax-m2", "grok-2"};
     static gguf g;
     static const char text[] = "It's 1234  \xE7\xAD\x94\xE3\x81\x88 caf\xC3\xA9\n\n x";
@@ -464,7 +473,7 @@ static void test_gguf_refusals(void **state)
     assert_non_null(strstr(e.message, "an array of 1"));
 }
 
-/* ---- folders -------------------------------------------------------------------------------------------------------------- */
+/* ---- folders ----------------------------------------------------------------------------------------------------- */
 
 static char folder[32];
 
@@ -488,7 +497,8 @@ static int make_folder(void **state)
 static int remove_folder(void **state)
 {
     (void)state;
-    static const char *const names[] = {"tokenizer.json", "tokenizer.model", "tokenizer_config.json", "generation_config.json",
+    static const char *const names[] = {"tokenizer.json", "tokenizer.model", "tokenizer_config.json",
+                                        "generation_config.json",
                                         "chat_template.jinja", "a.gguf", "b.gguf"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char path[128];
@@ -574,7 +584,7 @@ static void test_folder_of_gguf(void **state)
     assert_non_null(strstr(e.message, "/nonexistent/tokenizer.json"));
 }
 
-/* ---- running out of memory ------------------------------------------------------------------------------------------------ */
+/* ---- running out of memory --------------------------------------------------------------------------------------- */
 
 /* tokenizer.json itself is left to jansson, which asserts in places where memory ends. */
 static r1_status attempt_gguf(void *ctx, r1_error *err)
@@ -623,7 +633,8 @@ static void test_memory_runs_out(void **state)
     json_t *const doc = tok_data_json(TOK_TINY "/tokenizer.json");
     json_object_set_new(doc, "normalizer", json_pack("{s:s}", "type", "NFC"));
     json_array_insert_new(json_object_get(json_object_get(doc, "pre_tokenizer"), "pretokenizers"), 3,
-                          json_pack("{s:s, s:{s:s}, s:s}", "type", "Split", "pattern", "Regex", "e+", "behavior", "Isolated"));
+                          json_pack("{s:s, s:{s:s}, s:s}", "type", "Split", "pattern", "Regex", "e+", "behavior",
+                                    "Isolated"));
     assert_int_equal(tok_data_open_json(doc, &t, NULL), R1_OK);
     assert_true(fail_alloc_sweep(attempt_encode, t) > 5);
     r1_tokenizer_close(t);
@@ -634,10 +645,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tiny), cmocka_unit_test(test_bos_and_skipping), cmocka_unit_test(test_json_refusals),
-        cmocka_unit_test(test_json_spellings), cmocka_unit_test(test_no_way_to_a_control_token), cmocka_unit_test(test_ranks),
-        cmocka_unit_test(test_rank_refusals), cmocka_unit_test(test_gguf), cmocka_unit_test(test_gguf_pre_names),
-        cmocka_unit_test(test_gguf_refusals), cmocka_unit_test_setup_teardown(test_side_files, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(test_folder_of_gguf, make_folder, remove_folder), cmocka_unit_test(test_memory_runs_out),
+        cmocka_unit_test(test_json_spellings), cmocka_unit_test(test_no_way_to_a_control_token),
+        cmocka_unit_test(test_ranks), cmocka_unit_test(test_rank_refusals), cmocka_unit_test(test_gguf),
+        cmocka_unit_test(test_gguf_pre_names), cmocka_unit_test(test_gguf_refusals),
+        cmocka_unit_test_setup_teardown(test_side_files, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_folder_of_gguf, make_folder, remove_folder),
+        cmocka_unit_test(test_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

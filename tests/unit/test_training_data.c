@@ -1,5 +1,6 @@
-/* Packing and the token cache: every document once an epoch and none cut, chunks within their length and close to the least number, an order that
- * follows from seed and epoch alone; a cache that gives the same documents and is made anew when it is damaged. */
+/* Packing and the token cache: every document once an epoch and none cut, chunks within their length and close to the
+ * least number, an order that follows from seed and epoch alone; a cache that gives the same documents and is made anew
+ * when it is damaged. */
 #include "support/test.h"
 
 #include <sys/stat.h>
@@ -35,7 +36,8 @@ static r1i_training_data *open_data(const char *cache, bool keep_order, uint64_t
     r1i_training_data *t;
     r1_error err;
     path[0] = data;
-    const r1i_training_data_params p = {.path = path, .n_paths = 1, .sequence_length = LENGTH, .seed = seed, .keep_order = keep_order, .vocab_size = 1000, .cache_folder = cache};
+    const r1i_training_data_params p = {.path = path, .n_paths = 1, .sequence_length = LENGTH, .seed = seed,
+                                        .keep_order = keep_order, .vocab_size = 1000, .cache_folder = cache};
     if (r1i_training_data_open(&p, NULL, NULL, NULL, &t, &err) != R1_OK) fail_msg("%s", err.message);
     return t;
 }
@@ -68,7 +70,8 @@ static int64_t list(r1i_training_data *t, int64_t epoch, int32_t *out)
     return n;
 }
 
-/* No two chunks fit into one: what opened the later one had no room in the earlier. So the two emptiest tell. And not many more than full ones
+/* No two chunks fit into one: what opened the later one had no room in the earlier. So the two emptiest tell. And not
+ * many more than full ones
  * would take: 11/9 of the least (best fit, longest first). */
 static void check_fit(r1i_training_data *t, int64_t chunks)
 {
@@ -95,7 +98,8 @@ static void test_packing(void **state)
 {
     static int32_t a[2 * ROWS], b[2 * ROWS];
     (void)state;
-    r1i_training_data *const t = open_data(NULL, false, 5), *const u = open_data(NULL, false, 5), *const v = open_data(NULL, false, 6);
+    r1i_training_data *const t = open_data(NULL, false, 5), *const u = open_data(NULL, false, 5),
+                             *const v = open_data(NULL, false, 6);
     r1i_training_stats s;
     r1i_training_data_stats(t, &s);
     check_fit(t, s.chunks);
@@ -190,7 +194,8 @@ int main(void)
     tiny_folder_make(dir);
     snprintf(data, sizeof data, "%s/rows.jsonl", dir);
     make_rows();
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_packing), cmocka_unit_test(test_order), cmocka_unit_test(test_cache)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_packing), cmocka_unit_test(test_order),
+                                       cmocka_unit_test(test_cache)};
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     tiny_folder_remove(dir);
     return failed;

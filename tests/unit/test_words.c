@@ -23,7 +23,8 @@ static void test_words(void **state)
         {"", ""}, {" \n.,;", ""}, {"What IS 7+1?", "what is 7 1"}, {"don't", "don t"}, {"Äther—naïve", "Äther naïve"},
         {"求证：AB=2", "求 证 ab 2"}, {"x\xFFy \xE4\xB8", "x y"}, {"a，b。c", "a b c"}, {"カタ", "カ タ"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) expect(cases[i].text, strlen(cases[i].text), cases[i].joined);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect(cases[i].text, strlen(cases[i].text), cases[i].joined);
     expect("a\0b", 3, "a b");
 }
 
@@ -48,7 +49,8 @@ static void test_rolling(void **state)
         size_t n[2] = {0, 0};
         const size_t gram = 1 + (size_t)r1i_rng_below(&rng, 12);
         for (int k = 0; k < 2; k++)
-            for (uint64_t i = r1i_rng_below(&rng, 20); i > 0; i--) n[k] += (size_t)sprintf(text[k] + n[k], "w%d ", (int)r1i_rng_below(&rng, 9));
+            for (uint64_t i = r1i_rng_below(&rng, 20); i > 0; i--)
+                n[k] += (size_t)sprintf(text[k] + n[k], "w%d ", (int)r1i_rng_below(&rng, 9));
         for (size_t i = 0; i < gram; i++) {
             const int word = (int)r1i_rng_below(&rng, 1000);
             for (int k = 0; k < 2; k++) n[k] += (size_t)sprintf(text[k] + n[k], "v%d ", word);
@@ -70,6 +72,7 @@ static void test_rolling(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_words), cmocka_unit_test(test_join_is_cut), cmocka_unit_test(test_rolling)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_words), cmocka_unit_test(test_join_is_cut),
+                                       cmocka_unit_test(test_rolling)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,10 +26,13 @@ static void test_values(void **state)
 {
     (void)state;
     expect("", "null");
-    expect("a: no\nb: yes\nc: true\nd: \"true\"\ne: ~\nf:\n", "{\"a\":\"no\",\"b\":\"yes\",\"c\":true,\"d\":\"true\",\"e\":null,\"f\":null}");
+    expect("a: no\nb: yes\nc: true\nd: \"true\"\ne: ~\nf:\n",
+           "{\"a\":\"no\",\"b\":\"yes\",\"c\":true,\"d\":\"true\",\"e\":null,\"f\":null}");
     expect("[1, -2, +3, 007, 0x10, 1_000]", "[1,-2,3,7,\"0x10\",\"1_000\"]");
-    expect("[.5, 3e-6, 1., 1.2.3, ., e5, 9223372036854775808]", "[0.5,3.0000000000000001e-6,1.0,\"1.2.3\",\".\",\"e5\",9.2233720368547758e18]");
-    expect("a: |-\n  x {{ y }}\n  \\boxed{}\nb: >\n  one\n  two\n", "{\"a\":\"x {{ y }}\\n\\\\boxed{}\",\"b\":\"one two\\n\"}");
+    expect("[.5, 3e-6, 1., 1.2.3, ., e5, 9223372036854775808]",
+           "[0.5,3.0000000000000001e-6,1.0,\"1.2.3\",\".\",\"e5\",9.2233720368547758e18]");
+    expect("a: |-\n  x {{ y }}\n  \\boxed{}\nb: >\n  one\n  two\n",
+           "{\"a\":\"x {{ y }}\\n\\\\boxed{}\",\"b\":\"one two\\n\"}");
     expect("a: &x {b: [1]}\nc: *x\n", "{\"a\":{\"b\":[1]},\"c\":{\"b\":[1]}}");
 }
 
@@ -81,7 +84,8 @@ static void test_aliases_are_bounded(void **state)
 static void test_fields(void **state)
 {
     (void)state;
-    static const r1i_field fields[] = {{"name", R1I_FIELD_TEXT, true, 0, 0}, {"k", R1I_FIELD_INT, false, 1, 64}, {"t", R1I_FIELD_REAL, false, 0, 0},
+    static const r1i_field fields[] = {{"name", R1I_FIELD_TEXT, true, 0, 0}, {"k", R1I_FIELD_INT, false, 1, 64},
+                                       {"t", R1I_FIELD_REAL, false, 0, 0},
                                        {"stop", R1I_FIELD_TEXTS, false, 0, 0}, {NULL, R1I_FIELD_ANY, false, 0, 0}};
     static const struct {
         const char *text, *message;
@@ -113,7 +117,8 @@ static void test_fields(void **state)
     r1i_yaml_free(y);
 }
 
-/* What was set stands at no line; what it replaced may not lend it one, even where the allocator gives it the same place. */
+/* What was set stands at no line; what it replaced may not lend it one, even where the allocator gives it the same
+ * place. */
 static void test_settings(void **state)
 {
     (void)state;
@@ -143,7 +148,8 @@ int main(void)
         print_message("skipped: built without libyaml\n");
         return 77;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_refused), cmocka_unit_test(test_aliases_are_bounded),
-                                       cmocka_unit_test(test_fields), cmocka_unit_test(test_settings)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_aliases_are_bounded), cmocka_unit_test(test_fields),
+                                       cmocka_unit_test(test_settings)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

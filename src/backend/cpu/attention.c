@@ -76,12 +76,13 @@ static void pack_queries(const attn *a, const block *b, float *dst)
                a->q.p + (b->run->first + b->row + r) * a->q.stride + first_head(a, b) * a->s->key_dim, row_bytes);
 }
 
-static void run_span(const attn *a, const block *b, const float *q, int64_t span, const result *out, const uint8_t *after, int thread)
+static void run_span(const attn *a, const block *b, const float *q, int64_t span, const result *out,
+                     const uint8_t *after, int thread)
 {
     const r1i_attn_span call = {
-        .shape = a->s, .kv = a->kv, .pages = b->run->pages, .kv_head = b->kv_head, .q = q, .rows = b->rows, .heads = b->heads,
-        .pos0 = first_pos(b), .start = span * R1I_SPAN, .after = after, .m = out->m, .l = out->l, .acc = out->acc,
-        .scores = a->scores + (int64_t)thread * R1I_ATTN_BLOCK * R1I_PAGE,
+        .shape = a->s, .kv = a->kv, .pages = b->run->pages, .kv_head = b->kv_head, .q = q, .rows = b->rows,
+        .heads = b->heads, .pos0 = first_pos(b), .start = span * R1I_SPAN, .after = after, .m = out->m, .l = out->l,
+        .acc = out->acc, .scores = a->scores + (int64_t)thread * R1I_ATTN_BLOCK * R1I_PAGE,
         .keys = a->keys + (int64_t)thread * R1I_PAGE * a->s->key_dim,
         .turned = a->turned ? a->turned + (int64_t)thread * R1I_ATTN_BLOCK * a->s->key_dim : NULL,
         .turned_scores = a->turned ? a->turned_scores + (int64_t)thread * R1I_ATTN_BLOCK * R1I_PAGE : NULL,
@@ -90,19 +91,22 @@ static void run_span(const attn *a, const block *b, const float *q, int64_t span
 }
 
 /* Fold one span's results into the running ones, for queries [q0, q1) of the block; rows before the span have none. */
-static void merge_span(const attn *a, const block *b, const result *run, const result *part, int64_t span, int64_t q0, int64_t q1)
+static void merge_span(const attn *a, const block *b, const result *run, const result *part, int64_t span, int64_t q0,
+                       int64_t q1)
 {
-    const int64_t dim = a->s->value_dim, row = span * R1I_SPAN - first_pos(b), from = row > 0 && row * b->heads > q0 ? row * b->heads : q0;
+    const int64_t dim = a->s->value_dim, row = span * R1I_SPAN - first_pos(b),
+                  from = row > 0 && row * b->heads > q0 ? row * b->heads : q0;
     if (from >= q1) return;
-    a->kernels->merge(run->m + from, run->l + from, run->acc + from * dim, part->m + from, part->l + from, part->acc + from * dim, q1 - from, dim);
+    a->kernels->merge(run->m + from, run->l + from, run->acc + from * dim, part->m + from, part->l + from,
+                      part->acc + from * dim, q1 - from, dim);
 }
 
 static void store_block(const attn *a, const block *b, const result *run)
 {
     const int64_t dim = a->s->value_dim;
     for (int64_t i = 0; i < b->rows * b->heads; i++)
-        a->kernels->finish(a->o.p + (b->run->first + b->row + i / b->heads) * a->o.stride + (first_head(a, b) + i % b->heads) * dim,
-                           run->acc + i * dim, run->l[i], dim);
+        a->kernels->finish(a->o.p + (b->run->first + b->row + i / b->heads) * a->o.stride +
+                           (first_head(a, b) + i % b->heads) * dim, run->acc + i * dim, run->l[i], dim);
 }
 
 /* One block over all its spans. */
@@ -114,7 +118,8 @@ static void whole_item(void *ctx, int64_t i, int thread)
     const result *const own = a->own + 2 * thread;
     const float *q = packed;
     result all = own[0];
-    if (b.rows == 1) { /* already packed, and so are the results: a decoded row's way through memory is as long as its arithmetic */
+    if (b.rows == 1) { /* already packed, and so are the results: a decoded row's way through memory is as long as its
+                        * arithmetic */
         q = a->q.p + (b.run->first + b.row) * a->q.stride + first_head(a, &b) * a->s->key_dim;
         all.acc = a->o.p + (b.run->first + b.row) * a->o.stride + first_head(a, &b) * a->s->value_dim;
         r1i_claim(all.acc, sizeof(float) * (size_t)(b.heads * a->s->value_dim));
@@ -129,15 +134,18 @@ static void whole_item(void *ctx, int64_t i, int thread)
     store_block(a, &b, &all);
 }
 
-/* Decoded rows: the first threads take the first heads, whose queries they most likely have near, and leave the results to themselves. */
+/* Decoded rows: the first threads take the first heads, whose queries they most likely have near, and leave the results
+ * to themselves. */
 static void whole_share(void *ctx, int64_t i, int thread)
 {
     attn *const a = ctx;
     (void)i;
-    for (int64_t item; (item = r1i_shares_take(a->share, a->shares, thread % a->shares)) >= 0;) whole_item(a, item, thread);
+    for (int64_t item; (item = r1i_shares_take(a->share, a->shares, thread % a->shares)) >= 0;)
+        whole_item(a, item, thread);
 }
 
-/* One span of a block; merged at once, while it is near, where all before it are: so it is for most, as a thread's share is contiguous. */
+/* One span of a block; merged at once, while it is near, where all before it are: so it is for most, as a thread's
+ * share is contiguous. */
 static void span_item(attn *a, int64_t i, int thread)
 {
     const int64_t ib = i / a->wave, span = a->first_span + i % a->wave;
@@ -155,7 +163,8 @@ static void span_share(void *ctx, int64_t i, int thread)
 {
     attn *const a = ctx;
     (void)i;
-    for (int64_t item; (item = r1i_shares_take(a->share, a->shares, thread % a->shares)) >= 0;) span_item(a, item, thread);
+    for (int64_t item; (item = r1i_shares_take(a->share, a->shares, thread % a->shares)) >= 0;)
+        span_item(a, item, thread);
 }
 
 /* What is left to merge of a wave, by parts of a block's queries. */
@@ -168,7 +177,8 @@ static void merge_item(void *ctx, int64_t i, int thread)
     const block b = block_at(a, ib);
     const int64_t n = b.rows * b.heads, end = min64(a->first_span + a->wave, spans_of(&b));
     for (int64_t s = atomic_load_explicit(&a->merged[ib], memory_order_relaxed); s < end; s++)
-        merge_span(a, &b, &a->running[ib], &a->partial[ib * a->wave + s - a->first_span], s, n * part / MERGE_PARTS, n * (part + 1) / MERGE_PARTS);
+        merge_span(a, &b, &a->running[ib], &a->partial[ib * a->wave + s - a->first_span], s, n * part / MERGE_PARTS,
+                   n * (part + 1) / MERGE_PARTS);
 }
 
 /* Waking others costs more than a few spans. */
@@ -181,14 +191,19 @@ static void run_wave(r1i_exec *ex, attn *a)
     int64_t left = 0;
     for (int64_t i = 0; i < a->blocks; i++) {
         const block b = block_at(a, i);
-        const int64_t end = min64(a->first_span + a->wave, spans_of(&b)), merged = atomic_load_explicit(&a->merged[i], memory_order_relaxed);
+        const int64_t end = min64(a->first_span + a->wave, spans_of(&b)),
+                      merged = atomic_load_explicit(&a->merged[i], memory_order_relaxed);
         if (merged < end) left += (end - merged) * b.rows * b.heads * a->s->value_dim;
     }
     if (left > 0) r1i_pool_run(left > MERGE_INLINE ? ex->pool : NULL, a->blocks * MERGE_PARTS, merge_item, a);
-    for (int64_t i = 0; i < a->blocks; i++) atomic_store_explicit(&a->merged[i], a->first_span + a->wave, memory_order_relaxed);
+    for (int64_t i = 0; i < a->blocks; i++)
+        atomic_store_explicit(&a->merged[i], a->first_span + a->wave, memory_order_relaxed);
 }
 
-static float *take_floats(r1i_exec *ex, int64_t n) { return r1i_arena_take(ex->scratch, sizeof(float) * (size_t)n, ex->err); }
+static float *take_floats(r1i_exec *ex, int64_t n)
+{
+    return r1i_arena_take(ex->scratch, sizeof(float) * (size_t)n, ex->err);
+}
 
 /* n results of `queries` queries each. */
 static bool take_results(r1i_exec *ex, const attn *a, result *r, int64_t n, int64_t queries)
@@ -202,12 +217,14 @@ static bool take_results(r1i_exec *ex, const attn *a, result *r, int64_t n, int6
     return true;
 }
 
-/* Few blocks, long contexts (decode): spans run side by side, a wave at a time, so that memory does not grow with the context. */
+/* Few blocks, long contexts (decode): spans run side by side, a wave at a time, so that memory does not grow with the
+ * context. */
 static r1_status run_waves(r1i_exec *ex, attn *a, int64_t max_spans)
 {
     const int64_t key_block = R1I_ATTN_BLOCK * a->s->key_dim;
     a->running = r1i_arena_take(ex->scratch, sizeof(result) * (size_t)a->blocks, ex->err);
-    a->partial = a->running ? r1i_arena_take(ex->scratch, sizeof(result) * (size_t)(a->blocks * a->wave), ex->err) : NULL;
+    a->partial = a->running ? r1i_arena_take(ex->scratch, sizeof(result) * (size_t)(a->blocks * a->wave), ex->err)
+        : NULL;
     a->packed = a->partial ? take_floats(ex, a->blocks * key_block) : NULL;
     a->merged = a->packed ? r1i_arena_take(ex->scratch, sizeof *a->merged * (size_t)a->blocks, ex->err) : NULL;
     if (!a->merged || !take_results(ex, a, a->running, a->blocks, a->most_queries) ||
@@ -241,9 +258,9 @@ static r1_status run_blocks(r1i_exec *ex, attn *a, int threads)
     return R1_OK;
 }
 
-/* Large blocks share loaded keys among most queries; smaller ones when there would be less than one for each thread, down
- * to where walking (MLA: transposing) the keys again costs more than the thread gains. MLA's sixteen heads are one block, and where spans cannot be
- * shared out either, two halves. */
+/* Large blocks share loaded keys among most queries; smaller ones when there would be less than one for each thread,
+ * down to where walking (MLA: transposing) the keys again costs more than the thread gains. MLA's sixteen heads are one
+ * block, and where spans cannot be shared out either, two halves. */
 enum { SMALLEST_BLOCK = 16, SMALLEST_MLA = 8 };
 static void cut_blocks(attn *a, int threads, int64_t max_spans)
 {
@@ -261,10 +278,11 @@ static void cut_blocks(attn *a, int threads, int64_t max_spans)
 
 static int64_t result_bytes(const attn *a, int64_t queries)
 {
-    return (int64_t)sizeof(float) * (queries * a->s->value_dim + 16 + 2 * (queries + 16)); /* each array begins on a line of its own */
+    /* each array begins on a line of its own */
+    return (int64_t)sizeof(float) * (queries * a->s->value_dim + 16 + 2 * (queries + 16));
 }
-/* A wave ends in two barriers, so it takes as many spans as R1I_ATTN_WAVE results of whole blocks a thread leave room for: a decoded row has
- * few queries, and its 16K positions are one wave. At least 3, as blocks < 2 threads. */
+/* A wave ends in two barriers, so it takes as many spans as R1I_ATTN_WAVE results of whole blocks a thread leave room
+ * for: a decoded row has few queries, and its 16K positions are one wave. At least 3, as blocks < 2 threads. */
 static int64_t wave_of(attn *a, int threads, int64_t max_spans)
 {
     const int64_t room = R1I_ATTN_WAVE * threads * (int64_t)sizeof(float) * R1I_ATTN_BLOCK * (a->s->value_dim + 2);
@@ -312,7 +330,7 @@ r1_status r1i_cpu_attention(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_
     return st;
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 typedef struct writing {
     const r1i_attn_shape *s;
@@ -349,11 +367,13 @@ static void write_position(const writing *w, const r1i_run *run, int64_t r)
     const r1i_cache_type type = w->kv->type;
     const int64_t pos = run->pos0 + r, j = pos % R1I_PAGE, dim = s->key_dim, groups = r1i_cache_key_groups(s);
     const int64_t key_at = s->mla ? j * dim : j / 16 * dim * 16 + j % 16, key_step = s->mla ? 1 : 16;
-    const float *const key = w->k.p + (run->first + r) * w->k.stride, *const value = s->mla ? NULL : w->v.p + (run->first + r) * w->v.stride;
+    const float *const key = w->k.p + (run->first + r) * w->k.stride,
+                       *const value = s->mla ? NULL : w->v.p + (run->first + r) * w->v.stride;
     for (int64_t h = 0; h < s->kv_heads; h++) {
         const r1i_kv_head page = r1i_kv_head_at(s, w->kv, run->pages[pos / R1I_PAGE], h);
         if (type == R1I_CACHE_Q8) {
-            put_q8(s, page.keys, key_at, key_step, page.key_scales + (s->mla ? j * groups : j / 16 * groups * 16 + j % 16), key + h * dim);
+            put_q8(s, page.keys, key_at, key_step,
+                   page.key_scales + (s->mla ? j * groups : j / 16 * groups * 16 + j % 16), key + h * dim);
             if (!s->mla) put_q8(s, page.values, j * dim, 1, page.value_scales + j * groups, value + h * dim);
         } else {
             put(type, page.keys, key_at, key_step, key + h * dim, dim);

@@ -14,7 +14,8 @@ typedef struct r1i_attn_span {
     const float *q;         /* [nq, key_dim], packed */
     int64_t rows, heads, pos0;
     int64_t start;          /* first position of the span, a multiple of R1I_SPAN */
-    const uint8_t *after;   /* nullable: what this thread most likely reads after the span, where the sequence ends in it */
+    const uint8_t *after;   /* nullable: what this thread most likely reads after the span, where the sequence ends in
+                             * it */
     float *m, *l;           /* [nq] out: maximum, sum; rows with a position below `start` are left alone */
     float *acc;             /* [nq, value_dim] out */
     float *scores;          /* scratch [nq, R1I_PAGE] */
@@ -26,7 +27,8 @@ typedef struct r1i_attn_span {
 typedef struct r1i_attn_kernels {
     void (*span)(const r1i_attn_span *a);
     /* (m1, l1, acc1) = both merged by the contract's rule, for each query; acc [queries, dim]. */
-    void (*merge)(float *m1, float *l1, float *acc1, const float *m2, const float *l2, const float *acc2, int64_t queries, int64_t dim);
+    void (*merge)(float *m1, float *l1, float *acc1, const float *m2, const float *l2, const float *acc2,
+                  int64_t queries, int64_t dim);
     /* o = acc * (1 / l) */
     void (*finish)(float *o, const float *acc, float l, int64_t n);
 } r1i_attn_kernels;
@@ -47,7 +49,8 @@ static inline r1i_kv_head r1i_kv_head_at(const r1i_attn_shape *s, const r1i_kv_l
     r1i_kv_head h;
     h.keys = kv->data + (int64_t)page * kv->page_bytes + head * R1I_PAGE * r1i_cache_head_bytes(s, kv->type);
     h.values = s->mla ? h.keys : h.keys + R1I_PAGE * s->key_dim * elem;
-    h.key_scales = (float *)(void *)(s->mla ? h.keys + R1I_PAGE * s->key_dim : h.values + R1I_PAGE * s->value_dim); /* q8 alone has them */
+    /* q8 alone has them */
+    h.key_scales = (float *)(void *)(s->mla ? h.keys + R1I_PAGE * s->key_dim : h.values + R1I_PAGE * s->value_dim);
     h.value_scales = s->mla ? h.key_scales : h.key_scales + R1I_PAGE * r1i_cache_key_groups(s);
     return h;
 }

@@ -1,6 +1,7 @@
-/* The second, fine term of 8-bit activations (op/table.h). A model's activations have a few channels far above the rest; their
- * groups of 32 columns carry most of the rounding noise of a row, because a group's step follows its largest magnitude. A second
- * integer for the tenth of the groups that stands out halves the noise that reaches the logits. */
+/* The second, fine term of 8-bit activations (op/table.h). A model's activations have a few channels far above the
+ * rest; their groups of 32 columns carry most of the rounding noise of a row, because a group's step follows its
+ * largest magnitude. A second integer for the tenth of the groups that stands out halves the noise that reaches the
+ * logits. */
 #include "backend/cpu/kernels.h"
 
 /* Round half to even without a library call: at 1.5 * 2^23 the last mantissa bit is 1. |v| < 2^22. */
@@ -38,6 +39,7 @@ void r1i_cpu_fine_row(const r1i_act *act, int64_t r)
         uint8_t *const span = fine + g / 8 * act->fine_stride;
         *span = (uint8_t)(*span | 1u << (g % 8));
         const int64_t to = g * act->fine_stride + r;
-        fine_group(x + 32 * g, act->q + 32 * (at + g), d[g], act->fine_q + 32 * to, act->fine_d + to, act->fine_sum16 + 2 * to);
+        fine_group(x + 32 * g, act->q + 32 * (at + g), d[g], act->fine_q + 32 * to, act->fine_d + to,
+                   act->fine_sum16 + 2 * to);
     }
 }

@@ -1,5 +1,5 @@
-/* The backward half of the CPU op table: work items over the pool, each the only writer of its outputs and each a fixed chain,
- * so that threads never move a bit. Attention has its own file. */
+/* The backward half of the CPU op table: work items over the pool, each the only writer of its outputs and each a fixed
+ * chain, so that threads never move a bit. Attention has its own file. */
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@ static int64_t panels_of(int64_t rows) { return (rows + R1I_PANEL_ROWS - 1) / R1
 static const r1i_grad_kernels *kernels(const r1i_exec *ex) { return ((const r1i_cpu_kernels *)ex->backend)->grad; }
 static float *row_of(r1i_mat m, int64_t r) { return m.p + r * m.stride; }
 
-/* ---- transposed panels ------------------------------------------------------------------------------------------------- */
+/* ---- transposed panels ------------------------------------------------------------------------------------------- */
 
 typedef struct transposing {
     uint8_t *const *out;
@@ -24,15 +24,16 @@ typedef struct transposing {
     atomic_bool failed; /* no memory for a row */
 } transposing;
 
-/* Output panel `q` of one matrix: columns 16 q .. of W become its rows' lanes. Blocks of 16 x 16; where fewer columns or rows are left, the rest
- * of a line is zero. */
+/* Output panel `q` of one matrix: columns 16 q .. of W become its rows' lanes. Blocks of 16 x 16; where fewer columns
+ * or rows are left, the rest of a line is zero. */
 static void transpose_panel(float *out, const r1i_weight *w, int64_t q)
 {
     const float *const in = (const float *)(const void *)w->data;
     const int64_t k0 = q * 16, nk = min64(16, w->cols - k0);
     float *const panel = out + q * w->rows * 16;
     for (int64_t m0 = 0; m0 < w->rows; m0 += 16) {
-        const float *restrict const from = in + m0 * w->cols + k0 * 16; /* panel m0 / 16 begins at (m0 / 16) * cols * 16 */
+        /* panel m0 / 16 begins at (m0 / 16) * cols * 16 */
+        const float *restrict const from = in + m0 * w->cols + k0 * 16;
         float *restrict const to = panel + m0 * 16;
         const int64_t nm = min64(16, w->rows - m0);
         if (nm == 16 && nk == 16) {
@@ -45,9 +46,9 @@ static void transpose_panel(float *out, const r1i_weight *w, int64_t q)
     }
 }
 
-/* The same in pairs: element (m, k) of W lies at [m / 16][k / 2][m % 16][k % 2], of W^T at [k / 16][m / 2][k % 16][m % 2]. Four elements, m and m + 1
- * by k and k + 1, are a word in both, with its middle two exchanged. Padding rows of W and a column that rounds up are zero, and so become
- * their places in W^T. */
+/* The same in pairs: element (m, k) of W lies at [m / 16][k / 2][m % 16][k % 2], of W^T at [k / 16][m / 2][k % 16][m %
+ * 2]. Four elements, m and m + 1 by k and k + 1, are a word in both, with its middle two exchanged. Padding rows of W
+ * and a column that rounds up are zero, and so become their places in W^T. */
 static void transpose_pairs(uint16_t *out, const r1i_weight *w, int64_t q)
 {
     const int64_t pairs = (w->rows + 1) / 2, columns = (w->cols + 1) / 2, first = q * 8, n = min64(8, columns - first);
@@ -65,10 +66,12 @@ static void transpose_pairs(uint16_t *out, const r1i_weight *w, int64_t q)
     }
 }
 
-/* Any other type (a frozen weight): rows become f32 one at a time, so an item is a run of W's rows, each 16 columns of which are a line of a panel. */
+/* Any other type (a frozen weight): rows become f32 one at a time, so an item is a run of W's rows, each 16 columns of
+ * which are a line of a panel. */
 static bool transpose_rows(float *out, const r1i_weight *w, int64_t i)
 {
-    const int64_t padded = panels_of(w->cols) * 16, items = panels_of(w->cols), begin = i * w->rows / items, end = (i + 1) * w->rows / items;
+    const int64_t padded = panels_of(w->cols) * 16, items = panels_of(w->cols), begin = i * w->rows / items,
+                  end = (i + 1) * w->rows / items;
     float *const row = calloc((size_t)padded, sizeof *row);
     for (int64_t m = begin; row && m < end; m++) {
         r1i_weight_row(w, m, row);
@@ -99,7 +102,7 @@ static r1_status transpose(r1i_exec *ex, uint8_t *const *out, const r1i_weight *
     return atomic_load(&t.failed) ? r1i_fail(ex->err, R1_ERR_NOMEM, "backward: a row of weights") : R1_OK;
 }
 
-/* ---- bf16 inputs ------------------------------------------------------------------------------------------------------- */
+/* ---- bf16 inputs ------------------------------------------------------------------------------------------------- */
 
 enum { ROUND_ROWS = 32 };
 
@@ -134,7 +137,7 @@ static r1_status round_acts(r1i_exec *ex, const r1i_act *act, int64_t n)
     return R1_OK;
 }
 
-/* ---- gradients of weights ---------------------------------------------------------------------------------------------- */
+/* ---- gradients of weights ---------------------------------------------------------------------------------------- */
 
 /* One input, shared by the products that have it: packed by tiles for each pass. */
 typedef struct packed_input {
@@ -155,17 +158,22 @@ typedef struct weights {
 enum {
     PACK_STEPS = 64, PACK_COLS = 384, /* of an item: pieces of rows long enough to be read at the memory's speed */
     IN_PLACE = 128 * 1024,            /* floats of x: half a second-level cache */
-    ITEM_TILES = 128                  /* of an item of products: packed, they stay in a second-level cache for all outputs */
+    ITEM_TILES = 128                  /* of an item of products: packed, they stay in a second-level cache for all
+                                       * outputs */
 };
 
 static int64_t tiles_of(const r1i_mat *x) { return (x->cols + R1I_GRAD_COLS - 1) / R1I_GRAD_COLS; }
 static int64_t first_step(const packed_input *in, int64_t pass) { return min64(in->steps, pass * in->each); }
-static int64_t pass_steps(const packed_input *in, int64_t pass) { return first_step(in, pass + 1) - first_step(in, pass); }
-/* Steps of a pass over rows where they lie: x, read again for every four panels, is to stay in a second-level cache; each pass reads and writes all
- * sums, so none is much shorter than another. A last panel in part is packed. */
+static int64_t pass_steps(const packed_input *in, int64_t pass)
+{
+    return first_step(in, pass + 1) - first_step(in, pass);
+}
+/* Steps of a pass over rows where they lie: x, read again for every four panels, is to stay in a second-level cache;
+ * each pass reads and writes all sums, so none is much shorter than another. A last panel in part is packed. */
 static int64_t steps_in_place(const r1i_grad_product *p)
 {
-    const int64_t fit = IN_PLACE / p->x.x.stride, most = fit < R1I_GRAD_STEPS || p->dy.x.cols % 16 != 0 ? R1I_GRAD_STEPS : fit;
+    const int64_t fit = IN_PLACE / p->x.x.stride,
+                  most = fit < R1I_GRAD_STEPS || p->dy.x.cols % 16 != 0 ? R1I_GRAD_STEPS : fit;
     const int64_t passes = (p->x.x.rows + most - 1) / most;
     return passes > 0 ? (p->x.x.rows + passes - 1) / passes : 0;
 }
@@ -188,7 +196,8 @@ static void pack_rows(float *tile, const float *x, int64_t stride, int64_t steps
         for (int64_t c = 0; c < n; c += 48)
             for (int64_t s = s0; s < min64(steps, s0 + R1I_GRAD_LINES); s++) {
                 r1i_grad_ahead(x + (s + R1I_GRAD_LINES) * stride + c, min64(n - c, 48));
-                pack_step(tile + c / R1I_GRAD_COLS * R1I_GRAD_TILE + s * R1I_GRAD_COLS, x + s * stride + c, min64(n - c, 48));
+                pack_step(tile + c / R1I_GRAD_COLS * R1I_GRAD_TILE + s * R1I_GRAD_COLS, x + s * stride + c,
+                          min64(n - c, 48));
             }
 }
 
@@ -216,17 +225,22 @@ static void pack_item(void *ctx, int64_t i, int thread)
     const r1i_act *const act = &w->p[k].x;
     const r1i_mat x = act->x;
     const packed_input *const in = &w->in[k];
-    const int64_t s0 = i / pack_blocks(&x) * PACK_STEPS, end = min64(s0 + PACK_STEPS, pass_steps(in, w->pass)), step0 = first_step(in, w->pass);
+    const int64_t s0 = i / pack_blocks(&x) * PACK_STEPS, end = min64(s0 + PACK_STEPS, pass_steps(in, w->pass)),
+                  step0 = first_step(in, w->pass);
     const int64_t c0 = i % pack_blocks(&x) * PACK_COLS, nc = min64(x.cols - c0, PACK_COLS);
     float *const to = in->x + c0 / R1I_GRAD_COLS * R1I_GRAD_TILE + s0 * R1I_GRAD_COLS;
     if (end <= s0) return;
     if (in->start) w->k->pairs->pack(to, act->bf16 + c0, act->bf16_stride, in->start + step0 + s0, end - s0, nc);
-    else if (w->p[k].bf16) pack_halves(to, act->bf16 + (step0 + s0) * act->bf16_stride + c0, act->bf16_stride, end - s0, nc);
+    else if (w->p[k].bf16)
+        pack_halves(to, act->bf16 + (step0 + s0) * act->bf16_stride + c0, act->bf16_stride, end - s0, nc);
     else pack_rows(to, row_of(x, step0 + s0) + c0, x.stride, end - s0, nc);
 }
 
 /* Items of a product: runs of tiles, and for each of them groups of panels. Both are as even as possible. */
-static int64_t groups_of(const r1i_grad_product *p) { return (panels_of(p->dy.x.cols) + R1I_GRAD_PANELS - 1) / R1I_GRAD_PANELS; }
+static int64_t groups_of(const r1i_grad_product *p)
+{
+    return (panels_of(p->dy.x.cols) + R1I_GRAD_PANELS - 1) / R1I_GRAD_PANELS;
+}
 static int64_t parts_of(const r1i_grad_product *p) { return (tiles_of(&p->x.x) + ITEM_TILES - 1) / ITEM_TILES; }
 static int64_t weight_items(const r1i_grad_product *p) { return groups_of(p) * parts_of(p); }
 
@@ -239,7 +253,8 @@ static bool weight_at(const weights *w, int64_t i, r1i_grad_weight *a)
     const r1i_grad_product *const p = &w->p[k];
     const packed_input *const in = &w->in[k];
     const r1i_mat x = p->x.x, dy = p->dy.x;
-    const int64_t groups = groups_of(p), parts = parts_of(p), group = i % groups, part = i / groups, panels = panels_of(dy.cols);
+    const int64_t groups = groups_of(p), parts = parts_of(p), group = i % groups, part = i / groups,
+                  panels = panels_of(dy.cols);
     const int64_t p0 = panels * group / groups, t0 = tiles_of(&x) * part / parts, c0 = t0 * R1I_GRAD_COLS;
     const int64_t step0 = first_step(in, w->pass), row0 = in->start ? 0 : step0;
     *a = (r1i_grad_weight){
@@ -270,7 +285,8 @@ static void weight_item(void *ctx, int64_t i, int thread)
         const int64_t elem = next.dy16 ? sizeof *next.dy16 : sizeof *next.dy;
         const uint8_t *const dy = next.dy16 ? (const uint8_t *)next.dy16 : (const uint8_t *)next.dy;
         a.next_x = next.x_stride == a.x_stride ? next.x : NULL;
-        a.next = (r1i_grad_next){dy + first * next.dy_stride * elem, end - first, min64(16 * next.np, next.dy_cols) * elem, next.dy_stride * elem};
+        a.next = (r1i_grad_next){dy + first * next.dy_stride * elem, end - first,
+                                 min64(16 * next.np, next.dy_cols) * elem, next.dy_stride * elem};
     }
     (a.start ? w->k->pairs->weight : w->k->grad->weight)(&a);
 }
@@ -280,7 +296,8 @@ static int64_t first_with(const r1i_grad_product *p, int64_t i)
 {
     const r1i_mat *const x = &p[i].x.x;
     for (int64_t k = i; k-- > 0 && k >= i - 2;) /* q, k, v or gate, up stand together */
-        if (p[k].x.x.p == x->p && p[k].x.x.cols == x->cols && p[k].x.x.rows == x->rows && p[k].x.x.stride == x->stride && p[k].bf16 == p[i].bf16) i = k;
+        if (p[k].x.x.p == x->p && p[k].x.x.cols == x->cols && p[k].x.x.rows == x->rows &&
+            p[k].x.x.stride == x->stride && p[k].bf16 == p[i].bf16) i = k;
     return i;
 }
 
@@ -304,7 +321,8 @@ static int64_t pair_rows(const r1i_grad_product *p, const r1i_run *runs, int64_t
     return n;
 }
 
-static r1_status some_weights(r1i_exec *ex, const r1i_grad_product *p, int64_t n, const r1i_run *runs, int64_t n_runs, float *work)
+static r1_status some_weights(r1i_exec *ex, const r1i_grad_product *p, int64_t n, const r1i_run *runs, int64_t n_runs,
+                              float *work)
 {
     packed_input in[LINEAR_JOBS];
     int64_t first[LINEAR_JOBS], packed = 0, items = 0, passes = 0;
@@ -318,7 +336,9 @@ static r1_status some_weights(r1i_exec *ex, const r1i_grad_product *p, int64_t n
             in[i] = (packed_input){.steps = p[i].x.x.rows, .each = steps_in_place(&p[i])};
         } else {
             const bool pairs = p[i].bf16 && w.k->pairs;
-            in[i] = (packed_input){.x = work, .each = R1I_GRAD_STEPS, .start = pairs ? (int32_t *)(void *)(work + tiles_of(&p[i].x.x) * R1I_GRAD_TILE) : NULL};
+            in[i] = (packed_input){.x = work, .each = R1I_GRAD_STEPS,
+                                   .start = pairs ? (int32_t *)(void *)(work + tiles_of(&p[i].x.x) * R1I_GRAD_TILE)
+                                   : NULL};
             in[i].steps = pairs ? pair_rows(&p[i], runs, n_runs, in[i].start) : p[i].x.x.rows;
             work += r1i_grad_linear_work(&p[i].x.x);
             packed += pack_items(&p[i].x.x);
@@ -333,7 +353,8 @@ static r1_status some_weights(r1i_exec *ex, const r1i_grad_product *p, int64_t n
     return R1_OK;
 }
 
-static r1_status linear_weight(r1i_exec *ex, const r1i_grad_product *p, int64_t n, const r1i_run *runs, int64_t n_runs, float *work)
+static r1_status linear_weight(r1i_exec *ex, const r1i_grad_product *p, int64_t n, const r1i_run *runs, int64_t n_runs,
+                               float *work)
 {
     for (int64_t i = 0; i < n; i += LINEAR_JOBS) {
         const r1_status st = some_weights(ex, p + i, min64(n - i, LINEAR_JOBS), runs, n_runs, work);
@@ -342,7 +363,7 @@ static r1_status linear_weight(r1i_exec *ex, const r1i_grad_product *p, int64_t 
     return R1_OK;
 }
 
-/* ---- rows and strips of columns ---------------------------------------------------------------------------------------- */
+/* ---- rows and strips of columns ---------------------------------------------------------------------------------- */
 
 /* Arguments of the simple ops; each uses its own few. */
 typedef struct grad_args {
@@ -368,7 +389,8 @@ static void grad_block(void *ctx, int64_t i, int thread)
     a->item(a, i * a->block, min64((i + 1) * a->block, a->all));
 }
 
-static r1_status run(r1i_exec *ex, grad_args *a, int64_t all, int64_t block, void (*item)(const grad_args *, int64_t, int64_t))
+static r1_status run(r1i_exec *ex, grad_args *a, int64_t all, int64_t block,
+                     void (*item)(const grad_args *, int64_t, int64_t))
 {
     a->k = kernels(ex);
     a->rounded = ((const r1i_cpu_kernels *)ex->backend)->bf16_row;
@@ -406,13 +428,17 @@ static void rmsnorm_rows(const grad_args *a, int64_t r0, int64_t r1)
 {
     for (int64_t r = r0; r < r1; r++) a->rms[r] = a->k->rms(row_of(a->x, r), a->x.cols, a->scalar);
 }
-static void rmsnorm_gain(const grad_args *a, int64_t c0, int64_t c1) { a->k->gain(a->out, a->dy, a->x, a->rms, c0, c1 - c0); }
+static void rmsnorm_gain(const grad_args *a, int64_t c0, int64_t c1)
+{
+    a->k->gain(a->out, a->dy, a->x, a->rms, c0, c1 - c0);
+}
 static void rmsnorm_inputs(const grad_args *a, int64_t r0, int64_t r1)
 {
     for (int64_t r = r0; r < r1; r++)
         a->k->rmsnorm_row(row_of(a->dx, r), row_of(a->dy, r), row_of(a->x, r), a->g, a->x.cols, a->rms[r], a->assign);
 }
-static r1_status rmsnorm(r1i_exec *ex, r1i_mat dx, r1i_mat dy, r1i_mat x, const float *g, float eps, float *dg, bool assign, float *rms)
+static r1_status rmsnorm(r1i_exec *ex, r1i_mat dx, r1i_mat dy, r1i_mat x, const float *g, float eps, float *dg,
+                         bool assign, float *rms)
 {
     grad_args a = {.dx = dx, .dy = dy, .x = x, .g = g, .scalar = eps, .out = dg, .rms = rms, .assign = assign};
     run(ex, &a, x.rows, row_block(ex, x.rows), rmsnorm_rows);
@@ -422,7 +448,10 @@ static r1_status rmsnorm(r1i_exec *ex, r1i_mat dx, r1i_mat dy, r1i_mat x, const 
 
 /* Columns of a row that are formed as f32 in a near cache before they are rounded to where they go. */
 enum { NEAR = 512 };
-static float *near_or(const r1i_grad_to *to, float *near, int64_t r, int64_t c) { return to->bf16 ? near : row_of(to->m, r) + c; }
+static float *near_or(const r1i_grad_to *to, float *near, int64_t r, int64_t c)
+{
+    return to->bf16 ? near : row_of(to->m, r) + c;
+}
 static void round_to(const grad_args *a, const r1i_grad_to *to, const float *near, int64_t r, int64_t c, int64_t n)
 {
     if (!to->bf16) return;
@@ -438,8 +467,9 @@ static void silu_rows(const grad_args *a, int64_t r0, int64_t r1)
     for (int64_t r = r0; r < r1; r++)
         for (int64_t c = 0, n; c < a->x.cols; c += n) {
             n = min64(a->x.cols - c, NEAR);
-            a->k->silu_mul_row(near_or(dg, gate, r, c), near_or(du, up, r, c), row_of(a->dy, r) + c, row_of(a->x, r) + c, row_of(a->u, r) + c, n,
-                               dg->assign || dg->bf16, du->assign || du->bf16);
+            a->k->silu_mul_row(near_or(dg, gate, r, c), near_or(du, up, r, c), row_of(a->dy, r) + c,
+                               row_of(a->x, r) + c, row_of(a->u, r) + c, n, dg->assign || dg->bf16,
+                               du->assign || du->bf16);
             round_to(a, dg, gate, r, c, n);
             round_to(a, du, up, r, c, n);
         }
@@ -453,7 +483,8 @@ static r1_status silu_mul(r1i_exec *ex, const r1i_grad_to *dg, const r1i_grad_to
 static void add_rows(const grad_args *a, int64_t r0, int64_t r1)
 {
     for (int64_t r = r0; r < r1; r++)
-        for (int64_t c = 0; c < a->dx.cols; c++) row_of(a->dx, r)[c] = (a->assign ? 0.0f : row_of(a->dx, r)[c]) + row_of(a->dy, r)[c];
+        for (int64_t c = 0; c < a->dx.cols; c++)
+            row_of(a->dx, r)[c] = (a->assign ? 0.0f : row_of(a->dx, r)[c]) + row_of(a->dy, r)[c];
 }
 static r1_status add(r1i_exec *ex, r1i_mat y, r1i_mat x, bool assign)
 {
@@ -464,7 +495,8 @@ static r1_status add(r1i_exec *ex, r1i_mat y, r1i_mat x, bool assign)
 /* Rows of dy by the row that they go to, ascending: those of row r are order[first[r]] to order[first[r + 1] - 1]. */
 static int32_t *sort_index(const int32_t *index, int64_t n, int64_t rows)
 {
-    int32_t *const first = calloc((size_t)(rows + 2 + n), sizeof *first), *const order = first ? first + rows + 2 : NULL;
+    int32_t *const first = calloc((size_t)(rows + 2 + n), sizeof *first),
+                   *const order = first ? first + rows + 2 : NULL;
     if (!first) return NULL;
     for (int64_t i = 0; i < n; i++) first[index[i] + 2]++;
     for (int64_t r = 2; r < rows + 2; r++) first[r] += first[r - 1];
@@ -477,7 +509,8 @@ static void scatter_rows(const grad_args *a, int64_t r0, int64_t r1)
     const int32_t *const first = a->index, *const order = first + a->dx.rows + 2;
     for (int64_t r = r0; r < r1; r++) {
         float *restrict const to = row_of(a->dx, r);
-        for (int64_t i = first[r + 1]; r + 1 < r1 && i < first[r + 2]; i++) r1i_grad_ahead(row_of(a->dy, order[i]), a->dy.cols);
+        for (int64_t i = first[r + 1]; r + 1 < r1 && i < first[r + 2]; i++)
+            r1i_grad_ahead(row_of(a->dy, order[i]), a->dy.cols);
         if (a->assign) memset(to, 0, (size_t)a->dy.cols * sizeof *to);
         for (int64_t i = first[r]; i < first[r + 1]; i++) {
             const float *restrict const from = row_of(a->dy, order[i]);
@@ -520,8 +553,8 @@ static void combine_rows(const grad_args *a, int64_t r0, int64_t r1)
         }
     }
 }
-static r1_status moe_combine(r1i_exec *ex, const r1i_grad_to *dout, float *dweight, r1i_mat dy, r1i_mat out, const int32_t *slot, const float *weight,
-                             int64_t topk)
+static r1_status moe_combine(r1i_exec *ex, const r1i_grad_to *dout, float *dweight, r1i_mat dy, r1i_mat out,
+                             const int32_t *slot, const float *weight, int64_t topk)
 {
     grad_args a = {.to = dout, .out = dweight, .dy = dy, .x = out, .index = slot, .g = weight, .n = topk};
     return run(ex, &a, dy.rows, row_block(ex, dy.rows), combine_rows);
@@ -546,14 +579,14 @@ static void cross_entropy_rows(const grad_args *a, int64_t r0, int64_t r1)
     for (int64_t r = r0; r < r1; r++)
         a->k->cross_entropy_row(row_of(a->dx, r), a->dx.cols, a->n, a->index[r], a->scalar, (float)a->lse[r], a->g[r]);
 }
-static r1_status cross_entropy(r1i_exec *ex, r1i_mat logits, const int32_t *target, const double *lse, const float *coef, int64_t n_defined,
-                               float inv_temperature)
+static r1_status cross_entropy(r1i_exec *ex, r1i_mat logits, const int32_t *target, const double *lse,
+                               const float *coef, int64_t n_defined, float inv_temperature)
 {
     grad_args a = {.dx = logits, .index = target, .lse = lse, .g = coef, .n = n_defined, .scalar = inv_temperature};
     return run(ex, &a, logits.rows, row_block(ex, logits.rows), cross_entropy_rows);
 }
 
-/* ---- router ------------------------------------------------------------------------------------------------------------ */
+/* ---- router ------------------------------------------------------------------------------------------------------ */
 
 /* dscore -> dlogit, added. */
 static void through_scores(const r1i_router_shape *s, const float *score, const double *dscore, float *dlogit)
@@ -567,13 +600,15 @@ static void through_scores(const r1i_router_shape *s, const float *score, const 
 }
 
 /* Gates: weight_i = s_i / (sum + 1e-20) * scaling. */
-static void through_gates(const r1i_router_shape *s, const float *score, const int32_t *expert, const float *dweight, double *dscore)
+static void through_gates(const r1i_router_shape *s, const float *score, const int32_t *expert, const float *dweight,
+                          double *dscore)
 {
     double sum = 1e-20, dot = 0.0;
     for (int64_t j = 0; j < s->topk; j++) sum += (double)score[expert[j]];
     for (int64_t j = 0; j < s->topk; j++) dot += (double)dweight[j] * (double)score[expert[j]];
     for (int64_t j = 0; j < s->topk; j++)
-        dscore[expert[j]] += (double)s->scaling * (s->normalise ? ((double)dweight[j] - dot / sum) / sum : (double)dweight[j]);
+        dscore[expert[j]] += (double)s->scaling *
+            (s->normalise ? ((double)dweight[j] - dot / sum) / sum : (double)dweight[j]);
 }
 
 /* f_e of one run: how often e is among the topk largest scores, no bias, ties to the lower id, times E / (topk T). */
@@ -597,8 +632,8 @@ static void balance_load(const r1i_router_shape *s, r1i_mat logits, const r1i_ru
 }
 
 /* term (nullable): each row's part of the loss's value, from the run's first row on. */
-static void router_run(const r1i_router_shape *s, r1i_mat dlogits, r1i_mat logits, const int32_t *expert, const float *dweight, float alpha,
-                       const r1i_run *run, double *term)
+static void router_run(const r1i_router_shape *s, r1i_mat dlogits, r1i_mat logits, const int32_t *expert,
+                       const float *dweight, float alpha, const r1i_run *run, double *term)
 {
     float score[R1I_ROUTER_EXPERTS];
     double dscore[R1I_ROUTER_EXPERTS], f[R1I_ROUTER_EXPERTS];
@@ -633,12 +668,14 @@ static void router_item(void *ctx, int64_t i, int thread)
 {
     (void)thread;
     const routing *const a = ctx;
-    router_run(a->s, a->dlogits, a->logits, a->expert, a->dweight, a->alpha, &a->runs[i], a->term ? a->term + a->runs[i].first - a->runs[0].first : NULL);
+    router_run(a->s, a->dlogits, a->logits, a->expert, a->dweight, a->alpha, &a->runs[i],
+               a->term ? a->term + a->runs[i].first - a->runs[0].first : NULL);
 }
 
-/* Runs go over the pool; the loss's value is still one chain over the rows, so their parts are kept and added up here. */
-static r1_status router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat dlogits, r1i_mat logits, const int32_t *expert, const float *dweight,
-                        float alpha, const r1i_run *runs, int64_t n_runs, double *balance)
+/* Runs go over the pool; the loss's value is still one chain over the rows, so their parts are kept and added up
+ * here. */
+static r1_status router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat dlogits, r1i_mat logits, const int32_t *expert,
+                        const float *dweight, float alpha, const r1i_run *runs, int64_t n_runs, double *balance)
 {
     const bool value = balance && alpha != 0.0f;
     double *const term = value ? malloc((size_t)logits.rows * sizeof *term) : NULL;

@@ -1,5 +1,6 @@
-/* Attention's backward. One item a run and kv head, which walks the heads of its group in ascending order; or, where those are too few for
- * the threads, one a run and head, and the heads of a group are added afterwards in the same order. */
+/* Attention's backward. One item a run and kv head, which walks the heads of its group in ascending order; or, where
+ * those are too few for the threads, one a run and head, and the heads of a group are added afterwards in the same
+ * order. */
 #include <string.h>
 
 #include "backend/cpu/grad.h"
@@ -78,14 +79,19 @@ static void row_item(void *ctx, int64_t r, int thread)
     const r1i_attn_shape *const s = a->s;
     for (int64_t h = 0; h < s->heads; h++) {
         const int64_t kv = h / group_of(s);
-        float *const dk = a->dk.p + r * a->dk.stride + kv * s->key_dim, *const dv = a->dv.p + r * a->dv.stride + kv * s->value_dim;
-        const float *const from_k = a->head_dk + (h * a->rows + r) * a->pk, *const from_v = a->head_dv + (h * a->rows + r) * a->pv;
+        float *const dk = a->dk.p + r * a->dk.stride + kv * s->key_dim,
+                     *const dv = a->dv.p + r * a->dv.stride + kv * s->value_dim;
+        const float *const from_k = a->head_dk + (h * a->rows + r) * a->pk,
+                           *const from_v = a->head_dv + (h * a->rows + r) * a->pv;
         for (int64_t d = 0; d < s->key_dim; d++) dk[d] += from_k[d];
         for (int64_t d = 0; d < s->value_dim; d++) dv[d] += from_v[d];
     }
 }
 
-static bool by_groups(const r1i_attn_shape *s, int64_t n_runs, int threads) { return threads == 1 || n_runs * s->kv_heads >= 2 * threads; }
+static bool by_groups(const r1i_attn_shape *s, int64_t n_runs, int threads)
+{
+    return threads == 1 || n_runs * s->kv_heads >= 2 * threads;
+}
 
 /* Of one thread, dk and dv of one head behind what the kernel takes. */
 static size_t thread_floats(const r1i_attn_shape *s, const r1i_run *runs, int64_t n_runs, bool groups)
@@ -93,7 +99,8 @@ static size_t thread_floats(const r1i_attn_shape *s, const r1i_run *runs, int64_
     int64_t longest = 0;
     for (int64_t i = 0; i < n_runs; i++)
         if (runs[i].n > longest) longest = runs[i].n;
-    return (size_t)(r1i_grad_attn_scratch(s, longest) + (groups ? longest * (r1i_round16(s->key_dim) + r1i_round16(s->value_dim)) : 0));
+    return (size_t)(r1i_grad_attn_scratch(s, longest) +
+                    (groups ? longest * (r1i_round16(s->key_dim) + r1i_round16(s->value_dim)) : 0));
 }
 
 size_t r1i_grad_attention_work(const r1i_attn_shape *s, int64_t rows, const r1i_run *runs, int64_t n_runs, int threads)
@@ -103,15 +110,17 @@ size_t r1i_grad_attention_work(const r1i_attn_shape *s, int64_t rows, const r1i_
     return heads + (size_t)threads * thread_floats(s, runs, n_runs, groups);
 }
 
-r1_status r1i_cpu_grad_attention(r1i_exec *ex, const r1i_attn_shape *s, r1i_mat dq, r1i_mat dk, r1i_mat dv, r1i_mat d_o, r1i_mat q, r1i_mat k,
-                                 r1i_mat v, r1i_mat o, const r1i_run *runs, int64_t n_runs, bool assign, float *work)
+r1_status r1i_cpu_grad_attention(r1i_exec *ex, const r1i_attn_shape *s, r1i_mat dq, r1i_mat dk, r1i_mat dv, r1i_mat d_o,
+                                 r1i_mat q, r1i_mat k, r1i_mat v, r1i_mat o, const r1i_run *runs, int64_t n_runs,
+                                 bool assign, float *work)
 {
     const bool groups = by_groups(s, n_runs, r1i_pool_threads(ex->pool));
     const r1i_cpu_kernels *const kernels = ex->backend;
     const bool pairs = ex->compute == R1I_COMPUTE_BF16 && kernels->pairs;
-    attention a = {.kernel = pairs ? kernels->pairs->attention : kernels->grad->attention, .s = s, .dq = dq, .dk = dk, .dv = dv, .d_o = d_o, .q = q, .keys = k,
-                   .values = v, .o = o, .runs = runs, .n_runs = n_runs, .rows = q.rows, .pk = r1i_round16(s->key_dim),
-                   .pv = r1i_round16(s->value_dim), .assign = assign, .scratch_floats = thread_floats(s, runs, n_runs, groups)};
+    attention a = {.kernel = pairs ? kernels->pairs->attention : kernels->grad->attention, .s = s, .dq = dq, .dk = dk,
+                   .dv = dv, .d_o = d_o, .q = q, .keys = k, .values = v, .o = o, .runs = runs, .n_runs = n_runs,
+                   .rows = q.rows, .pk = r1i_round16(s->key_dim), .pv = r1i_round16(s->value_dim), .assign = assign,
+                   .scratch_floats = thread_floats(s, runs, n_runs, groups)};
     if (groups) {
         a.scratch = work;
         r1i_pool_run(ex->pool, n_runs * s->kv_heads, group_item, &a);

@@ -9,14 +9,17 @@ enum {
     ITEMS_ONE_ROW = 128,       /* one row's are taken several at a time, the last ones alone */
     FEW_ROWS = 16,
     INLINE = 128 * 1024,       /* multiply-adds: below, the calling thread is done before another has begun */
-    MIN_ITEM = 64 * 1024,      /* below, handing out an item costs more than it balances: 2 to 4 us of one row's weights */
+    /* below, handing out an item costs more than it balances: 2 to 4 us of one row's weights */
+    MIN_ITEM = 64 * 1024,
     LONG_ROW = 4096,           /* columns from which Q4_K's kernel of one row walks four panels side by side */
     LEAST_BYTES = 128 * 1024,  /* so much of one row's weights is never one thread's alone */
     PANEL_STEP = 8,            /* panels that a vector kernel walks side by side for one row */
     ROW_STEP = 24,             /* rows: a multiple of what the register tiles hold */
-    AHEAD_BYTES = 256 * 1024,  /* of the next region, while a thread waits: 10 us of one thread's reading, a quarter of a second-level cache */
+    AHEAD_BYTES = 256 * 1024,  /* of the next region, while a thread waits: 10 us of one thread's reading, a quarter of
+                                * a second-level cache */
     JOBS_A_REGION = 512,       /* cut together; a region more for 512 experts does not matter */
-    PAIR_ROWS = 256,           /* of an item of a gated pair: what it leaves for its gate stays in the second-level cache */
+    PAIR_ROWS = 256,           /* of an item of a gated pair: what it leaves for its gate stays in the second-level
+                                * cache */
     PAIR_FLOATS = 32 * 1024
 };
 
@@ -48,14 +51,16 @@ static int64_t panel_cost(const r1i_linear_job *j) { return (j->up ? 2 : 1) * R1
 static int64_t wanted(int threads, int64_t total, int64_t rows)
 {
     if (threads <= 1) return 0;
-    return max64(MIN_ITEM, total / (threads * (rows <= 1 ? ITEMS_ONE_ROW : rows <= FEW_ROWS ? ITEMS_FEW_ROWS : ITEMS_A_THREAD)));
+    return max64(MIN_ITEM,
+                 total / (threads * (rows <= 1 ? ITEMS_ONE_ROW : rows <= FEW_ROWS ? ITEMS_FEW_ROWS : ITEMS_A_THREAD)));
 }
 
 /* Panels of the smallest item: of one row they are the ones for which the others wait at the end. */
 static int64_t least_panels(const r1i_weight *w, int64_t rows)
 {
     if (rows > 1 || (w->type == R1_DTYPE_Q4_K && w->cols >= LONG_ROW)) return 4;
-    return r1i_dtype(w->type)->block_elems > 1 ? 1 : 2; /* a vector kernel walks several panels of scalar types at once, as far as there are */
+    return r1i_dtype(w->type)->block_elems > 1 ? 1 : 2; /* a vector kernel walks several panels of scalar types at once,
+                                                         * as far as there are */
 }
 
 /* alone: the region has no other job. */
@@ -66,11 +71,14 @@ static cut cut_job(const r1i_linear_job *j, int64_t want, bool alone)
     if (rows == 0 || (want == 0 && !j->up)) return c;
     if (want > 0) {
         const int64_t by_cost = want / (panel_cost(j) * rows) + 1;
-        c.panels = min64(all, by_cost >= PANEL_STEP ? by_cost / PANEL_STEP * PANEL_STEP : round_up(by_cost, least_panels(j->w, rows)));
+        c.panels = min64(all,
+                         by_cost >= PANEL_STEP ? by_cost / PANEL_STEP * PANEL_STEP
+                         : round_up(by_cost, least_panels(j->w, rows)));
         if (by_cost < 4 && rows > 2 * ROW_STEP)
             c.rows = min64(rows, max64(2 * ROW_STEP, round_up(want / (panel_cost(j) * c.panels), ROW_STEP)));
     }
-    if (alone && rows == 1 && want > 0 && c.panels == all) { /* wide elements: a router of 64 experts is half a megabyte */
+    /* wide elements: a router of 64 experts is half a megabyte */
+    if (alone && rows == 1 && want > 0 && c.panels == all) {
         const int64_t pieces = all * (int64_t)r1i_panel_stride(j->w->type, j->w->cols) / LEAST_BYTES;
         if (pieces > 1) c.panels = (all + pieces - 1) / pieces;
     }
@@ -92,8 +100,9 @@ static int64_t job_of(const region *g, int64_t *i)
     return k;
 }
 
-/* The beginning of item i's matrix, if that is where it lies, into the second-level cache while the item before it is computed: experts
- * do not lie behind each other, and should begin as fast as they go on. One row alone; more have other work between. */
+/* The beginning of item i's matrix, if that is where it lies, into the second-level cache while the item before it is
+ * computed: experts do not lie behind each other, and should begin as fast as they go on. One row alone; more have
+ * other work between. */
 static void ask_for(const region *g, int64_t i)
 {
     enum { HEAD = 4096 };
@@ -101,16 +110,20 @@ static void ask_for(const region *g, int64_t i)
     const r1i_linear_job *const j = &g->jobs[k];
     if (i > 0 || j->x->x.rows != 1) return; /* within a matrix the kernels go on by themselves */
     const int64_t stride = (int64_t)r1i_panel_stride(j->w->type, j->w->cols);
-    const bool streams = r1i_dtype(j->w->type)->block_elems == 1; /* PANEL_STEP at a time; block types one after the other */
-    const int64_t panels = streams ? min64(PANEL_STEP, panels_of(j)) : 1, bytes = streams ? min64(HEAD, stride) : 2 * HEAD;
+    const bool streams = r1i_dtype(j->w->type)->block_elems == 1; /* PANEL_STEP at a time; block types one after the
+                                                                   * other */
+    const int64_t panels = streams ? min64(PANEL_STEP, panels_of(j)) : 1,
+                  bytes = streams ? min64(HEAD, stride) : 2 * HEAD;
     for (int64_t p = 0; p < panels; p++)
         for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(j->w->data + p * stride + at, 0, 2);
 }
 
-/* Where an item of a gated pair, rows from r0 and outputs from `first` on, puts what its gate will meet: a place of the thread's own, taken
- * again for each item, which memory never sees; else, where the job is too small for that, the output's place in the whole. The result
- * is where output 0 of the first row would be, inside `work`: the first row's room lies before the threads' places. */
-static r1i_mat pair_room(const region *g, const r1i_linear_job *whole, int64_t r0, int64_t rows, int64_t first, int64_t n, int thread)
+/* Where an item of a gated pair, rows from r0 and outputs from `first` on, puts what its gate will meet: a place of the
+ * thread's own, taken again for each item, which memory never sees; else, where the job is too small for that, the
+ * output's place in the whole. The result is where output 0 of the first row would be, inside `work`: the first row's
+ * room lies before the threads' places. */
+static r1i_mat pair_room(const region *g, const r1i_linear_job *whole, int64_t r0, int64_t rows, int64_t first,
+                         int64_t n, int thread)
 {
     const int64_t cols = whole->y.cols;
     if (cols + g->threads * PAIR_FLOATS <= whole->y.rows * cols)
@@ -118,7 +131,8 @@ static r1i_mat pair_room(const region *g, const r1i_linear_job *whole, int64_t r
     return r1i_mat_of(whole->work + r0 * cols, rows, cols);
 }
 
-static void pair_item(const region *g, int64_t k, const r1i_linear_job *gate, int64_t r0, int64_t p0, int64_t p1, int thread)
+static void pair_item(const region *g, int64_t k, const r1i_linear_job *gate, int64_t r0, int64_t p0, int64_t p1,
+                      int thread)
 {
     const int64_t first = p0 * R1I_PANEL_ROWS, end = min64(gate->w->rows, p1 * R1I_PANEL_ROWS);
     r1i_linear_job up = *gate;
@@ -152,7 +166,8 @@ static void linear_stretch(const region *g, r1i_items items, int thread)
 {
     while (items.n > 0) {
         int64_t i = items.first;
-        const int64_t k = job_of(g, &i), n = g->jobs[k].up ? 1 : min64(items.n, g->cuts[k].items - i), step = g->cuts[k].panels;
+        const int64_t k = job_of(g, &i), n = g->jobs[k].up ? 1 : min64(items.n, g->cuts[k].items - i),
+                      step = g->cuts[k].panels;
         if (n < items.n) ask_for(g, items.first + n);
         if (g->jobs[k].up) linear_item(g, items.first, thread);
         else g->kernel[k](&g->jobs[k], i * step, min64((i + n) * step, panels_of(&g->jobs[k])));
@@ -230,7 +245,7 @@ r1_status r1i_cpu_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
     return R1_OK;
 }
 
-/* ---- what comes next ---------------------------------------------------------------------------------------------------- */
+/* ---- what comes next --------------------------------------------------------------------------------------------- */
 
 /* One row's product with w, as far as the cut looks at it. */
 static const r1i_act one_row = {.x = {.rows = 1}};
@@ -249,8 +264,8 @@ static int64_t item_begins(const r1i_weights *list, int64_t want, bool alone, in
         }
 }
 
-/* Each thread's share of the region that will read these weights, cut as run_region will cut it. Several rows have so much to compute that
- * memory waits for them. */
+/* Each thread's share of the region that will read these weights, cut as run_region will cut it. Several rows have so
+ * much to compute that memory waits for them. */
 void r1i_cpu_ahead(r1i_exec *ex, int64_t rows, const r1i_weights *list, int64_t n)
 {
     const int threads = r1i_pool_threads(ex->pool);
@@ -275,7 +290,8 @@ void r1i_cpu_ahead(r1i_exec *ex, int64_t rows, const r1i_weights *list, int64_t 
             continue;
         }
         const r1i_weight *w = NULL;
-        const int64_t panel = item_begins(list, want, alone, items * t / shares, &w), stride = (int64_t)r1i_panel_stride(w->type, w->cols);
+        const int64_t panel = item_begins(list, want, alone, items * t / shares, &w),
+                      stride = (int64_t)r1i_panel_stride(w->type, w->cols);
         const r1i_linear_job j = coming(w);
         const int64_t bytes = min64(AHEAD_BYTES, (panels_of(&j) - panel) * stride);
         r1i_pool_ahead(ex->pool, t, w->data + panel * stride, (size_t)bytes);

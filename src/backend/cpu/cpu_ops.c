@@ -1,5 +1,5 @@
-/* The CPU op table: each op as a loop over rows, shared out over the pool when it is worth waking, with the row kernels of the
- * chosen instruction set inside. */
+/* The CPU op table: each op as a loop over rows, shared out over the pool when it is worth waking, with the row kernels
+ * of the chosen instruction set inside. */
 #include "backend/cpu/cpu_ops.h"
 
 #include <string.h>
@@ -8,7 +8,8 @@
 #include "backend/cpu/elementary.h"
 #include "backend/cpu/grad.h"
 
-/* Elements below which an elementwise op runs in the calling thread: about 10 us of work, a few times what waking costs. */
+/* Elements below which an elementwise op runs in the calling thread: about 10 us of work, a few times what waking
+ * costs. */
 enum { INLINE_ELEMS = 32 * 1024, BLOCKS_A_THREAD = 4 };
 
 /* Arguments of any row op; each op uses its own few. */
@@ -33,7 +34,8 @@ static void row_block(void *ctx, int64_t i, int thread)
     for (int64_t r = i * a->block; r < end; r++) a->row(a, r);
 }
 
-static r1_status run_rows(r1i_exec *ex, row_args *a, void (*row)(const row_args *, int64_t), int64_t rows, int64_t elems_a_row)
+static r1_status run_rows(r1i_exec *ex, row_args *a, void (*row)(const row_args *, int64_t), int64_t rows,
+                          int64_t elems_a_row)
 {
     const int threads = r1i_pool_threads(ex->pool);
     a->k = ex->backend;
@@ -41,21 +43,28 @@ static r1_status run_rows(r1i_exec *ex, row_args *a, void (*row)(const row_args 
     a->rows = rows;
     a->block = rows;
     if (rows == 0) return R1_OK;
-    if (threads > 1 && rows * elems_a_row > INLINE_ELEMS) a->block = (rows + threads * BLOCKS_A_THREAD - 1) / (threads * BLOCKS_A_THREAD);
+    if (threads > 1 && rows * elems_a_row > INLINE_ELEMS)
+        a->block = (rows + threads * BLOCKS_A_THREAD - 1) / (threads * BLOCKS_A_THREAD);
     r1i_pool_run(ex->pool, (rows + a->block - 1) / a->block, row_block, a);
     return R1_OK;
 }
 
 static float *row_of(r1i_mat m, int64_t r) { return m.p + r * m.stride; }
 
-static void embed_row(const row_args *a, int64_t r) { r1i_weight_row(a->p, ((const int32_t *)a->p2)[r], row_of(a->y, r)); }
+static void embed_row(const row_args *a, int64_t r)
+{
+    r1i_weight_row(a->p, ((const int32_t *)a->p2)[r], row_of(a->y, r));
+}
 static r1_status embed(r1i_exec *ex, r1i_mat y, const r1i_weight *w, const int32_t *token)
 {
     row_args a = {.y = y, .p = w, .p2 = token};
     return run_rows(ex, &a, embed_row, y.rows, y.cols);
 }
 
-static void rmsnorm_row(const row_args *a, int64_t r) { a->k->rmsnorm_row(row_of(a->y, r), row_of(a->a, r), a->p, a->a.cols, a->scalar); }
+static void rmsnorm_row(const row_args *a, int64_t r)
+{
+    a->k->rmsnorm_row(row_of(a->y, r), row_of(a->a, r), a->p, a->a.cols, a->scalar);
+}
 static r1_status rmsnorm(r1i_exec *ex, r1i_mat y, r1i_mat x, const float *g, float eps)
 {
     row_args a = {.y = y, .a = x, .p = g, .scalar = eps};
@@ -87,7 +96,8 @@ static void rope_table_row(const row_args *a, int64_t r)
 {
     a->k->rope_table_row(row_of(a->a, r), row_of(a->b, r), ((const int64_t *)a->p)[r], a->p2, a->a.cols, a->scalar);
 }
-static r1_status rope_table(r1i_exec *ex, r1i_mat cos, r1i_mat sin, const int64_t *pos, const double *inv_freq, float mag)
+static r1_status rope_table(r1i_exec *ex, r1i_mat cos, r1i_mat sin, const int64_t *pos, const double *inv_freq,
+                            float mag)
 {
     row_args a = {.a = cos, .b = sin, .p = pos, .p2 = inv_freq, .scalar = mag};
     return run_rows(ex, &a, rope_table_row, cos.rows, 32 * cos.cols);
@@ -97,13 +107,17 @@ static void rope_row(const row_args *a, int64_t r)
 {
     a->k->rope_row(row_of(a->y, r), a->n, a->a.cols * 2, a->n2, row_of(a->a, r), row_of(a->b, r), a->flag);
 }
-static r1_status rope(r1i_exec *ex, r1i_mat x, int64_t heads, int64_t dim, int64_t head_stride, r1i_mat cos, r1i_mat sin, bool interleaved)
+static r1_status rope(r1i_exec *ex, r1i_mat x, int64_t heads, int64_t dim, int64_t head_stride, r1i_mat cos,
+                      r1i_mat sin, bool interleaved)
 {
     row_args a = {.y = x, .a = cos, .b = sin, .n = heads, .n2 = head_stride, .flag = interleaved};
     return run_rows(ex, &a, rope_row, x.rows, heads * dim);
 }
 
-static void silu_mul_row(const row_args *a, int64_t r) { a->k->silu_mul_row(row_of(a->y, r), row_of(a->a, r), row_of(a->b, r), a->y.cols); }
+static void silu_mul_row(const row_args *a, int64_t r)
+{
+    a->k->silu_mul_row(row_of(a->y, r), row_of(a->a, r), row_of(a->b, r), a->y.cols);
+}
 static r1_status silu_mul(r1i_exec *ex, r1i_mat y, r1i_mat g, r1i_mat u)
 {
     row_args a = {.y = y, .a = g, .b = u};
@@ -153,10 +167,11 @@ static r1_status gather(r1i_exec *ex, r1i_mat y, r1i_mat x, const int32_t *index
 
 static void moe_combine_row(const row_args *a, int64_t r)
 {
-    a->k->moe_combine_row(row_of(a->y, r), a->a.p, a->a.stride, (const int32_t *)a->p + r * a->n, (const float *)a->p2 + r * a->n, a->n,
-                          a->b.p ? row_of(a->b, r) : NULL, a->y.cols);
+    a->k->moe_combine_row(row_of(a->y, r), a->a.p, a->a.stride, (const int32_t *)a->p + r * a->n,
+                          (const float *)a->p2 + r * a->n, a->n, a->b.p ? row_of(a->b, r) : NULL, a->y.cols);
 }
-static r1_status moe_combine(r1i_exec *ex, r1i_mat y, r1i_mat out, const int32_t *slot, const float *weight, int64_t topk, r1i_mat shared)
+static r1_status moe_combine(r1i_exec *ex, r1i_mat y, r1i_mat out, const int32_t *slot, const float *weight,
+                             int64_t topk, r1i_mat shared)
 {
     row_args a = {.y = y, .a = out, .b = shared, .p = slot, .p2 = weight, .n = topk};
     return run_rows(ex, &a, moe_combine_row, y.rows, topk * y.cols);

@@ -32,7 +32,8 @@ unsigned r1i_cpu_features(void)
     unsigned f = 0;
     const bool ymm = (saved & 0x6u) == 0x6u, zmm = (saved & 0xe6u) == 0xe6u;
     /* AVX, FMA, F16C; AVX2, BMI2 (the folder is compiled with it) */
-    if (ymm && bit(one.c, 28) && bit(one.c, 12) && bit(one.c, 29) && bit(seven.b, 5) && bit(seven.b, 8)) f |= R1I_CPU_AVX2;
+    if (ymm && bit(one.c, 28) && bit(one.c, 12) && bit(one.c, 29) && bit(seven.b, 5) && bit(seven.b, 8))
+        f |= R1I_CPU_AVX2;
     /* F, DQ, BW, VL; VBMI, VNNI */
     if ((f & R1I_CPU_AVX2) && zmm && bit(seven.b, 16) && bit(seven.b, 17) && bit(seven.b, 30) && bit(seven.b, 31) &&
         bit(seven.c, 1) && bit(seven.c, 11)) {

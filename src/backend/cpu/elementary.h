@@ -1,6 +1,6 @@
 /* Elementary functions of the bit contract, as scalar C: short polynomials whose every operation is written down. The
- * vector rows (lanes/ and the folders of the instruction sets) repeat the same operations in the same order, so a result never depends on libm,
- * on the compiler or on a vector's tail. Measured errors: docs/numerics.md. */
+ * vector rows (lanes/ and the folders of the instruction sets) repeat the same operations in the same order, so a
+ * result never depends on libm, on the compiler or on a vector's tail. Measured errors: docs/numerics.md. */
 #ifndef R1I_ELEMENTARY_H
 #define R1I_ELEMENTARY_H
 
@@ -8,7 +8,8 @@
 
 #include "tensor/codec.h"
 
-/* exp: x = n ln 2 + r, |r| <= 0.3466; exp(r) = 1 + r + r^2 (C2 + C3 r + ... C6 r^4), relative error of the polynomial 3.1e-9. */
+/* exp: x = n ln 2 + r, |r| <= 0.3466; exp(r) = 1 + r + r^2 (C2 + C3 r + ... C6 r^4), relative error of the polynomial
+ * 3.1e-9. */
 #define R1I_EXP_LOG2E 0x1.715476p+0f
 #define R1I_EXP_MAGIC 0x1.8p+23f /* adding it leaves round-half-even(n) in the low bits */
 #define R1I_EXP_LN2_HI 0x1.62e430p-1f
@@ -18,8 +19,9 @@
 #define R1I_EXP_C4 0x1.5558f2p-5f
 #define R1I_EXP_C5 0x1.1239fap-7f
 #define R1I_EXP_C6 0x1.6a240ep-10f
-/* Below LOWEST the result is 0: exp(-87) = 1.6e-38 is still normal, so no result is ever subnormal (they cost 100 cycles
- * and more where they meet a multiplier) and no row needs to agree on how they round. Above HIGHEST it is infinity. */
+/* Below LOWEST the result is 0: exp(-87) = 1.6e-38 is still normal, so no result is ever subnormal (they cost 100
+ * cycles and more where they meet a multiplier) and no row needs to agree on how they round. Above HIGHEST it is
+ * infinity. */
 #define R1I_EXP_LOWEST (-87.0f)
 #define R1I_EXP_HIGHEST 88.72283f /* largest f32 below 128 ln 2 */
 
@@ -66,9 +68,9 @@ static inline double r1i_fold16_double(const double lane[16])
     return t[0] + t[1];
 }
 
-/* sin and cos in double for the rotary tables, |x| < 3e5. x - n pi/2 is exact in its first fma there (both are multiples
- * of 2^-53 and the difference is below 1), so two parts of pi/2 are enough. Taylor sums on |r| <= pi/4: the terms left
- * out are below 5e-17. */
+/* sin and cos in double for the rotary tables, |x| < 3e5. x - n pi/2 is exact in its first fma there (both are
+ * multiples of 2^-53 and the difference is below 1), so two parts of pi/2 are enough. Taylor sums on |r| <= pi/4: the
+ * terms left out are below 5e-17. */
 static inline void r1i_sincos(double x, double *sin_out, double *cos_out)
 {
     const double n = rint(x * 0x1.45f306dc9c883p-1);
@@ -100,7 +102,8 @@ static inline void r1i_sincos(double x, double *sin_out, double *cos_out)
     }
 }
 
-/* Natural logarithm of a normal positive double: x = 2^e m with m in [sqrt(1/2), sqrt(2)), log m = 2 atanh((m - 1) / (m + 1)). */
+/* Natural logarithm of a normal positive double: x = 2^e m with m in [sqrt(1/2), sqrt(2)), log m = 2 atanh((m - 1) / (m
+ * + 1)). */
 static inline double r1i_ln(double x)
 {
     uint64_t u;

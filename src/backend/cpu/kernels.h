@@ -1,6 +1,6 @@
-/* The CPU backend's inner kernels: one row of function pointers per instruction set. ref/ fills all of them in plain C and
- * is the specification; avx2/, avx512/ and neon/ replace what is hot and must give the same bytes. cpu_ops.c splits ops into work
- * items over the pool and calls these. */
+/* The CPU backend's inner kernels: one row of function pointers per instruction set. ref/ fills all of them in plain C
+ * and is the specification; avx2/, avx512/ and neon/ replace what is hot and must give the same bytes. cpu_ops.c splits
+ * ops into work items over the pool and calls these. */
 #ifndef R1I_CPU_KERNELS_H
 #define R1I_CPU_KERNELS_H
 
@@ -11,7 +11,8 @@ typedef void (*r1i_linear_kernel)(const r1i_linear_job *job, int64_t p0, int64_t
 
 typedef struct r1i_cpu_kernels {
     const char *name;                              /* "c", "avx2", "avx512", "neon" */
-    r1i_linear_kernel linear_f32[R1_DTYPE_COUNT];  /* f32 activations: scalar types, and block types with exact activations */
+    r1i_linear_kernel linear_f32[R1_DTYPE_COUNT];  /* f32 activations: scalar types, and block types with exact
+                                                    * activations */
     r1i_linear_kernel linear_q8[R1_DTYPE_COUNT];   /* block types, Q8 activations */
     r1i_linear_kernel linear_bf16;                 /* BF16 panels, bf16 activations (compute bf16) */
     void (*quantise_row)(const float *x, int64_t n, int8_t *q, float *d, int32_t *sum16);
@@ -19,10 +20,11 @@ typedef struct r1i_cpu_kernels {
     void (*rmsnorm_row)(float *y, const float *x, const float *g, int64_t n, float eps);
     void (*silu_mul_row)(float *y, const float *g, const float *u, int64_t n);
     /* One row each; elementwise, so the rows share a source (lanes/plain_rows.h) and differ in how it is compiled. */
-    void (*rope_row)(float *x, int64_t heads, int64_t dim, int64_t head_stride, const float *cos, const float *sin, bool interleaved);
+    void (*rope_row)(float *x, int64_t heads, int64_t dim, int64_t head_stride, const float *cos, const float *sin,
+                     bool interleaved);
     void (*rope_table_row)(float *cos, float *sin, int64_t pos, const double *inv_freq, int64_t n, float mag);
-    void (*moe_combine_row)(float *y, const float *out, int64_t out_stride, const int32_t *slot, const float *weight, int64_t topk,
-                            const float *shared, int64_t n);
+    void (*moe_combine_row)(float *y, const float *out, int64_t out_stride, const int32_t *slot, const float *weight,
+                            int64_t topk, const float *shared, int64_t n);
     void (*bf16_row)(uint16_t *y, const float *x, int64_t n);
     /* Queries of consecutive positions against one span of one kv head; see attention.h of this folder. */
     const struct r1i_attn_kernels *attn;
@@ -30,15 +32,17 @@ typedef struct r1i_cpu_kernels {
     float (*row_max)(const float *x, int64_t n, float scale);
     void (*row_sum_exp)(const float *x, int64_t n, float scale, float max, double lane[16]);
     const struct r1i_grad_kernels *grad; /* backward; see grad.h of this folder */
-    const struct r1i_pair_kernels *pairs; /* its products under compute bf16; NULL: no such instruction, the chain over rounded values */
+    const struct r1i_pair_kernels *pairs; /* its products under compute bf16; NULL: no such instruction, the chain over
+                                           * rounded values */
 } r1i_cpu_kernels;
 
 enum { R1I_CPU_AVX2 = 1, R1I_CPU_AVX512 = 2, R1I_CPU_AVX512_BF16 = 4, R1I_CPU_NEON = 8, R1I_CPU_DOTPROD = 16 };
-/* The fine terms in plain C: the specification, and fast enough for most rows of the table, since few groups have one. */
+/* The fine terms in plain C: the specification, and fast enough for most rows of the table, since few groups have
+ * one. */
 void r1i_cpu_fine_row(const r1i_act *act, int64_t r);
 
-/* What this processor and system offer (own CPUID and XGETBV code): AVX2 means AVX2 + FMA + F16C; AVX512 means F, BW, VL, DQ, VNNI, VBMI;
- * NEON is every AArch64 processor, DOTPROD by the kernel's word. */
+/* What this processor and system offer (own CPUID and XGETBV code): AVX2 means AVX2 + FMA + F16C; AVX512 means F, BW,
+ * VL, DQ, VNNI, VBMI; NEON is every AArch64 processor, DOTPROD by the kernel's word. */
 unsigned r1i_cpu_features(void);
 
 /* Rows of the table. A row for an instruction set that this build lacks is not declared away: it returns false. */

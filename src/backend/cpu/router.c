@@ -17,8 +17,8 @@ void r1i_cpu_affinities(const r1i_router_shape *s, const float *logit, float *sc
     for (int64_t e = 0; e < s->experts; e++) score[e] = score[e] / sum;
 }
 
-/* Index of the largest of v[n] that is not taken; the lower index wins a tie. -infinity, and what does not compare, still
- * counts as a candidate, so there is always an answer. */
+/* Index of the largest of v[n] that is not taken; the lower index wins a tie. -infinity, and what does not compare,
+ * still counts as a candidate, so there is always an answer. */
 static int64_t best_left(const float *v, const bool *taken, int64_t n)
 {
     int64_t best = -1;
@@ -41,7 +41,8 @@ static float two_largest(const float *v, int64_t n)
     return n > 1 ? a + b : a;
 }
 
-/* Experts outside the best groups become -infinity (never 0: an eligible expert may have a negative score) and taken. */
+/* Experts outside the best groups become -infinity (never 0: an eligible expert may have a negative score) and
+ * taken. */
 static void limit_groups(const r1i_router_shape *s, float *choice, bool *taken)
 {
     const int64_t size = s->experts / s->groups;
@@ -94,11 +95,14 @@ static void route_item(void *ctx, int64_t i, int thread)
 {
     (void)thread;
     const routing *const a = ctx;
-    const int64_t topk = a->s->topk, end = (i + 1) * ROUTE_ROWS < a->logits.rows ? (i + 1) * ROUTE_ROWS : a->logits.rows;
-    for (int64_t r = i * ROUTE_ROWS; r < end; r++) route_row(a->s, a->logits.p + r * a->logits.stride, a->bias, a->expert + r * topk, a->weight + r * topk);
+    const int64_t topk = a->s->topk,
+                  end = (i + 1) * ROUTE_ROWS < a->logits.rows ? (i + 1) * ROUTE_ROWS : a->logits.rows;
+    for (int64_t r = i * ROUTE_ROWS; r < end; r++)
+        route_row(a->s, a->logits.p + r * a->logits.stride, a->bias, a->expert + r * topk, a->weight + r * topk);
 }
 
-r1_status r1i_cpu_router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, const float *bias, int32_t *expert, float *weight)
+r1_status r1i_cpu_router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, const float *bias, int32_t *expert,
+                         float *weight)
 {
     routing a = {s, logits, bias, expert, weight};
     r1i_pool_run(ex->pool, (logits.rows + ROUTE_ROWS - 1) / ROUTE_ROWS, route_item, &a);

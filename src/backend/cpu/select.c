@@ -26,7 +26,8 @@ static bool use_neon(r1i_cpu_kernels *k)
 {
     if (!(r1i_cpu_features() & R1I_CPU_NEON)) return false;
     if (!r1i_cpu_neon_float_kernels(k) || !r1i_cpu_neon_quant_kernels(k)) return false;
-    if (r1i_cpu_features() & R1I_CPU_DOTPROD) (void)r1i_cpu_neon_dot_kernels(k); /* a build without them has the others */
+    /* a build without them has the others */
+    if (r1i_cpu_features() & R1I_CPU_DOTPROD) (void)r1i_cpu_neon_dot_kernels(k);
     k->grad = r1i_neon_grad;
     k->name = "neon";
     return true;
@@ -48,7 +49,8 @@ r1_status r1i_cpu_select(const char *isa, r1i_cpu_kernels *out, r1_error *err)
     const bool has_neon = (best || neon) && use_neon(out);
     if ((avx2 && !has_avx2) || (avx512 && !has_avx512) || (neon && !has_neon)) {
         *out = (r1i_cpu_kernels){0};
-        return r1i_fail(err, R1_ERR_MISSING, "instruction set '%s': not offered by this processor, system or build", isa);
+        return r1i_fail(err, R1_ERR_MISSING, "instruction set '%s': not offered by this processor, system or build",
+                        isa);
     }
     return R1_OK;
 }

@@ -1,7 +1,7 @@
-/* The jail: a program of its own, kept inside the library as bytes. Outside the sandbox it gives up root and becomes bubblewrap;
- * inside it is process 1, which starts the user's program behind the last walls (limits, Landlock), watches its clocks, reaps
- * all that it leaves behind and reports. Process 1 cannot be signalled by its descendants and is not dumpable, so a program
- * can neither kill nor read it. Single-threaded, no allocation after start but for payloads. */
+/* The jail: a program of its own, kept inside the library as bytes. Outside the sandbox it gives up root and becomes
+ * bubblewrap; inside it is process 1, which starts the user's program behind the last walls (limits, Landlock), watches
+ * its clocks, reaps all that it leaves behind and reports. Process 1 cannot be signalled by its descendants and is not
+ * dumpable, so a program can neither kill nor read it. Single-threaded, no allocation after start but for payloads. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +34,7 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- outside: give up root, then bubblewrap ------------------------------------------------------------------------- */
+/* ---- outside: give up root, then bubblewrap ---------------------------------------------------------------------- */
 
 static int launch(char **argv)
 {
@@ -43,7 +43,8 @@ static int launch(char **argv)
     /* Whatever the calling program left open without close-on-exec stays outside. */
     if (syscall(SYS_close_range, R1I_JAIL_SELF_FD + 1, ~0U, 0) != 0)
         for (long fd = sysconf(_SC_OPEN_MAX); fd > R1I_JAIL_SELF_FD; fd--) close((int)fd); /* kernels before 5.9 */
-    if (geteuid() == 0 && (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0)) {
+    if (geteuid() == 0 &&
+        (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 || setresuid(NOBODY, NOBODY, NOBODY) != 0)) {
         fprintf(stderr, "cannot become an unprivileged user: %s\n", strerror(errno));
         return 126;
     }
@@ -56,7 +57,7 @@ static int launch(char **argv)
     return 127;
 }
 
-/* ---- inside: walls around one run ----------------------------------------------------------------------------------- */
+/* ---- inside: walls around one run -------------------------------------------------------------------------------- */
 
 static bool limit(int what, uint64_t want)
 {
@@ -67,13 +68,17 @@ static bool limit(int what, uint64_t want)
     return setrlimit((__rlimit_resource_t)what, &l) == 0;
 }
 
-/* Access bits by ABI version: a kernel refuses bits it does not know. Those newer than the packaged header are written out. */
+/* Access bits by ABI version: a kernel refuses bits it does not know. Those newer than the packaged header are written
+ * out. */
 enum { LANDLOCK_REFER = 1 << 13, LANDLOCK_TRUNCATE = 1 << 14, LANDLOCK_IOCTL_DEV = 1 << 15 };
 struct landlock_rules {
     uint64_t files, net, scoped;
 };
 
-static int landlock_abi(void) { return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION); }
+static int landlock_abi(void)
+{
+    return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+}
 
 static bool landlock_allow(int ruleset, const char *path, uint64_t access)
 {
@@ -85,13 +90,15 @@ static bool landlock_allow(int ruleset, const char *path, uint64_t access)
     return ok;
 }
 
-/* Read and execute below /usr, read /proc and a few files of /etc, anything in /tmp, the four harmless devices; no TCP, no
- * abstract sockets or signals out of the domain. A new domain for every run: it may not trace what is outside of it. */
+/* Read and execute below /usr, read /proc and a few files of /etc, anything in /tmp, the four harmless devices; no TCP,
+ * no abstract sockets or signals out of the domain. A new domain for every run: it may not trace what is outside of
+ * it. */
 static bool landlock(void)
 {
     const int abi = landlock_abi();
     if (abi < 1) return false;
-    const uint64_t read = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR, exec = read | LANDLOCK_ACCESS_FS_EXECUTE;
+    const uint64_t read = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
+                   exec = read | LANDLOCK_ACCESS_FS_EXECUTE;
     uint64_t all = (1 << 13) - 1; /* ABI 1 */
     if (abi >= 2) all |= LANDLOCK_REFER;
     if (abi >= 3) all |= LANDLOCK_TRUNCATE;
@@ -100,11 +107,13 @@ static bool landlock(void)
     const size_t size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
     const int set = (int)syscall(SYS_landlock_create_ruleset, &r, size, 0);
     if (set < 0) return false;
-    const uint64_t device = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | (abi >= 3 ? LANDLOCK_TRUNCATE : 0);
+    const uint64_t device = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+        (abi >= 3 ? LANDLOCK_TRUNCATE : 0);
     bool ok = true;
     static const char *const roots[] = {"/usr", "/lib", "/lib64", "/bin", "/sbin"};
     for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) ok = ok && landlock_allow(set, roots[i], exec);
-    ok = ok && landlock_allow(set, "/proc", read) && landlock_allow(set, "/etc", read) && landlock_allow(set, "/tmp", all);
+    ok = ok && landlock_allow(set, "/proc", read) && landlock_allow(set, "/etc", read) &&
+        landlock_allow(set, "/tmp", all);
     static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full"};
     for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) ok = ok && landlock_allow(set, devices[i], device);
     ok = ok && landlock_allow(set, "/dev/urandom", LANDLOCK_ACCESS_FS_READ_FILE);
@@ -117,15 +126,17 @@ static bool landlock(void)
 static bool limits(const r1i_jail_request *q)
 {
     enum { STACK = 64 << 20, FILES = 256, LOCKED = 64 << 10 };
-    const uint64_t backstop = (uint64_t)q->cpu_seconds + 2; /* of one process; the sum of all is watched from process 1 */
+    /* of one process; the sum of all is watched from process 1 */
+    const uint64_t backstop = (uint64_t)q->cpu_seconds + 2;
     return limit(RLIMIT_AS, q->memory_bytes) && limit(RLIMIT_CPU, backstop) && limit(RLIMIT_FSIZE, q->file_bytes) &&
-           limit(RLIMIT_NOFILE, FILES) && limit(RLIMIT_CORE, 0) && limit(RLIMIT_NPROC, q->processes + 1) && limit(RLIMIT_STACK, STACK) &&
-           limit(RLIMIT_MEMLOCK, LOCKED) && limit(RLIMIT_MSGQUEUE, 0);
+           limit(RLIMIT_NOFILE, FILES) && limit(RLIMIT_CORE, 0) && limit(RLIMIT_NPROC, q->processes + 1) &&
+           limit(RLIMIT_STACK, STACK) && limit(RLIMIT_MEMLOCK, LOCKED) && limit(RLIMIT_MSGQUEUE, 0);
 }
 
 static void child(const r1i_jail_request *q, char **args, int in, int failed)
 {
-    static char *env[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8", "PYTHONHASHSEED=0",
+    static char *env[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8",
+                          "PYTHONHASHSEED=0",
                           "PYTHONDONTWRITEBYTECODE=1", "OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1", NULL};
     sigset_t none;
     sigemptyset(&none);
@@ -142,9 +153,10 @@ static void child(const r1i_jail_request *q, char **args, int in, int failed)
     _exit(127);
 }
 
-/* ---- inside: clocks -------------------------------------------------------------------------------------------------- */
+/* ---- inside: clocks ---------------------------------------------------------------------------------------------- */
 
-/* Seconds that all living processes but process 1 have run (cpu), and have wanted to run but waited for a processor (wait). */
+/* Seconds that all living processes but process 1 have run (cpu), and have wanted to run but waited for a processor
+ * (wait). */
 typedef struct usage {
     double cpu, wait;
 } usage;
@@ -181,7 +193,8 @@ static double wait_of(const char *pid)
         unsigned long long ran, waited;
         if (e->d_name[0] < '0' || e->d_name[0] > '9') continue;
         snprintf(path, sizeof path, "/proc/%s/task/%s/schedstat", pid, e->d_name);
-        if (read_small(path, text, sizeof text) && sscanf(text, "%llu %llu", &ran, &waited) == 2) sum += 1e-9 * (double)waited;
+        if (read_small(path, text, sizeof text) && sscanf(text, "%llu %llu", &ran, &waited) == 2)
+            sum += 1e-9 * (double)waited;
     }
     closedir(dir);
     return sum;
@@ -237,13 +250,14 @@ static void restart_clocks(run *r, bool all)
     r->held = false;
 }
 
-/* Ends the run when a clock is over; otherwise gives the milliseconds until the next look. Waiting for a processor is not
- * idling, so a busy machine cannot turn an accepted program into a timed out one. */
+/* Ends the run when a clock is over; otherwise gives the milliseconds until the next look. Waiting for a processor is
+ * not idling, so a busy machine cannot turn an accepted program into a timed out one. */
 static int watch(run *r)
 {
     const usage u = living();
     const double cpu = cpu_total(&u), t = now();
-    const double used = cpu - r->cpu_base, busy = (cpu - r->cpu_mark) + (u.wait > r->wait_mark ? u.wait - r->wait_mark : 0);
+    const double used = cpu - r->cpu_base,
+                 busy = (cpu - r->cpu_mark) + (u.wait > r->wait_mark ? u.wait - r->wait_mark : 0);
     const double idle = t - r->mark - busy;
     if (used > r->q.cpu_seconds) r->cut = R1I_END_CPU;
     else if (idle > r->q.idle_seconds) r->cut = R1I_END_IDLE;
@@ -257,7 +271,7 @@ static int watch(run *r)
     return next < 0.02 ? 20 : next > 1 ? 1000 : (int)(next * 1000);
 }
 
-/* ---- inside: requests ------------------------------------------------------------------------------------------------ */
+/* ---- inside: requests -------------------------------------------------------------------------------------------- */
 
 static void read_all(void *to, size_t bytes)
 {
@@ -359,7 +373,8 @@ static void reap(run *r)
     p.end = WIFEXITED(r->status) ? R1I_END_EXIT : R1I_END_SIGNAL;
     p.status = WIFEXITED(r->status) ? WEXITSTATUS(r->status) : WTERMSIG(r->status);
     if (r->cut) p.end = r->cut;
-    else if (p.cpu_seconds > r->q.cpu_seconds && !r->held) p.end = R1I_END_CPU; /* also by processes that ended between two looks */
+    /* also by processes that ended between two looks */
+    else if (p.cpu_seconds > r->q.cpu_seconds && !r->held) p.end = R1I_END_CPU;
     r->pid = 0;
     report(&p);
 }
@@ -373,7 +388,8 @@ static bool is_kept(const char *name)
     return false;
 }
 
-/* Empties /tmp without recursion, whatever depth a program made: directories below are moved up before they are removed. */
+/* Empties /tmp without recursion, whatever depth a program made: directories below are moved up before they are
+ * removed. */
 static void clean(void)
 {
     for (unsigned moved = 0, again = 1; again;) {
@@ -404,7 +420,7 @@ static void clean(void)
     }
 }
 
-/* ---- inside: are the walls there? ------------------------------------------------------------------------------------ */
+/* ---- inside: are the walls there? -------------------------------------------------------------------------------- */
 
 static bool in_child(bool (*try)(void))
 {
@@ -436,8 +452,8 @@ static bool try_landlock(void)
 
 static bool try_filter(void)
 {
-    return socket(AF_INET, SOCK_DGRAM, 0) < 0 && syscall(SYS_ptrace, 0, 0, 0, 0) != 0 && syscall(SYS_keyctl, 0, -3, 0) < 0 &&
-           prctl(PR_GET_SECCOMP) == 2;
+    return socket(AF_INET, SOCK_DGRAM, 0) < 0 && syscall(SYS_ptrace, 0, 0, 0, 0) != 0 &&
+        syscall(SYS_keyctl, 0, -3, 0) < 0 && prctl(PR_GET_SECCOMP) == 2;
 }
 
 static void probe(void)
@@ -451,7 +467,7 @@ static void probe(void)
     report(&p);
 }
 
-/* ---- inside: the loop ------------------------------------------------------------------------------------------------ */
+/* ---- inside: the loop -------------------------------------------------------------------------------------------- */
 
 static void serve(run *r)
 {

@@ -1,7 +1,7 @@
-/* r1-prover: a program of its own that FLINT, Arb and Calcium are linked into, so that r1 starts without them and a proof that runs
- * away is killed alone. It reads a formula a line, in prefix words, and answers 1 (it is 0), - (it is not) or 0 (not known).
- * math_prove.c writes the words: P n terms; T p/q n factors; F p q atom; Q poly poly; atoms V name, N prime, C constant, f name n
- * arguments, R root of a quotient, W quotient ^ quotient. */
+/* r1-prover: a program of its own that FLINT, Arb and Calcium are linked into, so that r1 starts without them and a
+ * proof that runs away is killed alone. It reads a formula a line, in prefix words, and answers 1 (it is 0), - (it is
+ * not) or 0 (not known). math_prove.c writes the words: P n terms; T p/q n factors; F p q atom; Q poly poly; atoms V
+ * name, N prime, C constant, f name n arguments, R root of a quotient, W quotient ^ quotient. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -219,7 +219,8 @@ static void poly_atom(fmpq_mpoly_t out, reader *r, names *all, const fmpq_mpoly_
     if (!r->bad && (!fmpq_mpoly_is_one(den, ctx) || !fmpq_mpoly_is_fmpq(exponent, ctx))) r->bad = true;
     if (!r->bad) {
         fmpq_mpoly_get_fmpq(k, exponent, ctx);
-        if (!fmpz_is_one(fmpq_denref(k)) || fmpz_sgn(fmpq_numref(k)) < 0 || fmpz_cmp_si(fmpq_numref(k), 2000) > 0) r->bad = true;
+        if (!fmpz_is_one(fmpq_denref(k)) || fmpz_sgn(fmpq_numref(k)) < 0 || fmpz_cmp_si(fmpq_numref(k), 2000) > 0)
+            r->bad = true;
         else if (!fmpq_mpoly_pow_ui(out, out, fmpz_get_ui(fmpq_numref(k)), ctx)) r->bad = true;
     }
     fmpq_clear(k);
@@ -276,7 +277,8 @@ int main(int argc, char **argv)
     const rlim_t bytes = argc > 1 ? (rlim_t)strtoull(argv[1], NULL, 10) : (rlim_t)1 << 30;
     const struct rlimit memory = {bytes, bytes}, core = {0, 0}, processor = {600, 600};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (setrlimit(RLIMIT_AS, &memory) != 0 || setrlimit(RLIMIT_CORE, &core) != 0 || setrlimit(RLIMIT_CPU, &processor) != 0) return 1;
+    if (setrlimit(RLIMIT_AS, &memory) != 0 || setrlimit(RLIMIT_CORE, &core) != 0 ||
+        setrlimit(RLIMIT_CPU, &processor) != 0) return 1;
     char *const line = malloc(LONGEST);
     if (!line) return 1;
     while (fgets(line, LONGEST, stdin)) {

@@ -1,4 +1,5 @@
-/* The float part of the avx2 row of the table: one function per file fills its part. The files have a body on x86-64 only. */
+/* The float part of the avx2 row of the table: one function per file fills its part. The files have a body on x86-64
+ * only. */
 #ifndef R1I_AVX2_H
 #define R1I_AVX2_H
 

@@ -1,6 +1,7 @@
-/* Block-type weights, 8-bit activations, AVX2: vpmaddubsw adds pairs of unsigned * signed products into 16 bits, where weights
- * below 64 cannot overflow; as many of those sums as stay below 2^15 are added before vpmaddwd widens them. 8-bit weights
- * give their sign to the activations. The integers are exact either way, so the bytes are those of the plain row. */
+/* Block-type weights, 8-bit activations, AVX2: vpmaddubsw adds pairs of unsigned * signed products into 16 bits, where
+ * weights below 64 cannot overflow; as many of those sums as stay below 2^15 are added before vpmaddwd widens them.
+ * 8-bit weights give their sign to the activations. The integers are exact either way, so the bytes are those of the
+ * plain row. */
 #include "backend/cpu/kernels.h"
 
 #if defined(__x86_64__)
@@ -13,7 +14,8 @@
 #include "backend/cpu/lanes/quant_tile.h"
 
 enum { MICRO_ROWS = 3, FEW_ROWS = 3 };
-static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in, int64_t n, const int32_t *row, acc_row *acc);
+static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
+                          int64_t n, const int32_t *row, acc_row *acc);
 static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_rows *in, acc_row *acc);
 static inline bool some_panels(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_t m0, int64_t rows)
 {
@@ -30,8 +32,8 @@ R1I_INLINE __m256i broadcast4(const int8_t *p)
     return _mm256_set1_epi32(v);
 }
 
-/* Vectors of 16-bit sums that may be added before one overflows: 2 * 127 * (largest weight) each. 0: signed 8-bit weights,
- * one at a time (2 * 127 * 128 = 32512). */
+/* Vectors of 16-bit sums that may be added before one overflows: 2 * 127 * (largest weight) each. 0: signed 8-bit
+ * weights, one at a time (2 * 127 * 128 = 32512). */
 R1I_INLINE int sums_of(r1_dtype type)
 {
     switch (type) {
@@ -48,14 +50,16 @@ R1I_INLINE __m256i multiply(bool is_signed, __m256i w, __m256i x)
     return is_signed ? _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w)) : _mm256_maddubs_epi16(w, x);
 }
 
-/* What a row's chain needs beside products, for the groups (or halves) of this step. Types with min: d_x * (float)sum_x; else
- * where the integer sum starts, -offset * sum_x. */
-R1I_INLINE void row_sums(const tile_kind kind, int offset, const q8_rows *in, int64_t row, int32_t start[16], float dsum[16])
+/* What a row's chain needs beside products, for the groups (or halves) of this step. Types with min: d_x *
+ * (float)sum_x; else where the integer sum starts, -offset * sum_x. */
+R1I_INLINE void row_sums(const tile_kind kind, int offset, const q8_rows *in, int64_t row, int32_t start[16],
+                         float dsum[16])
 {
     const int32_t *s = in->sum16 + row * (in->cols / 16);
     const __m256i low = _mm256_maskload_epi32(s, lanes_below(2 * in->groups, 0));
     const __m256i high = _mm256_maskload_epi32(s + 8, lanes_below(2 * in->groups, 8));
-    const __m256i sums = _mm256_permute4x64_epi64(_mm256_hadd_epi32(low, high), 0xd8), minus = _mm256_set1_epi32(-offset);
+    const __m256i sums = _mm256_permute4x64_epi64(_mm256_hadd_epi32(low, high), 0xd8),
+                  minus = _mm256_set1_epi32(-offset);
     const __m256 d = _mm256_maskload_ps(in->d + row * (in->cols / 32), lanes_below(in->groups, 0));
     const __m256 d_low = _mm256_permutevar8x32_ps(d, _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3));
     const __m256 d_high = _mm256_permutevar8x32_ps(d, _mm256_setr_epi32(4, 4, 5, 5, 6, 6, 7, 7));
@@ -81,10 +85,10 @@ R1I_INLINE __m256i in_order(__m256i v)
 /* Where a product's weights come from: a tile, or (types of group_vector) the panel's own bytes. */
 #define FROM_TILE R1_DTYPE_COUNT
 
-/* R rows by one panel, two vectors of 8 outputs; row r's sums at acc + row[r] * TILE_PANELS * LANES. sums: sums_of(type). src: the tile, or
- * the panel's span. */
-R1I_INLINE void micro(const int R, const int sums, const r1_dtype from, const tile_kind kind, int offset, const void *src, const q8_rows *in,
-                      const int32_t *row, float *acc)
+/* R rows by one panel, two vectors of 8 outputs; row r's sums at acc + row[r] * TILE_PANELS * LANES. sums:
+ * sums_of(type). src: the tile, or the panel's span. */
+R1I_INLINE void micro(const int R, const int sums, const r1_dtype from, const tile_kind kind, int offset,
+                      const void *src, const q8_rows *in, const int32_t *row, float *acc)
 {
     const bool has_min = kind_has_min(kind);
     const int parts = kind_parts(kind), quads = 8 / parts, run = sums == 0 ? 1 : sums < quads ? sums : quads;
@@ -101,11 +105,13 @@ R1I_INLINE void micro(const int R, const int sums, const r1_dtype from, const ti
         __m256i dot[MICRO_ROWS][2];
         if (from != FROM_TILE && at % parts == 0) group_ahead(from, in->ahead, in->first + g);
         R1I_UNROLL for (int r = 0; r < R; r++)
-            R1I_UNROLL for (int v = 0; v < 2; v++) dot[r][v] = has_min ? _mm256_setzero_si256() : _mm256_set1_epi32(start[r][at]);
+            R1I_UNROLL for (int v = 0; v < 2; v++)
+                dot[r][v] = has_min ? _mm256_setzero_si256() : _mm256_set1_epi32(start[r][at]);
         R1I_UNROLL for (int i = first; i < first + quads; i += run) {
             __m256i pairs[MICRO_ROWS][2];
             R1I_UNROLL for (int j = i; j < i + run; j++) {
-                const w16 w = from == FROM_TILE ? w16_load(tile->q + LANES * (8 * (in->first + g) + j)) : group_vector(from, src, in->first + g, j);
+                const w16 w = from == FROM_TILE ? w16_load(tile->q + LANES * (8 * (in->first + g) + j))
+                    : group_vector(from, src, in->first + g, j);
                 R1I_UNROLL for (int r = 0; r < R; r++) {
                     const __m256i x = broadcast4(in->q + row[r] * q_stride + 32 * g + 4 * j);
                     const __m256i lo = multiply(sums == 0, w.lo, x), hi = multiply(sums == 0, w.hi, x);
@@ -114,10 +120,12 @@ R1I_INLINE void micro(const int R, const int sums, const r1_dtype from, const ti
                 }
             }
             R1I_UNROLL for (int r = 0; r < R; r++)
-                R1I_UNROLL for (int v = 0; v < 2; v++) dot[r][v] = _mm256_add_epi32(dot[r][v], _mm256_madd_epi16(pairs[r][v], ones));
+                R1I_UNROLL for (int v = 0; v < 2; v++)
+                    dot[r][v] = _mm256_add_epi32(dot[r][v], _mm256_madd_epi16(pairs[r][v], ones));
         }
         const v16 scale = from == FROM_TILE ? v16_load(tile->scale[own]) : group_scale(from, &head, src, own);
-        const v16 min = !has_min ? v16_zero() : from == FROM_TILE ? v16_load(tile->min[own]) : group_min(from, &head, src, own);
+        const v16 min = !has_min ? v16_zero() : from == FROM_TILE ? v16_load(tile->min[own])
+            : group_min(from, &head, src, own);
         R1I_UNROLL for (int r = 0; r < R; r++) {
             float *const out = acc + row[r] * TILE_PANELS * LANES;
             const v16 dots = v16_of(_mm256_cvtepi32_ps(dot[r][0]), _mm256_cvtepi32_ps(dot[r][1]));
@@ -128,10 +136,11 @@ R1I_INLINE void micro(const int R, const int sums, const r1_dtype from, const ti
 }
 
 typedef void (*micro_fn)(int offset, const quant_tile *tile, const q8_rows *in, const int32_t *row, float *acc);
-#define MICRO(R, sums, name, kind)                                                                                             \
-    static void micro_##name##_##R##_##sums(int offset, const quant_tile *tile, const q8_rows *in, const int32_t *row, float *acc) \
-    {                                                                                                                          \
-        micro(R, sums, FROM_TILE, kind, offset, tile, in, row, acc);                                                               \
+#define MICRO(R, sums, name, kind)                                                                 \
+    static void micro_##name##_##R##_##sums(int offset, const quant_tile *tile, const q8_rows *in, \
+                                               const int32_t *row, float *acc)                     \
+    {                                                                                              \
+        micro(R, sums, FROM_TILE, kind, offset, tile, in, row, acc);                               \
     }
 #define MICROS(sums, name, kind) MICRO(1, sums, name, kind) MICRO(2, sums, name, kind) MICRO(3, sums, name, kind)
 MICROS(0, offset_32, TILE_OFFSET_32)
@@ -148,15 +157,17 @@ MICROS(8, min_16, TILE_MIN_16)
 /* By kind, then log2(sums) + 1 (0 for signed weights), then rows - 1; combinations that no type has are empty. */
 #define ROW(sums, name) {micro_##name##_1_##sums, micro_##name##_2_##sums, micro_##name##_3_##sums}
 static const micro_fn micros[4][5][MICRO_ROWS] = {
-    [TILE_OFFSET_32] = {[0] = ROW(0, offset_32), [1] = ROW(1, offset_32), [3] = ROW(4, offset_32), [4] = ROW(8, offset_32)},
-    [TILE_OFFSET_16] = {[1] = ROW(1, offset_16), [2] = ROW(2, offset_16), [4] = ROW(8, offset_16)},
+    [TILE_OFFSET_32] = {[0] = ROW(0, offset_32), [1] = ROW(1, offset_32), [3] = ROW(4, offset_32),
+                        [4] = ROW(8, offset_32)},
+                        [TILE_OFFSET_16] = {[1] = ROW(1, offset_16), [2] = ROW(2, offset_16), [4] = ROW(8, offset_16)},
     [TILE_MIN_32] = {[3] = ROW(4, min_32), [4] = ROW(8, min_32)},
     [TILE_MIN_16] = {[4] = ROW(8, min_16)},
 };
 
 #undef ROW
 
-static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in, int64_t n, const int32_t *row, acc_row *acc)
+static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
+                          int64_t n, const int32_t *row, acc_row *acc)
 {
     const int sums = sums_of(type), line = sums == 0 ? 0 : sums == 1 ? 1 : sums == 2 ? 2 : sums == 4 ? 3 : 4;
     const int64_t size = n < MICRO_ROWS ? n : MICRO_ROWS;

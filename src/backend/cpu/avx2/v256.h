@@ -1,4 +1,5 @@
-/* Sixteen f32 lanes as two 256-bit registers: the names of avx512/v512.h, so that the kernels of lanes/ are written once. */
+/* Sixteen f32 lanes as two 256-bit registers: the names of avx512/v512.h, so that the kernels of lanes/ are written
+ * once. */
 #ifndef R1I_V256_H
 #define R1I_V256_H
 
@@ -43,7 +44,10 @@ static inline v16 v16_first(v16 v, int64_t n, v16 other)
 }
 static inline v16 v16_set1(float f) { return v16_of(_mm256_set1_ps(f), _mm256_set1_ps(f)); }
 static inline v16 v16_zero(void) { return v16_of(_mm256_setzero_ps(), _mm256_setzero_ps()); }
-static inline v16 v16_fma(v16 a, v16 b, v16 c) { return v16_of(_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)); }
+static inline v16 v16_fma(v16 a, v16 b, v16 c)
+{
+    return v16_of(_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi));
+}
 static inline v16 v16_add(v16 a, v16 b) { return v16_of(_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)); }
 static inline v16 v16_sub(v16 a, v16 b) { return v16_of(_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)); }
 static inline v16 v16_mul(v16 a, v16 b) { return v16_of(_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)); }
@@ -62,7 +66,8 @@ static inline __m256 v16_hi(v16 v) { return v.hi; }
 
 static inline __m256 eight_bf16(const uint16_t *p)
 {
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)), 16));
+    const __m128i half = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
 }
 /* 16 bf16 values. */
 static inline v16 v16_bf16(const uint16_t *p) { return v16_of(eight_bf16(p), eight_bf16(p + 8)); }
@@ -142,7 +147,8 @@ static inline uint64_t bytes_with(const uint8_t *p, int64_t n, int i)
     const int64_t end = n < 64 ? n : 64;
     uint64_t mask = 0;
     int64_t k = 0;
-    for (; k + 32 <= end; k += 32) /* the bit becomes the top one of its byte; what crosses from the byte below is not looked at */
+    for (; k + 32 <= end; k += 32) /* the bit becomes the top one of its byte; what crosses from the byte below is not
+                                    * looked at */
         mask |= (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_slli_epi16(load_bytes(p + k), 7 - i)) << k;
     for (; k < end; k++) mask |= (uint64_t)(p[k] >> i & 1) << k;
     return mask;
@@ -158,7 +164,9 @@ static inline void v16_pair_bf16(const uint8_t *p, v16 *k0, v16 *k1)
 /* Eight f16 pairs: the even ones gathered into the lower 128 bits, the odd ones into the upper. */
 static inline void eight_pairs_f16(const uint8_t *p, __m256 *even, __m256 *odd)
 {
-    const __m256i order = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15, 0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+    const __m256i order =
+        _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15, 0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10,
+                         11, 14, 15);
     const __m256i v = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(load_bytes(p), order), 0xd8);
     *even = _mm256_cvtph_ps(_mm256_castsi256_si128(v));
     *odd = _mm256_cvtph_ps(_mm256_extracti128_si256(v, 1));

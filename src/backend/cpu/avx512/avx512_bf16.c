@@ -35,7 +35,8 @@ R1I_INLINE void finish(const r1i_linear_job *job, int64_t row, int64_t panel, v1
 R1I_INLINE void tile(const r1i_linear_job *job, int64_t r0, int64_t p0, const int rows, const int panels)
 {
     const r1i_weight *const w = job->w;
-    const int64_t pairs = (w->cols + 1) / 2, stride = (int64_t)r1i_panel_stride(R1_DTYPE_BF16, w->cols), xs = job->x->bf16_stride, ys = job->y.stride;
+    const int64_t pairs = (w->cols + 1) / 2, stride = (int64_t)r1i_panel_stride(R1_DTYPE_BF16, w->cols),
+                  xs = job->x->bf16_stride, ys = job->y.stride;
     const uint16_t *x = job->x->bf16 + r0 * xs;
     const uint8_t *data = w->data + p0 * stride;
     __m512 c[6][8];
@@ -59,7 +60,8 @@ R1I_INLINE void tile(const r1i_linear_job *job, int64_t r0, int64_t p0, const in
                 int pair;
                 memcpy(&pair, x + r * xs, sizeof pair);
                 const __m512i a = _mm512_set1_epi32(pair);
-                R1I_UNROLL for (int p = 0; p < panels; p++) c[r][p] = _mm512_dpbf16_ps(c[r][p], as_bf16(b[p]), as_bf16(a));
+                R1I_UNROLL for (int p = 0; p < panels; p++)
+                    c[r][p] = _mm512_dpbf16_ps(c[r][p], as_bf16(b[p]), as_bf16(a));
             }
         }
     }
@@ -97,7 +99,7 @@ static void linear_bf16(const r1i_linear_job *job, int64_t p0, int64_t p1)
     }
 }
 
-/* ---- gradients of weights ---------------------------------------------------------------------------------------------- */
+/* ---- gradients of weights ---------------------------------------------------------------------------------------- */
 
 /* 48 columns are eight tiles. Absent columns become zeros, or are left out where a whole tile is absent. */
 R1I_INLINE void pack_step(float *tile, const uint16_t *first, const uint16_t *second, int64_t n)
@@ -105,7 +107,8 @@ R1I_INLINE void pack_step(float *tile, const uint16_t *first, const uint16_t *se
     __m512i v[3], t[8];
     R1I_UNROLL for (int i = 0; i < 3; i++) {
         const int64_t left = n > 16 * i ? n - 16 * i : 0;
-        v[i] = pair_of_halves(halves_or_zero(first + 16 * i, left), halves_or_zero(second ? second + 16 * i : NULL, left));
+        v[i] = pair_of_halves(halves_or_zero(first + 16 * i, left),
+                              halves_or_zero(second ? second + 16 * i : NULL, left));
     }
     t[0] = v[0];
     t[1] = _mm512_alignr_epi32(v[1], v[0], 6);
@@ -127,7 +130,8 @@ static void pack_pairs(float *tile, const uint16_t *x, int64_t stride, const int
         for (int64_t c = 0; c < n; c += 48, to += 8 * R1I_GRAD_TILE) {
             const int64_t left = n - c < 48 ? n - c : 48;
             for (int64_t s = s0; s < end; s++) {
-                const uint16_t *const first = x + start[s] * stride + c, *const second = start[s + 1] - start[s] == 2 ? first + stride : NULL;
+                const uint16_t *const first = x + start[s] * stride + c,
+                                      *const second = start[s + 1] - start[s] == 2 ? first + stride : NULL;
                 r1i_grad_ahead_halves(first + 2 * R1I_GRAD_LINES * stride, left);
                 r1i_grad_ahead_halves(first + (2 * R1I_GRAD_LINES + 1) * stride, left);
                 pack_step(to + (s - s0) * R1I_GRAD_COLS, first, second, left);
@@ -137,13 +141,15 @@ static void pack_pairs(float *tile, const uint16_t *x, int64_t stride, const int
 }
 
 /* Sums of columns x panels stay in registers while the pass's pairs run. */
-R1I_INLINE void outer(const float *x, const float *w, float *g, int64_t panel_stride, int64_t steps, const int cols, const int panels)
+R1I_INLINE void outer(const float *x, const float *w, float *g, int64_t panel_stride, int64_t steps, const int cols,
+                      const int panels)
 {
     __m512 c[6][4];
     R1I_UNROLL for (int r = 0; r < cols; r++)
         R1I_UNROLL for (int p = 0; p < panels; p++) c[r][p] = _mm512_loadu_ps(g + 16 * r + p * panel_stride);
     R1I_UNROLL for (int r = 0; r < cols; r++) /* the next columns' sums come from memory: ask for them now */
-        R1I_UNROLL for (int p = 0; p < panels; p++) _mm_prefetch((const char *)(g + 16 * (cols + r) + p * panel_stride), _MM_HINT_T0);
+        R1I_UNROLL for (int p = 0; p < panels; p++)
+            _mm_prefetch((const char *)(g + 16 * (cols + r) + p * panel_stride), _MM_HINT_T0);
     for (int64_t k = 0; k < steps; k++, x += R1I_GRAD_COLS, w += R1I_GRAD_PANELS * 16) {
         __m512i b[4];
         R1I_UNROLL for (int p = 0; p < panels; p++) b[p] = _mm512_loadu_si512(w + 16 * p);
@@ -181,7 +187,8 @@ static void pack_slice(float *packed, const r1i_grad_weight *a)
         r1i_grad_ahead_halves(first + 2 * R1I_GRAD_AHEAD * a->dy_stride, 16 * a->np);
         r1i_grad_ahead_halves(first + (2 * R1I_GRAD_AHEAD + 1) * a->dy_stride, 16 * a->np);
         for (int64_t p = 0; p < a->np; p++) {
-            const __m256i x = _mm256_maskz_loadu_epi16(some[p], first + 16 * p), y = _mm256_maskz_loadu_epi16(some[p] & two, second + 16 * p);
+            const __m256i x = _mm256_maskz_loadu_epi16(some[p], first + 16 * p),
+                          y = _mm256_maskz_loadu_epi16(some[p] & two, second + 16 * p);
             _mm512_store_si512(packed + p * 16, pair_of_halves(x, y));
         }
     }
@@ -194,11 +201,13 @@ static void weight_pairs(const r1i_grad_weight *a)
     const int64_t tiles = (a->nc + R1I_GRAD_COLS - 1) / R1I_GRAD_COLS;
     for (int64_t i = 0; i < tiles; i++) {
         r1i_grad_ask(&a->next, i, tiles);
-        outer_tile(a, a->x + i * R1I_GRAD_TILE, packed, a->g + i * R1I_GRAD_COLS * 16, i + 1 < tiles ? R1I_GRAD_COLS : a->nc - i * R1I_GRAD_COLS);
+        outer_tile(a, a->x + i * R1I_GRAD_TILE, packed, a->g + i * R1I_GRAD_COLS * 16,
+                   i + 1 < tiles ? R1I_GRAD_COLS : a->nc - i * R1I_GRAD_COLS);
     }
 }
 
-static const r1i_pair_kernels pair_kernels = {.pack = pack_pairs, .weight = weight_pairs, .attention = r1i_avx512_bf16_grad_attention};
+static const r1i_pair_kernels pair_kernels = {.pack = pack_pairs, .weight = weight_pairs,
+                                              .attention = r1i_avx512_bf16_grad_attention};
 
 void r1i_avx512_bf16_kernels(r1i_cpu_kernels *k)
 {

@@ -1,6 +1,7 @@
-/* Attention's backward under compute bf16, with the processor's bf16 dot product. Scores are formed in f32, so that P is what the forward
- * had; dO, V, P, dS, Q and K are rounded to bf16 for the four products behind them, whose sums are f32. Each sum is a chain over pairs: of dims (dP),
- * of positions (dQ), of queries (dK and dV), counted from the run's first row, so that neither batch nor threads move a bit. */
+/* Attention's backward under compute bf16, with the processor's bf16 dot product. Scores are formed in f32, so that P
+ * is what the forward had; dO, V, P, dS, Q and K are rounded to bf16 for the four products behind them, whose sums are
+ * f32. Each sum is a chain over pairs: of dims (dP), of positions (dQ), of queries (dK and dV), counted from the run's
+ * first row, so that neither batch nor threads move a bit. */
 #include "backend/cpu/avx512/avx512.h"
 
 #if defined(__x86_64__)
@@ -19,7 +20,7 @@ enum {
     BLOCK = R1I_GRAD_QUERIES
 };
 
-/* ---- products of pairs --------------------------------------------------------------------------------------------------- */
+/* ---- products of pairs ------------------------------------------------------------------------------------------- */
 
 /* sum over k of x[r * xr + k * xk] . w[k * wk + v * wv + lane], each element a pair, into y[r * ys + v * yv + lane]. */
 typedef struct product {
@@ -38,7 +39,8 @@ R1I_INLINE void product_tile(const product *t, int64_t r0, int64_t v0, const int
     const int64_t xr = t->xr, xk = t->xk, wk = t->wk, wv = t->wv, n = t->steps;
     float *const y = t->y + r0 * t->ys + v0 * t->yv;
     R1I_UNROLL for (int r = 0; r < rows; r++)
-        R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = t->fresh || t->late ? _mm512_setzero_ps() : _mm512_loadu_ps(y + r * t->ys + v * t->yv);
+        R1I_UNROLL for (int v = 0; v < vecs; v++)
+            c[r][v] = t->fresh || t->late ? _mm512_setzero_ps() : _mm512_loadu_ps(y + r * t->ys + v * t->yv);
     for (int64_t k = 0; k < n; k++, x += xk, w += wk) {
         __m512i b[VECS];
         R1I_UNROLL for (int v = 0; v < vecs; v++) b[v] = _mm512_loadu_si512(w + v * wv);
@@ -78,7 +80,7 @@ static void multiply(const product *t, int64_t rows, int64_t vecs)
     if (v < vecs) product_rows(t, rows, v, 1);
 }
 
-/* ---- layouts ------------------------------------------------------------------------------------------------------------- */
+/* ---- layouts ----------------------------------------------------------------------------------------------------- */
 
 /* [n, dim] rows as pairs of rows, [(n + 1) / 2][width]: the first below, the second above; absent ones zero. */
 static void pair_rows(uint32_t *out, int64_t width, r1i_mat m)
@@ -86,7 +88,8 @@ static void pair_rows(uint32_t *out, int64_t width, r1i_mat m)
     for (int64_t r = 0; r < m.rows; r += 2)
         for (int64_t d = 0; d < width; d += 16) {
             const float *const p = m.p + r * m.stride + d;
-            const __m512 first = v16_load_n(p, max_lanes(m.cols - d)), second = r + 1 < m.rows ? v16_load_n(p + m.stride, max_lanes(m.cols - d)) : v16_zero();
+            const __m512 first = v16_load_n(p, max_lanes(m.cols - d)),
+                         second = r + 1 < m.rows ? v16_load_n(p + m.stride, max_lanes(m.cols - d)) : v16_zero();
             _mm512_storeu_si512(out + r / 2 * width + d, pair_of(first, second));
         }
 }
@@ -97,7 +100,8 @@ static void round_rows(uint32_t *out, int64_t width, r1i_mat m)
     for (int64_t r = 0; r < m.rows; r++)
         for (int64_t d = 0; d < 2 * width; d += 16) {
             const float *const p = m.p + r * m.stride + d;
-            _mm256_storeu_si256((__m256i *)(void *)(out + r * width + d / 2), bf16_of(v16_load_n(p, max_lanes(m.cols - d))));
+            _mm256_storeu_si256((__m256i *)(void *)(out + r * width + d / 2),
+                                bf16_of(v16_load_n(p, max_lanes(m.cols - d))));
         }
 }
 
@@ -108,12 +112,13 @@ static void turn_pairs(uint32_t *out, int64_t width, r1i_mat m)
         for (int64_t d = 0; d < width; d++) {
             const float *const p = m.p + j * m.stride + 2 * d;
             const int64_t there = j < m.rows ? m.cols - 2 * d : 0;
-            const uint32_t low = there > 0 ? r1i_bf16_from_f32(p[0]) : 0, high = there > 1 ? r1i_bf16_from_f32(p[1]) : 0;
+            const uint32_t low = there > 0 ? r1i_bf16_from_f32(p[0]) : 0,
+                           high = there > 1 ? r1i_bf16_from_f32(p[1]) : 0;
             out[(j / 16 * width + d) * 16 + j % 16] = low | high << 16;
         }
 }
 
-/* ---- softmax ------------------------------------------------------------------------------------------------------------- */
+/* ---- softmax ----------------------------------------------------------------------------------------------------- */
 
 typedef struct query {
     const float *s, *dp;
@@ -136,7 +141,8 @@ typedef struct pairs_out {
 
 R1I_INLINE void weigh(const query *a, const query *b, int64_t j, v16 scale, const pairs_out *to, const bool last)
 {
-    const v16 p0 = weight_of(a, j), p1 = weight_of(b, j), d0 = slope_of(a, j, p0, scale, last), d1 = slope_of(b, j, p1, scale, last);
+    const v16 p0 = weight_of(a, j), p1 = weight_of(b, j), d0 = slope_of(a, j, p0, scale, last),
+              d1 = slope_of(b, j, p1, scale, last);
     _mm256_storeu_si256((__m256i *)(void *)(to->rows + j / 2), bf16_of(d0));
     _mm256_storeu_si256((__m256i *)(void *)(to->rows + to->stride + j / 2), bf16_of(d1));
     _mm512_storeu_si512(to->ds + j, pair_of(d0, d1));
@@ -150,7 +156,7 @@ static void weigh_two(const query *a, const query *b, int64_t whole, float scale
     weigh(a, b, whole, by, to, true);
 }
 
-/* ---- a head -------------------------------------------------------------------------------------------------------------- */
+/* ---- a head ------------------------------------------------------------------------------------------------------ */
 
 /* Words of the scratch; t: from one query's scores to the next one's; half: pairs of value dims. */
 typedef struct buffers {
@@ -188,10 +194,12 @@ static void queries(const r1i_grad_attn *a, const buffers *m, int64_t i0, int64_
 {
     const int64_t dk = a->shape->key_dim, width = r1i_round16(i + n), at = i - i0;
     float *const to = a->dq.p + i * a->dq.stride;
-    const tile_args scores = {.x = a->q.p + i * a->q.stride, .xs = a->q.stride, .w = m->keys_turned, .ldw = 16, .wps = dk * 16, .k = dk, .acc = m->s, .as = m->t, .fresh = true};
+    const tile_args scores = {.x = a->q.p + i * a->q.stride, .xs = a->q.stride, .w = m->keys_turned, .ldw = 16,
+                              .wps = dk * 16, .k = dk, .acc = m->s, .as = m->t, .fresh = true};
     tile_all(scores, n, width / 16, sizeof(float), tile_f32);
-    multiply(&(product){.x = m->do_rows + at * m->half, .xr = m->half, .xk = 1, .w = m->values_turned, .wk = 16, .wv = m->half * 16, .steps = m->half,
-                        .y = m->dp, .ys = m->t, .yv = 16, .fresh = true}, n, width / 16);
+    multiply(&(product){.x = m->do_rows + at * m->half, .xr = m->half, .xk = 1, .w = m->values_turned, .wk = 16,
+                        .wv = m->half * 16, .steps = m->half, .y = m->dp, .ys = m->t, .yv = 16, .fresh = true}, n,
+                        width / 16);
     query q[STEP + 1];
     for (int64_t r0 = 0; r0 < n; r0 += GRAD_EIGHT) {
         const int64_t count = n - r0 < GRAD_EIGHT ? n - r0 : GRAD_EIGHT;
@@ -199,32 +207,38 @@ static void queries(const r1i_grad_attn *a, const buffers *m, int64_t i0, int64_
         grad_dots(delta, rows_of(a->d_o, i + r0, count), rows_of(a->o, i + r0, count));
         exponentials(inv, m->s + r0 * m->t, m->t, count, i + r0 + 1, width - 16, a->shape->scale);
         for (int64_t r = r0; r < r0 + count; r++)
-            q[r] = (query){.s = m->s + r * m->t, .dp = m->dp + r * m->t, .seen = i + r + 1, .inv = inv[r - r0], .delta = delta[r - r0]};
+            q[r] = (query){.s = m->s + r * m->t, .dp = m->dp + r * m->t, .seen = i + r + 1, .inv = inv[r - r0],
+                           .delta = delta[r - r0]};
     }
     q[n] = q[n - 1]; /* an odd last query has a partner of weight zero */
     q[n].inv = 0.0f;
     for (int64_t r = 0; r < n; r += 2) {
         const int64_t pair = (at + r) / 2 * m->t;
-        weigh_two(&q[r], &q[r + 1], width - 16, a->shape->scale, &(pairs_out){m->ds_rows + r * m->t / 2, m->ds_pairs + pair, m->p_pairs + pair, m->t / 2});
+        weigh_two(&q[r], &q[r + 1], width - 16, a->shape->scale,
+                  &(pairs_out){m->ds_rows + r * m->t / 2, m->ds_pairs + pair, m->p_pairs + pair, m->t / 2});
     }
-    product dq = {.x = m->ds_rows, .xr = m->t / 2, .xk = 1, .w = m->key_pairs, .wk = m->pk, .wv = 16, .steps = (i + n + 1) / 2, .y = m->dq, .ys = m->pk, .yv = 16, .fresh = true};
+    product dq = {.x = m->ds_rows, .xr = m->t / 2, .xk = 1, .w = m->key_pairs, .wk = m->pk, .wv = 16,
+                  .steps = (i + n + 1) / 2, .y = m->dq, .ys = m->pk, .yv = 16, .fresh = true};
     if (dk == m->pk) dq.y = to, dq.ys = a->dq.stride, dq.fresh = a->assign, dq.late = !a->assign;
     multiply(&dq, n, m->pk / 16);
     for (int64_t r = 0; r < n && dk != m->pk; r++)
-        for (int64_t d = 0; d < dk; d++) to[r * a->dq.stride + d] = (a->assign ? 0.0f : to[r * a->dq.stride + d]) + m->dq[r * m->pk + d];
+        for (int64_t d = 0; d < dk; d++)
+            to[r * a->dq.stride + d] = (a->assign ? 0.0f : to[r * a->dq.stride + d]) + m->dq[r * m->pk + d];
 }
 
-/* Positions [j, j + n), of which queries from the block's row `from` (even) on see the first: what nb queries give to them. */
+/* Positions [j, j + n), of which queries from the block's row `from` (even) on see the first: what nb queries give to
+ * them. */
 static void positions(const r1i_grad_attn *a, const buffers *m, int64_t from, int64_t nb, int64_t j, int64_t n)
 {
     const int64_t k = from / 2, steps = (nb + 1) / 2 - k;
-    multiply(&(product){.x = m->ds_pairs + k * m->t + j, .xr = 1, .xk = m->t, .w = m->q_pairs + k * m->pk, .wk = m->pk, .wv = 16, .steps = steps,
-                        .y = a->dk + j * m->pk, .ys = m->pk, .yv = 16}, n, m->pk / 16);
-    multiply(&(product){.x = m->p_pairs + k * m->t + j, .xr = 1, .xk = m->t, .w = m->do_pairs + k * m->pv, .wk = m->pv, .wv = 16, .steps = steps,
-                        .y = a->dv + j * m->pv, .ys = m->pv, .yv = 16}, n, m->pv / 16);
+    multiply(&(product){.x = m->ds_pairs + k * m->t + j, .xr = 1, .xk = m->t, .w = m->q_pairs + k * m->pk, .wk = m->pk,
+                        .wv = 16, .steps = steps, .y = a->dk + j * m->pk, .ys = m->pk, .yv = 16}, n, m->pk / 16);
+    multiply(&(product){.x = m->p_pairs + k * m->t + j, .xr = 1, .xk = m->t, .w = m->do_pairs + k * m->pv, .wk = m->pv,
+                        .wv = 16, .steps = steps, .y = a->dv + j * m->pv, .ys = m->pv, .yv = 16}, n, m->pv / 16);
 }
 
-/* Queries [i0, i0 + nb): what they give to their own dq and to dk, dv of positions [0, i0 + nb). What a query does not see is left out by whole steps. */
+/* Queries [i0, i0 + nb): what they give to their own dq and to dk, dv of positions [0, i0 + nb). What a query does not
+ * see is left out by whole steps. */
 static void block(const r1i_grad_attn *a, const buffers *m, int64_t i0, int64_t nb)
 {
     pair_rows(m->q_pairs, m->pk, rows_of(a->q, i0, nb));

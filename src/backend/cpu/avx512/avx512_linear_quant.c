@@ -1,6 +1,7 @@
-/* Block-type weights, 8-bit activations, AVX-512 VNNI: vpdpbusd takes 4 columns of 16 outputs (unsigned weight bytes) and one
- * 4-byte broadcast of a row's activations. Six rows by two panels keep 12 integer sums and 12 float sums in registers, so
- * that a weight vector serves six rows and a broadcast two panels: 0.7 loads a product, and the product unit stays busy. */
+/* Block-type weights, 8-bit activations, AVX-512 VNNI: vpdpbusd takes 4 columns of 16 outputs (unsigned weight bytes)
+ * and one 4-byte broadcast of a row's activations. Six rows by two panels keep 12 integer sums and 12 float sums in
+ * registers, so that a weight vector serves six rows and a broadcast two panels: 0.7 loads a product, and the product
+ * unit stays busy. */
 #include "backend/cpu/kernels.h"
 
 #if defined(__x86_64__)
@@ -13,7 +14,8 @@
 #include "backend/cpu/lanes/quant_tile.h"
 
 enum { MICRO_ROWS = 6, FEW_ROWS = 4, SOME_ROWS = 32 };
-static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in, int64_t n, const int32_t *row, acc_row *acc);
+static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
+                          int64_t n, const int32_t *row, acc_row *acc);
 static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_rows *in, acc_row *acc);
 static bool some_panels(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_t m0, int64_t rows);
 #include "backend/cpu/lanes/quant_driver.h"
@@ -26,24 +28,28 @@ R1I_INLINE __m512i broadcast4(const int8_t *p)
     return _mm512_set1_epi32(v);
 }
 
-/* What a row's chain needs beside products, for the groups (or halves) of this step. Types with min: d_x * (float)sum_x; else
- * where the integer sum starts, -offset * sum_x. */
-R1I_INLINE void row_sums(const tile_kind kind, int offset, const q8_rows *in, const int64_t row, int32_t start[16], float dsum[16])
+/* What a row's chain needs beside products, for the groups (or halves) of this step. Types with min: d_x *
+ * (float)sum_x; else where the integer sum starts, -offset * sum_x. */
+R1I_INLINE void row_sums(const tile_kind kind, int offset, const q8_rows *in, const int64_t row, int32_t start[16],
+                         float dsum[16])
 {
     const __mmask16 some = (__mmask16)((1u << (2 * in->groups)) - 1u);
     const __m512i halves = _mm512_maskz_loadu_epi32(some, in->sum16 + row * (in->cols / 16));
     const __m256i sums = _mm512_cvtepi64_epi32(_mm512_add_epi32(halves, _mm512_srli_epi64(halves, 32)));
     const __m256 d = _mm256_maskz_loadu_ps((__mmask8)((1u << in->groups) - 1u), in->d + row * (in->cols / 32));
     const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
-    if (kind == TILE_OFFSET_32) _mm256_storeu_si256((__m256i *)start, _mm256_mullo_epi32(sums, _mm256_set1_epi32(-offset)));
+    if (kind == TILE_OFFSET_32)
+        _mm256_storeu_si256((__m256i *)start, _mm256_mullo_epi32(sums, _mm256_set1_epi32(-offset)));
     if (kind == TILE_OFFSET_16) _mm512_storeu_si512(start, _mm512_mullo_epi32(halves, _mm512_set1_epi32(-offset)));
     if (kind == TILE_MIN_32) _mm256_storeu_ps(dsum, _mm256_mul_ps(d, _mm256_cvtepi32_ps(sums)));
     if (kind == TILE_MIN_16)
-        _mm512_storeu_ps(dsum, _mm512_mul_ps(_mm512_permutexvar_ps(twice, _mm512_castps256_ps512(d)), _mm512_cvtepi32_ps(halves)));
+        _mm512_storeu_ps(dsum,
+                         _mm512_mul_ps(_mm512_permutexvar_ps(twice, _mm512_castps256_ps512(d)),
+                                       _mm512_cvtepi32_ps(halves)));
 }
 
-/* Where a product's weights come from: tiles of the panels, or (one panel) the panel's own bytes, or (one panel, a codebook type) the vectors
- * of the group at hand and a tile that holds but the scales. */
+/* Where a product's weights come from: tiles of the panels, or (one panel) the panel's own bytes, or (one panel, a
+ * codebook type) the vectors of the group at hand and a tile that holds but the scales. */
 typedef struct weights {
     const quant_tile *tile;
     const uint8_t *b;
@@ -55,7 +61,8 @@ typedef struct weights {
 R1I_INLINE bool from_codebook(const r1_dtype from)
 {
     switch (from) {
-    case R1_DTYPE_IQ2_XXS: case R1_DTYPE_IQ2_XS: case R1_DTYPE_IQ2_S: case R1_DTYPE_IQ3_XXS: case R1_DTYPE_IQ3_S: case R1_DTYPE_IQ1_S: case R1_DTYPE_IQ1_M:
+    case R1_DTYPE_IQ2_XXS: case R1_DTYPE_IQ2_XS: case R1_DTYPE_IQ2_S: case R1_DTYPE_IQ3_XXS:
+    case R1_DTYPE_IQ3_S: case R1_DTYPE_IQ1_S: case R1_DTYPE_IQ1_M:
         return true;
     default: return false;
     }
@@ -68,7 +75,8 @@ R1I_INLINE __m512i weight_vector(const r1_dtype from, const weights *w, int p, i
 }
 R1I_INLINE __m512 weight_scale(const r1_dtype from, const weights *w, int p, int at)
 {
-    return from == FROM_TILE || from_codebook(from) ? _mm512_load_ps(w->tile[p].scale[at]) : group_scale(from, &w->head, w->b, at);
+    return from == FROM_TILE || from_codebook(from) ? _mm512_load_ps(w->tile[p].scale[at])
+        : group_scale(from, &w->head, w->b, at);
 }
 R1I_INLINE __m512 weight_min(const r1_dtype from, const weights *w, int p, int at)
 {
@@ -84,7 +92,8 @@ typedef struct micro_in {
 } micro_in;
 
 /* row_sums of a single group. */
-R1I_INLINE void group_sums(const tile_kind kind, int offset, const q8_rows *in, const int64_t row, int32_t start[16], float dsum[16])
+R1I_INLINE void group_sums(const tile_kind kind, int offset, const q8_rows *in, const int64_t row, int32_t start[16],
+                           float dsum[16])
 {
     const int32_t *const s = in->sum16 + row * (in->cols / 16);
     R1I_UNROLL for (int h = 0; h < kind_parts(kind); h++) {
@@ -94,7 +103,8 @@ R1I_INLINE void group_sums(const tile_kind kind, int offset, const q8_rows *in, 
     }
 }
 
-R1I_INLINE void micro_open(const int R, const tile_kind kind, int offset, const bool one, const q8_rows *in, const int32_t *row, micro_in *x)
+R1I_INLINE void micro_open(const int R, const tile_kind kind, int offset, const bool one, const q8_rows *in,
+                           const int32_t *row, micro_in *x)
 {
     R1I_UNROLL for (int r = 0; r < R; r++) {
         x->q[r] = in->q + row[r] * in->cols;
@@ -104,17 +114,18 @@ R1I_INLINE void micro_open(const int R, const tile_kind kind, int offset, const 
     }
 }
 
-/* Group g of this step, the weights' group `own`, R rows by P panels. Everything known at compile time is a parameter; the arrays are
- * registers. */
-R1I_INLINE void micro_group(const int R, const int P, const r1_dtype from, const tile_kind kind, const weights *weight, const micro_in *in, int g,
-                            int own, __m512 sum[MICRO_ROWS][2])
+/* Group g of this step, the weights' group `own`, R rows by P panels. Everything known at compile time is a parameter;
+ * the arrays are registers. */
+R1I_INLINE void micro_group(const int R, const int P, const r1_dtype from, const tile_kind kind, const weights *weight,
+                            const micro_in *in, int g, int own, __m512 sum[MICRO_ROWS][2])
 {
     const int parts = kind_parts(kind), quads = 8 / parts;
     R1I_UNROLL for (int h = 0; h < parts; h++) {
         const int at = parts * g + h;
         __m512i dot[MICRO_ROWS][2];
         R1I_UNROLL for (int r = 0; r < R; r++)
-            R1I_UNROLL for (int p = 0; p < P; p++) dot[r][p] = kind_has_min(kind) ? _mm512_setzero_si512() : _mm512_set1_epi32(in->start[r][at]);
+            R1I_UNROLL for (int p = 0; p < P; p++)
+                dot[r][p] = kind_has_min(kind) ? _mm512_setzero_si512() : _mm512_set1_epi32(in->start[r][at]);
         R1I_UNROLL for (int i = quads * h; i < quads * (h + 1); i++) {
             __m512i w[2];
             R1I_UNROLL for (int p = 0; p < P; p++) w[p] = weight_vector(from, weight, p, own, i);
@@ -126,16 +137,19 @@ R1I_INLINE void micro_group(const int R, const int P, const r1_dtype from, const
         R1I_UNROLL for (int p = 0; p < P; p++) {
             const __m512 scale = weight_scale(from, weight, p, parts * own + h);
             R1I_UNROLL for (int r = 0; r < R; r++)
-                sum[r][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r][p]), _mm512_mul_ps(scale, _mm512_set1_ps(in->d[r][g])), sum[r][p]);
+                sum[r][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r][p]),
+                                            _mm512_mul_ps(scale, _mm512_set1_ps(in->d[r][g])), sum[r][p]);
             if (!kind_has_min(kind)) continue;
             const __m512 min = weight_min(from, weight, p, parts * own + h);
-            R1I_UNROLL for (int r = 0; r < R; r++) sum[r][p] = _mm512_fnmadd_ps(min, _mm512_set1_ps(in->dsum[r][at]), sum[r][p]);
+            R1I_UNROLL for (int r = 0; r < R; r++)
+                sum[r][p] = _mm512_fnmadd_ps(min, _mm512_set1_ps(in->dsum[r][at]), sum[r][p]);
         }
     }
 }
 
 /* R rows by P panels over this step's groups; one: there is a single one. */
-R1I_INLINE void micro(const int R, const int P, const tile_kind kind, const bool one, int offset, const quant_tile *tile, const q8_rows *in, const int32_t *row, acc_row *acc)
+R1I_INLINE void micro(const int R, const int P, const tile_kind kind, const bool one, int offset,
+                      const quant_tile *tile, const q8_rows *in, const int32_t *row, acc_row *acc)
 {
     const weights w = {.tile = tile};
     micro_in x;
@@ -149,25 +163,32 @@ R1I_INLINE void micro(const int R, const int P, const tile_kind kind, const bool
 }
 
 typedef void (*micro_fn)(int offset, const quant_tile *tile, const q8_rows *in, const int32_t *row, acc_row *acc);
-#define MICRO(R, P, one, name, kind)                                                                                                \
-    static void micro_##name##_##one##_##R##_##P(int offset, const quant_tile *tile, const q8_rows *in, const int32_t *row, acc_row *acc) \
-    {                                                                                                                               \
-        micro(R, P, kind, one, offset, tile, in, row, acc);                                                                         \
+#define MICRO(R, P, one, name, kind)                                                                    \
+    static void micro_##name##_##one##_##R##_##P(int offset, const quant_tile *tile, const q8_rows *in, \
+                                                 const int32_t *row, acc_row *acc)                      \
+    {                                                                                                   \
+        micro(R, P, kind, one, offset, tile, in, row, acc);                                             \
     }
-#define MICROS(P, one, name, kind) MICRO(1, P, one, name, kind) MICRO(2, P, one, name, kind) MICRO(4, P, one, name, kind) MICRO(6, P, one, name, kind)
-#define KIND(name, kind) MICROS(1, 0, name, kind) MICROS(2, 0, name, kind) MICROS(1, 1, name, kind) MICROS(2, 1, name, kind)
+#define MICROS(P, one, name, kind) \
+    MICRO(1, P, one, name, kind) MICRO(2, P, one, name, kind) MICRO(4, P, one, name, kind) MICRO(6, P, one, name, kind)
+#define KIND(name, kind) \
+    MICROS(1, 0, name, kind) MICROS(2, 0, name, kind) MICROS(1, 1, name, kind) MICROS(2, 1, name, kind)
 KIND(offset_32, TILE_OFFSET_32)
 KIND(offset_16, TILE_OFFSET_16)
 KIND(min_32, TILE_MIN_32)
 KIND(min_16, TILE_MIN_16)
-#define ROW(P, one, name) {micro_##name##_##one##_1_##P, micro_##name##_##one##_2_##P, micro_##name##_##one##_4_##P, micro_##name##_##one##_6_##P}
+#define ROW(P, one, name)                                                                      \
+    {micro_##name##_##one##_1_##P, micro_##name##_##one##_2_##P, micro_##name##_##one##_4_##P, \
+     micro_##name##_##one##_6_##P}
 #define ROWS(name) {{ROW(1, 0, name), ROW(1, 1, name)}, {ROW(2, 0, name), ROW(2, 1, name)}}
 static const micro_fn micros[4][2][2][4] = { /* kind, panels, a single group or more, rows */
-    [TILE_OFFSET_32] = ROWS(offset_32), [TILE_OFFSET_16] = ROWS(offset_16), [TILE_MIN_32] = ROWS(min_32), [TILE_MIN_16] = ROWS(min_16),
+    [TILE_OFFSET_32] = ROWS(offset_32), [TILE_OFFSET_16] = ROWS(offset_16), [TILE_MIN_32] = ROWS(min_32),
+    [TILE_MIN_16] = ROWS(min_16),
 };
 #undef ROW
 
-static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in, int64_t n, const int32_t *row, acc_row *acc)
+static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
+                          int64_t n, const int32_t *row, acc_row *acc)
 {
     const int size = n >= 6 ? 3 : n >= 4 ? 2 : n >= 2 ? 1 : 0;
     micros[kind][panels - 1][in->groups == 1][size](tile_offset(type), tile, in, row, acc);
@@ -185,7 +206,8 @@ typedef struct late_terms {
     } term[16];
 } late_terms;
 
-R1I_INLINE void late_group(const r1_dtype type, const weights *weight, const q8_rows *in, int64_t row, int g, late_terms *late)
+R1I_INLINE void late_group(const r1_dtype type, const weights *weight, const q8_rows *in, int64_t row, int g,
+                           late_terms *late)
 {
     const tile_kind kind = tile_kind_of(type);
     const int parts = kind_parts(kind), quads = 8 / parts;
@@ -197,7 +219,8 @@ R1I_INLINE void late_group(const r1_dtype type, const weights *weight, const q8_
         const int32_t sum_x = parts == 2 ? sums[h] : sums[0] + sums[1];
         struct late_term *const t = &late->term[late->n++];
         __m512i dot = kind_has_min(kind) ? _mm512_setzero_si512() : _mm512_set1_epi32(-tile_offset(type) * sum_x);
-        R1I_UNROLL for (int i = quads * h; i < quads * (h + 1); i++) dot = _mm512_dpbusd_epi32(dot, weight_vector(type, weight, 0, g, i), broadcast4(q + 4 * i));
+        R1I_UNROLL for (int i = quads * h; i < quads * (h + 1); i++)
+            dot = _mm512_dpbusd_epi32(dot, weight_vector(type, weight, 0, g, i), broadcast4(q + 4 * i));
         t->dot = _mm512_cvtepi32_ps(dot);
         t->scale = _mm512_mul_ps(weight_scale(type, weight, 0, parts * g + h), _mm512_set1_ps(d));
         if (!kind_has_min(kind)) continue;
@@ -216,8 +239,8 @@ R1I_INLINE __m512 late_add(const tile_kind kind, const late_terms *late, __m512 
     return sum;
 }
 
-R1I_INLINE void few_group(const int R, const r1_dtype type, const weights *w, const q8_rows *in, const micro_in *x, int g,
-                          __m512 sum[MICRO_ROWS][2], late_terms *late)
+R1I_INLINE void few_group(const int R, const r1_dtype type, const weights *w, const q8_rows *in, const micro_in *x,
+                          int g, __m512 sum[MICRO_ROWS][2], late_terms *late)
 {
     group_ahead(type, in->ahead, g);
     micro_group(R, 1, type, tile_kind_of(type), w, x, g, g, sum);
@@ -276,12 +299,22 @@ R1I_INLINE void few_codebook(const int R, const r1_dtype type, const uint8_t *b,
 }
 
 typedef void (*few_fn)(const uint8_t *b, const q8_rows *in, acc_row *acc);
-#define FEW_SPAN(R, type) static void few_##type##_##R(const uint8_t *b, const q8_rows *in, acc_row *acc) { few_span(R, R1_DTYPE_##type, b, in, acc); }
+#define FEW_SPAN(R, type)                                                           \
+    static void few_##type##_##R(const uint8_t *b, const q8_rows *in, acc_row *acc) \
+    {                                                                               \
+        few_span(R, R1_DTYPE_##type, b, in, acc);                                   \
+    }
 #define FEW(type) FEW_SPAN(2, type) FEW_SPAN(3, type) FEW_SPAN(4, type)
 GROUP_TYPES(FEW)
-#define FEW_CODEBOOK(type)                                                                                                            \
-    static void few_##type##_1(const uint8_t *b, const q8_rows *in, acc_row *acc) { few_codebook(1, R1_DTYPE_##type, b, in, acc); } \
-    static void few_##type##_2(const uint8_t *b, const q8_rows *in, acc_row *acc) { few_codebook(2, R1_DTYPE_##type, b, in, acc); }
+#define FEW_CODEBOOK(type)                                                        \
+    static void few_##type##_1(const uint8_t *b, const q8_rows *in, acc_row *acc) \
+    {                                                                             \
+        few_codebook(1, R1_DTYPE_##type, b, in, acc);                             \
+    }                                                                             \
+    static void few_##type##_2(const uint8_t *b, const q8_rows *in, acc_row *acc) \
+    {                                                                             \
+        few_codebook(2, R1_DTYPE_##type, b, in, acc);                             \
+    }
 CODEBOOK_TYPES(FEW_CODEBOOK)
 #define ROW(type) [R1_DTYPE_##type] = {NULL, few_##type##_2, few_##type##_3, few_##type##_4}, /* one: one_row512.h */
 static const few_fn few[R1_DTYPE_COUNT][FEW_ROWS] = {

@@ -1,22 +1,25 @@
-/* One row: what decoding waits for. A line of weights should cost as few instructions as can be, because the processor looks a fixed number of
- * them ahead and so asks memory for more lines at once: integer sums run in two chains (one chain of eight products takes longer than
- * the rest of a group), and what depends on the activations alone is formed once for all panels.
- * Included by avx512_linear_quant.c; static functions only. */
+/* One row: what decoding waits for. A line of weights should cost as few instructions as can be, because the processor
+ * looks a fixed number of them ahead and so asks memory for more lines at once: integer sums run in two chains (one
+ * chain of eight products takes longer than the rest of a group), and what depends on the activations alone is formed
+ * once for all panels. Included by avx512_linear_quant.c; static functions only. */
 #ifndef R1I_ONE_ROW512_H
 #define R1I_ONE_ROW512_H
 
 #include "backend/cpu/avx512/some_rows512.h"
 
-/* Bytes with both nibbles: products of the high ones where they are, sixteen times too large, which the sum's shift undoes exactly. */
+/* Bytes with both nibbles: products of the high ones where they are, sixteen times too large, which the sum's shift
+ * undoes exactly. */
 R1I_INLINE __m512i low_in_place(__m512i v) { return _mm512_and_si512(v, _mm512_set1_epi8(0x0f)); }
 R1I_INLINE __m512i high_in_place(__m512i v) { return _mm512_and_si512(v, _mm512_set1_epi8((char)0xf0)); }
 
 /* Q5_K: three of a group's eight vectors are put together in the upper five bits, eight times too large. */
 R1I_INLINE __m512i one_dot_q5(const uint8_t *p, const int8_t *q, __m512i sum)
 {
-    const w16 l0 = w16_load(p), l1 = w16_load(p + 64), l2 = w16_load(p + 128), l3 = w16_load(p + 192), l4 = w16_load(p + 256);
+    const w16 l0 = w16_load(p), l1 = w16_load(p + 64), l2 = w16_load(p + 128), l3 = w16_load(p + 192),
+              l4 = w16_load(p + 256);
     const w16 low = w16_set1(0x1f1f1f1fu), high = w16_set1(0xe0e0e0e0u), two = w16_set1(0x18181818u);
-    const w16 v7 = w16_or(w16_and(w16_shr(l1, 3), w16_set1(0x10101010u)), w16_and(w16_shr(l3, 4), w16_set1(0x08080808u)));
+    const w16 v7 = w16_or(w16_and(w16_shr(l1, 3), w16_set1(0x10101010u)),
+                          w16_and(w16_shr(l3, 4), w16_set1(0x08080808u)));
     __m512i upper = _mm512_setzero_si512();
     sum = dot_of(sum, w16_and(l0, low), q);
     upper = dot_of(upper, w16_or(w16_and(l0, high), w16_and(w16_shr(l1, 2), two)), q + 20);
@@ -106,14 +109,17 @@ static void one_sums_of(r1_dtype type, const r1i_act *x, int64_t m, one_sums *su
 }
 
 /* A group's (or half's) sum, times its scales, onto the row's. */
-R1I_INLINE __m512 one_add(const r1_dtype type, const weights *w, const q8_rows *in, const float *dsum, int g, int at, __m512i dot, __m512 sum)
+R1I_INLINE __m512 one_add(const r1_dtype type, const weights *w, const q8_rows *in, const float *dsum, int g, int at,
+                          __m512i dot, __m512 sum)
 {
-    sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), _mm512_mul_ps(weight_scale(type, w, 0, at), _mm512_set1_ps(in->d[g])), sum);
-    return kind_has_min(tile_kind_of(type)) ? _mm512_fnmadd_ps(weight_min(type, w, 0, at), _mm512_set1_ps(dsum[at]), sum) : sum;
+    sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot),
+                          _mm512_mul_ps(weight_scale(type, w, 0, at), _mm512_set1_ps(in->d[g])), sum);
+    return kind_has_min(tile_kind_of(type))
+        ? _mm512_fnmadd_ps(weight_min(type, w, 0, at), _mm512_set1_ps(dsum[at]), sum) : sum;
 }
 
-R1I_INLINE __m512 one_group(const r1_dtype type, const weights *w, const q8_rows *in, const int32_t *start, const float *dsum, int g, __m512 sum,
-                            late_terms *late)
+R1I_INLINE __m512 one_group(const r1_dtype type, const weights *w, const q8_rows *in, const int32_t *start,
+                            const float *dsum, int g, __m512 sum, late_terms *late)
 {
     const int parts = kind_parts(tile_kind_of(type));
     R1I_UNROLL for (int h = 0; h < parts; h++) {
@@ -140,14 +146,17 @@ R1I_INLINE __m512 one_pair(const weights *w, const q8_rows *in, const float *dsu
 R1I_INLINE void one_ask(const r1_dtype type, const uint8_t *ahead, int g)
 {
     const int lines = (int)(span_bytes(type) / 64);
-    R1I_UNROLL for (int i = (lines * g + 7) / 8; i < (lines * (g + 1) + 7) / 8; i++) __builtin_prefetch(ahead + 64 * i, 0, 2);
+    R1I_UNROLL for (int i = (lines * g + 7) / 8; i < (lines * (g + 1) + 7) / 8; i++)
+        __builtin_prefetch(ahead + 64 * i, 0, 2);
 }
 
 enum { ONE_LONG_PANELS = 4, ONE_LONG = 4096 };
 
-/* Group g, or Q4_K's g and g + 1, of n panels that lie `stride` bytes apart. ahead: NULL, or the first one's span to ask for. */
-R1I_INLINE void one_step(const int n, const r1_dtype type, const weights *w, const uint8_t *ahead, int64_t stride, const q8_rows *in, const int32_t *start,
-                         const float *dsum, int g, __m512 *sum, late_terms *late)
+/* Group g, or Q4_K's g and g + 1, of n panels that lie `stride` bytes apart. ahead: NULL, or the first one's span to
+ * ask for. */
+R1I_INLINE void one_step(const int n, const r1_dtype type, const weights *w, const uint8_t *ahead, int64_t stride,
+                         const q8_rows *in, const int32_t *start, const float *dsum, int g, __m512 *sum,
+                         late_terms *late)
 {
     R1I_UNROLL for (int i = 0; i < n; i++) {
         if (ahead) one_ask(type, ahead + i * stride, g);
@@ -161,8 +170,8 @@ R1I_INLINE void one_step(const int n, const r1_dtype type, const weights *w, con
 }
 
 /* A span of n panels, onto their sums. */
-R1I_INLINE void one_span(const int n, const r1_dtype type, const uint8_t *b, const uint8_t *ahead, int64_t stride, const q8_rows *in, const int32_t *start,
-                         const float *dsum, __m512 *sum)
+R1I_INLINE void one_span(const int n, const r1_dtype type, const uint8_t *b, const uint8_t *ahead, int64_t stride,
+                         const q8_rows *in, const int32_t *start, const float *dsum, __m512 *sum)
 {
     weights w[ONE_LONG_PANELS];
     late_terms late[ONE_LONG_PANELS];
@@ -172,19 +181,23 @@ R1I_INLINE void one_span(const int n, const r1_dtype type, const uint8_t *b, con
         head_read(type, w[i].b, &w[i].head);
     }
     if (type == R1_DTYPE_Q4_K) {
-        R1I_UNROLL for (int g = 0; g < TILE_GROUPS; g += 2) one_step(n, type, w, ahead, stride, in, start, dsum, g, sum, late);
+        R1I_UNROLL for (int g = 0; g < TILE_GROUPS; g += 2)
+            one_step(n, type, w, ahead, stride, in, start, dsum, g, sum, late);
     } else if (group_of_k(type) && type != R1_DTYPE_IQ4_XS) { /* shifts by constants; IQ4_XS hardly shifts */
-        R1I_UNROLL for (int g = 0; g < TILE_GROUPS; g++) one_step(n, type, w, ahead, stride, in, start, dsum, g, sum, late);
+        R1I_UNROLL for (int g = 0; g < TILE_GROUPS; g++)
+            one_step(n, type, w, ahead, stride, in, start, dsum, g, sum, late);
     } else {
         for (int g = 0; g < in->groups; g++) one_step(n, type, w, ahead, stride, in, start, dsum, g, sum, late);
     }
     R1I_UNROLL for (int i = 0; i < n; i++) sum[i] = late_add(tile_kind_of(type), &late[i], sum[i]);
 }
 
-/* Panels p to p1, n of them at a time, as far as that goes; returns the first one left. One panel's bytes are one stream, which suits the
- * prefetchers; but where a row is long, its activations leave the first-level cache before the next panel wants them, and four panels read them
+/* Panels p to p1, n of them at a time, as far as that goes; returns the first one left. One panel's bytes are one
+ * stream, which suits the prefetchers; but where a row is long, its activations leave the first-level cache before the
+ * next panel wants them, and four panels read them
  * once: 5632 columns of Q4_K 26 GB/s of one core's 31, one panel at a time 21. */
-R1I_INLINE int64_t one_panels(const int n, const r1_dtype type, const r1i_linear_job *job, int64_t p, int64_t p1, int64_t m0, const one_sums *sums)
+R1I_INLINE int64_t one_panels(const int n, const r1_dtype type, const r1i_linear_job *job, int64_t p, int64_t p1,
+                              int64_t m0, const one_sums *sums)
 {
     const r1i_weight *const w = job->w;
     const int64_t stride = (int64_t)r1i_panel_stride(type, w->cols), step = span_step(type);
@@ -220,10 +233,10 @@ R1I_INLINE int64_t one_panels(const int n, const r1_dtype type, const r1i_linear
 }
 
 typedef int64_t (*one_fn)(const r1i_linear_job *job, int64_t p, int64_t p1, int64_t m0, const one_sums *sums);
-#define ONE(type)                                                                                                               \
-    static int64_t one_##type(const r1i_linear_job *job, int64_t p, int64_t p1, int64_t m0, const one_sums *sums)               \
-    {                                                                                                                           \
-        return one_panels(1, R1_DTYPE_##type, job, p, p1, m0, sums);                                                            \
+#define ONE(type)                                                                                                 \
+    static int64_t one_##type(const r1i_linear_job *job, int64_t p, int64_t p1, int64_t m0, const one_sums *sums) \
+    {                                                                                                             \
+        return one_panels(1, R1_DTYPE_##type, job, p, p1, m0, sums);                                              \
     }
 GROUP_TYPES(ONE)
 #define ENTRY(type) [R1_DTYPE_##type] = one_##type,
@@ -238,7 +251,8 @@ static bool driver_one(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_
     one_sums sums;
     if (!one[type] || job->w->cols > ONE_COLS) return false;
     one_sums_of(type, job->x, m0, &sums);
-    if (type == R1_DTYPE_Q4_K && job->w->cols >= ONE_LONG) p0 = one_panels(ONE_LONG_PANELS, R1_DTYPE_Q4_K, job, p0, p1, m0, &sums);
+    if (type == R1_DTYPE_Q4_K && job->w->cols >= ONE_LONG)
+        p0 = one_panels(ONE_LONG_PANELS, R1_DTYPE_Q4_K, job, p0, p1, m0, &sums);
     one[type](job, p0, p1, m0, &sums);
     return true;
 }

@@ -1,17 +1,18 @@
-/* Five to 32 rows: a group's eight vectors are taken apart once and stay in registers while all rows pass, their sums in the first-level
- * cache. Nothing is stored as a tile, and taking the next group apart overlaps with the products of this one: 160 instructions or fewer lie
- * between, where a tile's span is 2000. A panel's activations pass from the first-level cache, where four panels share them.
- * Included by avx512_linear_quant.c; static functions only. */
+/* Five to 32 rows: a group's eight vectors are taken apart once and stay in registers while all rows pass, their sums
+ * in the first-level cache. Nothing is stored as a tile, and taking the next group apart overlaps with the products of
+ * this one: 160 instructions or fewer lie between, where a tile's span is 2000. A panel's activations pass from the
+ * first-level cache, where four panels share them. Included by avx512_linear_quant.c; static functions only. */
 #ifndef R1I_SOME_ROWS512_H
 #define R1I_SOME_ROWS512_H
 
 #include "backend/cpu/avx512/v512.h"
 
-/* Panels that share what a span's rows were asked for; for more than 16 rows half of them, or their sums would not stay near. */
+/* Panels that share what a span's rows were asked for; for more than 16 rows half of them, or their sums would not stay
+ * near. */
 enum { SOME_PANELS = 8, SOME_AT_ONCE = 4 };
 
-/* Fine terms of a span, groups ascending: their integer sums are formed where the weights are in registers; adding them has its place behind
- * the span's groups. */
+/* Fine terms of a span, groups ascending: their integer sums are formed where the weights are in registers; adding them
+ * has its place behind the span's groups. */
 typedef struct some_fine {
     const int8_t *q;
     int32_t row, group;
@@ -80,15 +81,18 @@ R1I_INLINE void some_block(const int R, const tile_kind kind, const __m512i w[8]
     R1I_UNROLL for (int h = 0; h < parts; h++) {
         const int at = parts * g + h;
         __m512i dot[SOME_AT_ONCE];
-        R1I_UNROLL for (int r = 0; r < R; r++) dot[r] = kind_has_min(kind) ? _mm512_setzero_si512() : _mm512_set1_epi32(s->start[r0 + r][at]);
+        R1I_UNROLL for (int r = 0; r < R; r++)
+            dot[r] = kind_has_min(kind) ? _mm512_setzero_si512() : _mm512_set1_epi32(s->start[r0 + r][at]);
         R1I_UNROLL for (int i = quads * h; i < quads * (h + 1); i++)
             R1I_UNROLL for (int r = 0; r < R; r++) dot[r] = dot_of(dot[r], w[i], q + r * cols + 4 * i);
         const __m512 scale = _mm512_load_ps(s->scale[at]);
         R1I_UNROLL for (int r = 0; r < R; r++)
-            sum[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r]), _mm512_mul_ps(scale, _mm512_set1_ps(s->d[r0 + r][g])), sum[r]);
+            sum[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r]), _mm512_mul_ps(scale, _mm512_set1_ps(s->d[r0 + r][g])),
+                                     sum[r]);
         if (!kind_has_min(kind)) continue;
         const __m512 min = _mm512_load_ps(s->min[at]);
-        R1I_UNROLL for (int r = 0; r < R; r++) sum[r] = _mm512_fnmadd_ps(min, _mm512_set1_ps(s->dsum[r0 + r][at]), sum[r]);
+        R1I_UNROLL for (int r = 0; r < R; r++)
+            sum[r] = _mm512_fnmadd_ps(min, _mm512_set1_ps(s->dsum[r0 + r][at]), sum[r]);
     }
     R1I_UNROLL for (int r = 0; r < R; r++) _mm512_store_ps(acc[r], sum[r]);
 }
@@ -127,21 +131,24 @@ R1I_INLINE void some_close(const tile_kind kind, int groups, some_span *s)
         __m512 sum = _mm512_load_ps(s->acc[f->row]);
         R1I_UNROLL for (int h = 0; h < parts; h++) {
             const int at = parts * f->group + h;
-            sum = _mm512_fmadd_ps(_mm512_load_ps(s->dot[n][h]), _mm512_mul_ps(_mm512_load_ps(s->scale[at]), _mm512_set1_ps(f->d)), sum);
+            sum = _mm512_fmadd_ps(_mm512_load_ps(s->dot[n][h]),
+                                  _mm512_mul_ps(_mm512_load_ps(s->scale[at]), _mm512_set1_ps(f->d)), sum);
             if (kind_has_min(kind)) sum = _mm512_fnmadd_ps(_mm512_load_ps(s->min[at]), _mm512_set1_ps(f->dsum[h]), sum);
         }
         _mm512_store_ps(s->acc[f->row], sum);
     }
 }
 
-/* The products are a function a kind, the weights its arguments, which come in registers: types differ in how they are taken apart alone. */
-typedef void (*some_fn)(__m512i w0, __m512i w1, __m512i w2, __m512i w3, __m512i w4, __m512i w5, __m512i w6, __m512i w7, some_span *s, int g);
-#define SOME(name, kind)                                                                                                                     \
-    static __attribute__((noinline)) void some_##name(__m512i w0, __m512i w1, __m512i w2, __m512i w3, __m512i w4, __m512i w5, __m512i w6,  \
-                                                      __m512i w7, some_span *s, int g)                                         \
-    {                                                                                                                                        \
-        const __m512i w[8] = {w0, w1, w2, w3, w4, w5, w6, w7};                                                                               \
-        some_group(kind, w, s, g);                                                                                                   \
+/* The products are a function a kind, the weights its arguments, which come in registers: types differ in how they are
+ * taken apart alone. */
+typedef void (*some_fn)(__m512i w0, __m512i w1, __m512i w2, __m512i w3, __m512i w4, __m512i w5, __m512i w6, __m512i w7,
+                        some_span *s, int g);
+#define SOME(name, kind)                                                                                          \
+    static __attribute__((noinline)) void some_##name(__m512i w0, __m512i w1, __m512i w2, __m512i w3, __m512i w4, \
+                                                      __m512i w5, __m512i w6, __m512i w7, some_span *s, int g)    \
+    {                                                                                                             \
+        const __m512i w[8] = {w0, w1, w2, w3, w4, w5, w6, w7};                                                    \
+        some_group(kind, w, s, g);                                                                                \
     }
 SOME(offset_32, TILE_OFFSET_32)
 SOME(offset_16, TILE_OFFSET_16)
@@ -150,18 +157,21 @@ SOME(min_16, TILE_MIN_16)
 
 R1I_INLINE void some_call(const tile_kind kind, const __m512i w[8], some_span *s, int g)
 {
-    const some_fn f = kind == TILE_OFFSET_32 ? some_offset_32 : kind == TILE_OFFSET_16 ? some_offset_16 : kind == TILE_MIN_32 ? some_min_32 : some_min_16;
+    const some_fn f = kind == TILE_OFFSET_32 ? some_offset_32 : kind == TILE_OFFSET_16 ? some_offset_16
+        : kind == TILE_MIN_32 ? some_min_32 : some_min_16;
     f(w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7], s, g);
 }
 
-/* An eighth of the next span of this panel, or of the first one of the panel that follows: a span of the panels between takes long enough. */
+/* An eighth of the next span of this panel, or of the first one of the panel that follows: a span of the panels between
+ * takes long enough. */
 R1I_INLINE void some_ahead(const r1_dtype type, const uint8_t *ahead, int g)
 {
     const int64_t part = group_of_k(type) ? span_bytes(type) / TILE_GROUPS : group_bytes(type);
     R1I_UNROLL for (int64_t at = 0; at < part; at += 64) __builtin_prefetch(ahead + part * g + at, 0, 2);
 }
 
-R1I_INLINE void some_unpack(const r1_dtype type, const span_head *head, const uint8_t *b, const uint8_t *ahead, int g, some_span *s)
+R1I_INLINE void some_unpack(const r1_dtype type, const span_head *head, const uint8_t *b, const uint8_t *ahead, int g,
+                            some_span *s)
 {
     const tile_kind kind = tile_kind_of(type);
     const int parts = kind_parts(kind);
@@ -187,7 +197,8 @@ R1I_INLINE void some_span_of(const r1_dtype type, const uint8_t *b, int groups, 
     some_close(tile_kind_of(type), groups, s);
 }
 
-static __attribute__((noinline)) void some_rows(const r1_dtype type, const uint8_t *b, int groups, const uint8_t *ahead, some_span *s)
+static __attribute__((noinline)) void some_rows(const r1_dtype type, const uint8_t *b, int groups, const uint8_t *ahead,
+                                                some_span *s)
 {
     switch (type) {
 #define CASE(name) case R1_DTYPE_##name: some_span_of(R1_DTYPE_##name, b, groups, ahead, s); return;

@@ -36,14 +36,17 @@ static inline v16 v16_eight(__m256 lo) { return _mm512_zextps256_ps512(lo); } /*
 /* 16 bf16 values: moved to the upper halves of words by one shuffle, which leaves the ports of the products alone. */
 static inline v16 v16_bf16(const uint16_t *p)
 {
-    const __m512i from = _mm512_set_epi32(0xf0000, 0xe0000, 0xd0000, 0xc0000, 0xb0000, 0xa0000, 0x90000, 0x80000, 0x70000, 0x60000, 0x50000, 0x40000,
-                                          0x30000, 0x20000, 0x10000, 0);
+    const __m512i from = _mm512_set_epi32(0xf0000, 0xe0000, 0xd0000, 0xc0000, 0xb0000, 0xa0000, 0x90000, 0x80000,
+                                          0x70000, 0x60000, 0x50000, 0x40000, 0x30000, 0x20000, 0x10000, 0);
     const __m512i h = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)p));
     return _mm512_castsi512_ps(_mm512_maskz_permutexvar_epi16(0xaaaaaaaau, from, h));
 }
 
 /* 16 signed bytes. */
-static inline v16 v16_i8(const int8_t *p) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p))); }
+static inline v16 v16_i8(const int8_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
 
 /* Sixteen words of four bytes: a vector of a block type's panel. */
 typedef __m512i w16;
@@ -68,7 +71,8 @@ static inline w16 w16_table(w16 v, const int8_t table[16], int bias)
     const __m128i t = _mm_add_epi8(_mm_loadu_si128((const __m128i *)table), _mm_set1_epi8((char)bias));
     return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(t), v);
 }
-/* Bits 4 i .. 4 i + 3 of a word, one in bit 4 of each byte: each byte is eight bits of its pair of words from there on. */
+/* Bits 4 i .. 4 i + 3 of a word, one in bit 4 of each byte: each byte is eight bits of its pair of words from there
+ * on. */
 static inline w16 w16_fifth(w16 bits, int i)
 {
     const __m512i from = _mm512_add_epi8(_mm512_set1_epi64(0x1f1e1d1cfffefdfcll), _mm512_set1_epi8((char)(4 * i)));
@@ -105,11 +109,13 @@ static inline void v16_pair_f16(const uint8_t *p, v16 *k0, v16 *k1)
 }
 
 /* A panel's 64 bytes of four k side by side as e4m3 * 2^-120: sign, exponent and fraction moved into place. Exact, the
- * subnormal e4m3 values through f32 subnormals; the NaN code, refused at load, would read as 480. Two k at a time as halves of
- * words, which are bf16 already: five shifts in place of seven, and shifts share their ports with the products. */
+ * subnormal e4m3 values through f32 subnormals; the NaN code, refused at load, would read as 480. Two k at a time as
+ * halves of words, which are bf16 already: five shifts in place of seven, and shifts share their ports with the
+ * products. */
 static inline void v16_quad_f8(const uint8_t *p, v16 out[4])
 {
-    const __m512i v = _mm512_loadu_si512(p), keep = _mm512_set1_epi16((short)0x87f0), high = _mm512_set1_epi32((int)0xffff0000u);
+    const __m512i v = _mm512_loadu_si512(p), keep = _mm512_set1_epi16((short)0x87f0),
+                  high = _mm512_set1_epi32((int)0xffff0000u);
     const __m512i even = _mm512_and_si512(_mm512_srai_epi16(_mm512_slli_epi16(v, 8), 4), keep);
     const __m512i odd = _mm512_and_si512(_mm512_srai_epi16(v, 4), keep);
     out[0] = _mm512_castsi512_ps(_mm512_slli_epi32(even, 16));
@@ -138,14 +144,16 @@ static inline v16 v16_exp(v16 x)
 {
     __m512 y = exp_within(x);
     y = _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, _mm512_set1_ps(R1I_EXP_LOWEST), _CMP_LT_OQ), _mm512_setzero_ps());
-    y = _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, _mm512_set1_ps(R1I_EXP_HIGHEST), _CMP_GT_OQ), _mm512_set1_ps(INFINITY));
+    y = _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, _mm512_set1_ps(R1I_EXP_HIGHEST), _CMP_GT_OQ),
+                           _mm512_set1_ps(INFINITY));
     return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
 }
-/* Of x that are at most 0, or NaN: one comparison in place of three, which share their ports with the products. The maximum's second
- * operand wins where one is NaN. */
+/* Of x that are at most 0, or NaN: one comparison in place of three, which share their ports with the products. The
+ * maximum's second operand wins where one is NaN. */
 static inline v16 v16_exp_down(v16 x)
 {
-    return _mm512_mask_max_ps(exp_within(x), _mm512_cmp_ps_mask(x, _mm512_set1_ps(R1I_EXP_LOWEST), _CMP_NGE_UQ), _mm512_setzero_ps(), x);
+    return _mm512_mask_max_ps(exp_within(x), _mm512_cmp_ps_mask(x, _mm512_set1_ps(R1I_EXP_LOWEST), _CMP_NGE_UQ),
+                              _mm512_setzero_ps(), x);
 }
 
 #include "backend/cpu/lanes/x86_eights.h"

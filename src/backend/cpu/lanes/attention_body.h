@@ -1,7 +1,8 @@
-/* Attention over one span with sixteen lanes, as register tiles in which a loaded key or value serves many queries. Scores: GQA keys lie
- * in pages with 16 positions across the lanes; MLA's, shared by all heads, are read along their rows against queries turned so that 16
- * of those lie across the lanes. Values: 16 dims across the lanes. Where the cache is no f32 (bf16 apart, which tiles of GQA widen in
- * registers), a page becomes f32 first, in near caches, and serves all queries of the block. */
+/* Attention over one span with sixteen lanes, as register tiles in which a loaded key or value serves many queries.
+ * Scores: GQA keys lie in pages with 16 positions across the lanes; MLA's, shared by all heads, are read along their
+ * rows against queries turned so that 16 of those lie across the lanes. Values: 16 dims across the lanes. Where the
+ * cache is no f32 (bf16 apart, which tiles of GQA widen in registers), a page becomes f32 first, in near caches, and
+ * serves all queries of the block. */
 #ifndef R1I_ATTENTION_BODY_H
 #define R1I_ATTENTION_BODY_H
 
@@ -39,10 +40,11 @@ static void turn_queries(const r1i_attn_span *a, int64_t nq)
     for (int64_t q = 0; q < whole; q += 8)
         for (int64_t d = 0; d < wide; d += 8) turn8(a->turned + d * lanes + q, lanes, a->q + q * dim + d, dim);
     for (int64_t d = 0; d < dim; d++)
-        for (int64_t q = d < wide ? whole : 0; q < lanes; q++) a->turned[d * lanes + q] = q < nq ? a->q[q * dim + d] : 0.0f;
+        for (int64_t q = d < wide ? whole : 0; q < lanes; q++)
+            a->turned[d * lanes + q] = q < nq ? a->q[q * dim + d] : 0.0f;
 }
 
-/* ---- pages to f32 ---------------------------------------------------------------------------------------------------- */
+/* ---- pages to f32 ------------------------------------------------------------------------------------------------ */
 
 /* One position: n integers by groups, which restart at `part`. */
 static void widen_row(float *dst, const int8_t *q, const float *scale, int64_t n, int64_t part)
@@ -55,10 +57,12 @@ static void widen_row(float *dst, const int8_t *q, const float *scale, int64_t n
         for (; d < end; d++) dst[d] = r1i_q8_value(q[d], *scale);
     }
 }
-static void widen_rows(const r1i_attn_span *a, const uint8_t *q, const float *scale, int64_t n, int64_t dim, int64_t part)
+static void widen_rows(const r1i_attn_span *a, const uint8_t *q, const float *scale, int64_t n, int64_t dim,
+                       int64_t part)
 {
     const int64_t groups = r1i_cache_groups(part) + r1i_cache_groups(dim - part);
-    for (int64_t j = 0; j < n; j++) widen_row(a->keys + j * dim, (const int8_t *)q + j * dim, scale + j * groups, dim, part);
+    for (int64_t j = 0; j < n; j++)
+        widen_row(a->keys + j * dim, (const int8_t *)q + j * dim, scale + j * groups, dim, part);
 }
 static void widen_halves(const r1i_attn_span *a, const uint8_t *page, int64_t n)
 {
@@ -74,14 +78,15 @@ static void widen_keys(const r1i_attn_span *a, const r1i_kv_head *page, int64_t 
     for (int64_t c = 0; c < (n + 15) / 16; c++) {
         for (int64_t g = 0; g < groups; g++) {
             const v16 s = v16_load(page->key_scales + (c * groups + g) * 16);
-            const int64_t end = c * dim + (g * R1I_Q8_GROUP + R1I_Q8_GROUP < dim ? g * R1I_Q8_GROUP + R1I_Q8_GROUP : dim);
+            const int64_t end = c * dim +
+                (g * R1I_Q8_GROUP + R1I_Q8_GROUP < dim ? g * R1I_Q8_GROUP + R1I_Q8_GROUP : dim);
             for (int64_t d = c * dim + g * R1I_Q8_GROUP; d < end; d++)
                 v16_store(a->keys + d * 16, v16_mul(v16_i8((const int8_t *)page->keys + d * 16), s));
         }
     }
 }
 
-/* ---- one tile of 64 positions ---------------------------------------------------------------------------------------- */
+/* ---- one tile of 64 positions ------------------------------------------------------------------------------------ */
 
 /* Positions of the tile at t that the row of query iq may see (0: none). */
 static int64_t seen(const r1i_attn_span *a, int64_t iq, int64_t t)
@@ -90,11 +95,13 @@ static int64_t seen(const r1i_attn_span *a, int64_t iq, int64_t t)
     return n < 0 ? 0 : n < R1I_PAGE ? n : R1I_PAGE;
 }
 
-/* Scores of `count` queries from iq on, at most 8, become weights: scaled, maximum, exp, sum; alpha[i] is what query i's sums so far have to
- * be multiplied by. Queries together, since the way from 64 scores to their maximum, from there to a factor and from weights to their sum is
- * a chain each, of which one query alone waits for most. Lanes at and past what a query sees may hold anything: they never reach maximum
- * or sum, and become 0. `whole`: all see all, and the scale is above 0, so the greatest score scaled is the greatest of the scaled ones. */
-R1I_INLINE void soften_some(const r1i_attn_span *a, int64_t iq, const int count, const bool whole, int64_t t, float *alpha)
+/* Scores of `count` queries from iq on, at most 8, become weights: scaled, maximum, exp, sum; alpha[i] is what query
+ * i's sums so far have to be multiplied by. Queries together, since the way from 64 scores to their maximum, from there
+ * to a factor and from weights to their sum is a chain each, of which one query alone waits for most. Lanes at and past
+ * what a query sees may hold anything: they never reach maximum or sum, and become 0. `whole`: all see all, and the
+ * scale is above 0, so the greatest score scaled is the greatest of the scaled ones. */
+R1I_INLINE void soften_some(const r1i_attn_span *a, int64_t iq, const int count, const bool whole, int64_t t,
+                            float *alpha)
 {
     float *const s = a->scores + iq * R1I_PAGE;
     const v16 scale = v16_set1(a->shape->scale), lowest = v16_set1(-INFINITY);
@@ -114,7 +121,8 @@ R1I_INLINE void soften_some(const r1i_attn_span *a, int64_t iq, const int count,
         fold[i] = most;
     }
     for (int i = count; i < 8; i++) fold[i] = lowest;
-    const v16 tile = fold8_max(fold), before = v16_load_n(a->m + iq, count), most = v16_max(whole ? v16_mul(scale, tile) : tile, before);
+    const v16 tile = fold8_max(fold), before = v16_load_n(a->m + iq, count),
+              most = v16_max(whole ? v16_mul(scale, tile) : tile, before);
     const v16 change = v16_exp_down(v16_sub(before, most));
     v16_store(top, most);
     v16_store_n(a->m + iq, most, count);
@@ -155,27 +163,33 @@ static float page_element(const page_view *v, int64_t i)
     return f;
 }
 
-/* acc[q] = acc[q] * alpha[q] (alpha nullable; first: 0) + positions [j0, j1) of the page, for queries [q0, q1) that all see them. */
-static void add_values(const r1i_attn_span *a, const page_view *v, int64_t q0, int64_t q1, int64_t j0, int64_t j1, bool first,
-                       const float *alpha)
+/* acc[q] = acc[q] * alpha[q] (alpha nullable; first: 0) + positions [j0, j1) of the page, for queries [q0, q1) that all
+ * see them. */
+static void add_values(const r1i_attn_span *a, const page_view *v, int64_t q0, int64_t q1, int64_t j0, int64_t j1,
+                       bool first, const float *alpha)
 {
     const int64_t dim = a->shape->value_dim, whole = dim / 16, from = j0 * v->value_stride;
-    const attn_tile_args t = {.x = a->scores + q0 * R1I_PAGE + j0, .xs = R1I_PAGE, .w = v->values + from * attn_tile_elem(v->value_kind), .ldw = v->value_stride,
-                              .wps = 16, .k = j1 - j0, .acc = a->acc + q0 * dim, .as = dim, .alpha = alpha ? alpha + q0 : NULL, .fresh = first, .ahead = v->next_keys + from * v->elem, .ahead_elem = v->elem,
-                              .scale = v->value_scales ? v->value_scales + j0 * v->value_groups : NULL, .scale_step = v->value_groups};
+    const attn_tile_args t = {.x = a->scores + q0 * R1I_PAGE + j0, .xs = R1I_PAGE,
+                              .w = v->values + from * attn_tile_elem(v->value_kind), .ldw = v->value_stride, .wps = 16,
+                              .k = j1 - j0, .acc = a->acc + q0 * dim, .as = dim, .alpha = alpha ? alpha + q0 : NULL,
+                              .fresh = first, .ahead = v->next_keys + from * v->elem, .ahead_elem = v->elem,
+                              .scale = v->value_scales ? v->value_scales + j0 * v->value_groups : NULL,
+                              .scale_step = v->value_groups};
     attn_tile_all(&t, q1 - q0, whole, v->value_kind);
     for (int64_t d = whole * 16; d < dim; d++) {
         for (int64_t q = q0; q < q1; q++) {
             float c = first ? 0.0f : alpha ? a->acc[q * dim + d] * alpha[q] : a->acc[q * dim + d];
-            for (int64_t j = j0; j < j1; j++) c = fmaf(a->scores[q * R1I_PAGE + j], page_element(v, j * v->value_stride + d), c);
+            for (int64_t j = j0; j < j1; j++)
+                c = fmaf(a->scores[q * R1I_PAGE + j], page_element(v, j * v->value_stride + d), c);
             a->acc[q * dim + d] = c;
         }
     }
 }
 
-/* Queries see different numbers of positions near the diagonal: a group takes what its first row sees together, and each
- * later row adds its few more alone. Ascending j all the same. */
-static void weigh_values(const r1i_attn_span *a, const page_view *v, int64_t q0, int64_t nq, int64_t t, const float *alpha)
+/* Queries see different numbers of positions near the diagonal: a group takes what its first row sees together, and
+ * each later row adds its few more alone. Ascending j all the same. */
+static void weigh_values(const r1i_attn_span *a, const page_view *v, int64_t q0, int64_t nq, int64_t t,
+                         const float *alpha)
 {
     if (seen(a, q0, t) == R1I_PAGE) {
         add_values(a, v, q0, nq, 0, R1I_PAGE, t == a->start, alpha);
@@ -197,16 +211,18 @@ static void score_gqa(const r1i_attn_span *a, const page_view *v, int64_t q0, in
 {
     const int64_t dim = a->shape->key_dim;
     const attn_tile_args args = {.x = a->q + q0 * dim, .xs = dim, .w = v->keys, .ldw = 16, .wps = dim * 16, .k = dim,
-                                 .acc = a->scores + q0 * R1I_PAGE, .as = R1I_PAGE, .fresh = true, .ahead = v->next_values, .ahead_elem = v->elem,
-                                 .scale = v->key_scales, .scale_step = r1i_cache_groups(dim) * 16};
+                                 .acc = a->scores + q0 * R1I_PAGE, .as = R1I_PAGE, .fresh = true,
+                                 .ahead = v->next_values, .ahead_elem = v->elem, .scale = v->key_scales,
+                                 .scale_step = r1i_cache_groups(dim) * 16};
     attn_tile_all(&args, nq - q0, (n + 15) / 16, v->key_kind);
 }
 /* All queries, the positions' rows as the tile's rows; then the scores are turned back. */
 static void score_mla(const r1i_attn_span *a, const page_view *v, int64_t nq, int64_t n)
 {
     const int64_t dim = a->shape->key_dim, lanes = query_lanes(nq);
-    const attn_tile_args args = {.x = (const float *)(const void *)v->keys, .xs = dim, .w = (const uint8_t *)a->turned, .ldw = lanes, .wps = 16,
-                                 .k = dim, .acc = a->turned_scores, .as = lanes, .fresh = true, .ahead = (const uint8_t *)a->turned, .ahead_elem = 0};
+    const attn_tile_args args = {.x = (const float *)(const void *)v->keys, .xs = dim, .w = (const uint8_t *)a->turned,
+                                 .ldw = lanes, .wps = 16, .k = dim, .acc = a->turned_scores, .as = lanes, .fresh = true,
+                                 .ahead = (const uint8_t *)a->turned, .ahead_elem = 0};
 #ifdef R1I_HAS_EIGHTS
     if (lanes == 8) eights(args.x, dim, n, a->turned, dim, a->turned_scores);
     else attn_tile_all(&args, n, lanes / 16, ATTN_F32);
@@ -214,7 +230,8 @@ static void score_mla(const r1i_attn_span *a, const page_view *v, int64_t nq, in
     attn_tile_all(&args, n, lanes / 16, ATTN_F32);
 #endif
     for (int64_t j = 0; j < n; j += 8)
-        for (int64_t q = 0; q < nq; q += 8) turn8(a->scores + q * R1I_PAGE + j, R1I_PAGE, a->turned_scores + j * lanes + q, lanes);
+        for (int64_t q = 0; q < nq; q += 8)
+            turn8(a->scores + q * R1I_PAGE + j, R1I_PAGE, a->turned_scores + j * lanes + q, lanes);
 }
 
 static page_view view_page(const r1i_attn_span *a, const r1i_kv_head *page, int64_t t)
@@ -223,15 +240,19 @@ static page_view view_page(const r1i_attn_span *a, const r1i_kv_head *page, int6
     const bool more = t + R1I_PAGE <= a->pos0 + a->rows - 1;
     const uint8_t *const next = more ? r1i_kv_page(a, t + R1I_PAGE).keys : a->after ? a->after : page->keys;
     const attn_tile_kind kind = !s->mla && a->kv->type == R1I_CACHE_BF16 ? ATTN_BF16 : ATTN_F32;
-    return (page_view){.keys = page->keys, .values = page->values, .key_kind = kind, .value_kind = kind, .value_groups = r1i_cache_groups(s->value_dim),
-                       .value_stride = s->mla ? s->key_dim : s->value_dim, .next_keys = next, .next_values = page->values,
+    return (page_view){.keys = page->keys, .values = page->values, .key_kind = kind, .value_kind = kind,
+                       .value_groups = r1i_cache_groups(s->value_dim),
+                       .value_stride = s->mla ? s->key_dim : s->value_dim, .next_keys = next,
+                       .next_values = page->values,
                        .elem = a->kv->type == R1I_CACHE_F32 ? 4 : a->kv->type == R1I_CACHE_BF16 ? 2 : 1};
 }
 
-/* The next page's factors (q8), which lie behind what the tiles ask for. Inlined, as a call that only asks seems to have no effect and is left out. */
+/* The next page's factors (q8), which lie behind what the tiles ask for. Inlined, as a call that only asks seems to
+ * have no effect and is left out. */
 R1I_INLINE void ask_factors(const r1i_attn_shape *s, const uint8_t *next)
 {
-    const int64_t elems = R1I_PAGE * (s->key_dim + s->value_dim), bytes = R1I_PAGE * r1i_cache_head_bytes(s, R1I_CACHE_Q8);
+    const int64_t elems = R1I_PAGE * (s->key_dim + s->value_dim),
+                  bytes = R1I_PAGE * r1i_cache_head_bytes(s, R1I_CACHE_Q8);
     for (int64_t i = elems; i < bytes; i += 64) __builtin_prefetch(next + i, 0, 2);
 }
 
@@ -250,7 +271,8 @@ static void attn_page(const r1i_attn_span *a, int64_t t)
         if (type != R1I_CACHE_F32) v.keys = v.values = (const uint8_t *)a->keys;
         score_mla(a, &v, nq, n);
     } else {
-        const bool in_place = nq <= ATTN_ROWS && s->value_dim % 16 == 0; /* one tile of rows: nothing would be widened twice */
+        const bool in_place = nq <= ATTN_ROWS && s->value_dim % 16 == 0; /* one tile of rows: nothing would be widened
+                                                                          * twice */
         if (type == R1I_CACHE_Q8 && in_place) {
             v.key_kind = ATTN_Q8_KEYS;
             v.value_kind = ATTN_Q8_VALUES;
@@ -262,7 +284,8 @@ static void attn_page(const r1i_attn_span *a, int64_t t)
             v.keys = v.values = (const uint8_t *)a->keys;
         }
         score_gqa(a, &v, q0, nq, n);
-        if (type == R1I_CACHE_Q8 && !in_place) widen_rows(a, page.values, page.value_scales, n, s->value_dim, s->value_dim);
+        if (type == R1I_CACHE_Q8 && !in_place)
+            widen_rows(a, page.values, page.value_scales, n, s->value_dim, s->value_dim);
     }
     float alpha[R1I_ATTN_BLOCK];
     soften(a, q0, nq, t, alpha);
@@ -281,7 +304,8 @@ static void attn_span(const r1i_attn_span *a)
     for (int64_t t = a->start; t < a->start + R1I_SPAN && t <= last; t += R1I_PAGE) attn_page(a, t);
 }
 
-static void attn_merge(float *m1, float *l1, float *acc1, const float *m2, const float *l2, const float *acc2, int64_t queries, int64_t dim)
+static void attn_merge(float *m1, float *l1, float *acc1, const float *m2, const float *l2, const float *acc2,
+                       int64_t queries, int64_t dim)
 {
     float a[16], b[16];
     for (int64_t q = 0; q < queries; q += 16) {

@@ -1,14 +1,15 @@
-/* Attention's own register tile: as tile.h's, with up to eight rows, so that the query heads that share a key (7 or 8 in the largest models)
- * take it from memory once, and with a second stream, asked for ahead: a page is short, and at its end the processor's own prefetching
- * begins anew (measured at one row and 16K positions, Zen 4: a third of the memory's bandwidth without). Each output is one chain of
- * fmaf, k ascending, continued from what `acc` holds. Included after v512.h or v256.h. */
+/* Attention's own register tile: as tile.h's, with up to eight rows, so that the query heads that share a key (7 or 8
+ * in the largest models) take it from memory once, and with a second stream, asked for ahead: a page is short, and at
+ * its end the processor's own prefetching begins anew (measured at one row and 16K positions, Zen 4: a third of the
+ * memory's bandwidth without). Each output is one chain of fmaf, k ascending, continued from what `acc` holds. Included
+ * after v512.h or v256.h. */
 #ifndef R1I_ATTENTION_TILE_H
 #define R1I_ATTENTION_TILE_H
 
 #include "backend/cpu/lanes/unroll.h"
 
-/* x[row * xs + k]; vector v of step k at w + k * ldw + v * wps (elements); acc[row * as + 16 v]. Of the k * 16 * vecs * ahead_elem
- * bytes at `ahead` each step asks for the next ones: evenly, in the order of their addresses. */
+/* x[row * xs + k]; vector v of step k at w + k * ldw + v * wps (elements); acc[row * as + 16 v]. Of the k * 16 * vecs *
+ * ahead_elem bytes at `ahead` each step asks for the next ones: evenly, in the order of their addresses. */
 typedef struct attn_tile_args {
     const float *x;
     int64_t xs;          /* q8: R1I_PAGE for values, which lie vector after vector, as keys lie step after step */
@@ -20,7 +21,8 @@ typedef struct attn_tile_args {
     bool fresh;          /* acc begins at zero, whatever it holds */
     const uint8_t *ahead;
     int64_t ahead_elem;
-    const float *scale;  /* q8. Keys: 16 factors at scale + k / 32 * 16 + v * scale_step; values: one at scale + k * scale_step + v / 2 */
+    const float *scale;  /* q8. Keys: 16 factors at scale + k / 32 * 16 + v * scale_step; values: one at scale + k *
+                          * scale_step + v / 2 */
     int64_t scale_step;
 } attn_tile_args;
 
@@ -33,8 +35,9 @@ enum { ATTN_ROWS = 8, ATTN_TRIOS = 1 };
 enum { ATTN_ROWS = 6, ATTN_TRIOS = 0 };
 #endif
 
-/* A broadcast takes a port that widening needs as well: 7 rows of two vectors, 14 products, take 16.4 cycles of a Zen 4 with bf16 and 18.2 with q8. As an
- * operand of the product it takes none, but a load more: with these rows so 14.1, and 16.1 (two products of q8 are its factors). */
+/* A broadcast takes a port that widening needs as well: 7 rows of two vectors, 14 products, take 16.4 cycles of a Zen 4
+ * with bf16 and 18.2 with q8. As an operand of the product it takes none, but a load more: with these rows so 14.1, and
+ * 16.1 (two products of q8 are its factors). */
 #if defined(__AVX512F__)
 R1I_INLINE bool attn_tile_from_memory(int row, const attn_tile_kind kind)
 {
@@ -77,15 +80,16 @@ typedef struct attn_tile_place {
     float *acc;
 } attn_tile_place;
 
-/* Where there are registers for the sums of seven rows, those for pointers are what is short: a pointer each for rows, vectors and the
- * places of sums lived in vector registers, and the way back from there waits behind the products of the tile before. So rows lie
- * by threes and vectors by twos at a base and an index, and the sums' places are counted. The compiler makes pointers of them all
- * the same unless it is kept from seeing what they are. */
+/* Where there are registers for the sums of seven rows, those for pointers are what is short: a pointer each for rows,
+ * vectors and the places of sums lived in vector registers, and the way back from there waits behind the products of
+ * the tile before. So rows lie by threes and vectors by twos at a base and an index, and the sums' places are counted.
+ * The compiler makes pointers of them all the same unless it is kept from seeing what they are. */
 enum { TRIOS = (ATTN_ROWS + 2) / 3 };
 #define HIDE(index) \
     if (ATTN_TRIOS) __asm__("" : "+r"(index))
 
-R1I_INLINE void attn_tile_start(const attn_tile_args *t, const attn_tile_place at, const int rows, const int vecs, v16 c[ATTN_ROWS][4])
+R1I_INLINE void attn_tile_start(const attn_tile_args *t, const attn_tile_place at, const int rows, const int vecs,
+                                v16 c[ATTN_ROWS][4])
 {
     if (t->fresh) {
         R1I_UNROLL for (int r = 0; r < rows; r++)
@@ -101,7 +105,8 @@ R1I_INLINE void attn_tile_start(const attn_tile_args *t, const attn_tile_place a
     }
 }
 
-R1I_INLINE void attn_tile_body(const attn_tile_args *t, const attn_tile_place at, const int rows, const int vecs, const attn_tile_kind kind)
+R1I_INLINE void attn_tile_body(const attn_tile_args *t, const attn_tile_place at, const int rows, const int vecs,
+                               const attn_tile_kind kind)
 {
     v16 c[ATTN_ROWS][4], scale[4];
     const bool keys = kind == ATTN_Q8_KEYS, values = kind == ATTN_Q8_VALUES;
@@ -165,7 +170,8 @@ R1I_INLINE void attn_tile_body(const attn_tile_args *t, const attn_tile_place at
     case (r) * 8 + (v): attn_tile_body(t, at, r, v, kind); break;
 
 /* Any shape that attn_tile_vecs() allows. */
-R1I_INLINE void attn_tile_switch(const attn_tile_args *t, attn_tile_place at, int rows, int vecs, const attn_tile_kind kind)
+R1I_INLINE void attn_tile_switch(const attn_tile_args *t, attn_tile_place at, int rows, int vecs,
+                                 const attn_tile_kind kind)
 {
     switch (rows * 8 + vecs) {
         ATTN_TILE(1, 1) ATTN_TILE(2, 1) ATTN_TILE(3, 1) ATTN_TILE(4, 1) ATTN_TILE(5, 1) ATTN_TILE(6, 1)
@@ -191,15 +197,18 @@ static inline int attn_tile_vecs(int rows, int64_t left)
     return left >= 4 && most == 4 ? 4 : left >= 2 && most >= 2 ? 2 : 1;
 }
 
-/* All of rows x vecs: vectors outside, so that one slice of w is read from near caches by all rows. One function a kind, in which a
- * tile's places are registers: handed on in a struct, they were read back from memory behind the last tile's sums. */
+/* All of rows x vecs: vectors outside, so that one slice of w is read from near caches by all rows. One function a
+ * kind, in which a tile's places are registers: handed on in a struct, they were read back from memory behind the last
+ * tile's sums. */
 R1I_INLINE void attn_tiles(const attn_tile_args *t, int64_t rows, int64_t vecs, const attn_tile_kind kind)
 {
-    const int64_t tiles = rows <= ATTN_ROWS ? 1 : (rows + 5) / 6; /* as even as possible, so that 14 becomes 5 + 5 + 4; the first is the largest */
+    const int64_t tiles = rows <= ATTN_ROWS ? 1 : (rows + 5) / 6; /* as even as possible, so that 14 becomes 5 + 5 + 4;
+                                                                   * the first is the largest */
     const int64_t largest = tiles == 1 ? rows : (rows + tiles - 1) / tiles;
     for (int64_t v = 0; v < vecs;) {
         const int nv = attn_tile_vecs((int)largest, vecs - v);
-        attn_tile_place at = {.w = t->w + v * t->wps * attn_tile_elem(kind), .ahead = t->ahead + v * 16 * t->k * t->ahead_elem};
+        attn_tile_place at = {.w = t->w + v * t->wps * attn_tile_elem(kind),
+                              .ahead = t->ahead + v * 16 * t->k * t->ahead_elem};
         if (t->scale) at.scale = t->scale + (kind == ATTN_Q8_KEYS ? v * t->scale_step : v / 2);
         for (int64_t r = 0, left = tiles; r < rows; left--) {
             const int nr = (int)(left == 1 ? rows - r : (rows - r + left - 1) / left);
@@ -213,9 +222,18 @@ R1I_INLINE void attn_tiles(const attn_tile_args *t, int64_t rows, int64_t vecs, 
     }
 }
 static void attn_tiles_f32(const attn_tile_args *t, int64_t rows, int64_t vecs) { attn_tiles(t, rows, vecs, ATTN_F32); }
-static void attn_tiles_bf16(const attn_tile_args *t, int64_t rows, int64_t vecs) { attn_tiles(t, rows, vecs, ATTN_BF16); }
-static void attn_tiles_q8_keys(const attn_tile_args *t, int64_t rows, int64_t vecs) { attn_tiles(t, rows, vecs, ATTN_Q8_KEYS); }
-static void attn_tiles_q8_values(const attn_tile_args *t, int64_t rows, int64_t vecs) { attn_tiles(t, rows, vecs, ATTN_Q8_VALUES); }
+static void attn_tiles_bf16(const attn_tile_args *t, int64_t rows, int64_t vecs)
+{
+    attn_tiles(t, rows, vecs, ATTN_BF16);
+}
+static void attn_tiles_q8_keys(const attn_tile_args *t, int64_t rows, int64_t vecs)
+{
+    attn_tiles(t, rows, vecs, ATTN_Q8_KEYS);
+}
+static void attn_tiles_q8_values(const attn_tile_args *t, int64_t rows, int64_t vecs)
+{
+    attn_tiles(t, rows, vecs, ATTN_Q8_VALUES);
+}
 static inline void attn_tile_all(const attn_tile_args *t, int64_t rows, int64_t vecs, attn_tile_kind kind)
 {
     switch (kind) {

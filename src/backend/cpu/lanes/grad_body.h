@@ -1,5 +1,6 @@
-/* The backward kernels over sixteen lanes. Every instruction set includes this one source, plain C with its own sixteen-lane
- * struct, so that their bytes agree by construction. All matrix work goes through the register tile of tile.h. */
+/* The backward kernels over sixteen lanes. Every instruction set includes this one source, plain C with its own
+ * sixteen-lane struct, so that their bytes agree by construction. All matrix work goes through the register tile of
+ * tile.h. */
 #ifndef R1I_GRAD_BODY_H
 #define R1I_GRAD_BODY_H
 
@@ -8,10 +9,10 @@
 #include "backend/cpu/lanes/grad_rows.h"
 #include "backend/cpu/lanes/tile.h"
 
-/* ---- weights ----------------------------------------------------------------------------------------------------------- */
+/* ---- weights ----------------------------------------------------------------------------------------------------- */
 
-/* Outer products: sums of `rows` columns times `vecs` vectors stay in registers while the pass's rows run. Unlike the tile of products, both
- * operands advance by a whole row, so x need not be transposed. */
+/* Outer products: sums of `rows` columns times `vecs` vectors stay in registers while the pass's rows run. Unlike the
+ * tile of products, both operands advance by a whole row, so x need not be transposed. */
 typedef struct outer_args {
     const float *x, *w;   /* step k: x[k * xs + column], vector v of w at k * ws + 16 v */
     float *g;             /* column r, vector v at r * gs + v * gv */
@@ -41,7 +42,8 @@ R1I_INLINE void outer_body(const outer_args *t, const int rows, const int vecs)
             R1I_UNROLL for (int v = 0; v < vecs; v++) __builtin_prefetch(next + v * gv, 1);
             next += gs;
         }
-        for (int64_t rest = later.rows - some_rows; later.rows > 0 && later.rows > rest; later.rows--, later.p += later.stride)
+        for (int64_t rest = later.rows - some_rows; later.rows > 0 && later.rows > rest; later.rows--,
+             later.p += later.stride)
             for (int64_t i = 0; i < later.bytes; i += 64) __builtin_prefetch(later.p + i, 0, 2);
         for (; x != end; x += xs, w += ws, ahead += xs) {
             v16 b[4];
@@ -107,18 +109,22 @@ static void grad_weight(const r1i_grad_weight *a)
     const bool in_place = a->x_stride && a->dy_cols >= 16 * a->np;
     for (int64_t r = 0; r < a->steps && !a->dy16 && !in_place; r++) {
         r1i_grad_ahead(a->dy + (r + 2 * R1I_GRAD_AHEAD) * a->dy_stride, 16 * a->np);
-        for (int64_t p = 0; p < a->np; p++) v16_store(packed + r * row + p * 16, some(a->dy + r * a->dy_stride + p * 16, a->dy_cols - p * 16));
+        for (int64_t p = 0; p < a->np; p++)
+            v16_store(packed + r * row + p * 16, some(a->dy + r * a->dy_stride + p * 16, a->dy_cols - p * 16));
     }
     for (int64_t r = 0; r < a->steps && a->dy16; r++) {
         const uint16_t *const dy = a->dy16 + r * a->dy_stride;
         const int64_t whole = a->dy_cols / 16 < a->np ? a->dy_cols / 16 : a->np;
         for (int64_t p = 0; p < whole; p++) v16_store(packed + r * row + p * 16, v16_bf16(dy + p * 16));
-        for (int64_t c = 16 * whole; c < 16 * a->np; c++) packed[r * row + c] = c < a->dy_cols ? r1i_bf16_to_f32(dy[c]) : 0.0f;
+        for (int64_t c = 16 * whole; c < 16 * a->np; c++)
+            packed[r * row + c] = c < a->dy_cols ? r1i_bf16_to_f32(dy[c]) : 0.0f;
     }
-    const int64_t tiles = (a->nc + R1I_GRAD_COLS - 1) / R1I_GRAD_COLS, apart = a->x_stride ? R1I_GRAD_COLS : R1I_GRAD_TILE;
+    const int64_t tiles = (a->nc + R1I_GRAD_COLS - 1) / R1I_GRAD_COLS,
+                  apart = a->x_stride ? R1I_GRAD_COLS : R1I_GRAD_TILE;
     for (int64_t i = 0; i < tiles; i++) {
-        outer_args t = {.x = a->x + i * apart, .w = in_place ? a->dy : packed, .g = a->g + i * R1I_GRAD_COLS * 16, .steps = a->steps,
-                        .xs = a->x_stride ? a->x_stride : R1I_GRAD_COLS, .ws = in_place ? a->dy_stride : row, .gs = 16, .gv = a->panel_stride, .next = a->next};
+        outer_args t = {.x = a->x + i * apart, .w = in_place ? a->dy : packed, .g = a->g + i * R1I_GRAD_COLS * 16,
+                        .steps = a->steps, .xs = a->x_stride ? a->x_stride : R1I_GRAD_COLS,
+                        .ws = in_place ? a->dy_stride : row, .gs = 16, .gv = a->panel_stride, .next = a->next};
         /* x where it lies: the last column of the third tile from here, over into the next item's */
         const int64_t ask = (i + 3) * R1I_GRAD_COLS + R1I_GRAD_COLS - 1, r = a->next.rows * i / tiles;
         if (a->x_stride) t.ahead = ask < a->nc ? a->x + ask : a->next_x ? a->next_x + (ask - a->nc) : NULL;
@@ -128,11 +134,12 @@ static void grad_weight(const r1i_grad_weight *a)
     }
 }
 
-/* ---- rows -------------------------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 static float grad_rms(const float *x, int64_t n, float eps) { return 1.0f / sqrtf(grad_dot(x, x, n) / (float)n + eps); }
 
-static void grad_rmsnorm_row(float *dx, const float *dy, const float *x, const float *g, int64_t n, float s, bool assign)
+static void grad_rmsnorm_row(float *dx, const float *dy, const float *x, const float *g, int64_t n, float s,
+                             bool assign)
 {
     const v16 rms = v16_set1(s);
     v16 sum = v16_zero();
@@ -152,12 +159,14 @@ static void grad_gain(float *dg, r1i_mat dy, r1i_mat x, const float *rms, int64_
         const int64_t left = c0 + n - c;
         v16 sum = some(dg + c, left);
         for (int64_t r = 0; r < dy.rows; r++)
-            sum = v16_fma(some(dy.p + r * dy.stride + c, left), v16_mul(some(x.p + r * x.stride + c, left), v16_set1(rms[r])), sum);
+            sum = v16_fma(some(dy.p + r * dy.stride + c, left),
+                          v16_mul(some(x.p + r * x.stride + c, left), v16_set1(rms[r])), sum);
         put(dg + c, sum, left);
     }
 }
 
-static void grad_silu_mul_row(float *dg, float *du, const float *dy, const float *g, const float *u, int64_t n, bool assign, bool assign_up)
+static void grad_silu_mul_row(float *dg, float *du, const float *dy, const float *g, const float *u, int64_t n,
+                              bool assign, bool assign_up)
 {
     const v16 one = v16_set1(1.0f);
     for (int64_t i = 0; i < n; i += 16) {
@@ -170,7 +179,8 @@ static void grad_silu_mul_row(float *dg, float *du, const float *dy, const float
     }
 }
 
-static void grad_cross_entropy_row(float *z, int64_t n, int64_t n_defined, int32_t target, float inv_temperature, float lse, float coef)
+static void grad_cross_entropy_row(float *z, int64_t n, int64_t n_defined, int32_t target, float inv_temperature,
+                                   float lse, float coef)
 {
     if (coef == 0.0f) {
         memset(z, 0, (size_t)n * sizeof *z);
@@ -184,7 +194,7 @@ static void grad_cross_entropy_row(float *z, int64_t n, int64_t n_defined, int32
     z[target] = own;
 }
 
-/* ---- attention --------------------------------------------------------------------------------------------------------- */
+/* ---- attention --------------------------------------------------------------------------------------------------- */
 
 static void pad_rows(float *out, int64_t width, r1i_mat m)
 {
@@ -194,7 +204,8 @@ static void pad_rows(float *out, int64_t width, r1i_mat m)
     }
 }
 
-/* What exponentials() left of one query's scores becomes P in place, its dP becomes dS; both are zero past what it sees. */
+/* What exponentials() left of one query's scores becomes P in place, its dP becomes dS; both are zero past what it
+ * sees. */
 static void soften_back(float *s, float *dp, int64_t seen, int64_t whole, float scale, float inv_sum, float delta)
 {
     const v16 inv = v16_set1(inv_sum), d = v16_set1(delta), by = v16_set1(scale);
@@ -232,10 +243,13 @@ enum { STEP = 16 }; /* queries that are held to see equally far: a vector of pos
 /* Queries [i, i + n) of the block that begins at i0: P, dS and what they give to their own dq. */
 static void attention_queries(const r1i_grad_attn *a, const attn_buffers *m, int64_t i0, int64_t i, int64_t n)
 {
-    const int64_t dk = a->shape->key_dim, dv = a->shape->value_dim, seen = i + n, width = r1i_round16(seen), at = i - i0;
+    const int64_t dk = a->shape->key_dim, dv = a->shape->value_dim, seen = i + n, width = r1i_round16(seen),
+                  at = i - i0;
     float *const s = m->s + at * m->t, *const dp = m->dp + at * m->t, *const to = a->dq.p + i * a->dq.stride;
-    const tile_args scores = {.x = m->q + at * m->pk, .xs = m->pk, .w = m->kt, .ldw = 16, .wps = dk * 16, .k = dk, .acc = s, .as = m->t, .fresh = true};
-    const tile_args weights = {.x = m->d_o + at * m->pv, .xs = m->pv, .w = m->vt, .ldw = 16, .wps = dv * 16, .k = dv, .acc = dp, .as = m->t, .fresh = true};
+    const tile_args scores = {.x = m->q + at * m->pk, .xs = m->pk, .w = m->kt, .ldw = 16, .wps = dk * 16, .k = dk,
+                              .acc = s, .as = m->t, .fresh = true};
+    const tile_args weights = {.x = m->d_o + at * m->pv, .xs = m->pv, .w = m->vt, .ldw = 16, .wps = dv * 16, .k = dv,
+                               .acc = dp, .as = m->t, .fresh = true};
     tile_all(scores, n, width / 16, sizeof(float), tile_f32);
     tile_all(weights, n, width / 16, sizeof(float), tile_f32);
     for (int64_t r0 = 0; r0 < n; r0 += GRAD_EIGHT) {
@@ -244,27 +258,32 @@ static void attention_queries(const r1i_grad_attn *a, const attn_buffers *m, int
         grad_dots(delta, rows_of(a->d_o, i + r0, count), rows_of(a->o, i + r0, count));
         exponentials(inv, s + r0 * m->t, m->t, count, i + r0 + 1, width - 16, a->shape->scale);
         for (int64_t r = r0; r < r0 + count; r++)
-            soften_back(s + r * m->t, dp + r * m->t, i + r + 1, width - 16, a->shape->scale, inv[r - r0], delta[r - r0]);
+            soften_back(s + r * m->t, dp + r * m->t, i + r + 1, width - 16, a->shape->scale, inv[r - r0],
+                        delta[r - r0]);
     }
-    tile_args dq = {.x = dp, .xs = m->t, .w = m->kr, .ldw = m->pk, .wps = 16, .k = seen, .acc = m->dq, .as = m->pk, .fresh = true};
+    tile_args dq = {.x = dp, .xs = m->t, .w = m->kr, .ldw = m->pk, .wps = 16, .k = seen, .acc = m->dq, .as = m->pk,
+                    .fresh = true};
     if (dk == m->pk) dq.y = to, dq.ys = a->dq.stride, dq.add = !a->assign;
     tile_all(dq, n, m->pk / 16, sizeof(float), tile_f32);
     for (int64_t r = 0; r < n && dk != m->pk; r++)
-        for (int64_t d = 0; d < dk; d++) to[r * a->dq.stride + d] = (a->assign ? 0.0f : to[r * a->dq.stride + d]) + m->dq[r * m->pk + d];
+        for (int64_t d = 0; d < dk; d++)
+            to[r * a->dq.stride + d] = (a->assign ? 0.0f : to[r * a->dq.stride + d]) + m->dq[r * m->pk + d];
 }
 
 /* Positions [j, j + n), of which queries from the block's row `from` on see the first: what nb queries give to them. */
-static void attention_positions(const r1i_grad_attn *a, const attn_buffers *m, int64_t from, int64_t nb, int64_t j, int64_t n)
+static void attention_positions(const r1i_grad_attn *a, const attn_buffers *m, int64_t from, int64_t nb, int64_t j,
+                                int64_t n)
 {
-    const outer_args keys = {.x = m->dp + from * m->t + j, .xs = m->t, .w = m->q + from * m->pk, .ws = m->pk, .steps = nb - from,
-                             .g = a->dk + j * m->pk, .gs = m->pk, .gv = 16};
-    const outer_args values = {.x = m->s + from * m->t + j, .xs = m->t, .w = m->d_o + from * m->pv, .ws = m->pv, .steps = nb - from,
-                               .g = a->dv + j * m->pv, .gs = m->pv, .gv = 16};
+    const outer_args keys = {.x = m->dp + from * m->t + j, .xs = m->t, .w = m->q + from * m->pk, .ws = m->pk,
+                             .steps = nb - from, .g = a->dk + j * m->pk, .gs = m->pk, .gv = 16};
+    const outer_args values = {.x = m->s + from * m->t + j, .xs = m->t, .w = m->d_o + from * m->pv, .ws = m->pv,
+                               .steps = nb - from, .g = a->dv + j * m->pv, .gs = m->pv, .gv = 16};
     outer_all(&keys, n, m->pk / 16);
     outer_all(&values, n, m->pv / 16);
 }
 
-/* Queries [i0, i0 + nb): what they give to their own dq and to dk, dv of positions [0, i0 + nb). What a query does not see is left out by whole
+/* Queries [i0, i0 + nb): what they give to their own dq and to dk, dv of positions [0, i0 + nb). What a query does not
+ * see is left out by whole
  * steps: there P and dS are zero, and adding products of zero moves no bit. */
 static void attention_block(const r1i_grad_attn *a, const attn_buffers *m, int64_t i0, int64_t nb)
 {
@@ -292,9 +311,10 @@ static void grad_attention(const r1i_grad_attn *a)
     add_rows(a->add_v, a->dv, m.pv);
 }
 
-#define R1I_GRAD_KERNELS                                                                                                     \
-    {.weight = grad_weight, .in_place = OUTER_IN_PLACE, .rms = grad_rms, .rmsnorm_row = grad_rmsnorm_row, .gain = grad_gain, \
-     .silu_mul_row = grad_silu_mul_row, \
+#define R1I_GRAD_KERNELS                                                                                  \
+    {.weight = grad_weight, .in_place = OUTER_IN_PLACE, .rms = grad_rms, .rmsnorm_row = grad_rmsnorm_row, \
+     .gain = grad_gain,                                                                                   \
+     .silu_mul_row = grad_silu_mul_row,                                                                   \
      .attention = grad_attention, .cross_entropy_row = grad_cross_entropy_row, .dot = grad_dot}
 
 #endif

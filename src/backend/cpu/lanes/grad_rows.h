@@ -1,4 +1,5 @@
-/* What the backward kernels share: sums of rows, the softmax of attention's backward, and a head's rows in the layouts that it reads. */
+/* What the backward kernels share: sums of rows, the softmax of attention's backward, and a head's rows in the layouts
+ * that it reads. */
 #ifndef R1I_GRAD_ROWS_H
 #define R1I_GRAD_ROWS_H
 
@@ -24,15 +25,17 @@ static inline void grad_dots(float out[16], r1i_mat a, r1i_mat b)
     for (int64_t r = 0; r < GRAD_EIGHT; r++) {
         const float *const p = a.p + r * a.stride, *const q = b.p + r * b.stride;
         sum[r] = v16_zero();
-        for (int64_t i = 0; r < a.rows && i < a.cols; i += 16) sum[r] = v16_fma(some(p + i, a.cols - i), some(q + i, a.cols - i), sum[r]);
+        for (int64_t i = 0; r < a.rows && i < a.cols; i += 16)
+            sum[r] = v16_fma(some(p + i, a.cols - i), some(q + i, a.cols - i), sum[r]);
     }
     v16_store(out, fold8_sum(sum));
 }
 
-/* Scores of n queries, `apart` floats from one to the next: the first sees `seen` positions, each one more than the one before it; `whole` (a multiple
- * of 16) and some of the vector behind them. Each score becomes e ^ (scale * score - maximum) in place, zero past what its query sees; inv: 1 / their
- * sums. */
-static inline void exponentials(float inv[16], float *scores, int64_t apart, int64_t n, int64_t seen, int64_t whole, float scale)
+/* Scores of n queries, `apart` floats from one to the next: the first sees `seen` positions, each one more than the one
+ * before it; `whole` (a multiple of 16) and some of the vector behind them. Each score becomes e ^ (scale * score -
+ * maximum) in place, zero past what its query sees; inv: 1 / their sums. */
+static inline void exponentials(float inv[16], float *scores, int64_t apart, int64_t n, int64_t seen, int64_t whole,
+                                float scale)
 {
     const v16 by = v16_set1(scale), lowest = v16_set1(-INFINITY);
     v16 fold[GRAD_EIGHT];
@@ -56,27 +59,33 @@ static inline void exponentials(float inv[16], float *scores, int64_t apart, int
             v16_store(s + j, e);
             fold[i] = v16_add(fold[i], e);
         }
-        const v16 last = v16_first(v16_mul(v16_load(s + whole), by), seen + i - whole, lowest), e = v16_exp_down(v16_sub(last, most));
+        const v16 last = v16_first(v16_mul(v16_load(s + whole), by), seen + i - whole, lowest),
+                  e = v16_exp_down(v16_sub(last, most));
         v16_store(s + whole, e);
         fold[i] = v16_add(fold[i], e);
     }
     v16_store(inv, v16_div(v16_set1(1.0f), fold8_sum(fold)));
 }
 
-static inline r1i_mat rows_of(r1i_mat m, int64_t r0, int64_t n) { return (r1i_mat){m.p + r0 * m.stride, n, m.cols, m.stride}; }
+static inline r1i_mat rows_of(r1i_mat m, int64_t r0, int64_t n)
+{
+    return (r1i_mat){m.p + r0 * m.stride, n, m.cols, m.stride};
+}
 
 /* [n, dim] rows into [ceil(n / 16)][dim][16], absent positions zero. */
 static inline void turn_rows(float *out, r1i_mat m)
 {
     for (int64_t j = 0; j < r1i_round16(m.rows); j++)
-        for (int64_t d = 0; d < m.cols; d++) out[(j / 16 * m.cols + d) * 16 + j % 16] = j < m.rows ? m.p[j * m.stride + d] : 0.0f;
+        for (int64_t d = 0; d < m.cols; d++)
+            out[(j / 16 * m.cols + d) * 16 + j % 16] = j < m.rows ? m.p[j * m.stride + d] : 0.0f;
 }
 
 static inline void add_rows(r1i_mat to, const float *from, int64_t width)
 {
     for (int64_t r = 0; r < to.rows; r++)
         for (int64_t d = 0; d < to.cols; d += 16)
-            put(to.p + r * to.stride + d, v16_add(some(to.p + r * to.stride + d, to.cols - d), v16_load(from + r * width + d)), to.cols - d);
+            put(to.p + r * to.stride + d,
+                v16_add(some(to.p + r * to.stride + d, to.cols - d), v16_load(from + r * width + d)), to.cols - d);
 }
 
 #endif

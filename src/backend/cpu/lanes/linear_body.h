@@ -1,6 +1,6 @@
-/* Products with f32, f16, bf16 and fp8 panels over sixteen lanes. Few rows stream the panels, decoding in registers, several
- * panels side by side because each output is one chain of dependent fmaf; more rows decode a slice of K once into a buffer
- * that stays in the near caches and pass register tiles over it. Both give the chain of op/table.h. */
+/* Products with f32, f16, bf16 and fp8 panels over sixteen lanes. Few rows stream the panels, decoding in registers,
+ * several panels side by side because each output is one chain of dependent fmaf; more rows decode a slice of K once
+ * into a buffer that stays in the near caches and pass register tiles over it. Both give the chain of op/table.h. */
 #ifndef R1I_LINEAR_BODY_H
 #define R1I_LINEAR_BODY_H
 
@@ -11,11 +11,13 @@ enum {
     GROUP = 4,        /* panels passed together */
     CHUNK_ROWS = 192, /* rows whose sums are kept: 48 KiB; a decoded slice is used this often */
     FAR_PANELS = 512 * 1024, /* weights: more do not stay in a second-level cache beside x and y */
-    FEW_ROWS = 12,    /* up to here decoding again for each register tile costs less than the buffer; four times as many */
+    /* up to here decoding again for each register tile costs less than the buffer; four times as many */
+    FEW_ROWS = 12,
     NEAR_COLS = 4096, /* ... for two-byte types with so few columns that a group of panels stays in L2 */
     TILE_FEW = 4,     /* rows of such a tile: 16 of 32, or 8 of 16 registers hold sums */
-    /* One row asks memory for what it reads LEAD bytes later in each stream, into the second-level cache: the streams end after some
-     * ten pages, and the processor learns each anew. Matrices of half a megabyte in random order: 19 to 23 GB/s a core. */
+    /* One row asks memory for what it reads LEAD bytes later in each stream, into the second-level cache: the streams
+     * end after some ten pages, and the processor learns each anew. Matrices of half a megabyte in random order: 19 to
+     * 23 GB/s a core. */
 #if defined(__AVX512F__)
     STREAMS = 8,      /* panels side by side for one row: covers the latency of fmaf */
     STREAMS_FEW = 4,  /* for several rows */
@@ -31,7 +33,7 @@ enum {
 #endif
 };
 
-/* ---- finishing: bias, residual, outputs that exist -------------------------------------------------------------------- */
+/* ---- finishing: bias, residual, outputs that exist --------------------------------------------------------------- */
 
 static inline void finish_vector(const r1i_linear_job *job, int64_t row, int64_t panel, v16 v)
 {
@@ -46,7 +48,7 @@ static inline void finish_vector(const r1i_linear_job *job, int64_t row, int64_t
     }
 }
 
-/* ---- few rows --------------------------------------------------------------------------------------------------------- */
+/* ---- few rows ---------------------------------------------------------------------------------------------------- */
 
 typedef struct stream {
     const float *x;
@@ -62,11 +64,13 @@ typedef struct stream {
 R1I_INLINE void stream_step(const stream *s, const int rows, const int np, v16 *acc, int64_t k, int p, v16 w)
 {
     (void)np;
-    R1I_UNROLL for (int r = 0; r < rows; r++) acc[r * STREAMS + p] = v16_fma(v16_set1(s->x[r * s->xs + k]), w, acc[r * STREAMS + p]);
+    R1I_UNROLL for (int r = 0; r < rows; r++)
+        acc[r * STREAMS + p] = v16_fma(v16_set1(s->x[r * s->xs + k]), w, acc[r * STREAMS + p]);
 }
 
-/* The line of the first of np panels to ask for when byte `at` of each is read, in these panels or in those behind them; the others lie
- * a stride apart. At the matrix' end it stays where it is: who hands out the items asks for the next one's beginning. */
+/* The line of the first of np panels to ask for when byte `at` of each is read, in these panels or in those behind
+ * them; the others lie a stride apart. At the matrix' end it stays where it is: who hands out the items asks for the
+ * next one's beginning. */
 R1I_INLINE const uint8_t *ahead(const stream *s, const int np, int64_t at)
 {
     int64_t to = at + LEAD;
@@ -151,11 +155,13 @@ static bool scales_fold(const r1i_weight *w)
     return ok;
 }
 
-R1I_INLINE void stream_panels(const r1i_linear_job *job, int64_t r0, int64_t p0, const int rows, const int np, const r1_dtype type)
+R1I_INLINE void stream_panels(const r1i_linear_job *job, int64_t r0, int64_t p0, const int rows, const int np,
+                              const r1_dtype type)
 {
     const r1i_weight *const w = job->w;
     const r1i_mat x = job->x->x;
-    stream s = {.x = x.p + r0 * x.stride, .xs = x.stride, .stride = (int64_t)r1i_panel_stride(type, w->cols), .cols = w->cols};
+    stream s = {.x = x.p + r0 * x.stride, .xs = x.stride, .stride = (int64_t)r1i_panel_stride(type, w->cols),
+                .cols = w->cols};
     s.w = w->data + p0 * s.stride;
     s.end = ((w->rows + 15) / 16 - p0) * s.stride;
     v16 acc[TILE_FEW * STREAMS];
@@ -198,7 +204,7 @@ R1I_INLINE void stream_all(const r1i_linear_job *job, int64_t p0, int64_t p1, co
     if (p0 < p1) stream_panels(job, 0, p0, 1, 1, type);
 }
 
-/* ---- many rows -------------------------------------------------------------------------------------------------------- */
+/* ---- many rows --------------------------------------------------------------------------------------------------- */
 
 /* k in [k0, k0 + n) of one panel as f32, [n][16]; k0 is a multiple of SLICE. */
 typedef void (*decode_fn)(const r1i_weight *w, int64_t panel, const uint8_t *data, int64_t k0, int64_t n, float *out);
@@ -245,7 +251,8 @@ static void chunk(const r1i_linear_job *job, int64_t p0, int64_t np, int64_t r0,
     const bool whole = w->rows - p0 * 16 >= np * 16; /* no panel is partly padding: the last slice's tiles write y */
     for (int64_t k0 = 0; k0 < w->cols; k0 += SLICE) {
         const int64_t n = w->cols - k0 < SLICE ? w->cols - k0 : SLICE;
-        tile_args t = {.x = x.p + r0 * x.stride + k0, .xs = x.stride, .ldw = 16, .k = n, .acc = acc, .as = GROUP * 16, .fresh = k0 == 0};
+        tile_args t = {.x = x.p + r0 * x.stride + k0, .xs = x.stride, .ldw = 16, .k = n, .acc = acc, .as = GROUP * 16,
+                       .fresh = k0 == 0};
         if (whole && k0 + n == w->cols) {
             t.y = job->y.p + r0 * job->y.stride + p0 * 16;
             t.ys = job->y.stride;
@@ -253,7 +260,8 @@ static void chunk(const r1i_linear_job *job, int64_t p0, int64_t np, int64_t r0,
             t.add = job->add;
         }
         if (decode) {
-            for (int64_t p = 0; p < np; p++) decode(w, p0 + p, w->data + (p0 + p) * stride, k0, n, slice + p * SLICE * 16);
+            for (int64_t p = 0; p < np; p++)
+                decode(w, p0 + p, w->data + (p0 + p) * stride, k0, n, slice + p * SLICE * 16);
             t.w = slice;
             t.wps = SLICE * 16;
         } else {
@@ -266,12 +274,13 @@ static void chunk(const r1i_linear_job *job, int64_t p0, int64_t np, int64_t r0,
         for (int64_t p = 0; p < np; p++) finish_vector(job, r0 + r, p0 + p, v16_load(acc + (r * GROUP + p) * 16));
 }
 
-/* Rows outside: x and y pass through the near caches once, the panels once for each chunk of rows. Not where the panels come from memory
- * while x is small. */
+/* Rows outside: x and y pass through the near caches once, the panels once for each chunk of rows. Not where the panels
+ * come from memory while x is small. */
 static void many_rows(const r1i_linear_job *job, int64_t p0, int64_t p1, decode_fn decode)
 {
     const int64_t rows = job->x->x.rows, panels = (p1 - p0) * 16;
-    const int64_t wide = panels * job->w->cols > FAR_PANELS && panels > rows ? GROUP : (p1 - p0 + GROUP - 1) / GROUP * GROUP;
+    const int64_t wide = panels * job->w->cols > FAR_PANELS && panels > rows ? GROUP
+        : (p1 - p0 + GROUP - 1) / GROUP * GROUP;
     for (; p0 < p1; p0 += wide)
         for (int64_t r0 = 0; r0 < rows; r0 += CHUNK_ROWS)
             for (int64_t p = p0, end = p1 - p0 < wide ? p1 : p0 + wide, n; p < end; p += n) {
@@ -281,7 +290,7 @@ static void many_rows(const r1i_linear_job *job, int64_t p0, int64_t p1, decode_
             }
 }
 
-/* ---- the kernels ------------------------------------------------------------------------------------------------------- */
+/* ---- the kernels ------------------------------------------------------------------------------------------------- */
 
 static void linear_f32(const r1i_linear_job *job, int64_t p0, int64_t p1)
 {
@@ -324,12 +333,15 @@ static void linear_bf16_chain(const r1i_linear_job *job, int64_t p0, int64_t p1)
                 for (int64_t p = 0; p < np; p++)
                     decode_bf16(job->w, p0 + p, job->w->data + (p0 + p) * stride, k0, n, slice + p * SLICE * 16);
                 for (int64_t i = 0; i < rows; i++)
-                    for (int64_t k = 0; k < n; k++) x[i * SLICE + k] = r1i_bf16_to_f32(a->bf16[(r + i) * a->bf16_stride + k0 + k]);
-                const tile_args t = {.x = x, .xs = SLICE, .w = slice, .ldw = 16, .wps = SLICE * 16, .k = n, .acc = acc, .as = GROUP * 16};
+                    for (int64_t k = 0; k < n; k++)
+                        x[i * SLICE + k] = r1i_bf16_to_f32(a->bf16[(r + i) * a->bf16_stride + k0 + k]);
+                const tile_args t = {.x = x, .xs = SLICE, .w = slice, .ldw = 16, .wps = SLICE * 16, .k = n, .acc = acc,
+                                     .as = GROUP * 16};
                 tile_all(t, rows, np, sizeof(float), tile_f32);
             }
             for (int64_t i = 0; i < rows; i++)
-                for (int64_t p = 0; p < np; p++) finish_vector(job, r + i, p0 + p, v16_load(acc + (i * GROUP + p) * 16));
+                for (int64_t p = 0; p < np; p++)
+                    finish_vector(job, r + i, p0 + p, v16_load(acc + (i * GROUP + p) * 16));
         }
     }
 }

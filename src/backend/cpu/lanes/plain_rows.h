@@ -13,8 +13,8 @@ static inline void rotate_pair(float *restrict a, float *restrict b, float c, fl
     *b = fmaf(y, c, x * s);
 }
 
-static inline void plain_rope_row(float *x, int64_t heads, int64_t dim, int64_t head_stride, const float *cos, const float *sin,
-                           bool interleaved)
+static inline void plain_rope_row(float *x, int64_t heads, int64_t dim, int64_t head_stride, const float *cos,
+                                  const float *sin, bool interleaved)
 {
     const int64_t half = dim / 2;
     for (int64_t h = 0; h < heads; h++) {
@@ -30,7 +30,8 @@ static inline void plain_rope_row(float *x, int64_t heads, int64_t dim, int64_t 
 }
 
 /* Angles in double: position 163,839 times a frequency of 1 keeps 35 bits behind the point. */
-static inline void plain_rope_table_row(float *cos, float *sin, int64_t pos, const double *inv_freq, int64_t n, float mag)
+static inline void plain_rope_table_row(float *cos, float *sin, int64_t pos, const double *inv_freq, int64_t n,
+                                        float mag)
 {
     for (int64_t i = 0; i < n; i++) {
         double s, c;
@@ -41,7 +42,8 @@ static inline void plain_rope_table_row(float *cos, float *sin, int64_t pos, con
 }
 
 static inline void plain_moe_combine_row(float *restrict y, const float *restrict out, int64_t out_stride,
-                                  const int32_t *slot, const float *weight, int64_t topk, const float *restrict shared, int64_t n)
+                                  const int32_t *slot, const float *weight, int64_t topk, const float *restrict shared,
+                                  int64_t n)
 {
     enum { BLOCK = 256 }; /* sums of one block stay in registers or L1 while the experts pass */
     float acc[BLOCK];

@@ -1,5 +1,5 @@
-/* Tiles of the codebook types (IQ1, IQ2, IQ3): 32 entries of eight columns a row, looked up one by one for the sixteen rows
- * of a panel block, then signed and cut into words sixteen at a time. Part of quant_tile.h. */
+/* Tiles of the codebook types (IQ1, IQ2, IQ3): 32 entries of eight columns a row, looked up one by one for the sixteen
+ * rows of a panel block, then signed and cut into words sixteen at a time. Part of quant_tile.h. */
 #ifndef R1I_QUANT_CODEBOOK_H
 #define R1I_QUANT_CODEBOOK_H
 
@@ -8,10 +8,15 @@
 #define TILE_BYTES(v) ((uint64_t)(v) * 0x0101010101010101u)
 
 static inline uint64_t codebook_load64(const uint8_t *p) { return r1i_load32(p) | (uint64_t)r1i_load32(p + 4) << 32; }
-static inline uint64_t codebook_pair(const uint32_t *grid, uint64_t low, uint64_t high) { return grid[low] | (uint64_t)grid[high] << 32; }
+static inline uint64_t codebook_pair(const uint32_t *grid, uint64_t low, uint64_t high)
+{
+    return grid[low] | (uint64_t)grid[high] << 32;
+}
 
-/* The four entries of group g of one row, and what goes with each: the mask of negative bytes, or (IQ1) the bytes to add. */
-static inline __attribute__((always_inline)) void codebook_group(const r1_dtype type, const uint8_t *p, int g, uint64_t *entry, uint64_t *with)
+/* The four entries of group g of one row, and what goes with each: the mask of negative bytes, or (IQ1) the bytes to
+ * add. */
+static inline __attribute__((always_inline)) void codebook_group(const r1_dtype type, const uint8_t *p, int g,
+                                                                 uint64_t *entry, uint64_t *with)
 {
     uint64_t v = 0;
     uint32_t signs = 0, high = 0;
@@ -20,7 +25,8 @@ static inline __attribute__((always_inline)) void codebook_group(const r1_dtype 
     case R1_DTYPE_IQ2_XS: v = codebook_load64(p + 2 + 8 * g); break;
     case R1_DTYPE_IQ2_S: v = r1i_load32(p + 2 + 4 * g); signs = r1i_load32(p + 34 + 4 * g); high = p[66 + g]; break;
     case R1_DTYPE_IQ3_XXS: v = codebook_load64(p + 2 + 8 * g); signs = r1i_load32(p + 66 + 4 * g); break;
-    case R1_DTYPE_IQ3_S: v = codebook_load64(p + 2 + 8 * g); signs = r1i_load32(p + 74 + 4 * g); high = p[66 + g]; break;
+    case R1_DTYPE_IQ3_S: v = codebook_load64(p + 2 + 8 * g); signs = r1i_load32(p + 74 + 4 * g); high =
+        p[66 + g]; break;
     case R1_DTYPE_IQ1_S: v = r1i_load32(p + 2 + 4 * g); high = r1i_load16(p + 34 + 2 * g); break;
     default: v = r1i_load32(p + 4 * g); high = r1i_load16(p + 32 + 2 * g); break; /* IQ1_M */
     }
@@ -45,7 +51,8 @@ static inline __attribute__((always_inline)) void codebook_group(const r1_dtype 
             *w = r1i_even_sign_masks[(signs >> (7 * l)) & 127];
             break;
         case R1_DTYPE_IQ3_S:
-            *e = codebook_pair(r1i_grid_iq3s, (two & 255) | ((high << 8 >> (2 * l)) & 256), ((two >> 8) & 255) | ((high << 7 >> (2 * l)) & 256));
+            *e = codebook_pair(r1i_grid_iq3s, (two & 255) | ((high << 8 >> (2 * l)) & 256),
+                               ((two >> 8) & 255) | ((high << 7 >> (2 * l)) & 256));
             *w = r1i_sign_masks[(signs >> (8 * l)) & 255];
             break;
         case R1_DTYPE_IQ1_S:
@@ -86,7 +93,8 @@ static inline float codebook_scale(const r1_dtype type, float d, uint32_t code)
     }
 }
 
-static inline __attribute__((always_inline)) void codebook_scales(const r1_dtype type, const uint8_t *b, size_t bytes, quant_tile *restrict t)
+static inline __attribute__((always_inline)) void codebook_scales(const r1_dtype type, const uint8_t *b, size_t bytes,
+                                                                  quant_tile *restrict t)
 {
     const bool ternary_m = type == R1_DTYPE_IQ1_M;
     const int count = ternary_m || type == R1_DTYPE_IQ2_XS || type == R1_DTYPE_IQ2_S ? 16 : 8;
@@ -102,7 +110,8 @@ static inline __attribute__((always_inline)) void codebook_scales(const r1_dtype
 }
 
 /* Bytes q + 64 without a carry: signed, 64 + e - 2 e; ternary -1, 0, 1 (0xff, 0, 1), 64 + 8 e + delta. */
-static inline __attribute__((always_inline)) void tile_codebook(const r1_dtype type, const uint8_t *b, quant_tile *restrict t)
+static inline __attribute__((always_inline)) void tile_codebook(const r1_dtype type, const uint8_t *b,
+                                                                quant_tile *restrict t)
 {
     const size_t bytes = (size_t)r1i_dtype(type)->block_bytes;
     const bool ternary = type == R1_DTYPE_IQ1_S || type == R1_DTYPE_IQ1_M;

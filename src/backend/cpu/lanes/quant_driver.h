@@ -1,19 +1,23 @@
-/* The loops round the vector products of block types: rows in blocks, panels in pairs, columns 256 at a time. A pair's tiles
- * are unpacked once for all rows of the block and stay in the first-level cache; partial sums stay in registers for 256
- * columns and in a small buffer between. Included by avx2/ and avx512/ after quant_tile.h; static functions only.
+/* The loops round the vector products of block types: rows in blocks, panels in pairs, columns 256 at a time. A pair's
+ * tiles are unpacked once for all rows of the block and stay in the first-level cache; partial sums stay in registers
+ * for 256 columns and in a small buffer between. Included by avx2/ and avx512/ after quant_tile.h; static functions
+ * only.
  *
  * The includer defines first:
- *   MICRO_ROWS, micro_rows(kind, type, panels, tiles, in, n, row, acc)   add in's groups into acc[row][panel][lane] for some of the n
+ *   MICRO_ROWS, micro_rows(kind, type, panels, tiles, in, n, row, acc)   add in's groups into acc[row][panel][lane] for
+ *   some of the n
  *       rows listed, the count returned
- *   FEW_ROWS, few_rows(type, span, rows, in, acc)   the same straight from the panel's bytes, fine terms included; 0: not this type
- *   some_panels(job, p0, p1, m0, rows)   all of it for a number of rows that has a way of its own; false: not this type or number
+ *   FEW_ROWS, few_rows(type, span, rows, in, acc)   the same straight from the panel's bytes, fine terms included; 0:
+ *   not this type some_panels(job, p0, p1, m0, rows)   all of it for a number of rows that has a way of its own; false:
+ *   not this type or number
  * and what sixteen lanes are (v512.h or v256.h) */
 #ifndef R1I_QUANT_DRIVER_H
 #define R1I_QUANT_DRIVER_H
 
 #include "backend/cpu/lanes/quant_tile.h"
 
-/* Up to DRIVER_ROWS_ALONE rows take one panel at a time: the weights then arrive as one stream that the prefetchers follow (measured
+/* Up to DRIVER_ROWS_ALONE rows take one panel at a time: the weights then arrive as one stream that the prefetchers
+ * follow (measured
  * on Zen 4: 15 GB/s of one core's 16; two interleaved panels 9, and software prefetch made either slower). */
 enum { DRIVER_ROWS = 256, DRIVER_ROWS_ALONE = 6 };
 
@@ -36,8 +40,8 @@ static inline q8_rows q8_rows_at(const r1i_act *x, int64_t m, int64_t k)
 {
     const int64_t cols = x->x.cols, left = (cols - k) / 32, fine = k / 32 * x->fine_stride + m;
     return (q8_rows){x->q + m * cols + k, x->d + m * (cols / 32) + k / 32, x->sum16 + m * (cols / 16) + k / 16, cols,
-                     (int)(left < TILE_GROUPS ? left : TILE_GROUPS), 0, x->fine + k / TILE_K * x->fine_stride + m, x->fine_stride,
-                     x->fine_q + 32 * fine, x->fine_d + fine, x->fine_sum16 + 2 * fine, NULL};
+                     (int)(left < TILE_GROUPS ? left : TILE_GROUPS), 0, x->fine + k / TILE_K * x->fine_stride + m,
+                     x->fine_stride, x->fine_q + 32 * fine, x->fine_d + fine, x->fine_sum16 + 2 * fine, NULL};
 }
 
 /* The same, a span of 256 columns further on. */
@@ -58,7 +62,8 @@ static inline void q8_rows_step(const r1i_act *x, int64_t k, q8_rows *in)
 static inline q8_rows fine_step(const q8_rows *in, int64_t r, int g)
 {
     const int64_t at = g * in->fine_stride + r;
-    return (q8_rows){.q = in->fine_q + 32 * at, .d = in->fine_d + at, .sum16 = in->fine_sum16 + 2 * at, .cols = 32, .groups = 1, .first = g, .ahead = in->ahead};
+    return (q8_rows){.q = in->fine_q + 32 * at, .d = in->fine_d + at, .sum16 = in->fine_sum16 + 2 * at, .cols = 32,
+                     .groups = 1, .first = g, .ahead = in->ahead};
 }
 
 /* Bytes from one span of a panel to the next. (A panel may be longer than its spans.) */
@@ -73,13 +78,15 @@ static inline bool driver_few(const r1i_linear_job *job, int64_t p, int64_t m0, 
 {
     const r1i_weight *w = job->w;
     const uint64_t stride = r1i_panel_stride(w->type, w->cols);
-    const uint8_t *b = w->data + (uint64_t)p * stride, *const end = w->data + (uint64_t)((w->rows + LANES - 1) / LANES) * stride;
+    const uint8_t *b = w->data + (uint64_t)p * stride,
+                   *const end = w->data + (uint64_t)((w->rows + LANES - 1) / LANES) * stride;
     const uint64_t step = (uint64_t)span_step(w->type);
     _Alignas(64) acc_row acc[FEW_ROWS];
     memset(acc, 0, (size_t)rows * sizeof acc[0]);
     q8_rows in = q8_rows_at(job->x, m0, 0);
     for (int64_t k = 0; k < w->cols; b += step) {
-        in.ahead = end - b > QUANT_LEAD ? b + QUANT_LEAD : b; /* who hands out the items asks for the next matrix' beginning */
+        in.ahead = end - b > QUANT_LEAD ? b + QUANT_LEAD : b; /* who hands out the items asks for the next matrix'
+                                                               * beginning */
         if (group_in_order(w->type)) page_ahead(b, step);
         if (few_rows(w->type, b, rows, &in, acc) == 0) return false;
         if ((k += TILE_K) < w->cols) q8_rows_step(job->x, k, &in);
@@ -88,14 +95,15 @@ static inline bool driver_few(const r1i_linear_job *job, int64_t p, int64_t m0, 
     return true;
 }
 
-static inline void driver_list(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in, int64_t n, const int32_t *row,
-                               acc_row *acc)
+static inline void driver_list(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
+                               int64_t n, const int32_t *row, acc_row *acc)
 {
     for (int64_t i = 0; i < n;) i += micro_rows(kind, type, panels, tile, in, n - i, row + i, acc);
 }
 
 /* The fine terms of all rows, groups ascending: rows that share one go together, as many as a register tile holds. */
-static inline void driver_fine(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in, int64_t rows, acc_row *acc)
+static inline void driver_fine(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
+                               int64_t rows, acc_row *acc)
 {
     for (int g = 0; g < in->groups; g++) {
         const q8_rows step = fine_step(in, 0, g);
@@ -113,7 +121,8 @@ static inline void driver_fine(tile_kind kind, r1_dtype type, int panels, const 
 }
 
 /* Rows [m0, m0 + rows) against panels p, p + 1 (or p alone). */
-static inline void driver_block(const r1i_linear_job *job, int64_t p, int panels, int64_t m0, int64_t rows, tile_kind kind)
+static inline void driver_block(const r1i_linear_job *job, int64_t p, int panels, int64_t m0, int64_t rows,
+                                tile_kind kind)
 {
     const r1i_weight *w = job->w;
     const r1i_dtype_info *info = r1i_dtype(w->type);
@@ -129,8 +138,10 @@ static inline void driver_block(const r1i_linear_job *job, int64_t p, int panels
         const int groups = (int)(blocks * info->block_elems / 32);
         for (int i = 0; i < panels; i++) tile_unpack(w->type, b + (uint64_t)i * stride, groups, &tile[i]);
         b += blocks * info->block_bytes * LANES;
-        for (int i = 0; i < panels; i++) /* the next span, while this one is multiplied; past the matrix it is ignored */
-            for (int64_t at = 0; at < blocks * info->block_bytes * LANES; at += 64) __builtin_prefetch(b + (uint64_t)i * stride + at, 0, 2);
+        /* the next span, while this one is multiplied; past the matrix it is ignored */
+        for (int i = 0; i < panels; i++)
+            for (int64_t at = 0; at < blocks * info->block_bytes * LANES; at += 64)
+                __builtin_prefetch(b + (uint64_t)i * stride + at, 0, 2);
         const q8_rows in = q8_rows_at(job->x, m0, k);
         driver_list(kind, w->type, panels, tile, &in, rows, all, acc);
         driver_fine(kind, w->type, panels, tile, &in, rows, acc);
@@ -153,7 +164,8 @@ static void driver_linear(const r1i_linear_job *job, int64_t p0, int64_t p1)
             if (p == p1) continue;
         }
         const int64_t step = rows <= DRIVER_ROWS_ALONE ? 1 : TILE_PANELS;
-        for (int64_t p = p0; p < p1; p += step) driver_block(job, p, (int)(p1 - p < step ? p1 - p : step), m, rows, kind);
+        for (int64_t p = p0; p < p1; p += step)
+            driver_block(job, p, (int)(p1 - p < step ? p1 - p : step), m, rows, kind);
     }
 }
 

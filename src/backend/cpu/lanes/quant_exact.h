@@ -1,5 +1,5 @@
-/* Block-type weights with f32 activations: 256 columns of four panels are turned into the floats of codec.h once and serve
- * all rows through the register tile of lanes/tile.h. Included after quant_driver.h and tile.h. */
+/* Block-type weights with f32 activations: 256 columns of four panels are turned into the floats of codec.h once and
+ * serve all rows through the register tile of lanes/tile.h. Included after quant_driver.h and tile.h. */
 #ifndef R1I_QUANT_EXACT_H
 #define R1I_QUANT_EXACT_H
 
@@ -43,8 +43,8 @@ static void exact_block(const r1i_linear_job *job, int64_t p, int64_t panels, in
         for (int64_t i = 0; i < panels; i++)
             exact_decode(w->type, b + (uint64_t)i * stride, (int)(n / 32), slice + i * TILE_K * LANES);
         b += n / info->block_elems * info->block_bytes * LANES;
-        const tile_args t = {.x = x.p + m0 * x.stride + k, .xs = x.stride, .w = slice, .ldw = LANES, .wps = TILE_K * LANES, .k = n,
-                             .acc = acc, .as = EXACT_PANELS * LANES};
+        const tile_args t = {.x = x.p + m0 * x.stride + k, .xs = x.stride, .w = slice, .ldw = LANES,
+                             .wps = TILE_K * LANES, .k = n, .acc = acc, .as = EXACT_PANELS * LANES};
         tile_all(t, rows, panels, sizeof(float), tile_f32);
     }
     for (int64_t m = 0; m < rows; m++)

@@ -1,6 +1,7 @@
-/* Panel blocks taken apart in registers: any vector of a span of 256 columns (64 bytes: four columns of 16 outputs) as bytes that 8-bit
- * dot products multiply, and any group's scale and minimum. Many rows store them as a tile first (quant_tile.h), few rows multiply what is
- * here; either way a type is described once. Included after v512.h or v256.h, which say what sixteen lanes are.
+/* Panel blocks taken apart in registers: any vector of a span of 256 columns (64 bytes: four columns of 16 outputs) as
+ * bytes that 8-bit dot products multiply, and any group's scale and minimum. Many rows store them as a tile first
+ * (quant_tile.h), few rows multiply what is here; either way a type is described once. Included after v512.h or v256.h,
+ * which say what sixteen lanes are.
  *
  * The includer defines TILE_WIDE_BIAS: 0x80 to have the 8-bit types as q + 128, 0 to have them signed. */
 #ifndef R1I_QUANT_GROUP_H
@@ -21,8 +22,8 @@ enum { LANES = R1I_PANEL_ROWS, TILE_K = 256, TILE_GROUPS = 8 };
 /* The others. */
 #define CODEBOOK_TYPES(X) X(IQ2_XXS) X(IQ2_XS) X(IQ2_S) X(IQ3_XXS) X(IQ3_S) X(IQ1_S) X(IQ1_M)
 
-/* How a type's products are added up. Types without min store q + offset, an unsigned byte. Switches, not tables: where the type is
- * known to the compiler, so is the answer. */
+/* How a type's products are added up. Types without min store q + offset, an unsigned byte. Switches, not tables: where
+ * the type is known to the compiler, so is the answer. */
 typedef enum tile_kind { TILE_OFFSET_32, TILE_OFFSET_16, TILE_MIN_32, TILE_MIN_16 } tile_kind;
 
 R1I_INLINE tile_kind tile_kind_of(r1_dtype type)
@@ -30,7 +31,8 @@ R1I_INLINE tile_kind tile_kind_of(r1_dtype type)
     switch (type) {
     case R1_DTYPE_Q4_1: case R1_DTYPE_Q5_1: case R1_DTYPE_Q4_K: case R1_DTYPE_Q5_K: return TILE_MIN_32;
     case R1_DTYPE_Q2_K: return TILE_MIN_16;
-    case R1_DTYPE_Q3_K: case R1_DTYPE_Q6_K: case R1_DTYPE_IQ2_XS: case R1_DTYPE_IQ2_S: case R1_DTYPE_IQ1_M: return TILE_OFFSET_16;
+    case R1_DTYPE_Q3_K: case R1_DTYPE_Q6_K: case R1_DTYPE_IQ2_XS: case R1_DTYPE_IQ2_S:
+    case R1_DTYPE_IQ1_M: return TILE_OFFSET_16;
     default: return TILE_OFFSET_32;
     }
 }
@@ -78,16 +80,20 @@ R1I_INLINE int64_t span_bytes(const r1_dtype type)
 }
 R1I_INLINE bool group_of_k(const r1_dtype type) { return span_bytes(type) > 0; }
 
-/* The types with blocks of 256 columns take long over a span, and most of them jump about in it, so that the prefetchers fall behind: their
- * bytes are asked for QUANT_LEAD ahead, an eighth of the span with each group. Two cores of a Zen 4 that read 50 to 60 GB/s, GB/s of weights
+/* The types with blocks of 256 columns take long over a span, and most of them jump about in it, so that the
+ * prefetchers fall behind: their bytes are asked for QUANT_LEAD ahead, an eighth of the span with each group. Two cores
+ * of a Zen 4 that read 50 to 60 GB/s, GB/s of weights
  * without and with it: IQ4_XS 48 and 58, Q3_K 30 and 35, Q2_K 23 and 28. Nearer than 8 KB costs instead. Types
  * with blocks of 32 are streams that asking only slows (Q8_0 56 to 40, Q4_1 61 to 50). */
 enum { QUANT_LEAD = 12288 };
-/* Q4_K's bytes are read in order, so the prefetchers follow them, up to the end of a page of 4 KB: there they have to learn the stream anew.
- * Asked for the first lines of the next page, and for nothing else, two cores read 3 to 6 % more where memory gives 31 GB/s, and as much
- * where it gives 55. */
+/* Q4_K's bytes are read in order, so the prefetchers follow them, up to the end of a page of 4 KB: there they have to
+ * learn the stream anew. Asked for the first lines of the next page, and for nothing else, two cores read 3 to 6 % more
+ * where memory gives 31 GB/s, and as much where it gives 55. */
 enum { QUANT_PAGE = 4096, QUANT_PAGE_LINES = 8 };
-R1I_INLINE bool group_in_order(const r1_dtype type) { return type == R1_DTYPE_Q3_K || type == R1_DTYPE_Q4_K || type == R1_DTYPE_Q5_K || type == R1_DTYPE_Q6_K; }
+R1I_INLINE bool group_in_order(const r1_dtype type)
+{
+    return type == R1_DTYPE_Q3_K || type == R1_DTYPE_Q4_K || type == R1_DTYPE_Q5_K || type == R1_DTYPE_Q6_K;
+}
 static inline void page_ahead(const uint8_t *span, uint64_t bytes)
 {
     const uintptr_t from = (uintptr_t)span + QUANT_PAGE, page = (from + bytes - 1) / QUANT_PAGE * QUANT_PAGE;
@@ -136,13 +142,21 @@ R1I_INLINE w16 q6_vector(const uint8_t *p, int i)
 {
     p += 192 * (i >> 2);
     if ((i & 3) < 3) return bits_at(p + 64 * (i & 3), 0, 0, 0x3f3f3f3fu);
-    return w16_or(w16_or(bits_at(p, 6, 0, 0x03030303u), bits_at(p + 64, 6, 2, 0x0c0c0c0cu)), bits_at(p + 128, 6, 4, 0x30303030u));
+    return w16_or(w16_or(bits_at(p, 6, 0, 0x03030303u), bits_at(p + 64, 6, 2, 0x0c0c0c0cu)),
+                  bits_at(p + 128, 6, 4, 0x30303030u));
 }
-R1I_INLINE const uint8_t *q3_group(const uint8_t *b, int g) { return r1i_paired_lines(b) + R1I_Q3_HEAD + R1I_Q3_GROUP * g; }
+R1I_INLINE const uint8_t *q3_group(const uint8_t *b, int g)
+{
+    return r1i_paired_lines(b) + R1I_Q3_HEAD + R1I_Q3_GROUP * g;
+}
 R1I_INLINE const uint8_t *q5_group(const uint8_t *b, int g) { return b + R1I_Q5_HEAD + R1I_Q5_GROUP * g; }
-R1I_INLINE const uint8_t *q6_group(const uint8_t *b, int g) { return r1i_paired_lines(b) + R1I_Q6_HEAD + R1I_Q6_GROUP * g; }
+R1I_INLINE const uint8_t *q6_group(const uint8_t *b, int g)
+{
+    return r1i_paired_lines(b) + R1I_Q6_HEAD + R1I_Q6_GROUP * g;
+}
 
-/* Vector i of group g of the span at b: lane n byte t is column 32 g + 4 i + t of output n, plus the type's offset (tile_offset). */
+/* Vector i of group g of the span at b: lane n byte t is column 32 g + 4 i + t of output n, plus the type's offset
+ * (tile_offset). */
 R1I_INLINE w16 group_vector(const r1_dtype type, const uint8_t *b, int g, int i)
 {
     const uint8_t *const block = b + group_bytes(type) * g; /* of the types with blocks of 32 */
@@ -190,7 +204,8 @@ R1I_INLINE void head_read(const r1_dtype type, const uint8_t *b, span_head *h)
         return;
     }
     case R1_DTYPE_Q4_K: case R1_DTYPE_Q5_K: {
-        const w16 a0 = w16_load(b + 64), a1 = w16_load(b + 128), a2 = w16_load(b + 192), six = w16_set1(0x3f3f3f3fu), top = w16_set1(0x30303030u);
+        const w16 a0 = w16_load(b + 64), a1 = w16_load(b + 128), a2 = w16_load(b + 192), six = w16_set1(0x3f3f3f3fu),
+                  top = w16_set1(0x30303030u);
         h->dmin = v16_halves(b + 32);
         h->scale[0] = w16_and(a0, six);
         h->scale[1] = w16_or(low_nibbles(a2), w16_and(w16_shr(a0, 2), top));
@@ -217,7 +232,8 @@ R1I_INLINE w16 field(w16 v, int shift, uint32_t mask) { return w16_and(w16_shr(v
 static inline v16 mxfp4_scale(const uint8_t *e)
 {
     float scale[LANES];
-    for (int n = 0; n < LANES; n++) scale[n] = r1i_f32_from_bits(e[n] >= 2 ? ((uint32_t)e[n] - 1) << 23 : 0x00200000u << e[n]);
+    for (int n = 0; n < LANES; n++)
+        scale[n] = r1i_f32_from_bits(e[n] >= 2 ? ((uint32_t)e[n] - 1) << 23 : 0x00200000u << e[n]);
     return v16_load(scale);
 }
 

@@ -1,5 +1,6 @@
-/* A span of 256 columns of 16 outputs as a tile: unpacked once, then multiplied with many rows of activations from the first-level
- * cache. Also what the products need to know of rows and types. Static functions only; the includer chooses TILE_WIDE_BIAS (quant_group.h). */
+/* A span of 256 columns of 16 outputs as a tile: unpacked once, then multiplied with many rows of activations from the
+ * first-level cache. Also what the products need to know of rows and types. Static functions only; the includer chooses
+ * TILE_WIDE_BIAS (quant_group.h). */
 #ifndef R1I_QUANT_TILE_H
 #define R1I_QUANT_TILE_H
 
@@ -8,8 +9,8 @@
 
 enum { TILE_PANELS = 2 };
 
-/* Lane n byte t of vector 8 g + i of q is column 32 g + 4 i + t of output n, plus the type's offset. scale and min belong to groups of 32
- * (entry g), or of 16 (entry 2 g + half). */
+/* Lane n byte t of vector 8 g + i of q is column 32 g + 4 i + t of output n, plus the type's offset. scale and min
+ * belong to groups of 32 (entry g), or of 16 (entry 2 g + half). */
 typedef struct quant_tile {
     _Alignas(64) uint32_t q[TILE_K / 4 * LANES];
     float scale[16][LANES];

@@ -1,4 +1,5 @@
-/* Pieces of a row as sixteen lanes, the last of them perhaps in part, and the tree that folds lanes. Included after what says what lanes are. */
+/* Pieces of a row as sixteen lanes, the last of them perhaps in part, and the tree that folds lanes. Included after
+ * what says what lanes are. */
 #ifndef R1I_ROW_PIECES_H
 #define R1I_ROW_PIECES_H
 

@@ -41,7 +41,8 @@ static float row_max(const float *x, int64_t n, float scale)
     return max + 0.0f;
 }
 
-static void rope_row(float *x, int64_t heads, int64_t dim, int64_t head_stride, const float *cos, const float *sin, bool interleaved)
+static void rope_row(float *x, int64_t heads, int64_t dim, int64_t head_stride, const float *cos, const float *sin,
+                     bool interleaved)
 {
     plain_rope_row(x, heads, dim, head_stride, cos, sin, interleaved);
 }
@@ -49,8 +50,8 @@ static void rope_table_row(float *cos, float *sin, int64_t pos, const double *in
 {
     plain_rope_table_row(cos, sin, pos, inv_freq, n, mag);
 }
-static void moe_combine_row(float *y, const float *out, int64_t out_stride, const int32_t *slot, const float *weight, int64_t topk,
-                            const float *shared, int64_t n)
+static void moe_combine_row(float *y, const float *out, int64_t out_stride, const int32_t *slot, const float *weight,
+                            int64_t topk, const float *shared, int64_t n)
 {
     enum { VECS = 4 };
     claim_row(y, n);

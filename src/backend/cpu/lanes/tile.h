@@ -6,14 +6,15 @@
 
 #include "backend/cpu/lanes/unroll.h"
 
-/* AHEAD: bytes ahead of what is read that are asked for, 0 for none. Where a tile reads one stream of cache lines alone, that
- * stream does not keep the memory busy: half the speed at 2 to 24 rows without it; with four streams it only costs.
- * It may point past the matrix, where a prefetch is ignored. */
+/* AHEAD: bytes ahead of what is read that are asked for, 0 for none. Where a tile reads one stream of cache lines
+ * alone, that stream does not keep the memory busy: half the speed at 2 to 24 rows without it; with four streams it
+ * only costs. It may point past the matrix, where a prefetch is ignored. */
 #if defined(__AVX512F__)
 /* 6 rows x 4 vectors: 24 sums, 4 weights, 1 broadcast of 32 registers; 24 multiply-adds for 4 + 6 loads. */
 enum { TILE_ROWS = 6, TILE_VECS = 4, AHEAD = 0 };
 #elif defined(__aarch64__)
-/* 32 registers, four a vector: 6 x 1 (24 sums), 2 x 2 (16), 1 x 4 (16). The prefetchers are left alone: nothing was measured. */
+/* 32 registers, four a vector: 6 x 1 (24 sums), 2 x 2 (16), 1 x 4 (16). The prefetchers are left alone: nothing was
+ * measured. */
 enum { TILE_ROWS = 6, TILE_VECS = 4, AHEAD = 0 };
 #else
 /* 16 registers, two a vector: 6 x 1 (12 sums), 3 x 2 (12), 1 x 4 (8). */
@@ -64,7 +65,8 @@ R1I_INLINE void tile_body(const tile_args *t, const int rows, const int vecs, co
     v16 c[6][4];
     const int64_t xs = t->xs, ldw = t->ldw, wps = t->wps, n = t->k;
     R1I_UNROLL for (int r = 0; r < rows; r++)
-        R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = t->fresh ? v16_zero() : v16_load(t->acc + r * t->as + 16 * v);
+        R1I_UNROLL for (int v = 0; v < vecs; v++)
+            c[r][v] = t->fresh ? v16_zero() : v16_load(t->acc + r * t->as + 16 * v);
     const float *x = t->x, *y = t->y ? t->y : x; /* no branch: asking for what is near does no harm */
     const int64_t ys = t->y ? t->ys : 0, step = ldw * (bf16 ? 2 : 4);
     const uint8_t *w = t->w;

@@ -1,4 +1,5 @@
-/* What both x86 rows do with 256-bit registers. Included by avx2/v256.h and avx512/v512.h, whose v16 it takes apart by v16_lo and v16_hi. */
+/* What both x86 rows do with 256-bit registers. Included by avx2/v256.h and avx512/v512.h, whose v16 it takes apart by
+ * v16_lo and v16_hi. */
 #ifndef R1I_X86_EIGHTS_H
 #define R1I_X86_EIGHTS_H
 
@@ -25,7 +26,8 @@ static inline void turn8(float *dst, int64_t ds, const float *src, int64_t ss)
     }
 }
 
-/* out[8 r + q] = the chain over k of x[r * xs + k] * w[8 k + q], r < rows, at most 8: a tile for eight columns, which half a 512-bit register holds. */
+/* out[8 r + q] = the chain over k of x[r * xs + k] * w[8 k + q], r < rows, at most 8: a tile for eight columns, which
+ * half a 512-bit register holds. */
 #define R1I_HAS_EIGHTS 1
 R1I_INLINE void eights_tile(const int rows, const float *x, int64_t xs, const float *w, int64_t n, float *out)
 {
@@ -51,7 +53,8 @@ static inline void eights(const float *x, int64_t xs, int64_t rows, const float 
 /* max(m, all lanes); no lane is NaN. */
 static inline float lane_max(v16 v, float m)
 {
-    __m128 t = _mm_max_ps(_mm256_castps256_ps128(_mm256_max_ps(v16_lo(v), v16_hi(v))), _mm256_extractf128_ps(_mm256_max_ps(v16_lo(v), v16_hi(v)), 1));
+    __m128 t = _mm_max_ps(_mm256_castps256_ps128(_mm256_max_ps(v16_lo(v), v16_hi(v))),
+                          _mm256_extractf128_ps(_mm256_max_ps(v16_lo(v), v16_hi(v)), 1));
     t = _mm_max_ps(t, _mm_movehl_ps(t, t));
     t = _mm_max_ss(t, _mm_movehdup_ps(t));
     const float most = _mm_cvtss_f32(t);
@@ -66,20 +69,23 @@ static inline float lane_sum(v16 v)
     return _mm_cvtss_f32(_mm_add_ss(t, _mm_movehdup_ps(t)));
 }
 
-/* Lane i: the lanes of v[i] folded by the tree of lane_max and lane_sum: eight trees side by side, a quarter of the shuffles and one chain. Halves
- * meet in an order of their own (0 4 1 5 2 6 3 7), so that the results come out in place. */
-#define R1I_FOLD8(name, op)                                                                                                      \
-    static inline v16 name(const v16 v[8])                                                                                      \
-    {                                                                                                                            \
-        static const int pair[4][2] = {{0, 4}, {1, 5}, {2, 6}, {3, 7}};                                                         \
-        __m256 t[4], u[2];                                                                                                      \
-        for (int i = 0; i < 4; i++) {                                                                                           \
-            const __m256 a = op(v16_lo(v[pair[i][0]]), v16_hi(v[pair[i][0]])), b = op(v16_lo(v[pair[i][1]]), v16_hi(v[pair[i][1]])); \
-            t[i] = op(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));                                  \
-        }                                                                                                                        \
-        for (int i = 0; i < 2; i++)                                                                                             \
-            u[i] = op(_mm256_shuffle_ps(t[2 * i], t[2 * i + 1], 0x44), _mm256_shuffle_ps(t[2 * i], t[2 * i + 1], 0xee));        \
-        return v16_eight(op(_mm256_shuffle_ps(u[0], u[1], 0x88), _mm256_shuffle_ps(u[0], u[1], 0xdd)));                             \
+/* Lane i: the lanes of v[i] folded by the tree of lane_max and lane_sum: eight trees side by side, a quarter of the
+ * shuffles and one chain. Halves meet in an order of their own (0 4 1 5 2 6 3 7), so that the results come out in
+ * place. */
+#define R1I_FOLD8(name, op)                                                                             \
+    static inline v16 name(const v16 v[8])                                                              \
+    {                                                                                                   \
+        static const int pair[4][2] = {{0, 4}, {1, 5}, {2, 6}, {3, 7}};                                 \
+        __m256 t[4], u[2];                                                                              \
+        for (int i = 0; i < 4; i++) {                                                                   \
+            const __m256 a = op(v16_lo(v[pair[i][0]]), v16_hi(v[pair[i][0]]));                          \
+            const __m256 b = op(v16_lo(v[pair[i][1]]), v16_hi(v[pair[i][1]]));                          \
+            t[i] = op(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));          \
+        }                                                                                               \
+        for (int i = 0; i < 2; i++)                                                                     \
+            u[i] = op(_mm256_shuffle_ps(t[2 * i], t[2 * i + 1], 0x44),                                  \
+                      _mm256_shuffle_ps(t[2 * i], t[2 * i + 1], 0xee));                                 \
+        return v16_eight(op(_mm256_shuffle_ps(u[0], u[1], 0x88), _mm256_shuffle_ps(u[0], u[1], 0xdd))); \
     }
 R1I_FOLD8(fold8_max, _mm256_max_ps)
 R1I_FOLD8(fold8_sum, _mm256_add_ps)

@@ -1,5 +1,5 @@
-/* The parts of the neon row of the table: one function per file fills its part. The files have a body on AArch64 only, whose
- * baseline NEON is, so nothing but the integer dot product is asked for at run time. */
+/* The parts of the neon row of the table: one function per file fills its part. The files have a body on AArch64 only,
+ * whose baseline NEON is, so nothing but the integer dot product is asked for at run time. */
 #ifndef R1I_NEON_H
 #define R1I_NEON_H
 

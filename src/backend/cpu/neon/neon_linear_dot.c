@@ -1,5 +1,6 @@
-/* Block-type weights, 8-bit activations, with the integer dot product of ARMv8.2: four signed products a lane and instruction, the
- * activations' four columns taken from a lane of their register. This file alone is compiled for it (cmake/flags.cmake). */
+/* Block-type weights, 8-bit activations, with the integer dot product of ARMv8.2: four signed products a lane and
+ * instruction, the activations' four columns taken from a lane of their register. This file alone is compiled for it
+ * (cmake/flags.cmake). */
 #include "backend/cpu/kernels.h"
 
 #if defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)

@@ -1,5 +1,6 @@
-/* Sixteen f32 lanes as four 128-bit registers: the names of avx512/v512.h, so that the kernels of lanes/ are written once. AArch64
- * rounds, fuses and keeps subnormals as x86 does, so the same operations in the same order give the same bytes. */
+/* Sixteen f32 lanes as four 128-bit registers: the names of avx512/v512.h, so that the kernels of lanes/ are written
+ * once. AArch64 rounds, fuses and keeps subnormals as x86 does, so the same operations in the same order give the same
+ * bytes. */
 #ifndef R1I_V128_H
 #define R1I_V128_H
 
@@ -18,7 +19,10 @@ static inline v16 v16_set1(float f)
     return v16_of(v, v, v, v);
 }
 static inline v16 v16_zero(void) { return v16_set1(0.0f); }
-static inline v16 v16_load(const float *p) { return v16_of(vld1q_f32(p), vld1q_f32(p + 4), vld1q_f32(p + 8), vld1q_f32(p + 12)); }
+static inline v16 v16_load(const float *p)
+{
+    return v16_of(vld1q_f32(p), vld1q_f32(p + 4), vld1q_f32(p + 8), vld1q_f32(p + 12));
+}
 static inline void v16_store(float *p, v16 v)
 {
     vst1q_f32(p, v.a);
@@ -26,7 +30,8 @@ static inline void v16_store(float *p, v16 v)
     vst1q_f32(p + 8, v.c);
     vst1q_f32(p + 12, v.d);
 }
-/* The first n lanes, 0 <= n; the others are zero, their memory is not touched. There are no masked loads: tails go through the stack. */
+/* The first n lanes, 0 <= n; the others are zero, their memory is not touched. There are no masked loads: tails go
+ * through the stack. */
 static inline v16 v16_load_n(const float *p, int64_t n)
 {
     float lane[16] = {0};
@@ -45,12 +50,15 @@ static inline v16 v16_first(v16 v, int64_t n, v16 other)
     static const int32_t index[4] = {0, 1, 2, 3};
     const int32x4_t i = vld1q_s32(index);
     const int left = n > 64 ? 64 : (int)n;
-    return v16_of(vbslq_f32(vcgtq_s32(vdupq_n_s32(left), i), v.a, other.a), vbslq_f32(vcgtq_s32(vdupq_n_s32(left - 4), i), v.b, other.b),
-                  vbslq_f32(vcgtq_s32(vdupq_n_s32(left - 8), i), v.c, other.c), vbslq_f32(vcgtq_s32(vdupq_n_s32(left - 12), i), v.d, other.d));
+    return v16_of(vbslq_f32(vcgtq_s32(vdupq_n_s32(left), i), v.a, other.a),
+                  vbslq_f32(vcgtq_s32(vdupq_n_s32(left - 4), i), v.b, other.b),
+                  vbslq_f32(vcgtq_s32(vdupq_n_s32(left - 8), i), v.c, other.c),
+                  vbslq_f32(vcgtq_s32(vdupq_n_s32(left - 12), i), v.d, other.d));
 }
 static inline v16 v16_fma(v16 a, v16 b, v16 c)
 {
-    return v16_of(vfmaq_f32(c.a, a.a, b.a), vfmaq_f32(c.b, a.b, b.b), vfmaq_f32(c.c, a.c, b.c), vfmaq_f32(c.d, a.d, b.d));
+    return v16_of(vfmaq_f32(c.a, a.a, b.a), vfmaq_f32(c.b, a.b, b.b), vfmaq_f32(c.c, a.c, b.c),
+                  vfmaq_f32(c.d, a.d, b.d));
 }
 #define V16_BINARY(name, op) \
     static inline v16 name(v16 x, v16 y) { return v16_of(op(x.a, y.a), op(x.b, y.b), op(x.c, y.c), op(x.d, y.d)); }
@@ -69,8 +77,8 @@ static inline float32x4_t four_high_halves(uint16x4_t h) { return vreinterpretq_
 static inline v16 v16_bf16(const uint16_t *p)
 {
     const uint16x8_t lo = vld1q_u16(p), hi = vld1q_u16(p + 8);
-    return v16_of(four_high_halves(vget_low_u16(lo)), four_high_halves(vget_high_u16(lo)), four_high_halves(vget_low_u16(hi)),
-                  four_high_halves(vget_high_u16(hi)));
+    return v16_of(four_high_halves(vget_low_u16(lo)), four_high_halves(vget_high_u16(lo)),
+                  four_high_halves(vget_low_u16(hi)), four_high_halves(vget_high_u16(hi)));
 }
 
 /* 16 signed bytes. */
@@ -78,14 +86,15 @@ static inline v16 v16_i8(const int8_t *p)
 {
     const int8x16_t bytes = vld1q_s8(p);
     const int16x8_t lo = vmovl_s8(vget_low_s8(bytes)), hi = vmovl_high_s8(bytes);
-    return v16_of(vcvtq_f32_s32(vmovl_s16(vget_low_s16(lo))), vcvtq_f32_s32(vmovl_high_s16(lo)), vcvtq_f32_s32(vmovl_s16(vget_low_s16(hi))),
-                  vcvtq_f32_s32(vmovl_high_s16(hi)));
+    return v16_of(vcvtq_f32_s32(vmovl_s16(vget_low_s16(lo))), vcvtq_f32_s32(vmovl_high_s16(lo)),
+                  vcvtq_f32_s32(vmovl_s16(vget_low_s16(hi))), vcvtq_f32_s32(vmovl_high_s16(hi)));
 }
 
 /* dst[c * ds + r] = src[r * ss + c], 4 x 4. */
 static inline void turn4(float *dst, int64_t ds, const float *src, int64_t ss)
 {
-    const float32x4_t r0 = vld1q_f32(src), r1 = vld1q_f32(src + ss), r2 = vld1q_f32(src + 2 * ss), r3 = vld1q_f32(src + 3 * ss);
+    const float32x4_t r0 = vld1q_f32(src), r1 = vld1q_f32(src + ss), r2 = vld1q_f32(src + 2 * ss),
+                      r3 = vld1q_f32(src + 3 * ss);
     const float64x2_t t0 = vreinterpretq_f64_f32(vtrn1q_f32(r0, r1)), t1 = vreinterpretq_f64_f32(vtrn2q_f32(r0, r1));
     const float64x2_t t2 = vreinterpretq_f64_f32(vtrn1q_f32(r2, r3)), t3 = vreinterpretq_f64_f32(vtrn2q_f32(r2, r3));
     vst1q_f32(dst, vreinterpretq_f32_f64(vtrn1q_f64(t0, t2)));
@@ -187,16 +196,21 @@ W16_BINARY(w16_sub, vsubq_u32)
 /* Of each word; n may be known at run time only. */
 static inline w16 w16_shr(w16 v, int n) { return w16_of(v.a >> n, v.b >> n, v.c >> n, v.d >> n); }
 static inline w16 w16_shl(w16 v, int n) { return w16_of(v.a << n, v.b << n, v.c << n, v.d << n); }
-static inline uint32x4_t four_signed_bytes(uint32x4_t v) { return vreinterpretq_u32_s32(vshrq_n_s32(vreinterpretq_s32_u32(v), 24)); }
+static inline uint32x4_t four_signed_bytes(uint32x4_t v)
+{
+    return vreinterpretq_u32_s32(vshrq_n_s32(vreinterpretq_s32_u32(v), 24));
+}
 /* Byte i of each word with its sign. */
 static inline w16 w16_signed_byte(w16 v, int i)
 {
     const w16 top = w16_shl(v, 24 - 8 * i);
-    return w16_of(four_signed_bytes(top.a), four_signed_bytes(top.b), four_signed_bytes(top.c), four_signed_bytes(top.d));
+    return w16_of(four_signed_bytes(top.a), four_signed_bytes(top.b), four_signed_bytes(top.c),
+                  four_signed_bytes(top.d));
 }
 static inline w16 w16_u16(const void *p)
 {
-    const uint16x8_t lo = vreinterpretq_u16_u8(vld1q_u8(p)), hi = vreinterpretq_u16_u8(vld1q_u8((const uint8_t *)p + 16));
+    const uint16x8_t lo = vreinterpretq_u16_u8(vld1q_u8(p)),
+                     hi = vreinterpretq_u16_u8(vld1q_u8((const uint8_t *)p + 16));
     return w16_of(vmovl_u16(vget_low_u16(lo)), vmovl_high_u16(lo), vmovl_u16(vget_low_u16(hi)), vmovl_high_u16(hi));
 }
 static inline uint32x4_t four_table(int8x16_t table, uint32x4_t v)
@@ -211,7 +225,8 @@ static inline w16 w16_table(w16 v, const int8_t table[16], int bias)
 }
 static inline uint32x4_t four_fifths(uint32x4_t bits)
 {
-    return vandq_u32(vmulq_u32(vandq_u32(bits, vdupq_n_u32(15)), vdupq_n_u32(0x00204081u << 4)), vdupq_n_u32(0x10101010u));
+    return vandq_u32(vmulq_u32(vandq_u32(bits, vdupq_n_u32(15)), vdupq_n_u32(0x00204081u << 4)),
+                     vdupq_n_u32(0x10101010u));
 }
 /* Bits 4 i .. 4 i + 3 of a word, one in bit 4 of each byte: one product spreads four bits over four bytes. */
 static inline w16 w16_fifth(w16 bits, int i)
@@ -221,17 +236,23 @@ static inline w16 w16_fifth(w16 bits, int i)
 }
 static inline float32x4_t four_floats(uint32x4_t v) { return vcvtq_f32_s32(vreinterpretq_s32_u32(v)); }
 /* Words as signed integers, and 16 halves, to f32. */
-static inline v16 v16_of_words(w16 v) { return v16_of(four_floats(v.a), four_floats(v.b), four_floats(v.c), four_floats(v.d)); }
+static inline v16 v16_of_words(w16 v)
+{
+    return v16_of(four_floats(v.a), four_floats(v.b), four_floats(v.c), four_floats(v.d));
+}
 /* The low four bits of each word. */
 static inline v16 v16_of_nibbles(w16 v) { return v16_of_words(w16_and(v, w16_set1(15))); }
 static inline float32x4_t four_halves(uint16x4_t h) { return vcvt_f32_f16(vreinterpret_f16_u16(h)); }
 static inline v16 v16_halves(const void *p)
 {
-    const uint16x8_t lo = vreinterpretq_u16_u8(vld1q_u8(p)), hi = vreinterpretq_u16_u8(vld1q_u8((const uint8_t *)p + 16));
-    return v16_of(four_halves(vget_low_u16(lo)), four_halves(vget_high_u16(lo)), four_halves(vget_low_u16(hi)), four_halves(vget_high_u16(hi)));
+    const uint16x8_t lo = vreinterpretq_u16_u8(vld1q_u8(p)),
+                     hi = vreinterpretq_u16_u8(vld1q_u8((const uint8_t *)p + 16));
+    return v16_of(four_halves(vget_low_u16(lo)), four_halves(vget_high_u16(lo)), four_halves(vget_low_u16(hi)),
+                  four_halves(vget_high_u16(hi)));
 }
 
-/* Which of the n bytes at p have bit i; the first 64 of them are looked at. Eight bytes at a time: one product gathers their bits. */
+/* Which of the n bytes at p have bit i; the first 64 of them are looked at. Eight bytes at a time: one product gathers
+ * their bits. */
 static inline uint64_t bytes_with(const uint8_t *p, int64_t n, int i)
 {
     const int64_t end = n < 64 ? n : 64;
@@ -250,16 +271,21 @@ static inline uint64_t bytes_with(const uint8_t *p, int64_t n, int i)
 static inline void v16_pair_bf16(const uint8_t *p, v16 *k0, v16 *k1)
 {
     const w16 v = w16_load(p), first = w16_shl(v, 16), second = w16_and(v, w16_set1(0xffff0000u));
-    *k0 = v16_of(vreinterpretq_f32_u32(first.a), vreinterpretq_f32_u32(first.b), vreinterpretq_f32_u32(first.c), vreinterpretq_f32_u32(first.d));
-    *k1 = v16_of(vreinterpretq_f32_u32(second.a), vreinterpretq_f32_u32(second.b), vreinterpretq_f32_u32(second.c), vreinterpretq_f32_u32(second.d));
+    *k0 = v16_of(vreinterpretq_f32_u32(first.a), vreinterpretq_f32_u32(first.b), vreinterpretq_f32_u32(first.c),
+                 vreinterpretq_f32_u32(first.d));
+    *k1 = v16_of(vreinterpretq_f32_u32(second.a), vreinterpretq_f32_u32(second.b), vreinterpretq_f32_u32(second.c),
+                 vreinterpretq_f32_u32(second.d));
 }
 static inline void v16_pair_f16(const uint8_t *p, v16 *k0, v16 *k1)
 {
     const uint16x8_t a = vreinterpretq_u16_u8(vld1q_u8(p)), b = vreinterpretq_u16_u8(vld1q_u8(p + 16));
     const uint16x8_t c = vreinterpretq_u16_u8(vld1q_u8(p + 32)), d = vreinterpretq_u16_u8(vld1q_u8(p + 48));
-    const uint16x8_t even0 = vuzp1q_u16(a, b), odd0 = vuzp2q_u16(a, b), even1 = vuzp1q_u16(c, d), odd1 = vuzp2q_u16(c, d);
-    *k0 = v16_of(four_halves(vget_low_u16(even0)), four_halves(vget_high_u16(even0)), four_halves(vget_low_u16(even1)), four_halves(vget_high_u16(even1)));
-    *k1 = v16_of(four_halves(vget_low_u16(odd0)), four_halves(vget_high_u16(odd0)), four_halves(vget_low_u16(odd1)), four_halves(vget_high_u16(odd1)));
+    const uint16x8_t even0 = vuzp1q_u16(a, b), odd0 = vuzp2q_u16(a, b), even1 = vuzp1q_u16(c, d),
+                     odd1 = vuzp2q_u16(c, d);
+    *k0 = v16_of(four_halves(vget_low_u16(even0)), four_halves(vget_high_u16(even0)), four_halves(vget_low_u16(even1)),
+                 four_halves(vget_high_u16(even1)));
+    *k1 = v16_of(four_halves(vget_low_u16(odd0)), four_halves(vget_high_u16(odd0)), four_halves(vget_low_u16(odd1)),
+                 four_halves(vget_high_u16(odd1)));
 }
 
 /* Byte `left / 8` of each word as e4m3 * 2^-120: see avx512/v512.h. */
@@ -292,7 +318,8 @@ static inline float32x4_t four_exp(float32x4_t x)
     p = vfmaq_f32(vdupq_n_f32(R1I_EXP_C2), p, r);
     p = vfmaq_f32(vdupq_n_f32(1.0f), p, r);
     p = vfmaq_f32(vdupq_n_f32(1.0f), p, r);
-    float32x4_t y = vreinterpretq_f32_u32(vaddq_u32(vreinterpretq_u32_f32(p), vshlq_n_u32(vreinterpretq_u32_f32(t), 23)));
+    float32x4_t y = vreinterpretq_f32_u32(vaddq_u32(vreinterpretq_u32_f32(p),
+                                                    vshlq_n_u32(vreinterpretq_u32_f32(t), 23)));
     y = vbslq_f32(vcltq_f32(x, vdupq_n_f32(R1I_EXP_LOWEST)), vdupq_n_f32(0.0f), y);
     y = vbslq_f32(vcgtq_f32(x, vdupq_n_f32(R1I_EXP_HIGHEST)), vdupq_n_f32(INFINITY), y);
     return vbslq_f32(vceqq_f32(x, x), y, x);

@@ -31,7 +31,8 @@ static float key_at(const r1i_attn_span *a, const r1i_kv_head *page, int64_t j, 
     const r1i_attn_shape *const s = a->shape;
     const int64_t dim = s->key_dim, g = group_of(s, d), groups = r1i_cache_key_groups(s);
     const int64_t i = s->mla ? j * dim + d : (j / 16 * dim + d) * 16 + j % 16;
-    const float scale = a->kv->type != R1I_CACHE_Q8 ? 1.0f : page->key_scales[s->mla ? j * groups + g : (j / 16 * groups + g) * 16 + j % 16];
+    const float scale = a->kv->type != R1I_CACHE_Q8 ? 1.0f
+        : page->key_scales[s->mla ? j * groups + g : (j / 16 * groups + g) * 16 + j % 16];
     return element(a->kv->type, page->keys, i, scale);
 }
 
@@ -39,7 +40,8 @@ static float value_at(const r1i_attn_span *a, const r1i_kv_head *page, int64_t j
 {
     const r1i_attn_shape *const s = a->shape;
     if (s->mla) return key_at(a, page, j, d);
-    const float scale = a->kv->type == R1I_CACHE_Q8 ? page->value_scales[j * r1i_cache_groups(s->value_dim) + group_of(s, d)] : 1.0f;
+    const float scale = a->kv->type == R1I_CACHE_Q8
+        ? page->value_scales[j * r1i_cache_groups(s->value_dim) + group_of(s, d)] : 1.0f;
     return element(a->kv->type, page->values, j * s->value_dim + d, scale);
 }
 
@@ -85,7 +87,8 @@ static void span(const r1i_attn_span *a)
     }
 }
 
-static void merge(float *m1, float *l1, float *acc1, const float *m2, const float *l2, const float *acc2, int64_t queries, int64_t dim)
+static void merge(float *m1, float *l1, float *acc1, const float *m2, const float *l2, const float *acc2,
+                  int64_t queries, int64_t dim)
 {
     for (int64_t q = 0; q < queries; q++) {
         const float m = m2[q] > m1[q] ? m2[q] : m1[q];

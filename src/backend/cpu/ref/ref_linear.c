@@ -79,7 +79,10 @@ static void linear(const r1i_linear_job *job, int64_t p0, int64_t p1, decode_fn 
 
 static void linear_f32(const r1i_linear_job *job, int64_t p0, int64_t p1) { linear(job, p0, p1, decode_f32, false); }
 static void linear_f16(const r1i_linear_job *job, int64_t p0, int64_t p1) { linear(job, p0, p1, decode_f16, false); }
-static void linear_bf16_w(const r1i_linear_job *job, int64_t p0, int64_t p1) { linear(job, p0, p1, decode_bf16, false); }
+static void linear_bf16_w(const r1i_linear_job *job, int64_t p0, int64_t p1)
+{
+    linear(job, p0, p1, decode_bf16, false);
+}
 static void linear_f8(const r1i_linear_job *job, int64_t p0, int64_t p1) { linear(job, p0, p1, decode_f8, false); }
 /* compute bf16 without bf16 hardware: both factors rounded to bf16, then the same chain of fmaf. */
 static void linear_bf16(const r1i_linear_job *job, int64_t p0, int64_t p1) { linear(job, p0, p1, decode_bf16, true); }

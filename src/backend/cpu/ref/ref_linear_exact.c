@@ -1,5 +1,5 @@
-/* Products of block-type weights with f32 activations (exact_activations): the weights' f32 values as codec.h gives them,
- * one fmaf chain per output, k ascending. Plain C, the specification of the vector rows. */
+/* Products of block-type weights with f32 activations (exact_activations): the weights' f32 values as codec.h gives
+ * them, one fmaf chain per output, k ascending. Plain C, the specification of the vector rows. */
 #include "backend/cpu/ref/ref_quant.h"
 
 #include <math.h>

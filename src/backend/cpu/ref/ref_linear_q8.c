@@ -1,6 +1,6 @@
-/* Products of block-type weights with 8-bit activations, in plain C from the contract of op/table.h: the specification of
- * avx2_linear_quant.c and avx512_linear_quant.c, which must give the same bytes. Written to be read, not to be fast: one output at
- * a time, its blocks taken back out of the panel. */
+/* Products of block-type weights with 8-bit activations, in plain C from the contract of op/table.h: the specification
+ * of avx2_linear_quant.c and avx512_linear_quant.c, which must give the same bytes. Written to be read, not to be fast:
+ * one output at a time, its blocks taken back out of the panel. */
 #include "backend/cpu/ref/ref_quant.h"
 
 #include <math.h>
@@ -56,7 +56,8 @@ static void output_column(const r1i_linear_job *job, int64_t out, int64_t m0, in
         s.k0 = k;
         s.cols = (int)(w->cols - k < SPAN ? w->cols - k : SPAN);
         for (int i = 0; i < s.cols; i += (int)elems) {
-            r1i_panel_block_row(w->type, panel + (k + i) / elems * block * R1I_PANEL_ROWS, (int)(out % R1I_PANEL_ROWS), source);
+            r1i_panel_block_row(w->type, panel + (k + i) / elems * block * R1I_PANEL_ROWS, (int)(out % R1I_PANEL_ROWS),
+                                source);
             r1i_unpack_integers(w->type, source, elems, s.q + i, s.scale + i / 16, s.min + i / 16);
         }
         add_span(acc, job->x, m0, rows, &s);
@@ -79,7 +80,8 @@ static float round_even(float v)
     return shifted - magic;
 }
 
-/* A block with an infinity or NaN poisons its products (d = NaN); one so small that 127 / amax overflows is a zero block. */
+/* A block with an infinity or NaN poisons its products (d = NaN); one so small that 127 / amax overflows is a zero
+ * block. */
 static void quantise_block(const float *x, int8_t *q, float *d, int32_t *sum16)
 {
     uint32_t bits = 0; /* of the largest magnitude; as integers, NaN counts above infinity */

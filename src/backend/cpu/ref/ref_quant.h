@@ -1,5 +1,5 @@
-/* Plain-C kernels of the block types, one function for all types: ref_linear_q8.c (8-bit activations), ref_linear_exact.c
- * (f32 activations). */
+/* Plain-C kernels of the block types, one function for all types: ref_linear_q8.c (8-bit activations),
+ * ref_linear_exact.c (f32 activations). */
 #ifndef R1I_REF_QUANT_H
 #define R1I_REF_QUANT_H
 
