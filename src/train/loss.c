@@ -6,11 +6,18 @@
 #include "op/ops.h"
 #include "sample/sample.h"
 
-enum { SLICE = 128 }; /* rows of logits at a time: 128 x 129,280 x 4 bytes = 63 MiB for R1 */
+/* Rows of logits at a time: 128 x 129,280 x 4 bytes = 63 MiB for R1; more where a vocabulary is so small that their bytes
+ * stay in a shared cache all the same, since each slice reads and writes the sums of the head's gradient. */
+enum { SLICE = 128, MOST_ROWS = 512, NEAR_BYTES = 4 << 20 };
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
 
-static int64_t slice_of(const r1i_stepper_params *p) { return p->max_rows < SLICE ? p->max_rows : SLICE; }
+static int64_t slice_of(const r1_model *m, const r1i_stepper_params *p)
+{
+    const int64_t near = NEAR_BYTES / (m->config.vocab_size * (int64_t)sizeof(float));
+    const int64_t rows = near < SLICE ? SLICE : near < MOST_ROWS ? near : MOST_ROWS;
+    return p->max_rows < rows ? p->max_rows : rows;
+}
 
 /* Rows of a pass. Each pass meets all weights anew (turned, read, their gradients read and written), so it is halved
  * only while a layer's activations are more than a shared cache holds and still outweigh its weights several times. */
@@ -51,11 +58,11 @@ static size_t turned_bytes(const r1_model *m, int64_t slice)
 
 static size_t head_bytes(const r1_model *m, const r1i_stepper_params *p)
 {
-    const size_t slice = (size_t)slice_of(p);
+    const size_t slice = (size_t)slice_of(m, p);
     const r1i_exec ex = r1i_model_exec(m, NULL, NULL, NULL);
     const r1i_weight turned = turned_head(m, NULL);
-    const size_t acts = r1i_act_bytes(slice_of(p), m->config.hidden_size, r1i_act_kind(&ex, &m->head)) +
-                        r1i_act_bytes(slice_of(p), m->config.vocab_size, r1i_act_kind(&ex, &turned));
+    const size_t acts = r1i_act_bytes(slice_of(m, p), m->config.hidden_size, r1i_act_kind(&ex, &m->head)) +
+                        r1i_act_bytes(slice_of(m, p), m->config.vocab_size, r1i_act_kind(&ex, &turned));
     return slice * (size_t)m->config.vocab_size * sizeof(float) + slice * (sizeof(double) + sizeof(float)) + acts + 6 *
         R1I_ALIGN;
 }
@@ -81,13 +88,13 @@ uint64_t r1i_stepper_bytes(const r1_model *model, const r1i_stepper_params *p, i
     const int64_t rows = pass_of(model, p);
     r1i_forward_tape_bytes(model, rows, p->max_positions, threads, p->recompute, &tape);
     return tape.act + tape.shadow + r1i_backward_bytes(model, rows, p->max_positions, threads) + runs_bytes(rows) +
-        head_bytes(model, p) + cache_bytes(model, p) + turned_bytes(model, slice_of(p));
+        head_bytes(model, p) + cache_bytes(model, p) + turned_bytes(model, slice_of(model, p));
 }
 
 static r1_status create(r1i_stepper *s, const r1i_stepper_params *p, r1_error *err)
 {
     const r1_model *const m = s->model;
-    const int64_t slice = slice_of(p);
+    const int64_t slice = slice_of(m, p);
     r1i_tape_bytes tape;
     s->pass_rows = pass_of(m, p);
     r1i_forward_tape_bytes(m, s->pass_rows, p->max_positions, r1i_pool_threads(s->ex.pool), p->recompute, &tape);

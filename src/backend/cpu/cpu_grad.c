@@ -18,6 +18,7 @@ static float *row_of(r1i_mat m, int64_t r) { return m.p + r * m.stride; }
 /* ---- transposed panels ------------------------------------------------------------------------------------------- */
 
 typedef struct transposing {
+    const r1i_grad_kernels *k;
     uint8_t *const *out;
     const r1i_weight *const *w;
     int64_t n;
@@ -26,7 +27,7 @@ typedef struct transposing {
 
 /* Output panel `q` of one matrix: columns 16 q .. of W become its rows' lanes. Blocks of 16 x 16; where fewer columns
  * or rows are left, the rest of a line is zero. */
-static void transpose_panel(float *out, const r1i_weight *w, int64_t q)
+static void transpose_panel(const r1i_grad_kernels *g, float *out, const r1i_weight *w, int64_t q)
 {
     const float *const in = (const float *)(const void *)w->data;
     const int64_t k0 = q * 16, nk = min64(16, w->cols - k0);
@@ -37,8 +38,8 @@ static void transpose_panel(float *out, const r1i_weight *w, int64_t q)
         float *restrict const to = panel + m0 * 16;
         const int64_t nm = min64(16, w->rows - m0);
         if (nm == 16 && nk == 16) {
-            for (int m = 0; m < 16; m++)
-                for (int k = 0; k < 16; k++) to[m * 16 + k] = from[k * 16 + m];
+            r1i_grad_ahead(from + 2 * 16 * w->cols, 256); /* blocks lie apart: no prefetcher foresees them */
+            g->turn(to, from);
             continue;
         }
         for (int64_t m = 0; m < nm; m++)
@@ -90,12 +91,12 @@ static void transpose_item(void *ctx, int64_t i, int thread)
     if (t->w[k]->type != R1_DTYPE_BF16 && t->w[k]->type != R1_DTYPE_F32) {
         if (!transpose_rows((float *)(void *)t->out[k], t->w[k], i)) atomic_store(&t->failed, true);
     } else if (t->w[k]->type == R1_DTYPE_BF16) transpose_pairs((uint16_t *)(void *)t->out[k], t->w[k], i);
-    else transpose_panel((float *)(void *)t->out[k], t->w[k], i);
+    else transpose_panel(t->k, (float *)(void *)t->out[k], t->w[k], i);
 }
 
 static r1_status transpose(r1i_exec *ex, uint8_t *const *out, const r1i_weight *const *w, int64_t n)
 {
-    transposing t = {.out = out, .w = w, .n = n};
+    transposing t = {.k = kernels(ex), .out = out, .w = w, .n = n};
     int64_t items = 0;
     for (int64_t i = 0; i < n; i++) items += panels_of(w[i]->cols);
     r1i_pool_run(ex->pool, items, transpose_item, &t);

@@ -5,6 +5,8 @@
 
 enum {
     ITEMS_A_THREAD = 16,       /* enough that the last items of a region end together */
+    ITEMS_NEAR = 64,           /* the same where a matrix stays near while its rows are cut finer */
+    NEAR_BYTES = 256 * 1024,   /* a quarter of a second-level cache */
     ITEMS_FEW_ROWS = 32,       /* the same where an item is a piece of a stream: cutting it finer costs nothing */
     ITEMS_ONE_ROW = 128,       /* one row's are taken several at a time, the last ones alone */
     FEW_ROWS = 16,
@@ -14,6 +16,7 @@ enum {
     LONG_ROW = 4096,           /* columns from which Q4_K's kernel of one row walks four panels side by side */
     LEAST_BYTES = 128 * 1024,  /* so much of one row's weights is never one thread's alone */
     PANEL_STEP = 8,            /* panels that a vector kernel walks side by side for one row */
+    TILE = 6,                  /* rows of a register tile */
     ROW_STEP = 24,             /* rows: a multiple of what the register tiles hold */
     AHEAD_BYTES = 256 * 1024,  /* of the next region, while a thread waits: 10 us of one thread's reading, a quarter of
                                 * a second-level cache */
@@ -63,13 +66,23 @@ static int64_t least_panels(const r1i_weight *w, int64_t rows)
                                                          * as far as there are */
 }
 
+/* f32 that a thread can meet again and again with other rows: memory then sees no more for many items than for few. */
+static bool stays_near(const r1i_linear_job *j)
+{
+    return j->w->type == R1_DTYPE_F32 && panels_of(j) * panel_cost(j) * (int64_t)sizeof(float) <= NEAR_BYTES;
+}
+
 /* alone: the region has no other job. */
 static cut cut_job(const r1i_linear_job *j, int64_t want, bool alone)
 {
     const int64_t all = panels_of(j), rows = j->x->x.rows;
     cut c = {.panels = all, .rows = rows, .across = 1, .items = rows > 0 ? 1 : 0};
     if (rows == 0 || (want == 0 && !j->up)) return c;
-    if (want > 0) {
+    if (want > 0 && rows > 2 * ROW_STEP && stays_near(j)) {
+        const int64_t most = want * ITEMS_A_THREAD / ITEMS_NEAR / (panel_cost(j) * all);
+        const int64_t blocks = (rows - 1) / max64(2 * ROW_STEP, most) + 1; /* of equal size, whole tiles */
+        c.rows = round_up((rows + blocks - 1) / blocks, TILE);
+    } else if (want > 0) {
         const int64_t by_cost = want / (panel_cost(j) * rows) + 1;
         c.panels = min64(all,
                          by_cost >= PANEL_STEP ? by_cost / PANEL_STEP * PANEL_STEP

@@ -79,6 +79,7 @@ typedef struct r1i_grad_kernels {
     void (*cross_entropy_row)(float *z, int64_t n, int64_t n_defined, int32_t target, float inv_temperature, float lse,
                               float coef);
     float (*dot)(const float *a, const float *b, int64_t n);
+    void (*turn)(float *to, const float *from); /* [16][16], apart from each other: to[m][k] = from[k][m] */
 } r1i_grad_kernels;
 
 /* n floats that will be read soon; they may lie past the matrix, where asking has no effect. */

@@ -134,6 +134,8 @@ static void grad_weight(const r1i_grad_weight *a)
     }
 }
 
+static void grad_turn(float *to, const float *from) { turn16(to, 16, from, 16); }
+
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 static float grad_rms(const float *x, int64_t n, float eps) { return 1.0f / sqrtf(grad_dot(x, x, n) / (float)n + eps); }
@@ -315,6 +317,7 @@ static void grad_attention(const r1i_grad_attn *a)
     {.weight = grad_weight, .in_place = OUTER_IN_PLACE, .rms = grad_rms, .rmsnorm_row = grad_rmsnorm_row, \
      .gain = grad_gain,                                                                                   \
      .silu_mul_row = grad_silu_mul_row,                                                                   \
-     .attention = grad_attention, .cross_entropy_row = grad_cross_entropy_row, .dot = grad_dot}
+     .attention = grad_attention, .cross_entropy_row = grad_cross_entropy_row, .dot = grad_dot,           \
+     .turn = grad_turn}
 
 #endif

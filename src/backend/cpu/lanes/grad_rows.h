@@ -72,12 +72,24 @@ static inline r1i_mat rows_of(r1i_mat m, int64_t r0, int64_t n)
     return (r1i_mat){m.p + r0 * m.stride, n, m.cols, m.stride};
 }
 
+/* [16][16]: to[m][k] = from[k][m]. */
+static inline void turn16(float *to, int64_t ts, const float *from, int64_t fs)
+{
+    for (int m = 0; m < 16; m += 8)
+        for (int k = 0; k < 16; k += 8) turn8(to + m * ts + k, ts, from + k * fs + m, fs);
+}
+
 /* [n, dim] rows into [ceil(n / 16)][dim][16], absent positions zero. */
 static inline void turn_rows(float *out, r1i_mat m)
 {
-    for (int64_t j = 0; j < r1i_round16(m.rows); j++)
-        for (int64_t d = 0; d < m.cols; d++)
-            out[(j / 16 * m.cols + d) * 16 + j % 16] = j < m.rows ? m.p[j * m.stride + d] : 0.0f;
+    const int64_t wide = m.cols / 16 * 16;
+    for (int64_t j = 0; j < m.rows; j += 16) {
+        float *const to = out + j * m.cols;
+        const bool whole = m.rows - j >= 16;
+        for (int64_t d = 0; whole && d < wide; d += 16) turn16(to + d * 16, 16, m.p + j * m.stride + d, m.stride);
+        for (int64_t d = whole ? wide : 0; d < m.cols; d++)
+            for (int64_t i = 0; i < 16; i++) to[d * 16 + i] = j + i < m.rows ? m.p[(j + i) * m.stride + d] : 0.0f;
+    }
 }
 
 static inline void add_rows(r1i_mat to, const float *from, int64_t width)

@@ -99,4 +99,11 @@ static inline v16 v16_bf16(const uint16_t *p)
     return v;
 }
 
+/* [8][8], dst[i][j] = src[j][i]. */
+static inline void turn8(float *dst, int64_t ds, const float *src, int64_t ss)
+{
+    for (int i = 0; i < 8; i++)
+        for (int j = 0; j < 8; j++) dst[i * ds + j] = src[j * ss + i];
+}
+
 #endif
