@@ -62,15 +62,6 @@ struct r1i_pool {
     pthread_cond_t wake;
 };
 
-static inline void relax(void)
-{
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
 /* One turn of waiting: a few lines of what comes, few enough that whoever polls between turns notices the next job at
  * once. Loads, as the processor's own prefetching follows them: asking by prefetch instructions (Zen 4) leaves the next
  * job waiting behind them and was slower than doing nothing. */
@@ -78,7 +69,7 @@ static inline void wait_a_little(stretch *s)
 {
     enum { LINES = 8 };
     if (s->at >= s->end) {
-        relax();
+        r1i_relax();
         return;
     }
     for (int i = 0; i < LINES && s->at < s->end; i++, s->at += 64) (void)*(const volatile uint8_t *)s->at;

@@ -7,6 +7,16 @@
 
 typedef struct r1i_pool r1i_pool;
 
+/* A moment, for who waits in a loop. */
+static inline void r1i_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 /* item 0 <= i < n; `thread` 0 <= thread < r1i_pool_threads (for per-thread scratch). */
 typedef void (*r1i_pool_fn)(void *ctx, int64_t i, int thread);
 

@@ -50,6 +50,7 @@ static r1_status route(const r1i_pass *p, const r1i_layer *l, r1i_mat h, groups 
     if ((st = r1i_pass_mat(p, p->n, s->experts, &logits)) != R1_OK) return st;
     if ((st = r1i_act_make(&ex, &act, h, r1i_act_kind(&ex, &l->router))) != R1_OK) return st;
     const r1i_linear_job job = {.y = logits, .x = &act, .w = &l->router};
+    if (l->has_shared) r1i_ahead_two(p, &l->shared.gate, &l->shared.up);
     if ((st = r1i_linear(&ex, &job, 1)) != R1_OK) return st;
     st = r1i_router(&ex, s, logits, l->router_bias, g->expert, g->weight);
     r1i_arena_reset(p->ex->scratch, mark);
@@ -118,7 +119,8 @@ typedef struct inner {
 } inner;
 
 /* Gate and up of every used expert and of the shared one, in one parallel region; paired, what silu_mul makes of
- * them. */
+ * them. Of one row the shared expert's two lie where the shares of two threads begin: they are known before the router
+ * has chosen, so threads that wait for it have read them already. */
 static r1_status products_in(const r1i_pass *p, const r1i_layer *l, const groups *g, r1i_mat h, const inner *in)
 {
     const widths w = widths_of(p->m, l, p->n);
@@ -126,9 +128,9 @@ static r1_status products_in(const r1i_pass *p, const r1i_layer *l, const groups
     const size_t mark = r1i_arena_mark(ex->scratch);
     unsigned kinds = 0;
     bool rounded = true; /* all experts want bf16 alone */
-    r1i_linear_job *jobs;
+    r1i_linear_job *jobs, shared[2];
     r1i_act *acts, own, grouped;
-    int64_t n_jobs = 0, n_acts = 0;
+    int64_t n_jobs = 0, n_acts = 0, n_shared = 0;
     r1_status st;
     if ((st = r1i_pass_take(p, w.jobs, sizeof *jobs, &jobs)) != R1_OK) return st;
     if ((st = r1i_pass_take(p, w.jobs, sizeof *acts, &acts)) != R1_OK) return st;
@@ -148,15 +150,18 @@ static r1_status products_in(const r1i_pass *p, const r1i_layer *l, const groups
         if ((st = r1i_act_gather(ex, &grouped, rows, &own, g->row, kinds, rounded)) != R1_OK) return st;
         grouped.row = g->row;
     }
+    if (l->has_shared) n_shared = r1i_ffn_jobs(p, &l->shared, &own, in->shared_gate, in->shared_up, shared);
+    if (one && n_shared > 0) jobs[n_jobs++] = shared[0];
     for (int64_t e = 0; e < p->m->route.experts; e++) {
         const int64_t s = g->begin[e], n = g->begin[e + 1] - s;
         if (n == 0) continue;
+        if (one && n_shared > 0 && n_acts == p->m->route.topk / 2) jobs[n_jobs++] = shared[1];
         acts[n_acts] = one ? own : r1i_act_rows(&grouped, s, n);
         const r1i_mat y_gate = slots(in->gate, s, n), y_up = slots(in->up, s, n);
         n_jobs += r1i_ffn_jobs(p, &l->expert[e], &acts[n_acts], y_gate, y_up, jobs + n_jobs);
         n_acts++;
     }
-    if (l->has_shared) n_jobs += r1i_ffn_jobs(p, &l->shared, &own, in->shared_gate, in->shared_up, jobs + n_jobs);
+    for (int64_t i = 0; i < n_shared && !one; i++) jobs[n_jobs++] = shared[i];
     ahead_out(p, l, g);
     st = r1i_linear(ex, jobs, n_jobs);
     r1i_arena_reset(ex->scratch, mark);
@@ -181,6 +186,7 @@ static r1_status middle(const r1i_pass *p, const r1i_ffn *f, r1i_mat x, r1i_mat 
                         bool rounded, r1i_act *act)
 {
     if (r1i_ffn_paired(p, f)) return r1i_act_make(p->ex, act, x, kinds);
+    if (p->n == 1 && !p->ex->tape) return r1i_act_later(p->ex, act, x, up, kinds);
     return r1i_act_silu_mul(p->ex, act, x, gate, up, kinds, rounded);
 }
 

@@ -55,7 +55,8 @@ static bool take_halves(r1i_exec *ex, r1i_act *act)
     return act->bf16 != NULL;
 }
 
-r1_status r1i_act_make(r1i_exec *ex, r1i_act *act, r1i_mat x, unsigned kinds)
+/* Room for what `kinds` asks for. */
+static r1_status take_act(r1i_exec *ex, r1i_act *act, r1i_mat x, unsigned kinds)
 {
     *act = (r1i_act){.x = x, .kinds = kinds};
     if (!view_ok(x)) return shape_error(ex, "prepare", "view", x, x);
@@ -69,8 +70,13 @@ r1_status r1i_act_make(r1i_exec *ex, r1i_act *act, r1i_mat x, unsigned kinds)
         if (!act->fine) return R1_ERR_NOMEM;
         act->fine_stride = x.rows;
     }
-    if ((kinds & R1I_ACT_BF16) && !take_halves(ex, act)) return R1_ERR_NOMEM;
-    if (kinds == R1I_ACT_F32 || x.rows == 0) return R1_OK;
+    return (kinds & R1I_ACT_BF16) && !take_halves(ex, act) ? R1_ERR_NOMEM : R1_OK;
+}
+
+r1_status r1i_act_make(r1i_exec *ex, r1i_act *act, r1i_mat x, unsigned kinds)
+{
+    const r1_status st = take_act(ex, act, x, kinds);
+    if (st != R1_OK || kinds == R1I_ACT_F32 || x.rows == 0) return st;
     trace(ex, "prepare", x.rows);
     return ex->ops->prepare(ex, act);
 }
@@ -380,6 +386,21 @@ r1_status r1i_act_silu_mul(r1i_exec *ex, r1i_act *act, r1i_mat y, r1i_mat g, r1i
     if (st != R1_OK || !take_halves(ex, act)) return st != R1_OK ? st : R1_ERR_NOMEM;
     trace(ex, "prepare", y.rows);
     return ex->ops->silu_mul_rounded(ex, act, g, u);
+}
+
+r1_status r1i_act_later(r1i_exec *ex, r1i_act *act, r1i_mat x, r1i_mat up, unsigned kinds)
+{
+    if (ex->tape || (kinds & R1I_ACT_BF16))
+        return up.p ? r1i_act_silu_mul(ex, act, x, x, up, kinds, true) : r1i_act_make(ex, act, x, kinds);
+    if (up.p && (!same_shape(x, up) || up.stride != x.stride))
+        return shape_error(ex, "silu_mul", "gate against up", x, up);
+    const r1_status st = take_act(ex, act, x, kinds);
+    if (st != R1_OK) return st;
+    if (up.p) trace(ex, "silu_mul", x.rows);
+    if (kinds) trace(ex, "prepare", x.rows);
+    act->later = up.p || kinds;
+    act->up = up.p;
+    return R1_OK;
 }
 
 r1_status r1i_router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, const float *bias, int32_t *expert,

@@ -55,6 +55,8 @@ typedef struct r1i_act {
     int32_t *fine_sum16;
     uint16_t *bf16;       /* [rows, bf16_stride]; zero from cols to bf16_stride */
     int64_t bf16_stride;  /* elements: cols rounded up to 32 */
+    bool later;           /* one row that is not prepared yet (r1i_act_later) */
+    const float *up;      /* nullable, with later: x holds a gate so far, and becomes silu(x) * up */
     const int32_t *row;   /* nullable: the batch row that each row came from, ascending (an expert's rows); a tape keeps
                            * it */
 } r1i_act;
@@ -77,6 +79,7 @@ static inline r1i_act r1i_act_rows(const r1i_act *act, int64_t row0, int64_t n)
     }
     if (act->kinds & R1I_ACT_BF16) part.bf16 += row0 * act->bf16_stride;
     if (act->row) part.row += row0;
+    if (act->up) part.up += row0 * act->x.stride;
     return part;
 }
 
@@ -283,6 +286,7 @@ typedef struct r1i_ops {
     r1_status (*rmsnorm)(r1i_exec *ex, r1i_mat y, r1i_mat x, const float *g, float eps);
     /* Fill act->q.. / act->bf16 for act->kinds from act->x (buffers are allocated by the front). */
     r1_status (*prepare)(r1i_exec *ex, const r1i_act *act);
+    /* A job's row with x->later is prepared first: x becomes silu(x) * up where there is an up, then as above. */
     r1_status (*linear)(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n);
     /* Nullable. The region of products after the next will read these, with `rows` rows: threads that wait may begin
      * to. */

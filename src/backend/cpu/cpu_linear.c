@@ -1,6 +1,10 @@
 /* Cuts products into work items: ranges of panels, and blocks of rows where there are few panels. An output element is
  * always one kernel call's own chain over all of K, so the cut decides about speed alone. */
 #include "backend/cpu/cpu_ops.h"
+
+#include <stdatomic.h>
+
+#include "backend/cpu/claim.h"
 #include "backend/cpu/shares.h"
 
 enum {
@@ -39,6 +43,7 @@ typedef struct region {
     int shares;
     cut cuts[JOBS_A_REGION];
     r1i_linear_kernel kernel[JOBS_A_REGION], up[JOBS_A_REGION];
+    _Atomic int row[JOBS_A_REGION]; /* see_prepared */
     r1i_share share[R1I_SHARES];
     const r1i_cpu_kernels *kernels;
     int threads;
@@ -174,16 +179,47 @@ static void linear_item(const region *g, int64_t i, int thread)
     if (job.up) pair_item(g, k, &job, r0, p0, p1, thread);
 }
 
+/* What has become of a job's row that was left for whoever wants it first (r1i_act.later). */
+enum { READY, LEFT, BEGUN };
+static void see_prepared(region *g, int64_t k)
+{
+    const r1i_act *const x = g->jobs[k].x;
+    int left = LEFT;
+    if (atomic_load_explicit(&g->row[k], memory_order_acquire) == READY) return;
+    if (atomic_compare_exchange_strong_explicit(&g->row[k], &left, BEGUN, memory_order_relaxed, memory_order_relaxed)) {
+        if (x->up) g->kernels->silu_mul_row(x->x.p, x->x.p, x->up, x->x.cols);
+        r1i_cpu_prepare_row(g->kernels, x, 0);
+        atomic_store_explicit(&g->row[k], READY, memory_order_release);
+        return;
+    }
+    while (atomic_load_explicit(&g->row[k], memory_order_acquire) != READY) r1i_relax();
+}
+
+/* A column of one panel's outputs is a line, and where rows are short the next one follows in less time than it takes
+ * to get the line from a core that has read it: the first of a piece are asked for together. */
+static void claim_outputs(const r1i_linear_job *j, int64_t p0, int64_t p1)
+{
+    enum { MOST = 1024 };
+    const int64_t first = p0 * R1I_PANEL_ROWS, n = min64(j->w->rows, p1 * R1I_PANEL_ROWS) - first;
+    r1i_claim(j->y.p + first, (size_t)min64(n, MOST) * sizeof(float));
+}
+
 /* Items of one row, matrix by matrix: those of one matrix are one piece of it. */
-static void linear_stretch(const region *g, r1i_items items, int thread)
+static void linear_stretch(region *g, r1i_items items, int thread)
 {
     while (items.n > 0) {
         int64_t i = items.first;
         const int64_t k = job_of(g, &i), n = g->jobs[k].up ? 1 : min64(items.n, g->cuts[k].items - i),
                       step = g->cuts[k].panels;
         if (n < items.n) ask_for(g, items.first + n);
-        if (g->jobs[k].up) linear_item(g, items.first, thread);
-        else g->kernel[k](&g->jobs[k], i * step, min64((i + n) * step, panels_of(&g->jobs[k])));
+        see_prepared(g, k);
+        if (g->jobs[k].up) {
+            linear_item(g, items.first, thread);
+        } else {
+            const int64_t p0 = i * step, p1 = min64((i + n) * step, panels_of(&g->jobs[k]));
+            claim_outputs(&g->jobs[k], p0, p1);
+            g->kernel[k](&g->jobs[k], p0, p1);
+        }
         items.first += n;
         items.n -= n;
     }
@@ -226,7 +262,7 @@ static void run_shares(r1i_exec *ex, region *g, int64_t items, int threads)
 static r1_status run_region(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
 {
     const int threads = r1i_pool_threads(ex->pool);
-    region g; /* 29 KiB of stack, written as far as n */
+    region g; /* 31 KiB of stack, written as far as n */
     g.jobs = jobs;
     g.n = n;
     g.kernels = ex->backend;
@@ -242,6 +278,8 @@ static r1_status run_region(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
         r1_status st = choose(ex, jobs[i].x, jobs[i].w->type, &g.kernel[i]);
         if (st == R1_OK && jobs[i].up) st = choose(ex, jobs[i].x, jobs[i].up->type, &g.up[i]);
         if (st != R1_OK) return st;
+        atomic_init(&g.row[i], jobs[i].x->later ? LEFT : READY);
+        if (!g.one_row) see_prepared(&g, i);
         g.cuts[i] = cut_job(&jobs[i], want, n == 1);
         items += g.cuts[i].items;
     }

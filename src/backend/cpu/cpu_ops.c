@@ -71,19 +71,22 @@ static r1_status rmsnorm(r1i_exec *ex, r1i_mat y, r1i_mat x, const float *g, flo
     return run_rows(ex, &a, rmsnorm_row, x.rows, x.cols);
 }
 
-static void prepare_row(const row_args *a, int64_t r)
+void r1i_cpu_prepare_row(const r1i_cpu_kernels *k, const r1i_act *t, int64_t r)
 {
-    const r1i_act *const t = a->act;
     const int64_t cols = t->x.cols;
     if (t->kinds & R1I_ACT_Q8) {
-        a->k->quantise_row(row_of(t->x, r), cols, t->q + r * cols, t->d + r * (cols / 32), t->sum16 + r * (cols / 16));
-        a->k->fine_row(t, r);
+        k->quantise_row(row_of(t->x, r), cols, t->q + r * cols, t->d + r * (cols / 32), t->sum16 + r * (cols / 16));
+        k->fine_row(t, r);
     }
     if (t->kinds & R1I_ACT_BF16) {
         uint16_t *const y = t->bf16 + r * t->bf16_stride;
-        a->k->bf16_row(y, row_of(t->x, r), cols);
+        k->bf16_row(y, row_of(t->x, r), cols);
         memset(y + cols, 0, sizeof *y * (size_t)(t->bf16_stride - cols));
     }
+}
+static void prepare_row(const row_args *a, int64_t r)
+{
+    r1i_cpu_prepare_row(a->k, a->act, r);
 }
 static r1_status prepare(r1i_exec *ex, const r1i_act *act)
 {

@@ -4,6 +4,8 @@
 
 #include "backend/cpu/kernels.h"
 
+/* Row r of act, all of its kinds. */
+void r1i_cpu_prepare_row(const r1i_cpu_kernels *k, const r1i_act *act, int64_t r);
 void r1i_cpu_ahead(r1i_exec *ex, int64_t rows, const r1i_weights *w, int64_t n);
 r1_status r1i_cpu_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n);
 r1_status r1i_cpu_router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, const float *bias, int32_t *expert,
