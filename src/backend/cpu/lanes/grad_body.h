@@ -284,6 +284,22 @@ static void attention_positions(const r1i_grad_attn *a, const attn_buffers *m, i
     outer_all(&values, n, m->pv / 16);
 }
 
+static void ask_rows(const float *p, int64_t stride, int64_t n)
+{
+    for (int64_t r = 0; r < STEP; r++, p += stride)
+        for (int64_t c = 0; c < n; c += 16) __builtin_prefetch(p + c, 0, 2);
+}
+
+/* Some of what the next block will read, while this one is computed: a head's pieces of rows are no stream. Behind the
+ * last block comes the next head, whose columns lie beside these. */
+static void ask_queries(const r1i_grad_attn *a, int64_t i)
+{
+    const int64_t next = i < a->n ? 0 : 1, row = i - next * a->n, dk = a->q.cols, dv = a->o.cols;
+    ask_rows(a->q.p + row * a->q.stride + next * dk, a->q.stride, dk);
+    ask_rows(a->o.p + row * a->o.stride + next * dv, a->o.stride, dv);
+    ask_rows(a->d_o.p + row * a->d_o.stride + next * dv, a->d_o.stride, dv);
+}
+
 /* Queries [i0, i0 + nb): what they give to their own dq and to dk, dv of positions [0, i0 + nb). What a query does not
  * see is left out by whole
  * steps: there P and dS are zero, and adding products of zero moves no bit. */
@@ -291,7 +307,10 @@ static void attention_block(const r1i_grad_attn *a, const attn_buffers *m, int64
 {
     pad_rows(m->q, m->pk, rows_of(a->q, i0, nb));
     pad_rows(m->d_o, m->pv, rows_of(a->d_o, i0, nb));
-    for (int64_t i = 0; i < nb; i += STEP) attention_queries(a, m, i0, i0 + i, nb - i < STEP ? nb - i : STEP);
+    for (int64_t i = 0; i < nb; i += STEP) {
+        ask_queries(a, i0 + nb + i);
+        attention_queries(a, m, i0, i0 + i, nb - i < STEP ? nb - i : STEP);
+    }
     if (i0 > 0) attention_positions(a, m, 0, nb, 0, i0);
     for (int64_t i = 0; i < nb; i += STEP) attention_positions(a, m, i, nb, i0 + i, nb - i < STEP ? nb - i : STEP);
 }
