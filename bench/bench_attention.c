@@ -84,7 +84,7 @@ static bool bench(const options *o, r1i_exec *ex, r1_meter *meter, r1i_cache_typ
             const int64_t l = i % o->layers;
             const r1i_kv_layer layer = {data + l * bytes, bytes * o->layers, type};
             if (r1i_attention(ex, &s, &layer, r1i_mat_of(out, n, s.heads * s.value_dim),
-                              r1i_mat_of(q, n, s.heads * s.key_dim), runs, o->sequences) != R1_OK)
+                              r1i_mat_of(q, n, s.heads * s.key_dim), runs, o->sequences, NULL) != R1_OK)
                 return false;
         }
         const double once = (seconds(o->cpu) - start) / (double)(passes * o->layers);

@@ -171,7 +171,7 @@ static r1_status call_attention(ops_bench *b)
     const r1i_attn_shape *const s = &b->m->attn;
     const r1i_kv_layer kv = next_layer(b);
     return r1i_attention(&b->ex, s, &kv, r1i_mat_of(b->y, b->rows, s->heads * s->value_dim),
-                         r1i_mat_of(b->x, b->rows, s->heads * s->key_dim), &b->run, 1);
+                         r1i_mat_of(b->x, b->rows, s->heads * s->key_dim), &b->run, 1, NULL);
 }
 
 static r1_status call_kv_write(ops_bench *b)

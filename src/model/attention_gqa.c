@@ -30,7 +30,10 @@ r1_status r1i_block_gqa(const r1i_pass *p, const r1i_layer *l, const r1i_kv_laye
     if ((st = r1i_rope(ex, q, s->heads, s->key_dim, s->key_dim, p->cos, p->sin, interleaved)) != R1_OK) return st;
     if ((st = r1i_rope(ex, k, s->kv_heads, s->key_dim, s->key_dim, p->cos, p->sin, interleaved)) != R1_OK) return st;
     if ((st = r1i_kv_write(ex, s, kv, k, v, b->runs, b->n_runs)) != R1_OK) return st;
-    if ((st = r1i_attention(ex, s, kv, o, q, b->runs, b->n_runs)) != R1_OK) return st;
+    const r1i_coming down = {&(r1i_weights){&l->dense.down, 1}, 1, NULL};
+    const r1i_coming up = {(r1i_weights[]){{&l->dense.gate, 1}, {&l->dense.up, 1}}, 2, &down};
+    const r1i_coming next = {&(r1i_weights){&l->o, 1}, 1, l->moe ? NULL : &up};
+    if ((st = r1i_attention(ex, s, kv, o, q, b->runs, b->n_runs, &next)) != R1_OK) return st;
 
     if ((st = r1i_act_make(ex, &act, o, r1i_act_kind(ex, &l->o))) != R1_OK) return st;
     const r1i_linear_job out = {.y = p->x, .x = &act, .w = &l->o, .add = true};

@@ -260,7 +260,7 @@ r1_status r1i_block_mla(const r1i_pass *p, const r1i_layer *l, const r1i_kv_laye
     const r1i_mat k_rope = r1i_mat_cols(key, c->kv_lora_rank, rope);
     if ((st = r1i_rope(p->ex, k_rope, 1, rope, rope, p->cos, p->sin, c->rope_interleaved)) != R1_OK) return st;
     if ((st = r1i_kv_write(p->ex, s, kv, key, (r1i_mat){0}, b->runs, b->n_runs)) != R1_OK) return st;
-    if ((st = r1i_attention(p->ex, s, kv, u, query, b->runs, b->n_runs)) != R1_OK) return st;
+    if ((st = r1i_attention(p->ex, s, kv, u, query, b->runs, b->n_runs, NULL)) != R1_OK) return st;
 
     r1i_arena_reset(p->ex->scratch, after_u);
     r1i_mat o;

@@ -339,7 +339,7 @@ r1_status r1i_kv_write(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer
 }
 
 r1_status r1i_attention(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat o, r1i_mat q,
-                        const r1i_run *runs, int64_t n_runs)
+                        const r1i_run *runs, int64_t n_runs, const r1i_coming *next)
 {
     const r1_status st = check_cache(ex, "attention", s, kv, q.rows, runs, n_runs);
     if (st != R1_OK) return st;
@@ -347,11 +347,11 @@ r1_status r1i_attention(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_laye
     if (!view_ok(o) || o.rows != q.rows || o.cols != s->heads * s->value_dim)
         return shape_error(ex, "attention", "output against queries", o, q);
     trace(ex, "attention", q.rows);
-    if (!ex->tape) return ex->ops->attention(ex, s, kv, o, q, runs, n_runs);
+    if (!ex->tape) return ex->ops->attention(ex, s, kv, o, q, runs, n_runs, next);
     const r1_status taped = tape_attention(ex, s, o, q, runs, n_runs);
     if (taped != R1_OK) return taped;
     ex->scratch->held = false; /* the backend's own scratch is not for the tape */
-    const r1_status done = ex->ops->attention(ex, s, kv, o, q, runs, n_runs);
+    const r1_status done = ex->ops->attention(ex, s, kv, o, q, runs, n_runs, next);
     ex->scratch->held = true;
     return done;
 }

@@ -44,8 +44,9 @@ r1_status r1i_rope(r1i_exec *ex, r1i_mat x, int64_t heads, int64_t dim, int64_t 
                    bool interleaved);
 r1_status r1i_kv_write(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat k, r1i_mat v,
                        const r1i_run *runs, int64_t n_runs);
+/* next (nullable): what the regions of products behind it read. Only time hangs on it. */
 r1_status r1i_attention(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat o, r1i_mat q,
-                        const r1i_run *runs, int64_t n_runs);
+                        const r1i_run *runs, int64_t n_runs, const r1i_coming *next);
 r1_status r1i_silu_mul(r1i_exec *ex, r1i_mat y, r1i_mat g, r1i_mat u);
 r1_status r1i_router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, const float *bias, int32_t *expert,
                      float *weight);

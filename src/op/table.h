@@ -119,6 +119,13 @@ typedef struct r1i_weights {
     int64_t n;
 } r1i_weights;
 
+/* What a parallel region of products reads, and the one after it (nullable). */
+typedef struct r1i_coming {
+    const r1i_weights *list;
+    int64_t n;
+    const struct r1i_coming *then;
+} r1i_coming;
+
 /* Rows of one sequence inside a packed batch: batch rows [first, first + n), positions pos0, pos0 + 1, ... */
 typedef struct r1i_run {
     int64_t first, n, pos0;
@@ -302,9 +309,10 @@ typedef struct r1i_ops {
      * unused. */
     r1_status (*kv_write)(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat k, r1i_mat v,
                           const r1i_run *runs, int64_t n_runs);
-    /* o[n, heads * value_dim] from q[n, heads * key_dim]; the rows' own keys are already written. */
+    /* o[n, heads * value_dim] from q[n, heads * key_dim]; the rows' own keys are already written. next (nullable): what
+     * the products behind it read, a hint. */
     r1_status (*attention)(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat o, r1i_mat q,
-                           const r1i_run *runs, int64_t n_runs);
+                           const r1i_run *runs, int64_t n_runs, const r1i_coming *next);
     /* y = silu(g) * u, silu(z) = z / (1 + exp(-z)). y may be g. */
     r1_status (*silu_mul)(r1i_exec *ex, r1i_mat y, r1i_mat g, r1i_mat u);
     /* act->bf16 of what silu_mul gives, which act->x need not hold. */

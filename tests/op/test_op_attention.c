@@ -84,13 +84,17 @@ static void step(kit *k, const r1i_attn_shape *s, const cache *c, const sequence
         memcpy(value + runs[i].first * v_cols(s), seq[i].v + from[i] * v_cols(s),
                sizeof(float) * (size_t)(n[i] * v_cols(s)));
     }
+    static const uint8_t nothing[64]; /* what follows is asked for, not read */
+    const r1i_weight w = {.type = R1_DTYPE_Q8_0, .rows = 1000, .cols = 4096, .data = nothing};
+    const r1i_coming second = {(r1i_weights[]){{&w, 1}, {&w, 1}}, 2, NULL}, next = {&(r1i_weights){&w, 1}, 1, &second};
     k->traces = 0;
     assert_int_equal(r1i_kv_write(&k->ex, s, &c->layer, r1i_mat_of(key, rows, k_cols(s)),
                                   r1i_mat_of(value, rows, v_cols(s)), runs, count), R1_OK);
     kit_saw(k, "kv_write", rows);
     const r1i_mat om = {out, rows, o_cols(s), o_cols(s) + 5};
     if (o) {
-        assert_int_equal(r1i_attention(&k->ex, s, &c->layer, om, r1i_mat_of(q, rows, q_cols(s)), runs, count), R1_OK);
+        assert_int_equal(r1i_attention(&k->ex, s, &c->layer, om, r1i_mat_of(q, rows, q_cols(s)), runs, count, &next),
+                         R1_OK);
         kit_saw(k, "attention", rows);
         assert_int_equal(k->arena.used, 0);
     }

@@ -202,7 +202,7 @@ static void attend(r1i_exec *ex, const r1i_attn_shape *s, r1i_mat q, r1i_mat k, 
     assert_true(kv.page_bytes * PAGES <= (int64_t)sizeof cache);
     ok(r1i_kv_write(ex, s, &kv, k, v, runs, 2));
     out[*n] = take(ex, q.rows, s->heads * s->value_dim);
-    ok(r1i_attention(ex, s, &kv, out[*n], q, runs, 2));
+    ok(r1i_attention(ex, s, &kv, out[*n], q, runs, 2, NULL));
     ++*n;
 }
 static void run_gqa(r1i_exec *ex, const problem *p, r1i_mat *in, const r1i_weight *w, r1i_mat *out, int *n)

@@ -20,10 +20,12 @@ typedef struct attn {
     const r1i_kv_layer *kv;
     r1i_mat o, q;
     const r1i_run *runs;
+    const r1i_coming *next;               /* nullable */
     int64_t n_runs, blocks;
     int64_t group, head_block, row_block; /* heads a kv head has; heads and rows of a block */
     int64_t head_blocks;                  /* blocks a row of one kv head has */
     /* per thread */
+    r1i_asks *asks;                       /* nullable */
     float *scores, *keys, *queries;       /* strides: BLOCK * PAGE, PAGE * key_dim, BLOCK * key_dim */
     float *turned, *turned_scores;        /* MLA: BLOCK * key_dim, BLOCK * PAGE */
     result *own;                          /* [2 threads] */
@@ -81,7 +83,8 @@ static void run_span(const attn *a, const block *b, const float *q, int64_t span
 {
     const r1i_attn_span call = {
         .shape = a->s, .kv = a->kv, .pages = b->run->pages, .kv_head = b->kv_head, .q = q, .rows = b->rows,
-        .heads = b->heads, .pos0 = first_pos(b), .start = span * R1I_SPAN, .after = after, .m = out->m, .l = out->l,
+        .heads = b->heads, .pos0 = first_pos(b), .start = span * R1I_SPAN, .after = after,
+        .asks = a->asks ? &a->asks[thread] : NULL, .m = out->m, .l = out->l,
         .acc = out->acc, .scores = a->scores + (int64_t)thread * R1I_ATTN_BLOCK * R1I_PAGE,
         .keys = a->keys + (int64_t)thread * R1I_PAGE * a->s->key_dim,
         .turned = a->turned ? a->turned + (int64_t)thread * R1I_ATTN_BLOCK * a->s->key_dim : NULL,
@@ -296,6 +299,17 @@ static int64_t wave_of(attn *a, int threads, int64_t max_spans)
     return min64(max_spans, fits > least ? fits : least);
 }
 
+/* Where one row's attention leaves memory idle: with an f32 or bf16 cache the pages themselves, or the tiles' loads,
+ * are the bound. Several rows have so much to compute that memory waits for their products, too. */
+static bool spares_memory(const attn *a) { return a->q.rows == 1 && a->kv->type == R1I_CACHE_Q8 && !a->s->mla; }
+static void begin_asks(attn *a, r1i_asks *asks, int threads, int64_t max_spans)
+{
+    if (!a->next || threads > R1I_SHARES || !spares_memory(a)) return;
+    const int64_t pages = a->blocks * max_spans * (R1I_SPAN / R1I_PAGE) / threads;
+    for (int t = 0; t < threads; t++) r1i_asks_begin(&asks[t], a->next, t, threads, pages);
+    a->asks = asks;
+}
+
 static r1_status run_all(r1i_exec *ex, attn *a)
 {
     const int threads = r1i_pool_threads(ex->pool);
@@ -314,16 +328,18 @@ static r1_status run_all(r1i_exec *ex, attn *a)
         a->turned = a->turned_scores ? take_floats(ex, threads * R1I_ATTN_BLOCK * a->s->key_dim) : NULL;
         if (!a->turned) return R1_ERR_NOMEM;
     }
+    r1i_asks asks[R1I_SHARES];
+    begin_asks(a, asks, threads, max_spans);
     if (threads == 1 || max_spans == 1 || a->blocks >= 2 * threads) return run_blocks(ex, a, threads);
     a->wave = wave_of(a, threads, max_spans);
     return run_waves(ex, a, max_spans);
 }
 
 r1_status r1i_cpu_attention(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat o, r1i_mat q,
-                            const r1i_run *runs, int64_t n_runs)
+                            const r1i_run *runs, int64_t n_runs, const r1i_coming *next)
 {
     const r1i_cpu_kernels *const k = ex->backend;
-    attn a = {.kernels = k->attn, .s = s, .kv = kv, .o = o, .q = q, .runs = runs, .n_runs = n_runs};
+    attn a = {.kernels = k->attn, .s = s, .kv = kv, .o = o, .q = q, .runs = runs, .n_runs = n_runs, .next = next};
     const size_t mark = r1i_arena_mark(ex->scratch);
     const r1_status st = run_all(ex, &a);
     r1i_arena_reset(ex->scratch, mark);

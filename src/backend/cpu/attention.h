@@ -3,6 +3,7 @@
 #ifndef R1I_ATTENTION_H
 #define R1I_ATTENTION_H
 
+#include "backend/cpu/asks.h"
 #include "backend/cpu/kernels.h"
 
 /* A block: query (r, h) is number r * heads + h; row r has position pos0 + r; nq = rows * heads. */
@@ -16,6 +17,7 @@ typedef struct r1i_attn_span {
     int64_t start;          /* first position of the span, a multiple of R1I_SPAN */
     const uint8_t *after;   /* nullable: what this thread most likely reads after the span, where the sequence ends in
                              * it */
+    r1i_asks *asks;         /* nullable: the thread's, what tiles of q8 in place may ask for beside */
     float *m, *l;           /* [nq] out: maximum, sum; rows with a position below `start` are left alone */
     float *acc;             /* [nq, value_dim] out */
     float *scores;          /* scratch [nq, R1I_PAGE] */
@@ -36,7 +38,7 @@ typedef struct r1i_attn_kernels {
 r1_status r1i_cpu_kv_write(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat k, r1i_mat v,
                            const r1i_run *runs, int64_t n_runs);
 r1_status r1i_cpu_attention(r1i_exec *ex, const r1i_attn_shape *s, const r1i_kv_layer *kv, r1i_mat o, r1i_mat q,
-                            const r1i_run *runs, int64_t n_runs);
+                            const r1i_run *runs, int64_t n_runs, const r1i_coming *next);
 
 /* Where a kv head's keys, values and q8 factors begin inside its part of a page; MLA has keys alone. */
 typedef struct r1i_kv_head {

@@ -20,6 +20,8 @@ typedef struct page_view {
     int64_t value_stride;            /* elements */
     const uint8_t *next_keys, *next_values; /* what memory should bring meanwhile, elem bytes each */
     int64_t elem;
+    const uint8_t *also_keys, *also_values; /* q8 in place: what is asked for beside */
+    int64_t also_step;
 } page_view;
 
 static int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
@@ -173,6 +175,7 @@ static void add_values(const r1i_attn_span *a, const page_view *v, int64_t q0, i
                               .w = v->values + from * attn_tile_elem(v->value_kind), .ldw = v->value_stride, .wps = 16,
                               .k = j1 - j0, .acc = a->acc + q0 * dim, .as = dim, .alpha = alpha ? alpha + q0 : NULL,
                               .fresh = first, .ahead = v->next_keys + from * v->elem, .ahead_elem = v->elem,
+                              .also = v->also_values, .also_step = v->also_step,
                               .scale = v->value_scales ? v->value_scales + j0 * v->value_groups : NULL,
                               .scale_step = v->value_groups};
     attn_tile_all(&t, q1 - q0, whole, v->value_kind);
@@ -212,7 +215,8 @@ static void score_gqa(const r1i_attn_span *a, const page_view *v, int64_t q0, in
     const int64_t dim = a->shape->key_dim;
     const attn_tile_args args = {.x = a->q + q0 * dim, .xs = dim, .w = v->keys, .ldw = 16, .wps = dim * 16, .k = dim,
                                  .acc = a->scores + q0 * R1I_PAGE, .as = R1I_PAGE, .fresh = true,
-                                 .ahead = v->next_values, .ahead_elem = v->elem, .scale = v->key_scales,
+                                 .ahead = v->next_values, .ahead_elem = v->elem,
+                                 .also = v->also_keys, .also_step = v->also_step, .scale = v->key_scales,
                                  .scale_step = r1i_cache_groups(dim) * 16};
     attn_tile_all(&args, nq - q0, (n + 15) / 16, v->key_kind);
 }
@@ -256,6 +260,18 @@ R1I_INLINE void ask_factors(const r1i_attn_shape *s, const uint8_t *next)
     for (int64_t i = elems; i < bytes; i += 64) __builtin_prefetch(next + i, 0, 2);
 }
 
+/* Weights of the products behind attention, a line a step. */
+static void ask_beside(const r1i_attn_span *a, page_view *v, int nq)
+{
+    const r1i_attn_shape *const s = a->shape;
+    const int64_t keys = attn_tile_all_steps(s->key_dim, nq, R1I_PAGE / 16, ATTN_Q8_KEYS),
+                  values = attn_tile_all_steps(R1I_PAGE, nq, s->value_dim / 16, ATTN_Q8_VALUES);
+    const uint8_t *const at = a->asks ? r1i_asks_take(a->asks, (keys + values) * 64) : NULL;
+    v->also_step = at ? 64 : 0;
+    v->also_keys = at ? at : v->keys; /* near: a step that asks for nothing new costs next to nothing */
+    v->also_values = at ? at + keys * 64 : v->keys;
+}
+
 static void attn_page(const r1i_attn_span *a, int64_t t)
 {
     const r1i_attn_shape *const s = a->shape;
@@ -279,6 +295,7 @@ static void attn_page(const r1i_attn_span *a, int64_t t)
             v.key_scales = page.key_scales;
             v.value_scales = page.value_scales;
             ask_factors(s, v.next_keys);
+            ask_beside(a, &v, (int)nq);
         } else if (type == R1I_CACHE_Q8) {
             widen_keys(a, &page, n);
             v.keys = v.values = (const uint8_t *)a->keys;

@@ -21,6 +21,8 @@ typedef struct attn_tile_args {
     bool fresh;          /* acc begins at zero, whatever it holds */
     const uint8_t *ahead;
     int64_t ahead_elem;
+    const uint8_t *also; /* q8: each step asks for a place here too, also_step (64 or 0) behind the last one's */
+    int64_t also_step;
     const float *scale;  /* q8. Keys: 16 factors at scale + k / 32 * 16 + v * scale_step; values: one at scale + k *
                           * scale_step + v / 2 */
     int64_t scale_step;
@@ -76,7 +78,7 @@ R1I_INLINE v16 attn_tile_load(const void *p, const attn_tile_kind kind)
 /* Where in all that a tile lies. */
 typedef struct attn_tile_place {
     const float *x, *alpha, *scale;
-    const uint8_t *w, *ahead;
+    const uint8_t *w, *ahead, *also;
     float *acc;
 } attn_tile_place;
 
@@ -115,7 +117,7 @@ R1I_INLINE void attn_tile_body(const attn_tile_args *t, const attn_tile_place at
     const int64_t line = 64 / elem, read = vecs * 16 * unroll, asks = read > line ? read / line : 1;
     const int64_t ahead_line = line * t->ahead_elem, ahead_step = read * t->ahead_elem;
     int64_t xs = values ? R1I_PAGE * 4 : t->xs * 4, wps = values ? 16 : t->wps * elem;
-    const uint8_t *w[2], *x[TRIOS], *ahead = at.ahead;
+    const uint8_t *w[2], *x[TRIOS], *ahead = at.ahead, *also = at.also;
     const float *factor = at.scale;
     float *acc = at.acc;
     if (!values) {
@@ -136,6 +138,10 @@ R1I_INLINE void attn_tile_body(const attn_tile_args *t, const attn_tile_place at
         for (; some > 0; some -= unroll) {
             R1I_UNROLL for (int i = 0; i < asks; i++) __builtin_prefetch(ahead + i * ahead_line, 0, 2);
             ahead += ahead_step;
+            if (keys || values) {
+                __builtin_prefetch(also, 0, 2);
+                also += t->also_step;
+            }
             R1I_UNROLL for (int u = 0; u < unroll; u++) {
                 v16 b[4];
                 R1I_UNROLL for (int v = 0; v < vecs; v++) {
@@ -197,6 +203,16 @@ static inline int attn_tile_vecs(int rows, int64_t left)
     return left >= 4 && most == 4 ? 4 : left >= 2 && most >= 2 ? 2 : 1;
 }
 
+/* Of one slice of vectors: a line of q8's keys holds four. */
+static inline int64_t attn_tile_steps(int64_t k, attn_tile_kind kind) { return kind == ATTN_Q8_KEYS ? k / 4 : k; }
+/* Of all of them, as far as ATTN_ROWS rows. */
+static inline int64_t attn_tile_all_steps(int64_t k, int rows, int64_t vecs, attn_tile_kind kind)
+{
+    int64_t slices = 0;
+    for (int64_t v = 0; v < vecs; slices++) v += attn_tile_vecs(rows, vecs - v);
+    return slices * attn_tile_steps(k, kind);
+}
+
 /* All of rows x vecs: vectors outside, so that one slice of w is read from near caches by all rows. One function a
  * kind, in which a tile's places are registers: handed on in a struct, they were read back from memory behind the last
  * tile's sums. */
@@ -205,10 +221,11 @@ R1I_INLINE void attn_tiles(const attn_tile_args *t, int64_t rows, int64_t vecs, 
     const int64_t tiles = rows <= ATTN_ROWS ? 1 : (rows + 5) / 6; /* as even as possible, so that 14 becomes 5 + 5 + 4;
                                                                    * the first is the largest */
     const int64_t largest = tiles == 1 ? rows : (rows + tiles - 1) / tiles;
-    for (int64_t v = 0; v < vecs;) {
+    for (int64_t v = 0, slice = 0; v < vecs; slice++) {
         const int nv = attn_tile_vecs((int)largest, vecs - v);
         attn_tile_place at = {.w = t->w + v * t->wps * attn_tile_elem(kind),
-                              .ahead = t->ahead + v * 16 * t->k * t->ahead_elem};
+                              .ahead = t->ahead + v * 16 * t->k * t->ahead_elem,
+                              .also = t->also ? t->also + slice * attn_tile_steps(t->k, kind) * t->also_step : NULL};
         if (t->scale) at.scale = t->scale + (kind == ATTN_Q8_KEYS ? v * t->scale_step : v / 2);
         for (int64_t r = 0, left = tiles; r < rows; left--) {
             const int nr = (int)(left == 1 ? rows - r : (rows - r + left - 1) / left);
