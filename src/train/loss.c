@@ -6,8 +6,8 @@
 #include "op/ops.h"
 #include "sample/sample.h"
 
-/* Rows of logits at a time: 128 x 129,280 x 4 bytes = 63 MiB for R1; more where a vocabulary is so small that their bytes
- * stay in a shared cache all the same, since each slice reads and writes the sums of the head's gradient. */
+/* Rows of logits at a time: 128 x 129,280 x 4 bytes = 63 MiB for R1; more where a vocabulary is so small that their
+ * bytes stay in a shared cache all the same, since each slice reads and writes the sums of the head's gradient. */
 enum { SLICE = 128, MOST_ROWS = 512, NEAR_BYTES = 4 << 20 };
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
