@@ -23,7 +23,8 @@ def make_model(path, experts):
     values = {k: v for k, v in values.items() if k not in ("architectures", "model_type")}
     torch.manual_seed(1)
     config = config_class(**values)
-    config._experts_implementation = experts
+    if values.get("n_routed_experts"):
+        config._experts_implementation = experts
     return model_class(config).float().train()
 
 

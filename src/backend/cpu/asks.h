@@ -6,8 +6,8 @@
 
 #include "op/table.h"
 
-/* Of all threads together: at 16,384 positions 6 MB gave more than 4 MB, 9 MB no more, and every third-level cache of a
- * processor with 512-bit vectors holds them. */
+/* Of all threads together: at 16,384 positions 6 MB gave more than 4 MB, 9 MB no more, and third-level caches are
+ * larger as a rule; where one is smaller, some lines are read twice. */
 enum { R1I_ASKS_BYTES = 6 << 20 };
 
 typedef struct r1i_asks {
