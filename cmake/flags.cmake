@@ -34,7 +34,7 @@ function(r1_isa_flags)
         set_source_files_properties(${f} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c;-mbmi2${plain}")
       elseif(f MATCHES "/backend/cpu/avx512/")
         set_source_files_properties(${f} PROPERTIES COMPILE_OPTIONS
-          "-mavx2;-mfma;-mf16c;-mbmi2;-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mavx512vnni;-mavx512bf16;-mavx512vbmi;-mprefer-vector-width=512${plain}")
+          "-mavx2;-mfma;-mf16c;-mbmi2;-mavx512f;-mavx512bw;-mavx512vl;-mavx512dq;-mavx512vnni;-mavx512bf16;-mavx512vbmi;-mavx512vbmi2;-mprefer-vector-width=512${plain}")
       endif()
     endforeach()
   elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64") # NEON is the baseline; the integer dot product is not

@@ -34,9 +34,9 @@ unsigned r1i_cpu_features(void)
     /* AVX, FMA, F16C; AVX2, BMI2 (the folder is compiled with it) */
     if (ymm && bit(one.c, 28) && bit(one.c, 12) && bit(one.c, 29) && bit(seven.b, 5) && bit(seven.b, 8))
         f |= R1I_CPU_AVX2;
-    /* F, DQ, BW, VL; VBMI, VNNI */
+    /* F, DQ, BW, VL; VBMI, VBMI2, VNNI */
     if ((f & R1I_CPU_AVX2) && zmm && bit(seven.b, 16) && bit(seven.b, 17) && bit(seven.b, 30) && bit(seven.b, 31) &&
-        bit(seven.c, 1) && bit(seven.c, 11)) {
+        bit(seven.c, 1) && bit(seven.c, 6) && bit(seven.c, 11)) {
         f |= R1I_CPU_AVX512;
         if (seven.a >= 1 && bit(cpuid(7, 1).a, 5)) f |= R1I_CPU_AVX512_BF16;
     }

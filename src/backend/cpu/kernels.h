@@ -42,7 +42,7 @@ enum { R1I_CPU_AVX2 = 1, R1I_CPU_AVX512 = 2, R1I_CPU_AVX512_BF16 = 4, R1I_CPU_NE
 void r1i_cpu_fine_row(const r1i_act *act, int64_t r);
 
 /* What this processor and system offer (own CPUID and XGETBV code): AVX2 means AVX2 + FMA + F16C; AVX512 means F, BW,
- * VL, DQ, VNNI, VBMI; NEON is every AArch64 processor, DOTPROD by the kernel's word. */
+ * VL, DQ, VNNI, VBMI, VBMI2; NEON is every AArch64 processor, DOTPROD by the kernel's word. */
 unsigned r1i_cpu_features(void);
 
 /* Rows of the table. A row for an instruction set that this build lacks is not declared away: it returns false. */

@@ -15,7 +15,9 @@
 
 enum { MICRO_ROWS = 6, FEW_ROWS = 4, SOME_ROWS = 32 };
 static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
-                          int64_t n, const int32_t *row, acc_row *acc);
+                          int64_t n, acc_row *acc);
+static void fine_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
+                      int64_t rows, acc_row *acc);
 static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_rows *in, acc_row *acc);
 static bool some_panels(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_t m0, int64_t rows);
 #include "backend/cpu/lanes/quant_driver.h"
@@ -91,33 +93,20 @@ typedef struct micro_in {
     float dsum[MICRO_ROWS][16];
 } micro_in;
 
-/* row_sums of a single group. */
-R1I_INLINE void group_sums(const tile_kind kind, int offset, const q8_rows *in, const int64_t row, int32_t start[16],
-                           float dsum[16])
-{
-    const int32_t *const s = in->sum16 + row * (in->cols / 16);
-    R1I_UNROLL for (int h = 0; h < kind_parts(kind); h++) {
-        const int32_t sum = kind_parts(kind) == 2 ? s[h] : s[0] + s[1];
-        if (kind_has_min(kind)) dsum[h] = in->d[row * (in->cols / 32)] * (float)sum;
-        else start[h] = -offset * sum;
-    }
-}
-
-R1I_INLINE void micro_open(const int R, const tile_kind kind, int offset, const bool one, const q8_rows *in,
-                           const int32_t *row, micro_in *x)
+/* Rows one after the other. */
+R1I_INLINE void micro_open(const int R, const tile_kind kind, int offset, const q8_rows *in, micro_in *x)
 {
     R1I_UNROLL for (int r = 0; r < R; r++) {
-        x->q[r] = in->q + row[r] * in->cols;
-        x->d[r] = in->d + row[r] * (in->cols / 32);
-        if (one) group_sums(kind, offset, in, row[r], x->start[r], x->dsum[r]);
-        else row_sums(kind, offset, in, row[r], x->start[r], x->dsum[r]);
+        x->q[r] = in->q + r * in->cols;
+        x->d[r] = in->d + r * (in->cols / 32);
+        row_sums(kind, offset, in, r, x->start[r], x->dsum[r]);
     }
 }
 
-/* Group g of this step, the weights' group `own`, R rows by P panels. Everything known at compile time is a parameter;
+/* Group g of this step, R rows by P panels. Everything known at compile time is a parameter;
  * the arrays are registers. */
 R1I_INLINE void micro_group(const int R, const int P, const r1_dtype from, const tile_kind kind, const weights *weight,
-                            const micro_in *in, int g, int own, __m512 sum[MICRO_ROWS][2])
+                            const micro_in *in, int g, __m512 sum[MICRO_ROWS][2])
 {
     const int parts = kind_parts(kind), quads = 8 / parts;
     R1I_UNROLL for (int h = 0; h < parts; h++) {
@@ -128,70 +117,66 @@ R1I_INLINE void micro_group(const int R, const int P, const r1_dtype from, const
                 dot[r][p] = kind_has_min(kind) ? _mm512_setzero_si512() : _mm512_set1_epi32(in->start[r][at]);
         R1I_UNROLL for (int i = quads * h; i < quads * (h + 1); i++) {
             __m512i w[2];
-            R1I_UNROLL for (int p = 0; p < P; p++) w[p] = weight_vector(from, weight, p, own, i);
+            R1I_UNROLL for (int p = 0; p < P; p++) w[p] = weight_vector(from, weight, p, g, i);
             R1I_UNROLL for (int r = 0; r < R; r++) {
                 const __m512i x = broadcast4(in->q[r] + 32 * g + 4 * i);
                 R1I_UNROLL for (int p = 0; p < P; p++) dot[r][p] = _mm512_dpbusd_epi32(dot[r][p], w[p], x);
             }
         }
         R1I_UNROLL for (int p = 0; p < P; p++) {
-            const __m512 scale = weight_scale(from, weight, p, parts * own + h);
+            const __m512 scale = weight_scale(from, weight, p, at);
             R1I_UNROLL for (int r = 0; r < R; r++)
                 sum[r][p] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r][p]),
                                             _mm512_mul_ps(scale, _mm512_set1_ps(in->d[r][g])), sum[r][p]);
             if (!kind_has_min(kind)) continue;
-            const __m512 min = weight_min(from, weight, p, parts * own + h);
+            const __m512 min = weight_min(from, weight, p, at);
             R1I_UNROLL for (int r = 0; r < R; r++)
                 sum[r][p] = _mm512_fnmadd_ps(min, _mm512_set1_ps(in->dsum[r][at]), sum[r][p]);
         }
     }
 }
 
-/* R rows by P panels over this step's groups; one: there is a single one. */
-R1I_INLINE void micro(const int R, const int P, const tile_kind kind, const bool one, int offset,
-                      const quant_tile *tile, const q8_rows *in, const int32_t *row, acc_row *acc)
+/* R rows by P panels over this step's groups. */
+R1I_INLINE void micro(const int R, const int P, const tile_kind kind, int offset, const quant_tile *tile,
+                      const q8_rows *in, acc_row *acc)
 {
     const weights w = {.tile = tile};
     micro_in x;
     __m512 sum[MICRO_ROWS][2];
-    micro_open(R, kind, offset, one, in, row, &x);
+    micro_open(R, kind, offset, in, &x);
     R1I_UNROLL for (int r = 0; r < R; r++)
-        R1I_UNROLL for (int p = 0; p < P; p++) sum[r][p] = _mm512_load_ps(acc[row[r]][p]);
-    for (int g = 0; g < (one ? 1 : in->groups); g++) micro_group(R, P, FROM_TILE, kind, &w, &x, g, in->first + g, sum);
+        R1I_UNROLL for (int p = 0; p < P; p++) sum[r][p] = _mm512_load_ps(acc[r][p]);
+    for (int g = 0; g < in->groups; g++) micro_group(R, P, FROM_TILE, kind, &w, &x, g, sum);
     R1I_UNROLL for (int r = 0; r < R; r++)
-        R1I_UNROLL for (int p = 0; p < P; p++) _mm512_store_ps(acc[row[r]][p], sum[r][p]);
+        R1I_UNROLL for (int p = 0; p < P; p++) _mm512_store_ps(acc[r][p], sum[r][p]);
 }
 
-typedef void (*micro_fn)(int offset, const quant_tile *tile, const q8_rows *in, const int32_t *row, acc_row *acc);
-#define MICRO(R, P, one, name, kind)                                                                    \
-    static void micro_##name##_##one##_##R##_##P(int offset, const quant_tile *tile, const q8_rows *in, \
-                                                 const int32_t *row, acc_row *acc)                      \
-    {                                                                                                   \
-        micro(R, P, kind, one, offset, tile, in, row, acc);                                             \
+typedef void (*micro_fn)(int offset, const quant_tile *tile, const q8_rows *in, acc_row *acc);
+#define MICRO(R, P, name, kind)                                                                                \
+    static void micro_##name##_##R##_##P(int offset, const quant_tile *tile, const q8_rows *in, acc_row *acc) \
+    {                                                                                                          \
+        micro(R, P, kind, offset, tile, in, acc);                                                              \
     }
-#define MICROS(P, one, name, kind) \
-    MICRO(1, P, one, name, kind) MICRO(2, P, one, name, kind) MICRO(4, P, one, name, kind) MICRO(6, P, one, name, kind)
-#define KIND(name, kind) \
-    MICROS(1, 0, name, kind) MICROS(2, 0, name, kind) MICROS(1, 1, name, kind) MICROS(2, 1, name, kind)
+#define MICROS(P, name, kind) \
+    MICRO(1, P, name, kind) MICRO(2, P, name, kind) MICRO(4, P, name, kind) MICRO(6, P, name, kind)
+#define KIND(name, kind) MICROS(1, name, kind) MICROS(2, name, kind)
 KIND(offset_32, TILE_OFFSET_32)
 KIND(offset_16, TILE_OFFSET_16)
 KIND(min_32, TILE_MIN_32)
 KIND(min_16, TILE_MIN_16)
-#define ROW(P, one, name)                                                                      \
-    {micro_##name##_##one##_1_##P, micro_##name##_##one##_2_##P, micro_##name##_##one##_4_##P, \
-     micro_##name##_##one##_6_##P}
-#define ROWS(name) {{ROW(1, 0, name), ROW(1, 1, name)}, {ROW(2, 0, name), ROW(2, 1, name)}}
-static const micro_fn micros[4][2][2][4] = { /* kind, panels, a single group or more, rows */
+#define ROW(P, name) {micro_##name##_1_##P, micro_##name##_2_##P, micro_##name##_4_##P, micro_##name##_6_##P}
+#define ROWS(name) {ROW(1, name), ROW(2, name)}
+static const micro_fn micros[4][2][4] = { /* kind, panels, rows */
     [TILE_OFFSET_32] = ROWS(offset_32), [TILE_OFFSET_16] = ROWS(offset_16), [TILE_MIN_32] = ROWS(min_32),
     [TILE_MIN_16] = ROWS(min_16),
 };
 #undef ROW
 
 static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
-                          int64_t n, const int32_t *row, acc_row *acc)
+                          int64_t n, acc_row *acc)
 {
     const int size = n >= 6 ? 3 : n >= 4 ? 2 : n >= 2 ? 1 : 0;
-    micros[kind][panels - 1][in->groups == 1][size](tile_offset(type), tile, in, row, acc);
+    micros[kind][panels - 1][size](tile_offset(type), tile, in, acc);
     return size == 3 ? 6 : (int64_t)1 << size;
 }
 
@@ -243,7 +228,7 @@ R1I_INLINE void few_group(const int R, const r1_dtype type, const weights *w, co
                           int g, __m512 sum[MICRO_ROWS][2], late_terms *late)
 {
     group_ahead(type, in->ahead, g);
-    micro_group(R, 1, type, tile_kind_of(type), w, x, g, g, sum);
+    micro_group(R, 1, type, tile_kind_of(type), w, x, g, sum);
     R1I_UNROLL for (int r = 0; r < R; r++)
         if (in->fine[r] >> g & 1) late_group(type, w, in, r, g, &late[r]);
 }
@@ -252,12 +237,11 @@ R1I_INLINE void few_span(const int R, const r1_dtype type, const uint8_t *b, con
 {
     const tile_kind kind = tile_kind_of(type);
     weights w = {.b = b};
-    static const int32_t row[FEW_ROWS] = {0, 1, 2, 3};
     micro_in x;
     late_terms late[FEW_ROWS];
     __m512 sum[MICRO_ROWS][2];
     head_read(type, b, &w.head);
-    micro_open(R, kind, tile_offset(type), false, in, row, &x);
+    micro_open(R, kind, tile_offset(type), in, &x);
     R1I_UNROLL for (int r = 0; r < R; r++) {
         sum[r][0] = _mm512_load_ps(acc[r][0]);
         late[r].n = 0;
@@ -274,7 +258,6 @@ R1I_INLINE void few_span(const int R, const r1_dtype type, const uint8_t *b, con
 R1I_INLINE void few_codebook(const int R, const r1_dtype type, const uint8_t *b, const q8_rows *in, acc_row *acc)
 {
     const tile_kind kind = tile_kind_of(type);
-    static const int32_t row[FEW_ROWS] = {0, 1, 2, 3};
     quant_tile scales; /* its vectors stay empty */
     codebook_span s;
     weights w = {.tile = &scales};
@@ -282,7 +265,7 @@ R1I_INLINE void few_codebook(const int R, const r1_dtype type, const uint8_t *b,
     late_terms late[FEW_ROWS];
     __m512 sum[MICRO_ROWS][2];
     codebook_open(type, b, &s, &scales);
-    micro_open(R, kind, tile_offset(type), false, in, row, &x);
+    micro_open(R, kind, tile_offset(type), in, &x);
     R1I_UNROLL for (int r = 0; r < R; r++) {
         sum[r][0] = _mm512_load_ps(acc[r][0]);
         late[r].n = 0;
@@ -291,7 +274,7 @@ R1I_INLINE void few_codebook(const int R, const r1_dtype type, const uint8_t *b,
         __m512i v[8];
         group_codebook(type, &s, g, v);
         w.group = v;
-        micro_group(R, 1, type, kind, &w, &x, g, g, sum);
+        micro_group(R, 1, type, kind, &w, &x, g, sum);
         R1I_UNROLL for (int r = 0; r < R; r++)
             if (in->fine[r] >> g & 1) late_group(type, &w, in, r, g, &late[r]);
     }
@@ -333,6 +316,7 @@ static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_
     return n;
 }
 
+#include "backend/cpu/avx512/fine_rows512.h"
 #include "backend/cpu/avx512/one_row512.h"
 
 static bool some_panels(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_t m0, int64_t rows)

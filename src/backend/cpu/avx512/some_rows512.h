@@ -63,13 +63,6 @@ R1I_INLINE void some_open(const tile_kind kind, int offset, const q8_rows *in, i
     }
 }
 
-/* dot + bytes of w times the four at x in every lane: one instruction, which compilers make two of. */
-R1I_INLINE __m512i dot_of(__m512i dot, __m512i w, const int8_t *x)
-{
-    __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(dot) : "v"(w), "m"(*(const int8_t(*)[4])x));
-    return dot;
-}
-
 R1I_INLINE void some_block(const int R, const tile_kind kind, const __m512i w[8], some_span *s, int64_t r0, int g)
 {
     const int parts = kind_parts(kind), quads = 8 / parts;

@@ -4,22 +4,23 @@
  * only.
  *
  * The includer defines first:
- *   MICRO_ROWS, micro_rows(kind, type, panels, tiles, in, n, row, acc)   add in's groups into acc[row][panel][lane] for
- *   some of the n
- *       rows listed, the count returned
- *   FEW_ROWS, few_rows(type, span, rows, in, acc)   the same straight from the panel's bytes, fine terms included; 0:
- *   not this type some_panels(job, p0, p1, m0, rows)   all of it for a number of rows that has a way of its own; false:
- *   not this type or number
+ *   micro_rows(kind, type, panels, tiles, in, n, acc)   add in's groups into acc[row][panel][lane] for some of n rows,
+ *       the count returned
+ *   fine_rows(kind, type, panels, tiles, in, rows, acc)   add the fine terms of all rows, a row's groups ascending
+ *   FEW_ROWS, few_rows(type, span, rows, in, acc)   both straight from the panel's bytes; 0: not this type
+ *   some_panels(job, p0, p1, m0, rows)   all of it for a number of rows that has a way of its own; false: not this
+ *       type or number
  * and what sixteen lanes are (v512.h or v256.h) */
 #ifndef R1I_QUANT_DRIVER_H
 #define R1I_QUANT_DRIVER_H
 
 #include "backend/cpu/lanes/quant_tile.h"
 
-/* Up to DRIVER_ROWS_ALONE rows take one panel at a time: the weights then arrive as one stream that the prefetchers
- * follow (measured
- * on Zen 4: 15 GB/s of one core's 16; two interleaved panels 9, and software prefetch made either slower). */
-enum { DRIVER_ROWS = 256, DRIVER_ROWS_ALONE = 6 };
+/* DRIVER_ROWS sums of two panels are 64 KB of the second-level cache; twice as many rows would halve the unpacking once
+ * more. Up to DRIVER_ROWS_ALONE rows take one panel at a time: the weights then arrive as one stream that the
+ * prefetchers follow (measured on Zen 4: 15 GB/s of one core's 16; two interleaved panels 9, and software prefetch made
+ * either slower). */
+enum { DRIVER_ROWS = 512, DRIVER_ROWS_ALONE = 6 };
 
 /* Bias and residual, one rounding each, and out: the columns of `panel` that exist. */
 static inline void quant_finish(const r1i_linear_job *job, int64_t row, int64_t panel, const float *acc)
@@ -95,31 +96,6 @@ static inline bool driver_few(const r1i_linear_job *job, int64_t p, int64_t m0, 
     return true;
 }
 
-static inline void driver_list(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
-                               int64_t n, const int32_t *row, acc_row *acc)
-{
-    for (int64_t i = 0; i < n;) i += micro_rows(kind, type, panels, tile, in, n - i, row + i, acc);
-}
-
-/* The fine terms of all rows, groups ascending: rows that share one go together, as many as a register tile holds. */
-static inline void driver_fine(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
-                               int64_t rows, acc_row *acc)
-{
-    for (int g = 0; g < in->groups; g++) {
-        const q8_rows step = fine_step(in, 0, g);
-        int32_t row[MICRO_ROWS];
-        int n = 0;
-        for (int64_t m = 0; m < rows; m += 64)
-            for (uint64_t left = bytes_with(in->fine + m, rows - m, g); left; left &= left - 1) {
-                row[n++] = (int32_t)m + __builtin_ctzll(left);
-                if (n < MICRO_ROWS) continue;
-                driver_list(kind, type, panels, tile, &step, n, row, acc);
-                n = 0;
-            }
-        driver_list(kind, type, panels, tile, &step, n, row, acc);
-    }
-}
-
 /* Rows [m0, m0 + rows) against panels p, p + 1 (or p alone). */
 static inline void driver_block(const r1i_linear_job *job, int64_t p, int panels, int64_t m0, int64_t rows,
                                 tile_kind kind)
@@ -130,8 +106,6 @@ static inline void driver_block(const r1i_linear_job *job, int64_t p, int panels
     const uint8_t *b = w->data + (uint64_t)p * stride;
     _Alignas(64) acc_row acc[DRIVER_ROWS];
     quant_tile tile[TILE_PANELS];
-    int32_t all[DRIVER_ROWS];
-    for (int i = 0; i < rows; i++) all[i] = i;
     memset(acc, 0, (size_t)rows * sizeof acc[0]);
     for (int64_t k = 0; k < w->cols; k += TILE_K) {
         const int64_t blocks = (w->cols - k < TILE_K ? w->cols - k : TILE_K) / info->block_elems;
@@ -142,9 +116,12 @@ static inline void driver_block(const r1i_linear_job *job, int64_t p, int panels
         for (int i = 0; i < panels; i++)
             for (int64_t at = 0; at < blocks * info->block_bytes * LANES; at += 64)
                 __builtin_prefetch(b + (uint64_t)i * stride + at, 0, 2);
+        for (int64_t m = 0; m < rows;) {
+            const q8_rows in = q8_rows_at(job->x, m0 + m, k);
+            m += micro_rows(kind, w->type, panels, tile, &in, rows - m, acc + m);
+        }
         const q8_rows in = q8_rows_at(job->x, m0, k);
-        driver_list(kind, w->type, panels, tile, &in, rows, all, acc);
-        driver_fine(kind, w->type, panels, tile, &in, rows, acc);
+        fine_rows(kind, w->type, panels, tile, &in, rows, acc);
     }
     for (int64_t m = 0; m < rows; m++)
         for (int i = 0; i < panels; i++) quant_finish(job, m0 + m, p + i, acc[m][i]);

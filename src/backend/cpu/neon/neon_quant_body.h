@@ -12,7 +12,9 @@
 
 enum { MICRO_ROWS = 4, FEW_ROWS = 2 };
 static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
-                          int64_t n, const int32_t *row, acc_row *acc);
+                          int64_t n, acc_row *acc);
+static void fine_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
+                      int64_t rows, acc_row *acc);
 static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_rows *in, acc_row *acc);
 static inline bool some_panels(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_t m0, int64_t rows)
 {
@@ -125,17 +127,18 @@ static const micro_fn micros[4][MICRO_ROWS] = {
 };
 #undef ROW
 
-static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
-                          int64_t n, const int32_t *row, acc_row *acc)
+static int64_t micro_listed(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
+                            int64_t n, const int32_t *row, acc_row *acc)
 {
     const int64_t size = n < MICRO_ROWS ? n : MICRO_ROWS;
     for (int p = 0; p < panels; p++) micros[kind][size - 1](tile_offset(type), tile + p, in, row, acc[0][p]);
     return size;
 }
 
+#include "backend/cpu/lanes/quant_listed.h"
+
 /* ---- few rows: weights go from the panel to the products in registers ---- */
 
-static const int32_t identity[FEW_ROWS] = {0, 1};
 typedef void (*few_fn)(const uint8_t *b, const q8_rows *in, acc_row *acc);
 #define FEW_SPAN(R, type)                                                                                              \
     static void few_##type##_##R(const uint8_t *b, const q8_rows *in, acc_row *acc)                                    \
