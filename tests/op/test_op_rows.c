@@ -70,6 +70,16 @@ static void do_silu(kit *k, const args *a, float *out)
                                   r1i_mat_of(a->b, a->rows, a->n)), R1_OK);
     kit_saw(k, "silu_mul", a->rows);
 }
+enum { TOPK = 4, MOST_ROWS = 70 };
+static void do_router(kit *k, const args *a, float *out)
+{
+    const r1i_router_shape s = {.experts = a->n, .groups = 1, .topk_groups = 1, .topk = a->n < TOPK ? a->n : TOPK,
+                                .sigmoid = true, .scaling = 1.0f};
+    int32_t expert[TOPK * MOST_ROWS];
+    assert_true(a->rows <= MOST_ROWS);
+    assert_int_equal(r1i_router(&k->ex, &s, r1i_mat_of(a->a, a->rows, a->n), a->b, expert, out), R1_OK);
+    for (int64_t i = 0; i < a->rows * s.topk; i++) out[a->rows * s.topk + i] = (float)expert[i];
+}
 static void do_lse(kit *k, const args *a, float *out)
 {
     double *const lse = malloc(sizeof(double) * (size_t)a->rows);
@@ -92,12 +102,15 @@ static void test_agreement(void **state)
 {
     (void)state;
     for (int w = 0; w < WIDTHS; w++) {
-        args a = args_make(SEED + (uint64_t)w, w % 2 ? 3 : 70, widths[w], 4.0);
+        args a = args_make(SEED + (uint64_t)w, w % 2 ? 3 : MOST_ROWS, widths[w], 4.0);
         agree(&a, a.rows * a.n, do_rmsnorm);
         agree(&a, a.rows * a.n, do_rmsnorm_in_place);
         agree(&a, a.rows * a.n, do_silu);
         agree(&a, a.rows * 2, do_lse);
         agree(&a, a.rows * ((a.n + 31) / 32 * 16), do_bf16);
+        a.a[0] = INFINITY;
+        a.a[a.n - 1] = -90.0f; /* exp overflows */
+        if (a.n <= R1I_ROUTER_EXPERTS) agree(&a, 2 * TOPK * a.rows, do_router);
         args_free(&a);
     }
 }

@@ -613,13 +613,14 @@ static void through_gates(const r1i_router_shape *s, const float *score, const i
 }
 
 /* f_e of one run: how often e is among the topk largest scores, no bias, ties to the lower id, times E / (topk T). */
-static void balance_load(const r1i_router_shape *s, r1i_mat logits, const r1i_run *run, double *f)
+static void balance_load(const r1i_cpu_kernels *k, const r1i_router_shape *s, r1i_mat logits, const r1i_run *run,
+                         double *f)
 {
     float score[R1I_ROUTER_EXPERTS];
     bool taken[R1I_ROUTER_EXPERTS];
     memset(f, 0, (size_t)s->experts * sizeof *f);
     for (int64_t r = run->first; r < run->first + run->n; r++) {
-        r1i_cpu_affinities(s, row_of(logits, r), score);
+        r1i_cpu_affinities(k, s, row_of(logits, r), score);
         memset(taken, 0, (size_t)s->experts * sizeof *taken);
         for (int64_t j = 0; j < s->topk; j++) {
             int64_t best = -1;
@@ -633,14 +634,14 @@ static void balance_load(const r1i_router_shape *s, r1i_mat logits, const r1i_ru
 }
 
 /* term (nullable): each row's part of the loss's value, from the run's first row on. */
-static void router_run(const r1i_router_shape *s, r1i_mat dlogits, r1i_mat logits, const int32_t *expert,
-                       const float *dweight, float alpha, const r1i_run *run, double *term)
+static void router_run(const r1i_cpu_kernels *k, const r1i_router_shape *s, r1i_mat dlogits, r1i_mat logits,
+                       const int32_t *expert, const float *dweight, float alpha, const r1i_run *run, double *term)
 {
     float score[R1I_ROUTER_EXPERTS];
     double dscore[R1I_ROUTER_EXPERTS], f[R1I_ROUTER_EXPERTS];
-    if (alpha != 0.0f) balance_load(s, logits, run, f);
+    if (alpha != 0.0f) balance_load(k, s, logits, run, f);
     for (int64_t r = run->first; r < run->first + run->n; r++) {
-        r1i_cpu_affinities(s, row_of(logits, r), score);
+        r1i_cpu_affinities(k, s, row_of(logits, r), score);
         memset(dscore, 0, (size_t)s->experts * sizeof *dscore);
         through_gates(s, score, expert + r * s->topk, dweight + r * s->topk, dscore);
         if (alpha != 0.0f) {
@@ -656,6 +657,7 @@ static void router_run(const r1i_router_shape *s, r1i_mat dlogits, r1i_mat logit
 }
 
 typedef struct routing {
+    const r1i_cpu_kernels *k;
     const r1i_router_shape *s;
     r1i_mat dlogits, logits;
     const int32_t *expert;
@@ -669,7 +671,7 @@ static void router_item(void *ctx, int64_t i, int thread)
 {
     (void)thread;
     const routing *const a = ctx;
-    router_run(a->s, a->dlogits, a->logits, a->expert, a->dweight, a->alpha, &a->runs[i],
+    router_run(a->k, a->s, a->dlogits, a->logits, a->expert, a->dweight, a->alpha, &a->runs[i],
                a->term ? a->term + a->runs[i].first - a->runs[0].first : NULL);
 }
 
@@ -680,7 +682,7 @@ static r1_status router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat dlogits
 {
     const bool value = balance && alpha != 0.0f;
     double *const term = value ? malloc((size_t)logits.rows * sizeof *term) : NULL;
-    routing a = {s, dlogits, logits, expert, dweight, alpha, runs, term};
+    routing a = {ex->backend, s, dlogits, logits, expert, dweight, alpha, runs, term};
     if (value && !term) return r1i_fail(ex->err, R1_ERR_NOMEM, "balance loss of %lld rows", (long long)logits.rows);
     r1i_pool_run(ex->pool, n_runs, router_item, &a);
     for (int64_t i = 0; value && i < n_runs; i++)

@@ -11,6 +11,6 @@ r1_status r1i_cpu_linear(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n);
 r1_status r1i_cpu_router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, const float *bias, int32_t *expert,
                          float *weight);
 /* score[experts] of one row: sigmoid, or softmax over all experts with the sum in ascending id. */
-void r1i_cpu_affinities(const r1i_router_shape *s, const float *logit, float *score);
+void r1i_cpu_affinities(const r1i_cpu_kernels *k, const r1i_router_shape *s, const float *logit, float *score);
 
 #endif

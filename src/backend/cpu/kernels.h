@@ -19,6 +19,7 @@ typedef struct r1i_cpu_kernels {
     void (*fine_row)(const r1i_act *act, int64_t r); /* row r's fine terms, after quantise_row */
     void (*rmsnorm_row)(float *y, const float *x, const float *g, int64_t n, float eps);
     void (*silu_mul_row)(float *y, const float *g, const float *u, int64_t n);
+    void (*sigmoid_row)(float *y, const float *z, int64_t n);
     /* One row each; elementwise, so the rows share a source (lanes/plain_rows.h) and differ in how it is compiled. */
     void (*rope_row)(float *x, int64_t heads, int64_t dim, int64_t head_stride, const float *cos, const float *sin,
                      bool interleaved);

@@ -5,10 +5,10 @@
 
 #include "backend/cpu/elementary.h"
 
-void r1i_cpu_affinities(const r1i_router_shape *s, const float *logit, float *score)
+void r1i_cpu_affinities(const r1i_cpu_kernels *k, const r1i_router_shape *s, const float *logit, float *score)
 {
     if (s->sigmoid) {
-        for (int64_t e = 0; e < s->experts; e++) score[e] = r1i_sigmoidf(logit[e]);
+        k->sigmoid_row(score, logit, s->experts);
         return;
     }
     float max = -INFINITY, sum = 0.0f;
@@ -57,13 +57,14 @@ static void limit_groups(const r1i_router_shape *s, float *choice, bool *taken)
     }
 }
 
-static void route_row(const r1i_router_shape *s, const float *logit, const float *bias, int32_t *expert, float *weight)
+static void route_row(const r1i_cpu_kernels *k, const r1i_router_shape *s, const float *logit, const float *bias,
+                      int32_t *expert, float *weight)
 {
     float score[R1I_ROUTER_EXPERTS], choice[R1I_ROUTER_EXPERTS];
     bool taken[R1I_ROUTER_EXPERTS], chosen[R1I_ROUTER_EXPERTS];
     memset(taken, 0, (size_t)s->experts * sizeof *taken);
     memset(chosen, 0, (size_t)s->experts * sizeof *chosen);
-    r1i_cpu_affinities(s, logit, score);
+    r1i_cpu_affinities(k, s, logit, score);
     for (int64_t e = 0; e < s->experts; e++) choice[e] = bias ? score[e] + bias[e] : score[e];
     if (s->groups > 1) limit_groups(s, choice, taken);
     for (int64_t i = 0; i < s->topk; i++) {
@@ -84,6 +85,7 @@ static void route_row(const r1i_router_shape *s, const float *logit, const float
 enum { ROUTE_ROWS = 64 }; /* of one item: a few dozen microseconds */
 
 typedef struct routing {
+    const r1i_cpu_kernels *k;
     const r1i_router_shape *s;
     r1i_mat logits;
     const float *bias;
@@ -98,13 +100,13 @@ static void route_item(void *ctx, int64_t i, int thread)
     const int64_t topk = a->s->topk,
                   end = (i + 1) * ROUTE_ROWS < a->logits.rows ? (i + 1) * ROUTE_ROWS : a->logits.rows;
     for (int64_t r = i * ROUTE_ROWS; r < end; r++)
-        route_row(a->s, a->logits.p + r * a->logits.stride, a->bias, a->expert + r * topk, a->weight + r * topk);
+        route_row(a->k, a->s, a->logits.p + r * a->logits.stride, a->bias, a->expert + r * topk, a->weight + r * topk);
 }
 
 r1_status r1i_cpu_router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, const float *bias, int32_t *expert,
                          float *weight)
 {
-    routing a = {s, logits, bias, expert, weight};
+    routing a = {ex->backend, s, logits, bias, expert, weight};
     r1i_pool_run(ex->pool, (logits.rows + ROUTE_ROWS - 1) / ROUTE_ROWS, route_item, &a);
     return R1_OK;
 }

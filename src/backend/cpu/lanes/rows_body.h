@@ -30,6 +30,13 @@ static void silu_mul_row(float *y, const float *g, const float *u, int64_t n)
     }
 }
 
+static void sigmoid_row(float *y, const float *z, int64_t n)
+{
+    const v16 one = v16_set1(1.0f);
+    for (int64_t i = 0; i < n; i += 16)
+        put(y + i, v16_div(one, v16_add(one, v16_exp(v16_neg(some(z + i, n - i))))), n - i);
+}
+
 static float row_max(const float *x, int64_t n, float scale)
 {
     const v16 s = v16_set1(scale), lowest = v16_set1(-INFINITY);
@@ -87,6 +94,7 @@ static inline void set_row_kernels(r1i_cpu_kernels *k)
 {
     k->rmsnorm_row = rmsnorm_row;
     k->silu_mul_row = silu_mul_row;
+    k->sigmoid_row = sigmoid_row;
     k->row_max = row_max;
     k->row_sum_exp = row_sum_exp;
     k->rope_row = rope_row;

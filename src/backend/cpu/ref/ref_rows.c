@@ -16,6 +16,11 @@ static void silu_mul_row(float *y, const float *g, const float *u, int64_t n)
     for (int64_t i = 0; i < n; i++) y[i] = r1i_siluf(g[i]) * u[i];
 }
 
+static void sigmoid_row(float *y, const float *z, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = r1i_sigmoidf(z[i]);
+}
+
 /* A NaN is never the maximum: the comparison fails. The sum + 0 turns -0 into +0, which lanes would pick by chance. */
 static float row_max(const float *x, int64_t n, float scale)
 {
@@ -37,6 +42,7 @@ void r1i_ref_row_kernels(r1i_cpu_kernels *k)
 {
     k->rmsnorm_row = rmsnorm_row;
     k->silu_mul_row = silu_mul_row;
+    k->sigmoid_row = sigmoid_row;
     k->row_max = row_max;
     k->row_sum_exp = row_sum_exp;
     k->rope_row = plain_rope_row;
