@@ -202,7 +202,8 @@ static void attend(kit *k, digests *d, const r1i_attn_shape *s, r1i_cache_type t
     const r1i_run run = {.first = 0, .n = LEN, .pos0 = 0, .pages = pages};
     assert_int_equal(r1i_kv_write(&k->ex, s, &kv, r1i_mat_of(key, LEN, kc), r1i_mat_of(value, LEN, vc), &run, 1),
                      R1_OK);
-    assert_int_equal(r1i_attention(&k->ex, s, &kv, r1i_mat_of(o, LEN, oc), r1i_mat_of(q, LEN, qc), &run, 1, NULL), R1_OK);
+    assert_int_equal(r1i_attention(&k->ex, s, &kv, r1i_mat_of(o, LEN, oc), r1i_mat_of(q, LEN, qc), &run, 1, NULL),
+                     R1_OK);
     r1i_checksum_begin(&c);
     feed(&c, o, LEN * oc);
     char what[40];

@@ -2,7 +2,8 @@
 
 static int64_t bytes_of(const r1i_weight *w)
 {
-    return (int64_t)r1i_panel_stride(w->type, w->cols) * ((w->rows + R1I_PANEL_ROWS - 1) / R1I_PANEL_ROWS);
+    uint64_t bytes = 0;
+    return r1i_panel_bytes(w->type, w->rows, w->cols, &bytes) ? (int64_t)bytes : 0;
 }
 static int64_t region_bytes(const r1i_coming *c)
 {

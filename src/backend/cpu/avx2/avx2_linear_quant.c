@@ -168,13 +168,11 @@ static const micro_fn micros[4][5][MICRO_ROWS] = {
 
 #undef ROW
 
-static int64_t micro_listed(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
-                            int64_t n, const int32_t *row, acc_row *acc)
+static void micro_listed(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
+                         int64_t n, const int32_t *row, acc_row *acc)
 {
     const int sums = sums_of(type), line = sums == 0 ? 0 : sums == 1 ? 1 : sums == 2 ? 2 : sums == 4 ? 3 : 4;
-    const int64_t size = n < MICRO_ROWS ? n : MICRO_ROWS;
-    for (int p = 0; p < panels; p++) micros[kind][line][size - 1](tile_offset(type), tile + p, in, row, acc[0][p]);
-    return size;
+    for (int p = 0; p < panels; p++) micros[kind][line][n - 1](tile_offset(type), tile + p, in, row, acc[0][p]);
 }
 
 #include "backend/cpu/lanes/quant_listed.h"

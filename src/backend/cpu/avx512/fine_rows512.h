@@ -6,13 +6,6 @@
 
 #include "backend/cpu/avx512/v512.h"
 
-/* dot + bytes of w times the four at x in every lane: one instruction, which compilers make two of. */
-R1I_INLINE __m512i dot_of(__m512i dot, __m512i w, const int8_t *x)
-{
-    __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(dot) : "v"(w), "m"(*(const int8_t(*)[4])x));
-    return dot;
-}
-
 /* Adds the term of the row at `at` of a group's to acc. */
 R1I_INLINE void fine_row_add(const int P, const tile_kind kind, int offset, __m512i w[][8], __m512 scale[][2],
                              __m512 min[][2], const q8_rows *in, int64_t at, acc_row *acc)
@@ -24,7 +17,7 @@ R1I_INLINE void fine_row_add(const int P, const tile_kind kind, int offset, __m5
     __m512 sum[TILE_PANELS];
     R1I_UNROLL for (int p = 0; p < P; p++) sum[p] = _mm512_load_ps((*acc)[p]);
     R1I_UNROLL for (int h = 0; h < parts; h++) {
-        const int32_t sum_x = parts == 2 ? sum16[h] : sum16[0] + sum16[1];
+        const int32_t sum_x = term_sum(kind, sum16, h);
         const __m512i start = kind_has_min(kind) ? _mm512_setzero_si512() : _mm512_set1_epi32(-offset * sum_x);
         __m512i dot[TILE_PANELS];
         R1I_UNROLL for (int p = 0; p < P; p++) dot[p] = start;

@@ -54,7 +54,7 @@ R1I_INLINE void some_open(const tile_kind kind, int offset, const q8_rows *in, i
             some_fine *const f = &s->fine[n++];
             *f = (some_fine){.q = in->fine_q + 32 * at, .row = row, .group = g, .d = in->fine_d[at]};
             for (int h = 0; h < kind_parts(kind); h++) {
-                const int32_t sum_x = kind_parts(kind) == 2 ? sum[h] : sum[0] + sum[1];
+                const int32_t sum_x = term_sum(kind, sum, h);
                 if (kind_has_min(kind)) f->dsum[h] = f->d * (float)sum_x;
                 else f->start[h] = -offset * sum_x;
             }

@@ -1,7 +1,7 @@
 /* The loops round the vector products of block types: rows in blocks, panels in pairs, columns 256 at a time. A pair's
  * tiles are unpacked once for all rows of the block and stay in the first-level cache; partial sums stay in registers
- * for 256 columns and in a small buffer between. Included by avx2/ and avx512/ after quant_tile.h; static functions
- * only.
+ * for 256 columns and in a small buffer between. Included by avx2/, avx512/ and neon/ after quant_tile.h; static
+ * functions only.
  *
  * The includer defines first:
  *   micro_rows(kind, type, panels, tiles, in, n, acc)   add in's groups into acc[row][panel][lane] for some of n rows,
@@ -45,6 +45,14 @@ static inline q8_rows q8_rows_at(const r1i_act *x, int64_t m, int64_t k)
                      x->fine_stride, x->fine_q + 32 * fine, x->fine_d + fine, x->fine_sum16 + 2 * fine, NULL};
 }
 
+/* The same without the first n rows; fine terms left where they are. */
+static inline void q8_rows_down(int64_t n, q8_rows *in)
+{
+    in->q += n * in->cols;
+    in->d += n * (in->cols / 32);
+    in->sum16 += n * (in->cols / 16);
+}
+
 /* The same, a span of 256 columns further on. */
 static inline void q8_rows_step(const r1i_act *x, int64_t k, q8_rows *in)
 {
@@ -57,14 +65,6 @@ static inline void q8_rows_step(const r1i_act *x, int64_t k, q8_rows *in)
     in->fine_q += 32 * fine;
     in->fine_d += fine;
     in->fine_sum16 += 2 * fine;
-}
-
-/* The fine term of group g, rows from r on, as a step of one group. */
-static inline q8_rows fine_step(const q8_rows *in, int64_t r, int g)
-{
-    const int64_t at = g * in->fine_stride + r;
-    return (q8_rows){.q = in->fine_q + 32 * at, .d = in->fine_d + at, .sum16 = in->fine_sum16 + 2 * at, .cols = 32,
-                     .groups = 1, .first = g, .ahead = in->ahead};
 }
 
 /* Bytes from one span of a panel to the next. (A panel may be longer than its spans.) */
@@ -116,11 +116,12 @@ static inline void driver_block(const r1i_linear_job *job, int64_t p, int panels
         for (int i = 0; i < panels; i++)
             for (int64_t at = 0; at < blocks * info->block_bytes * LANES; at += 64)
                 __builtin_prefetch(b + (uint64_t)i * stride + at, 0, 2);
-        for (int64_t m = 0; m < rows;) {
-            const q8_rows in = q8_rows_at(job->x, m0 + m, k);
-            m += micro_rows(kind, w->type, panels, tile, &in, rows - m, acc + m);
-        }
         const q8_rows in = q8_rows_at(job->x, m0, k);
+        q8_rows left = in;
+        for (int64_t m = 0, n; m < rows; m += n) {
+            n = micro_rows(kind, w->type, panels, tile, &left, rows - m, acc + m);
+            q8_rows_down(n, &left);
+        }
         fine_rows(kind, w->type, panels, tile, &in, rows, acc);
     }
     for (int64_t m = 0; m < rows; m++)

@@ -1,7 +1,7 @@
 /* Many rows where registers are too few to keep a group's weights: a register tile of rows at a time, and of fine terms
  * as many rows that share a group. Included by avx2/ and neon/ after quant_driver.h; static functions only. The
  * includer defines MICRO_ROWS and micro_listed(kind, type, panels, tiles, in, n, row, acc), which adds in's groups into
- * acc[row] for some of the n rows listed, the count returned. */
+ * acc[row] for the n rows listed, 1 to MICRO_ROWS of them. */
 #ifndef R1I_QUANT_LISTED_H
 #define R1I_QUANT_LISTED_H
 
@@ -13,13 +13,17 @@ _Static_assert(MICRO_ROWS <= sizeof identity / sizeof identity[0], "rows of a re
 static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
                           int64_t n, acc_row *acc)
 {
-    return micro_listed(kind, type, panels, tile, in, n < MICRO_ROWS ? n : MICRO_ROWS, identity, acc);
+    const int64_t size = n < MICRO_ROWS ? n : MICRO_ROWS;
+    micro_listed(kind, type, panels, tile, in, size, identity, acc);
+    return size;
 }
 
-static inline void fine_listed(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
-                               int64_t n, const int32_t *row, acc_row *acc)
+/* The fine term of group g, rows from r on, as a step of one group. */
+static inline q8_rows fine_step(const q8_rows *in, int64_t r, int g)
 {
-    for (int64_t i = 0; i < n;) i += micro_listed(kind, type, panels, tile, in, n - i, row + i, acc);
+    const int64_t at = g * in->fine_stride + r;
+    return (q8_rows){.q = in->fine_q + 32 * at, .d = in->fine_d + at, .sum16 = in->fine_sum16 + 2 * at, .cols = 32,
+                     .groups = 1, .first = g, .ahead = in->ahead};
 }
 
 /* Groups ascending. */
@@ -34,10 +38,10 @@ static void fine_rows(tile_kind kind, r1_dtype type, int panels, const quant_til
             for (uint64_t left = bytes_with(in->fine + m, rows - m, g); left; left &= left - 1) {
                 row[n++] = (int32_t)m + __builtin_ctzll(left);
                 if (n < MICRO_ROWS) continue;
-                fine_listed(kind, type, panels, tile, &step, n, row, acc);
+                micro_listed(kind, type, panels, tile, &step, n, row, acc);
                 n = 0;
             }
-        fine_listed(kind, type, panels, tile, &step, n, row, acc);
+        if (n > 0) micro_listed(kind, type, panels, tile, &step, n, row, acc);
     }
 }
 
