@@ -26,6 +26,7 @@ static bool row_of_table(const char *isa, r1i_cpu_kernels *k)
 {
     memset(k, 0, sizeof *k);
     r1i_cpu_ref_quant_kernels(k);
+    k->near = (r1i_cpu_features() & R1I_CPU_NEAR) != 0;
     if (strcmp(isa, "c") == 0) return true;
     if (strcmp(isa, "avx2") == 0) return r1i_cpu_avx2_quant_kernels(k);
     if (strcmp(isa, "neon") == 0)

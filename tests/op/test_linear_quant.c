@@ -128,34 +128,31 @@ static void expect_same(const problem *b, const float *want, const float *got, c
         }
 }
 
-/* The rows of the table that this processor can run, the plain one first. */
-static int rows_of_table(r1i_cpu_kernels out[3])
+/* The rows of the table that this processor can run, the plain one first; the others with each habit of reading, whichever
+ * this processor has. */
+enum { ROWS_OF_TABLE = 7 };
+static void row_of_table(r1i_cpu_kernels out[ROWS_OF_TABLE], int *n, const char *name,
+                         bool (*fill)(r1i_cpu_kernels *k))
+{
+    for (int near = 0; near < 2; near++) {
+        out[*n] = out[0];
+        out[*n].name = name;
+        out[*n].near = near == 1;
+        if (fill(&out[*n])) ++*n;
+    }
+}
+
+static int rows_of_table(r1i_cpu_kernels out[ROWS_OF_TABLE])
 {
     const unsigned has = r1i_cpu_features();
     int n = 1;
-    memset(out, 0, 3 * sizeof *out);
+    memset(out, 0, ROWS_OF_TABLE * sizeof *out);
     r1i_cpu_ref_quant_kernels(&out[0]);
     out[0].name = "c";
-    if (has & R1I_CPU_AVX2) {
-        out[n] = out[0];
-        out[n].name = "avx2";
-        if (r1i_cpu_avx2_quant_kernels(&out[n])) n++;
-    }
-    if (has & R1I_CPU_AVX512) {
-        out[n] = out[0];
-        out[n].name = "avx512";
-        if (r1i_cpu_avx512_quant_kernels(&out[n])) n++;
-    }
-    if (has & R1I_CPU_NEON) {
-        out[n] = out[0];
-        out[n].name = "neon";
-        if (r1i_cpu_neon_quant_kernels(&out[n])) n++;
-    }
-    if (has & R1I_CPU_DOTPROD) {
-        out[n] = out[0];
-        out[n].name = "neon with dot products";
-        if (r1i_cpu_neon_dot_kernels(&out[n])) n++;
-    }
+    if (has & R1I_CPU_AVX2) row_of_table(out, &n, "avx2", r1i_cpu_avx2_quant_kernels);
+    if (has & R1I_CPU_AVX512) row_of_table(out, &n, "avx512", r1i_cpu_avx512_quant_kernels);
+    if (has & R1I_CPU_NEON) row_of_table(out, &n, "neon", r1i_cpu_neon_quant_kernels);
+    if (has & R1I_CPU_DOTPROD) row_of_table(out, &n, "neon with dot products", r1i_cpu_neon_dot_kernels);
     return n;
 }
 
@@ -194,7 +191,7 @@ static void check_shape(const r1i_cpu_kernels *rows, int n_rows, r1i_rng *rng, r
 
 static void every_shape(bool exact)
 {
-    r1i_cpu_kernels rows[3];
+    r1i_cpu_kernels rows[ROWS_OF_TABLE];
     const int n = rows_of_table(rows);
     r1i_rng rng = {SEED, 0};
     print_message("seed %d, %d rows of the table\n", SEED, n);
@@ -210,7 +207,7 @@ static void test_rows_agree_exact(void **state) { (void)state; every_shape(true)
 static void test_one_row_or_many(void **state)
 {
     (void)state;
-    r1i_cpu_kernels rows[3];
+    r1i_cpu_kernels rows[ROWS_OF_TABLE];
     const int n = rows_of_table(rows);
     r1i_rng rng = {SEED + 1, 0};
     for (int t = 0; t < R1_DTYPE_COUNT; t++) {
@@ -368,7 +365,7 @@ static int expect_same_rounding(const r1i_cpu_kernels *rows, int n_rows, float *
 static void test_activations(void **state)
 {
     (void)state;
-    r1i_cpu_kernels rows[3];
+    r1i_cpu_kernels rows[ROWS_OF_TABLE];
     const int n = rows_of_table(rows);
     r1i_rng rng = {SEED + 4, 0};
     float room[2 * MOST_COLS], *const x = room + MOST_COLS; /* a row 0 lies before it */
@@ -453,7 +450,7 @@ static void test_fine_terms(void **state)
 static void test_nan_stays_visible(void **state)
 {
     (void)state;
-    r1i_cpu_kernels rows[3];
+    r1i_cpu_kernels rows[ROWS_OF_TABLE];
     const int n = rows_of_table(rows);
     r1i_rng rng = {SEED + 5, 0};
     problem b;

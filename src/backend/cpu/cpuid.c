@@ -23,13 +23,21 @@ static uint32_t xgetbv(void)
     return lo;
 }
 
+/* "AuthenticAMD", family 0x1a: Zen 5, and what follows it until somebody measures that. */
+static bool reads_near(void)
+{
+    const regs zero = cpuid(0, 0);
+    const uint32_t version = cpuid(1, 0).a, family = (version >> 8 & 0xfu) + (version >> 20 & 0xffu);
+    return zero.b == 0x68747541u && zero.d == 0x69746e65u && zero.c == 0x444d4163u && family >= 0x1a;
+}
+
 unsigned r1i_cpu_features(void)
 {
     if (cpuid(0, 0).a < 7) return 0;
     const regs one = cpuid(1, 0), seven = cpuid(7, 0);
     if (!bit(one.c, 27)) return 0; /* OSXSAVE: without it xgetbv itself is illegal */
     const uint32_t saved = xgetbv();
-    unsigned f = 0;
+    unsigned f = reads_near() ? R1I_CPU_NEAR : 0u;
     const bool ymm = (saved & 0x6u) == 0x6u, zmm = (saved & 0xe6u) == 0xe6u;
     /* AVX, FMA, F16C; AVX2, BMI2 (the folder is compiled with it) */
     if (ymm && bit(one.c, 28) && bit(one.c, 12) && bit(one.c, 29) && bit(seven.b, 5) && bit(seven.b, 8))

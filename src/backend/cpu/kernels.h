@@ -11,6 +11,7 @@ typedef void (*r1i_linear_kernel)(const r1i_linear_job *job, int64_t p0, int64_t
 
 typedef struct r1i_cpu_kernels {
     const char *name;                              /* "c", "avx2", "avx512", "neon" */
+    bool near;                                     /* R1I_CPU_NEAR; the rows of block types read it when they fill in */
     r1i_linear_kernel linear_f32[R1_DTYPE_COUNT];  /* f32 activations: scalar types, and block types with exact
                                                     * activations */
     r1i_linear_kernel linear_q8[R1_DTYPE_COUNT];   /* block types, Q8 activations */
@@ -37,7 +38,11 @@ typedef struct r1i_cpu_kernels {
                                            * rounded values */
 } r1i_cpu_kernels;
 
-enum { R1I_CPU_AVX2 = 1, R1I_CPU_AVX512 = 2, R1I_CPU_AVX512_BF16 = 4, R1I_CPU_NEON = 8, R1I_CPU_DOTPROD = 16 };
+enum {
+    R1I_CPU_AVX2 = 1, R1I_CPU_AVX512 = 2, R1I_CPU_AVX512_BF16 = 4, R1I_CPU_NEON = 8, R1I_CPU_DOTPROD = 16,
+    R1I_CPU_NEAR = 32 /* no instruction but a habit: this core streams fastest what was asked for, line by line, into
+                       * the first-level cache (Zen 5; where the quantised products say so) */
+};
 /* The fine terms in plain C: the specification, and fast enough for most rows of the table, since few groups have
  * one. */
 void r1i_cpu_fine_row(const r1i_act *act, int64_t r);

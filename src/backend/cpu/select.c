@@ -42,6 +42,7 @@ r1_status r1i_cpu_select(const char *isa, r1i_cpu_kernels *out, r1_error *err)
     if (!best && !avx2 && !avx512 && !neon && !plain)
         return r1i_fail(err, R1_ERR_USAGE, "instruction set '%s': expected auto, c, avx2, avx512 or neon", isa);
     r1i_cpu_ref_kernels(out);
+    out->near = (r1i_cpu_features() & R1I_CPU_NEAR) != 0;
     out->grad = &r1i_ref_grad;
     if (plain) return R1_OK;
     const bool has_avx2 = !neon && use_avx2(out);

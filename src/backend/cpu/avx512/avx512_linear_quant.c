@@ -19,7 +19,7 @@ static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant
 static void fine_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
                       int64_t rows, acc_row *acc);
 static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_rows *in, acc_row *acc);
-static bool some_panels(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_t m0, int64_t rows);
+static bool some_panels(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_t m0, int64_t rows, bool near);
 #include "backend/cpu/lanes/quant_driver.h"
 #include "backend/cpu/lanes/quant_exact.h"
 
@@ -332,9 +332,9 @@ static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_
 #include "backend/cpu/avx512/fine_rows512.h"
 #include "backend/cpu/avx512/one_row512.h"
 
-static bool some_panels(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_t m0, int64_t rows)
+static bool some_panels(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_t m0, int64_t rows, bool near)
 {
-    if (rows == 1 && driver_one(job, p0, p1, m0)) return true;
+    if (rows == 1 && driver_one(job, p0, p1, m0, near)) return true;
     if (rows <= FEW_ROWS || rows > SOME_ROWS || !some_type(job->w->type)) return false;
     const int64_t step = rows <= 16 ? SOME_PANELS : SOME_PANELS / 2;
     for (int64_t p = p0; p < p1; p += step) driver_some(job, p, (int)(p1 - p < step ? p1 - p : step), m0, rows);

@@ -197,7 +197,7 @@ R1I_INLINE void one_span(const int n, const r1_dtype type, const uint8_t *b, con
  * next panel wants them, and four panels read them
  * once: 5632 columns of Q4_K 26 GB/s of one core's 31, one panel at a time 21. */
 R1I_INLINE int64_t one_panels(const int n, const r1_dtype type, const r1i_linear_job *job, int64_t p, int64_t p1,
-                              int64_t m0, const one_sums *sums)
+                              int64_t m0, const one_sums *sums, bool near)
 {
     const r1i_weight *const w = job->w;
     const int64_t stride = (int64_t)r1i_panel_stride(type, w->cols), step = span_step(type);
@@ -215,6 +215,8 @@ R1I_INLINE int64_t one_panels(const int n, const r1_dtype type, const r1i_linear
             if (n > 1) { /* each panel's next span, or the beginning of the one that follows */
                 ahead = k + TILE_K < w->cols ? b + step : b + step + (n - 1) * stride;
                 if (end - ahead < n * stride) ahead = b;
+            } else if (near) {
+                near_ahead(b, end, step);
             } else if (group_in_order(type)) {
                 page_ahead(b, (uint64_t)step);
             } else if (group_of_k(type)) {
@@ -232,11 +234,13 @@ R1I_INLINE int64_t one_panels(const int n, const r1_dtype type, const r1i_linear
     return p;
 }
 
-typedef int64_t (*one_fn)(const r1i_linear_job *job, int64_t p, int64_t p1, int64_t m0, const one_sums *sums);
-#define ONE(type)                                                                                                 \
-    static int64_t one_##type(const r1i_linear_job *job, int64_t p, int64_t p1, int64_t m0, const one_sums *sums) \
-    {                                                                                                             \
-        return one_panels(1, R1_DTYPE_##type, job, p, p1, m0, sums);                                              \
+typedef int64_t (*one_fn)(const r1i_linear_job *job, int64_t p, int64_t p1, int64_t m0, const one_sums *sums,
+                          bool near);
+#define ONE(type)                                                                                                  \
+    static int64_t one_##type(const r1i_linear_job *job, int64_t p, int64_t p1, int64_t m0, const one_sums *sums,  \
+                              bool near)                                                                           \
+    {                                                                                                              \
+        return one_panels(1, R1_DTYPE_##type, job, p, p1, m0, sums, near);                                         \
     }
 GROUP_TYPES(ONE)
 #define ENTRY(type) [R1_DTYPE_##type] = one_##type,
@@ -245,15 +249,15 @@ static const one_fn one[R1_DTYPE_COUNT] = {GROUP_TYPES(ENTRY)};
 #undef ONE
 
 /* Panels [p0, p1) for row m0; false: not this type, or more columns than there is room for. */
-static bool driver_one(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_t m0)
+static bool driver_one(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_t m0, bool near)
 {
     const r1_dtype type = job->w->type;
     one_sums sums;
     if (!one[type] || job->w->cols > ONE_COLS) return false;
     one_sums_of(type, job->x, m0, &sums);
-    if (type == R1_DTYPE_Q4_K && job->w->cols >= ONE_LONG)
-        p0 = one_panels(ONE_LONG_PANELS, R1_DTYPE_Q4_K, job, p0, p1, m0, &sums);
-    one[type](job, p0, p1, m0, &sums);
+    if (!near && type == R1_DTYPE_Q4_K && job->w->cols >= ONE_LONG)
+        p0 = one_panels(ONE_LONG_PANELS, R1_DTYPE_Q4_K, job, p0, p1, m0, &sums, near);
+    one[type](job, p0, p1, m0, &sums, near);
     return true;
 }
 

@@ -8,8 +8,8 @@
  *       the count returned
  *   fine_rows(kind, type, panels, tiles, in, rows, acc)   add the fine terms of all rows, a row's groups ascending
  *   FEW_ROWS, few_rows(type, span, rows, in, acc)   both straight from the panel's bytes; 0: not this type
- *   some_panels(job, p0, p1, m0, rows)   all of it for a number of rows that has a way of its own; false: not this
- *       type or number
+ *   some_panels(job, p0, p1, m0, rows, near)   all of it for a number of rows that has a way of its own; false: not
+ *       this type or number
  * and what sixteen lanes are (v512.h or v256.h) */
 #ifndef R1I_QUANT_DRIVER_H
 #define R1I_QUANT_DRIVER_H
@@ -75,7 +75,7 @@ static inline int64_t span_step(r1_dtype type)
 }
 
 /* Up to FEW_ROWS rows [m0, m0 + rows) against panel p, nothing stored between; false: not for this type. */
-static inline bool driver_few(const r1i_linear_job *job, int64_t p, int64_t m0, int64_t rows)
+static inline bool driver_few(const r1i_linear_job *job, int64_t p, int64_t m0, int64_t rows, bool near)
 {
     const r1i_weight *w = job->w;
     const uint64_t stride = r1i_panel_stride(w->type, w->cols);
@@ -86,9 +86,10 @@ static inline bool driver_few(const r1i_linear_job *job, int64_t p, int64_t m0, 
     memset(acc, 0, (size_t)rows * sizeof acc[0]);
     q8_rows in = q8_rows_at(job->x, m0, 0);
     for (int64_t k = 0; k < w->cols; b += step) {
-        in.ahead = end - b > QUANT_LEAD ? b + QUANT_LEAD : b; /* who hands out the items asks for the next matrix'
-                                                               * beginning */
-        if (group_in_order(w->type)) page_ahead(b, step);
+        in.ahead = !near && end - b > QUANT_LEAD ? b + QUANT_LEAD : b; /* who hands out the items asks for the next
+                                                                        * matrix' beginning */
+        if (near) near_ahead(b, end, (int64_t)step);
+        else if (group_in_order(w->type)) page_ahead(b, step);
         if (few_rows(w->type, b, rows, &in, acc) == 0) return false;
         if ((k += TILE_K) < w->cols) q8_rows_step(job->x, k, &in);
     }
@@ -128,17 +129,18 @@ static inline void driver_block(const r1i_linear_job *job, int64_t p, int panels
         for (int i = 0; i < panels; i++) quant_finish(job, m0 + m, p + i, acc[m][i]);
 }
 
-/* Rows outermost: a block of activations stays in the second-level cache while the panels stream by. */
-static void driver_linear(const r1i_linear_job *job, int64_t p0, int64_t p1)
+/* Rows outermost: a block of activations stays in the second-level cache while the panels stream by. near: a processor
+ * with R1I_CPU_NEAR. */
+static void driver_rows(const r1i_linear_job *job, int64_t p0, int64_t p1, bool near)
 {
     const tile_kind kind = tile_kind_of(job->w->type);
     const int64_t all = job->y.rows, blocks = (all + DRIVER_ROWS - 1) / DRIVER_ROWS;
     for (int64_t i = 0; i < blocks; i++) { /* of equal size, so that none unpacks for a few rows */
         const int64_t m = all * i / blocks, rows = all * (i + 1) / blocks - m;
-        if (some_panels(job, p0, p1, m, rows)) continue;
+        if (some_panels(job, p0, p1, m, rows, near)) continue;
         if (rows <= FEW_ROWS) {
             int64_t p = p0;
-            while (p < p1 && driver_few(job, p, m, rows)) p++;
+            while (p < p1 && driver_few(job, p, m, rows, near)) p++;
             if (p == p1) continue;
         }
         const int64_t step = rows <= DRIVER_ROWS_ALONE ? 1 : TILE_PANELS;
@@ -146,5 +148,8 @@ static void driver_linear(const r1i_linear_job *job, int64_t p0, int64_t p1)
             driver_block(job, p, (int)(p1 - p < step ? p1 - p : step), m, rows, kind);
     }
 }
+
+static void driver_linear(const r1i_linear_job *job, int64_t p0, int64_t p1) { driver_rows(job, p0, p1, false); }
+static void driver_linear_near(const r1i_linear_job *job, int64_t p0, int64_t p1) { driver_rows(job, p0, p1, true); }
 
 #endif

@@ -66,7 +66,7 @@ static void quant_kernels(r1i_cpu_kernels *k)
 {
     for (int t = 0; t < R1_DTYPE_COUNT; t++) {
         if (!r1i_dtype_is_quantised((r1_dtype)t)) continue;
-        k->linear_q8[t] = driver_linear;
+        k->linear_q8[t] = k->near ? driver_linear_near : driver_linear;
         k->linear_f32[t] = exact_linear;
     }
 }

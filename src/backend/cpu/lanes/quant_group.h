@@ -101,6 +101,18 @@ static inline void page_ahead(const uint8_t *span, uint64_t bytes)
     for (int i = 0; i < QUANT_PAGE_LINES; i++) __builtin_prefetch((const uint8_t *)page + 64 * i, 0, 2);
 }
 
+/* Zen 5 (R1I_CPU_NEAR) follows no panel well, whatever its type, and its first-level cache holds 48 KB: each span's
+ * lines are asked for into that one, 8 KB ahead and all at once. One core, one row of 1536 columns, GB/s of weights
+ * before and with it: Q4_K 22 and 50, Q6_K 16 and 45, Q5_K 17 and 48, IQ4_XS 22 and 49, Q4_1 36 and 48, Q5_0 37 and
+ * 46, Q8_0 41 and 38 (on two threads none loses). 4 KB or 16 KB ahead, or an eighth of a span with each group: a tenth
+ * less. Into the second-level cache: 37 and 38. */
+enum { QUANT_NEAR = 8192 };
+static inline void near_ahead(const uint8_t *span, const uint8_t *end, int64_t bytes)
+{
+    const uint8_t *const from = end - span > QUANT_NEAR ? span + QUANT_NEAR : span;
+    for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(from + at, 0, 3);
+}
+
 R1I_INLINE void group_ahead(const r1_dtype type, const uint8_t *span, int g) /* span: the one to ask for */
 {
     if (group_in_order(type)) return;

@@ -16,9 +16,9 @@ static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant
 static void fine_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
                       int64_t rows, acc_row *acc);
 static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_rows *in, acc_row *acc);
-static inline bool some_panels(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_t m0, int64_t rows)
+static inline bool some_panels(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_t m0, int64_t rows, bool near)
 {
-    (void)job, (void)p0, (void)p1, (void)m0, (void)rows;
+    (void)job, (void)p0, (void)p1, (void)m0, (void)rows, (void)near;
     return false;
 }
 #include "backend/cpu/lanes/quant_driver.h"
