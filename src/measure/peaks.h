@@ -17,7 +17,10 @@ r1i_peak_fn r1i_peak_avx2(r1_peak peak);
 r1i_peak_fn r1i_peak_avx512(r1_peak peak);
 r1i_peak_fn r1i_peak_neon(r1_peak peak);
 
-/* Sums a buffer of a multiple of 64 bytes, 16-aligned, in one stream. */
-uint64_t r1i_stream(const void *p, size_t bytes);
+/* ORs a buffer of a multiple of 64 bytes, 16-aligned, in one stream. Asking: each line is asked for into the
+ * first-level cache R1I_STREAM_AHEAD bytes before it is read (past the buffer too); else the processor's own
+ * prefetching is left alone. Which is faster differs from one processor to the next. */
+enum { R1I_STREAM_AHEAD = 4096 };
+uint64_t r1i_stream(const void *p, size_t bytes, bool asking);
 
 #endif
