@@ -36,16 +36,20 @@ static inline void kit_trace(void *user, const char *op, int64_t rows)
     k->traces++;
 }
 
-/* false when this processor lacks the instruction set. */
-static inline bool kit_open(kit *k, const char *isa, int threads)
+/* false when this processor lacks the instruction set. near: a habit of reading (R1I_CPU_NEAR). */
+static inline bool kit_open_near(kit *k, const char *isa, int threads, bool near)
 {
     memset(k, 0, sizeof *k);
-    if (r1i_cpu_select(isa, &k->kernels, &k->err) != R1_OK) return false;
+    if (r1i_cpu_select_near(isa, near, &k->kernels, &k->err) != R1_OK) return false;
     assert_int_equal(r1i_pool_create(NULL, threads, &k->pool, &k->err), R1_OK);
     assert_int_equal(r1i_arena_create(&k->arena, "test", NULL, (size_t)64 << 20, &k->err), R1_OK);
     k->ex = (r1i_exec){.ops = r1i_cpu_ops(), .backend = &k->kernels, .pool = k->pool, .scratch = &k->arena,
                        .trace = kit_trace, .trace_user = k, .err = &k->err};
     return true;
+}
+static inline bool kit_open(kit *k, const char *isa, int threads)
+{
+    return kit_open_near(k, isa, threads, (r1i_cpu_features() & R1I_CPU_NEAR) != 0);
 }
 static inline void kit_close(kit *k)
 {

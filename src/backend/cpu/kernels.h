@@ -11,7 +11,7 @@ typedef void (*r1i_linear_kernel)(const r1i_linear_job *job, int64_t p0, int64_t
 
 typedef struct r1i_cpu_kernels {
     const char *name;                              /* "c", "avx2", "avx512", "neon" */
-    bool near;                                     /* R1I_CPU_NEAR; the rows of block types read it when they fill in */
+    bool near;                                     /* R1I_CPU_NEAR; who fills in rows of the table reads it */
     r1i_linear_kernel linear_f32[R1_DTYPE_COUNT];  /* f32 activations: scalar types, and block types with exact
                                                     * activations */
     r1i_linear_kernel linear_q8[R1_DTYPE_COUNT];   /* block types, Q8 activations */
@@ -65,6 +65,8 @@ void r1i_cpu_ref_quant_kernels(r1i_cpu_kernels *k);    /* called by r1i_cpu_ref_
 /* "auto", "c", "avx2", "avx512", "neon": R1_ERR_MISSING when the processor lacks it, R1_ERR_USAGE for another name.
  * `auto` takes the best that this processor has. */
 r1_status r1i_cpu_select(const char *isa, r1i_cpu_kernels *out, r1_error *err);
+/* The same with R1I_CPU_NEAR or without it, whatever this processor has: the bytes do not hang on it. */
+r1_status r1i_cpu_select_near(const char *isa, bool near, r1i_cpu_kernels *out, r1_error *err);
 /* The op table of this backend; exec.backend must point at an r1i_cpu_kernels. */
 const r1i_ops *r1i_cpu_ops(void);
 

@@ -35,6 +35,11 @@ static bool use_neon(r1i_cpu_kernels *k)
 
 r1_status r1i_cpu_select(const char *isa, r1i_cpu_kernels *out, r1_error *err)
 {
+    return r1i_cpu_select_near(isa, (r1i_cpu_features() & R1I_CPU_NEAR) != 0, out, err);
+}
+
+r1_status r1i_cpu_select_near(const char *isa, bool near, r1i_cpu_kernels *out, r1_error *err)
+{
     const char *const want = isa ? isa : "auto";
     const bool best = strcmp(want, "auto") == 0, avx2 = strcmp(want, "avx2") == 0, avx512 = strcmp(want, "avx512") == 0;
     const bool neon = strcmp(want, "neon") == 0, plain = strcmp(want, "c") == 0;
@@ -42,7 +47,7 @@ r1_status r1i_cpu_select(const char *isa, r1i_cpu_kernels *out, r1_error *err)
     if (!best && !avx2 && !avx512 && !neon && !plain)
         return r1i_fail(err, R1_ERR_USAGE, "instruction set '%s': expected auto, c, avx2, avx512 or neon", isa);
     r1i_cpu_ref_kernels(out);
-    out->near = (r1i_cpu_features() & R1I_CPU_NEAR) != 0;
+    out->near = near;
     out->grad = &r1i_ref_grad;
     if (plain) return R1_OK;
     const bool has_avx2 = !neon && use_avx2(out);
