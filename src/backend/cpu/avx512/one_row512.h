@@ -216,7 +216,7 @@ R1I_INLINE int64_t one_panels(const int n, const r1_dtype type, const r1i_linear
                 ahead = k + TILE_K < w->cols ? b + step : b + step + (n - 1) * stride;
                 if (end - ahead < n * stride) ahead = b;
             } else if (near) {
-                near_ahead(b, end, step);
+                near_ahead(b, near_lead(type), end, step);
             } else if (group_in_order(type)) {
                 page_ahead(b, (uint64_t)step);
             } else if (group_of_k(type)) {

@@ -88,7 +88,7 @@ static inline bool driver_few(const r1i_linear_job *job, int64_t p, int64_t m0, 
     for (int64_t k = 0; k < w->cols; b += step) {
         in.ahead = !near && end - b > QUANT_LEAD ? b + QUANT_LEAD : b; /* who hands out the items asks for the next
                                                                         * matrix' beginning */
-        if (near) near_ahead(b, end, (int64_t)step);
+        if (near) near_ahead(b, near_lead(w->type), end, (int64_t)step);
         else if (group_in_order(w->type)) page_ahead(b, step);
         if (few_rows(w->type, b, rows, &in, acc) == 0) return false;
         if ((k += TILE_K) < w->cols) q8_rows_step(job->x, k, &in);
