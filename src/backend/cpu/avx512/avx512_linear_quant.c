@@ -13,7 +13,7 @@
 
 #include "backend/cpu/lanes/quant_tile.h"
 
-enum { MICRO_ROWS = 6, FEW_ROWS = 4, SOME_ROWS = 32 };
+enum { MICRO_ROWS = 6, MICRO_ASKS = 1, FEW_ROWS = 4, SOME_ROWS = 32 };
 static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
                           int64_t n, acc_row *acc);
 static void fine_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
@@ -159,7 +159,12 @@ R1I_INLINE void micro(const int R, const int P, const tile_kind kind, int offset
     micro_open(R, kind, offset, in, &x);
     R1I_UNROLL for (int r = 0; r < R; r++)
         R1I_UNROLL for (int p = 0; p < P; p++) sum[r][p] = _mm512_load_ps(acc[r][p]);
-    for (int g = 0; g < in->groups; g++) micro_group(R, P, FROM_TILE, kind, &w, &x, g, sum);
+    const uint8_t *ask = in->ahead;
+    for (int g = 0; g < in->groups; g++) {
+        for (const uint8_t *const to = ask + in->ahead_bytes; ask < to; ask += 64)
+            R1I_UNROLL for (int p = 0; p < P; p++) __builtin_prefetch(ask + p * in->ahead_stride, 0, 2);
+        micro_group(R, P, FROM_TILE, kind, &w, &x, g, sum);
+    }
     R1I_UNROLL for (int r = 0; r < R; r++)
         R1I_UNROLL for (int p = 0; p < P; p++) _mm512_store_ps(acc[r][p], sum[r][p]);
 }
@@ -335,7 +340,9 @@ static int64_t few_rows(r1_dtype type, const uint8_t *b, int64_t rows, const q8_
 static bool some_panels(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_t m0, int64_t rows, bool near)
 {
     if (rows == 1 && driver_one(job, p0, p1, m0, near)) return true;
-    if (rows <= FEW_ROWS || rows > SOME_ROWS || !some_type(job->w->type)) return false;
+    /* Zen 5 stores a tile as fast as it loads one: there tiles win from 7 rows of a K type on, from 9 of others */
+    const int64_t most = !near ? SOME_ROWS : group_of_k(job->w->type) ? 6 : 8;
+    if (rows <= FEW_ROWS || rows > most || !some_type(job->w->type)) return false;
     const int64_t step = rows <= 16 ? SOME_PANELS : SOME_PANELS / 2;
     for (int64_t p = p0; p < p1; p += step) driver_some(job, p, (int)(p1 - p < step ? p1 - p : step), m0, rows);
     return true;

@@ -30,7 +30,10 @@ typedef struct q8_rows {
     const int8_t *fine_q; /* group g of a row: at (g * fine_stride + row) * 32, fine_d * 1, fine_sum16 * 2 */
     const float *fine_d;
     const int32_t *fine_sum16;
-    const uint8_t *ahead; /* few rows: the span of weights to ask for meanwhile (group_ahead) */
+    const uint8_t *ahead; /* few rows: the span of weights to ask for meanwhile (group_ahead); from tiles: the first
+                           * line that is yet to be asked for */
+    int64_t ahead_bytes;  /* from tiles: as much with each group, of each panel; 0: nothing */
+    int64_t ahead_stride; /* ... and from one panel to the next */
 } q8_rows;
 
 /* Sums of one row, a vector a panel. */

@@ -10,7 +10,7 @@
 
 #include "backend/cpu/lanes/quant_tile.h"
 
-enum { MICRO_ROWS = 4, FEW_ROWS = 2 };
+enum { MICRO_ROWS = 4, MICRO_ASKS = 0, FEW_ROWS = 2 };
 static int64_t micro_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
                           int64_t n, acc_row *acc);
 static void fine_rows(tile_kind kind, r1_dtype type, int panels, const quant_tile *tile, const q8_rows *in,
