@@ -60,14 +60,26 @@ static void want_huge_pages(const r1_meter *m)
     if (!m->env.alloc && begin < end) madvise((void *)begin, end - begin, MADV_HUGEPAGE);
 }
 
-static void choose_reading(r1_meter *m);
-
 static void fill(void *ctx, int64_t i, int thread)
 {
     const r1_meter *const m = ctx;
     uint64_t *const p = (uint64_t *)(void *)(m->buffer + i * ITEM);
     (void)thread;
     for (int64_t k = 0; k < ITEM / 8; k++) p[k] = (uint64_t)(i + k) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+/* The way of reading that was faster more often, in turns. */
+static void choose_reading(r1_meter *m)
+{
+    enum { TURNS = 7 };
+    int wins = 0;
+    for (int i = 0; i < TURNS; i++) {
+        m->asking = false;
+        const double alone = r1_meter_read(m, 0.002);
+        m->asking = true;
+        wins += r1_meter_read(m, 0.002) > alone;
+    }
+    m->asking = wins > TURNS / 2;
 }
 
 r1_status r1_meter_create(const r1_env *env, int threads, size_t buffer_bytes, r1_meter **out, r1_error *err)
@@ -150,20 +162,6 @@ double r1_meter_read(r1_meter *m, double seconds)
         now = now_of(m);
     } while (now - begin < seconds);
     return bytes / (now - begin);
-}
-
-/* The way of reading that was faster more often, in turns. */
-static void choose_reading(r1_meter *m)
-{
-    enum { TURNS = 7 };
-    int wins = 0;
-    for (int i = 0; i < TURNS; i++) {
-        m->asking = false;
-        const double alone = r1_meter_read(m, 0.002);
-        m->asking = true;
-        wins += r1_meter_read(m, 0.002) > alone;
-    }
-    m->asking = wins > TURNS / 2;
 }
 
 static void peak_item(void *ctx, int64_t i, int thread)

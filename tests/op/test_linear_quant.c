@@ -128,8 +128,8 @@ static void expect_same(const problem *b, const float *want, const float *got, c
         }
 }
 
-/* The rows of the table that this processor can run, the plain one first; the others with each habit of reading, whichever
- * this processor has. */
+/* The rows of the table that this processor can run, the plain one first; the others with each habit of reading,
+ * whichever this processor has. */
 enum { ROWS_OF_TABLE = 7 };
 static void row_of_table(r1i_cpu_kernels out[ROWS_OF_TABLE], int *n, const char *name,
                          bool (*fill)(r1i_cpu_kernels *k))

@@ -105,8 +105,8 @@ static inline void page_ahead(const uint8_t *span, uint64_t bytes)
  * lines are asked for into that one, 8 KB ahead and all at once. One core, one row of 1536 columns, GB/s of weights
  * before and with it: Q4_K 22 and 50, Q6_K 16 and 45, Q5_K 17 and 48, IQ4_XS 22 and 49, Q4_1 36 and 48, Q5_0 37 and
  * 46, Q8_0 41 and 38 (on two threads none loses). 4 KB or 16 KB ahead, or an eighth of a span with each group: a tenth
- * less. Into the second-level cache: 37 and 38. Q5_0 and Q8_0, whose prefetchers do best, like 4 KB more: tokens of
- * the 0.5B 1.03; Q4_1 does not: SmolLM2 0.97. */
+ * less. Into the second-level cache: 37 and 38. For Q5_0 and Q8_0, which the prefetchers follow best, 4 KB is better:
+ * tokens of the 0.5B 1.05; for Q4_1 it is not: SmolLM2 0.97. */
 enum { QUANT_NEAR = 8192 };
 R1I_INLINE int64_t near_lead(r1_dtype type)
 {
