@@ -256,7 +256,7 @@ static bool driver_one(const r1i_linear_job *job, int64_t p0, int64_t p1, int64_
     if (!one[type] || job->w->cols > ONE_COLS) return false;
     one_sums_of(type, job->x, m0, &sums);
     if (!near && type == R1_DTYPE_Q4_K && job->w->cols >= ONE_LONG)
-        p0 = one_panels(ONE_LONG_PANELS, R1_DTYPE_Q4_K, job, p0, p1, m0, &sums, near);
+        p0 = one_panels(ONE_LONG_PANELS, R1_DTYPE_Q4_K, job, p0, p1, m0, &sums, false);
     one[type](job, p0, p1, m0, &sums, near);
     return true;
 }

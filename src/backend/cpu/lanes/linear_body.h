@@ -15,7 +15,9 @@ enum {
     FEW_ROWS = 12,
     NEAR_COLS = 4096, /* ... for two-byte types with so few columns that a group of panels stays in L2 */
     TILE_FEW = 4,     /* rows of such a tile: 16 of 32, or 8 of 16 registers hold sums */
-    NEAR_LEAD = 8192, /* R1I_CPU_NEAR: of all streams together, into the first-level cache; 6 KB a tenth less */
+    /* R1I_CPU_NEAR: of all streams together, into the first-level cache. fp8 with 6 KB: 0.92 where memory is fast, 1.02
+     * where it is slow */
+    NEAR_LEAD = 8192,
     /* One row asks memory for what it reads LEAD bytes later in each stream, into the second-level cache: the streams
      * end after some ten pages, and the processor learns each anew. Matrices of half a megabyte in random order: 19 to
      * 23 GB/s a core. */
