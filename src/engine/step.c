@@ -246,7 +246,8 @@ static void pick_token(void *ctx, int64_t i, int thread)
     p->id = p->forced;
     p->status = R1_OK;
     if (p->forced < 0)
-        p->status = r1i_sample(&e->sampler[thread], &r->sampling, &history, logits, e->n_defined, &p->id, &p->error);
+        p->status = r1i_sample(&e->sampler[thread], &r->sampling, &history, logits, e->n_defined, e->lse[i], &p->id,
+                               &p->error);
     if (p->status == R1_OK) p->logprob = p->id < e->n_defined ? r1i_logprob(logits[p->id], e->lse[i]) : -INFINITY;
 }
 

@@ -331,7 +331,8 @@ typedef struct r1i_ops {
     r1_status (*moe_combine)(r1i_exec *ex, r1i_mat y, r1i_mat out, const int32_t *slot, const float *weight,
                              int64_t topk, r1i_mat shared);
     /* Per row, over ids < n_defined: z = logit * inv_temperature (f32), max, and log of the sum of exp(z - max) (terms
-     * f32, 16 double lanes by id mod 16, folded); lse[i] = max + that, in double. */
+     * f32, 16 double lanes by id mod 16, folded); lse[i] = max + that, in double; NaN where a logit is NaN or +infinity
+     * or all are -infinity. */
     r1_status (*logsumexp)(r1i_exec *ex, r1i_mat logits, int64_t n_defined, float inv_temperature, double *lse);
     const r1i_grad_ops *grad;
 } r1i_ops;

@@ -305,9 +305,9 @@ static const float *adjust(r1i_sampler *s, const r1_sampling *p, const r1i_sampl
 }
 
 r1_status r1i_sample(r1i_sampler *s, const r1_sampling *p, const r1i_sample_history *h, const float *logits,
-                     int64_t n_defined, int32_t *id, r1_error *err)
+                     int64_t n_defined, double lse, int32_t *id, r1_error *err)
 {
-    const r1_status st = check_logits(logits, n_defined, err);
+    const r1_status st = isfinite(lse) ? R1_OK : check_logits(logits, n_defined, err);
     *id = -1;
     if (st != R1_OK) return st;
     const float *const z = adjust(s, p, h, logits, n_defined);

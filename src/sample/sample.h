@@ -32,10 +32,11 @@ typedef struct r1i_sample_history {
     int64_t n_prompt, n_output; /* n_output is also the position of the draw */
 } r1i_sample_history;
 
-/* logits[vocab]; ids at or above n_defined are never chosen.
+/* logits[vocab]; ids at or above n_defined are never chosen. lse: log of the sum of exp(logit) over the others. A
+ * finite one says that no logit is NaN or +infinity; with any other (NaN: unknown) they are looked through.
  * R1_ERR_RANGE: a logit that is NaN or +infinity, or no id left to choose. */
 r1_status r1i_sample(r1i_sampler *s, const r1_sampling *p, const r1i_sample_history *history, const float *logits,
-                     int64_t n_defined, int32_t *id, r1_error *err);
+                     int64_t n_defined, double lse, int32_t *id, r1_error *err);
 
 /* The n most likely ids of raw logits, most likely first, ties to the lower id; returns how many (at most n_defined).
  * lse: log of the sum of exp(logit) over defined ids. n at most R1I_TOP_LOGPROBS. */

@@ -82,7 +82,8 @@ static void test_ln(void **state)
     assert_true(r1i_ln(1.0) == 0.0);
 }
 
-/* Lanes against scalar: row_sum_exp at scale 1 and max 0 puts single exponentials into its lanes. */
+/* Lanes against scalar: row_sum_exp at scale 1 and max 0 puts single exponentials of what is not above 0 into its lanes;
+ * sigmoids want them of both signs. */
 static void test_lanes(void **state)
 {
     (void)state;
@@ -90,19 +91,25 @@ static void test_lanes(void **state)
         kit k;
         if (!kit_open(&k, kit_isa[i], 1)) continue;
         for (uint32_t u = 0; u < 0x42f00000u; u += 16 * 3301) {
-            for (int sign = 0; sign < 2; sign++) {
-                float x[16];
-                double lane[16];
-                for (uint32_t j = 0; j < 16; j++) x[j] = r1i_f32_from_bits((u + 3301 * j) | (uint32_t)sign << 31);
-                k.kernels.row_sum_exp(x, 16, 1.0f, 0.0f, lane);
-                for (int j = 0; j < 16; j++) assert_true((double)r1i_expf(x[j]) == lane[j]);
+            float x[16], minus[16], sigmoid[2][16];
+            double lane[16];
+            for (uint32_t j = 0; j < 16; j++) minus[j] = -(x[j] = r1i_f32_from_bits(u + 3301 * j));
+            k.kernels.row_sum_exp(minus, 16, 1.0f, 0.0f, lane);
+            k.kernels.sigmoid_row(sigmoid[0], x, 16);
+            k.kernels.sigmoid_row(sigmoid[1], minus, 16);
+            for (int j = 0; j < 16; j++) {
+                assert_true((double)r1i_expf(minus[j]) == lane[j]);
+                assert_true(1.0f / (1.0f + r1i_expf(minus[j])) == sigmoid[0][j]);
+                assert_true(1.0f / (1.0f + r1i_expf(x[j])) == sigmoid[1][j]);
             }
         }
-        const float odd[5] = {NAN, -INFINITY, INFINITY, 0.0f, -87.0f};
+        const float odd[5] = {NAN, -INFINITY, INFINITY, 0.0f, -87.0f}, down[4] = {NAN, -INFINITY, -0.0f, -104.0f};
+        float y[5];
         double lane[16];
-        k.kernels.row_sum_exp(odd, 5, 1.0f, 0.0f, lane);
-        assert_true(isnan(lane[0]) && lane[1] == 0.0 && lane[2] == (double)INFINITY && lane[3] == 1.0 &&
-                    lane[5] == 0.0);
+        k.kernels.sigmoid_row(y, odd, 5);
+        assert_true(isnan(y[0]) && y[1] == 0.0f && y[2] == 1.0f && y[3] == 0.5f && y[4] > 0.0f);
+        k.kernels.row_sum_exp(down, 4, 1.0f, 0.0f, lane);
+        assert_true(isnan(lane[0]) && lane[1] == 0.0 && lane[2] == 1.0 && lane[3] == 0.0 && lane[4] == 0.0);
         kit_close(&k);
     }
 }

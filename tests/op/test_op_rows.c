@@ -160,6 +160,40 @@ static void test_logsumexp_against_double(void **state)
     kit_close(&k);
 }
 
+/* What the sampler relies on: wherever a NaN or +infinity is among the defined ids, the result is not finite; elsewhere
+ * and for -infinity it is. */
+static void test_logsumexp_tells(void **state)
+{
+    (void)state;
+    const float bad[3] = {NAN, -NAN, INFINITY};
+    for (int i = 0; i < KIT_ISAS; i++) {
+        kit k;
+        if (!kit_open(&k, kit_isa[i], 1)) continue;
+        for (int64_t n = 1; n <= 70; n++) {
+            args a = args_make(SEED + (uint64_t)n, 1, n, 5.0);
+            double lse;
+            for (int64_t at = 0; at < n; at++)
+                for (int b = 0; b < 3; b++) {
+                    const float was = a.a[at];
+                    a.a[at] = bad[b];
+                    assert_int_equal(r1i_logsumexp(&k.ex, r1i_mat_of(a.a, 1, n), n, 1.0f, &lse), R1_OK);
+                    assert_true(!isfinite(lse));
+                    if (at + 1 < n) { /* and where it is not defined */
+                        assert_int_equal(r1i_logsumexp(&k.ex, r1i_mat_of(a.a, 1, n), at > 0 ? at : n, 1.0f, &lse),
+                                         R1_OK);
+                        assert_true((at > 0) == (isfinite(lse) != 0));
+                    }
+                    a.a[at] = n > 1 ? -INFINITY : was;
+                    assert_int_equal(r1i_logsumexp(&k.ex, r1i_mat_of(a.a, 1, n), n, 1.0f, &lse), R1_OK);
+                    assert_true(isfinite(lse) != 0);
+                    a.a[at] = was;
+                }
+            args_free(&a);
+        }
+        kit_close(&k);
+    }
+}
+
 /* ---- rotary ------------------------------------------------------------------------------------------------------ */
 
 static void do_table(kit *k, const args *a, float *out)
@@ -340,7 +374,8 @@ int main(void)
     print_message("seed %d\n", SEED);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_agreement),  cmocka_unit_test(test_rmsnorm_and_silu_against_double),
-        cmocka_unit_test(test_logsumexp_against_double), cmocka_unit_test(test_rope),
+        cmocka_unit_test(test_logsumexp_against_double), cmocka_unit_test(test_logsumexp_tells),
+        cmocka_unit_test(test_rope),
         cmocka_unit_test(test_router_toy), cmocka_unit_test(test_router_edges),
         cmocka_unit_test(test_combine_and_gather), cmocka_unit_test(test_embed),
     };

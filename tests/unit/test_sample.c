@@ -51,7 +51,7 @@ static int32_t sample(fixture *f, const r1_sampling *p, const float *z, int64_t 
     r1_error err = {0};
     const int32_t zero[64] = {0};
     const r1i_sample_history h = {.prompt = zero, .output = zero, .n_prompt = 0, .n_output = position};
-    assert_int_equal(r1i_sample(&f->s, p, &h, z, n, &id, &err), R1_OK);
+    assert_int_equal(r1i_sample(&f->s, p, &h, z, n, NAN, &id, &err), R1_OK);
     return id;
 }
 
@@ -96,14 +96,14 @@ static void test_bad_logits(void **state)
     float z[4] = {0.0f, NAN, 1.0f, 2.0f};
     int32_t id;
     r1_error err = {0};
-    assert_int_equal(r1i_sample(&f->s, &p, &h, z, 4, &id, &err), R1_ERR_RANGE);
+    assert_int_equal(r1i_sample(&f->s, &p, &h, z, 4, NAN, &id, &err), R1_ERR_RANGE);
     assert_non_null(strstr(err.message, "token 1 is not a number"));
     assert_int_equal(id, -1);
     z[1] = INFINITY;
-    assert_int_equal(r1i_sample(&f->s, &p, &h, z, 4, &id, &err), R1_ERR_RANGE);
+    assert_int_equal(r1i_sample(&f->s, &p, &h, z, 4, NAN, &id, &err), R1_ERR_RANGE);
     assert_non_null(strstr(err.message, "infinite"));
     for (int i = 0; i < 4; i++) z[i] = -INFINITY;
-    assert_int_equal(r1i_sample(&f->s, &p, &h, z, 4, &id, &err), R1_ERR_RANGE);
+    assert_int_equal(r1i_sample(&f->s, &p, &h, z, 4, NAN, &id, &err), R1_ERR_RANGE);
     assert_non_null(strstr(err.message, "forbidden"));
 }
 
@@ -137,18 +137,18 @@ static void test_penalties(void **state)
     int32_t id;
     r1_sampling p = plain(0.0f);
     p.repetition_penalty = 2.0f; /* 2, 3, -2, 2.5, -3, -3 */
-    assert_int_equal(r1i_sample(&f->s, &p, &h, z, 6, &id, NULL), R1_OK);
+    assert_int_equal(r1i_sample(&f->s, &p, &h, z, 6, NAN, &id, NULL), R1_OK);
     assert_int_equal(id, 1);
     const float after_repetition[6] = {2.0f, 3.0f, -2.0f, 2.5f, -3.0f, -3.0f};
     assert_memory_equal(f->s.adjusted, after_repetition, sizeof after_repetition);
     p.frequency_penalty = 0.5f; /* id 1: 3 - 3 * 0.5, id 2: -2 - 0.5 */
     p.presence_penalty = 0.25f;
-    assert_int_equal(r1i_sample(&f->s, &p, &h, z, 6, &id, NULL), R1_OK);
+    assert_int_equal(r1i_sample(&f->s, &p, &h, z, 6, NAN, &id, NULL), R1_OK);
     assert_int_equal(id, 3);
     const float after_all[6] = {2.0f, 1.25f, -2.75f, 2.5f, -3.0f, -3.0f};
     assert_memory_equal(f->s.adjusted, after_all, sizeof after_all);
     p.repetition_penalty = 1.0f;
-    assert_int_equal(r1i_sample(&f->s, &p, &h, z, 6, &id, NULL), R1_OK);
+    assert_int_equal(r1i_sample(&f->s, &p, &h, z, 6, NAN, &id, NULL), R1_OK);
     const float without_repetition[6] = {4.0f, 4.25f, -1.75f, 2.5f, -3.0f, -1.5f};
     assert_memory_equal(f->s.adjusted, without_repetition, sizeof without_repetition);
 }

@@ -186,7 +186,8 @@ static void logsumexp_row(const row_args *a, int64_t r)
     const float *const x = row_of(a->a, r);
     const float max = a->k->row_max(x, a->n, a->scalar);
     a->k->row_sum_exp(x, a->n, a->scalar, max, lane);
-    ((double *)a->out)[r] = (double)max + r1i_ln(r1i_fold16_double(lane));
+    const double sum = r1i_fold16_double(lane);
+    ((double *)a->out)[r] = isfinite(sum) ? (double)max + r1i_ln(sum) : (double)NAN; /* r1i_ln wants a number */
 }
 static r1_status logsumexp(r1i_exec *ex, r1i_mat logits, int64_t n_defined, float inv_temperature, double *lse)
 {

@@ -220,4 +220,31 @@ static inline v16 v16_exp_down(v16 x) { return v16_exp(x); }
 
 #include "backend/cpu/lanes/x86_eights.h"
 
+/* Sixteen double lanes. */
+typedef struct d16 {
+    __m256d a, b, c, d;
+} d16;
+
+static inline d16 d16_zero(void)
+{
+    const __m256d z = _mm256_setzero_pd();
+    return (d16){z, z, z, z};
+}
+static inline d16 d16_add(d16 sum, v16 v)
+{
+    const __m256 lo = v16_lo(v), hi = v16_hi(v);
+    sum.a = _mm256_add_pd(sum.a, _mm256_cvtps_pd(_mm256_castps256_ps128(lo)));
+    sum.b = _mm256_add_pd(sum.b, _mm256_cvtps_pd(_mm256_extractf128_ps(lo, 1)));
+    sum.c = _mm256_add_pd(sum.c, _mm256_cvtps_pd(_mm256_castps256_ps128(hi)));
+    sum.d = _mm256_add_pd(sum.d, _mm256_cvtps_pd(_mm256_extractf128_ps(hi, 1)));
+    return sum;
+}
+static inline void d16_store(double *p, d16 v)
+{
+    _mm256_storeu_pd(p, v.a);
+    _mm256_storeu_pd(p + 4, v.b);
+    _mm256_storeu_pd(p + 8, v.c);
+    _mm256_storeu_pd(p + 12, v.d);
+}
+
 #endif

@@ -158,4 +158,22 @@ static inline v16 v16_exp_down(v16 x)
 
 #include "backend/cpu/lanes/x86_eights.h"
 
+/* Sixteen double lanes. */
+typedef struct d16 {
+    __m512d low, high;
+} d16;
+
+static inline d16 d16_zero(void) { return (d16){_mm512_setzero_pd(), _mm512_setzero_pd()}; }
+static inline d16 d16_add(d16 sum, v16 v)
+{
+    sum.low = _mm512_add_pd(sum.low, _mm512_cvtps_pd(v16_lo(v)));
+    sum.high = _mm512_add_pd(sum.high, _mm512_cvtps_pd(v16_hi(v)));
+    return sum;
+}
+static inline void d16_store(double *p, d16 v)
+{
+    _mm512_storeu_pd(p, v.low);
+    _mm512_storeu_pd(p + 8, v.high);
+}
+
 #endif
