@@ -63,10 +63,12 @@ static int64_t wanted(int threads, int64_t total, int64_t rows)
                  total / (threads * (rows <= 1 ? ITEMS_ONE_ROW : rows <= FEW_ROWS ? ITEMS_FEW_ROWS : ITEMS_A_THREAD)));
 }
 
-/* Panels of the smallest item: of one row they are the ones for which the others wait at the end. */
-static int64_t least_panels(const r1i_weight *w, int64_t rows)
+/* Panels of the smallest item: of one row they are the ones for which the others wait at the end. fp8 is four streams
+ * where the processor has R1I_CPU_NEAR. */
+static int64_t least_panels(const r1i_weight *w, int64_t rows, bool near)
 {
-    if (rows > 1 || (w->type == R1_DTYPE_Q4_K && w->cols >= LONG_ROW)) return 4;
+    if (rows > 1 || (!near && w->type == R1_DTYPE_Q4_K && w->cols >= LONG_ROW)) return 4;
+    if (near && w->type == R1_DTYPE_F8_E4M3) return 4;
     return r1i_dtype(w->type)->block_elems > 1 ? 1 : 2; /* a vector kernel walks several panels of scalar types at once,
                                                          * as far as there are */
 }
@@ -77,8 +79,8 @@ static bool stays_near(const r1i_linear_job *j)
     return j->w->type == R1_DTYPE_F32 && panels_of(j) * panel_cost(j) * (int64_t)sizeof(float) <= NEAR_BYTES;
 }
 
-/* alone: the region has no other job. */
-static cut cut_job(const r1i_linear_job *j, int64_t want, bool alone)
+/* alone: the region has no other job; near: r1i_cpu_kernels.near. */
+static cut cut_job(const r1i_linear_job *j, int64_t want, bool alone, bool near)
 {
     const int64_t all = panels_of(j), rows = j->x->x.rows;
     cut c = {.panels = all, .rows = rows, .across = 1, .items = rows > 0 ? 1 : 0};
@@ -91,7 +93,7 @@ static cut cut_job(const r1i_linear_job *j, int64_t want, bool alone)
         const int64_t by_cost = want / (panel_cost(j) * rows) + 1;
         c.panels = min64(all,
                          by_cost >= PANEL_STEP ? by_cost / PANEL_STEP * PANEL_STEP
-                         : round_up(by_cost, least_panels(j->w, rows)));
+                         : round_up(by_cost, least_panels(j->w, rows, near)));
         if (by_cost < 4 && rows > 2 * ROW_STEP)
             c.rows = min64(rows, max64(2 * ROW_STEP, round_up(want / (panel_cost(j) * c.panels), ROW_STEP)));
     }
@@ -280,7 +282,7 @@ static r1_status run_region(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
         if (st != R1_OK) return st;
         atomic_init(&g.row[i], jobs[i].x->later ? LEFT : READY);
         if (!g.one_row) see_prepared(&g, i);
-        g.cuts[i] = cut_job(&jobs[i], want, n == 1);
+        g.cuts[i] = cut_job(&jobs[i], want, n == 1, g.kernels->near);
         items += g.cuts[i].items;
     }
     run_shares(ex, &g, items, total < INLINE ? 1 : threads);
@@ -303,12 +305,13 @@ static const r1i_act one_row = {.x = {.rows = 1}};
 static r1i_linear_job coming(const r1i_weight *w) { return (r1i_linear_job){.x = &one_row, .w = w}; }
 
 /* The panel where an item of the region begins, and of which weight. */
-static int64_t item_begins(const r1i_weights *list, int64_t want, bool alone, int64_t item, const r1i_weight **w)
+static int64_t item_begins(const r1i_weights *list, int64_t want, bool alone, bool near, int64_t item,
+                           const r1i_weight **w)
 {
     for (;; list++)
         for (int64_t i = 0; i < list->n; i++) {
             const r1i_linear_job j = coming(&list->w[i]);
-            const cut c = cut_job(&j, want, alone);
+            const cut c = cut_job(&j, want, alone, near);
             *w = &list->w[i];
             if (item < c.items) return item * c.panels;
             item -= c.items;
@@ -328,11 +331,11 @@ void r1i_cpu_ahead(r1i_exec *ex, int64_t rows, const r1i_weights *list, int64_t 
             total += panels_of(&j) * panel_cost(&j);
         }
     const int64_t want = wanted(threads, total, 1);
-    const bool alone = n == 1 && list[0].n == 1;
+    const bool alone = n == 1 && list[0].n == 1, near = ((const r1i_cpu_kernels *)ex->backend)->near;
     for (int64_t k = 0; k < n; k++)
         for (int64_t i = 0; i < list[k].n; i++) {
             const r1i_linear_job j = coming(&list[k].w[i]);
-            items += cut_job(&j, want, alone).items;
+            items += cut_job(&j, want, alone, near).items;
         }
     const int shares = total < INLINE ? 0 : r1i_shares_of(threads, items);
     for (int t = 0; t < threads; t++) {
@@ -341,7 +344,7 @@ void r1i_cpu_ahead(r1i_exec *ex, int64_t rows, const r1i_weights *list, int64_t 
             continue;
         }
         const r1i_weight *w = NULL;
-        const int64_t panel = item_begins(list, want, alone, items * t / shares, &w),
+        const int64_t panel = item_begins(list, want, alone, near, items * t / shares, &w),
                       stride = (int64_t)r1i_panel_stride(w->type, w->cols);
         const r1i_linear_job j = coming(w);
         const int64_t bytes = min64(AHEAD_BYTES, (panels_of(&j) - panel) * stride);

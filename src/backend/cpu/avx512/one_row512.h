@@ -146,6 +146,7 @@ R1I_INLINE __m512 one_pair(const weights *w, const q8_rows *in, const float *dsu
 R1I_INLINE void one_ask(const r1_dtype type, const uint8_t *ahead, int g)
 {
     const int lines = (int)(span_bytes(type) / 64);
+    if (lines == 0) group_ahead(type, ahead, g);
     R1I_UNROLL for (int i = (lines * g + 7) / 8; i < (lines * (g + 1) + 7) / 8; i++)
         __builtin_prefetch(ahead + 64 * i, 0, 2);
 }
@@ -216,7 +217,8 @@ R1I_INLINE int64_t one_panels(const int n, const r1_dtype type, const r1i_linear
                 ahead = k + TILE_K < w->cols ? b + step : b + step + (n - 1) * stride;
                 if (end - ahead < n * stride) ahead = b;
             } else if (near) {
-                near_ahead(b, near_lead(type), end, step);
+                if (group_of_k(type)) near_ahead(b, end, step);
+                else ahead = near_at(b, end);
             } else if (group_in_order(type)) {
                 page_ahead(b, (uint64_t)step);
             } else if (group_of_k(type)) {

@@ -15,9 +15,11 @@ enum {
     FEW_ROWS = 12,
     NEAR_COLS = 4096, /* ... for two-byte types with so few columns that a group of panels stays in L2 */
     TILE_FEW = 4,     /* rows of such a tile: 16 of 32, or 8 of 16 registers hold sums */
-    /* R1I_CPU_NEAR: of all streams together, into the first-level cache. fp8 with 6 KB: 0.92 where memory is fast, 1.02
-     * where it is slow */
+    /* R1I_CPU_NEAR: of all streams together, into the first-level cache; fp8's four want more (tokens of the random R1
+     * with 6, 8, 10, 12 KB: 1.07, 1, 0.974, 0.977 of the time where memory is fast, 8, 9, 10, 12 KB: 1, 1.006, 1.014,
+     * 1.022 where it is slow) */
     NEAR_LEAD = 8192,
+    NEAR_LEAD_F8 = 10240,
     /* One row asks memory for what it reads LEAD bytes later in each stream, into the second-level cache: the streams
      * end after some ten pages, and the processor learns each anew. Matrices of half a megabyte in random order: 19 to
      * 23 GB/s a core. */
@@ -168,7 +170,8 @@ R1I_INLINE void stream_panels(const r1i_linear_job *job, int64_t r0, int64_t p0,
     const r1i_weight *const w = job->w;
     const r1i_mat x = job->x->x;
     stream s = {.x = x.p + r0 * x.stride, .xs = x.stride, .stride = (int64_t)r1i_panel_stride(type, w->cols),
-                .cols = w->cols, .near = near, .lead = near ? NEAR_LEAD / np : LEAD};
+                .cols = w->cols, .near = near,
+                .lead = !near ? LEAD : (type == R1_DTYPE_F8_E4M3 ? NEAR_LEAD_F8 : NEAR_LEAD) / np};
     s.w = w->data + p0 * s.stride;
     s.end = ((w->rows + 15) / 16 - p0) * s.stride;
     v16 acc[TILE_FEW * STREAMS];

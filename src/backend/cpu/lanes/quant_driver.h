@@ -87,10 +87,11 @@ static inline bool driver_few(const r1i_linear_job *job, int64_t p, int64_t m0, 
     memset(acc, 0, (size_t)rows * sizeof acc[0]);
     q8_rows in = q8_rows_at(job->x, m0, 0);
     for (int64_t k = 0; k < w->cols; b += step) {
-        in.ahead = !near && end - b > QUANT_LEAD ? b + QUANT_LEAD : b; /* who hands out the items asks for the next
-                                                                        * matrix' beginning */
-        if (near) near_ahead(b, near_lead(w->type), end, (int64_t)step);
+        const bool k_type = group_of_k(w->type); /* past the end: who hands out items asks for the next matrix */
+        if (near && k_type) near_ahead(b, end, (int64_t)step);
+        else if (near) in.ahead = near_at(b, end);
         else if (group_in_order(w->type)) page_ahead(b, step);
+        else if (k_type) in.ahead = end - b > QUANT_LEAD ? b + QUANT_LEAD : NULL;
         if (few_rows(w->type, b, rows, &in, acc) == 0) return false;
         if ((k += TILE_K) < w->cols) q8_rows_step(job->x, k, &in);
     }
