@@ -169,27 +169,24 @@ static void apply_penalties(r1i_sampler *s, const r1_sampling *p, const r1i_samp
 
 /* ---- choosing ---------------------------------------------------------------------------------------------------- */
 
-/* The first of the largest: which block it is in by vectors, then where. NaN is refused before; none is read past the
- * end for one. */
+/* The first of the largest; 0 if all are -infinity. NaN is refused before. Most blocks hold none that is larger than
+ * what was found so far, which is a comparison that vectorises. */
 static int32_t argmax(const float *z, int64_t n)
 {
-    enum { BLOCK = 1024, LANES = 16 };
-    int64_t first = 0, i = 0;
+    enum { BLOCK = 256 };
+    int64_t best = 0;
     float most = -INFINITY;
     for (int64_t from = 0; from < n; from += BLOCK) {
         const int64_t end = from + BLOCK < n ? from + BLOCK : n;
-        float lane[LANES], max = -INFINITY;
-        for (int k = 0; k < LANES; k++) lane[k] = -INFINITY;
-        for (i = from; i + LANES <= end; i += LANES)
-            for (int k = 0; k < LANES; k++) lane[k] = z[i + k] > lane[k] ? z[i + k] : lane[k];
-        for (; i < end; i++) max = z[i] > max ? z[i] : max;
-        for (int k = 0; k < LANES; k++) max = lane[k] > max ? lane[k] : max;
-        if (!(max > most)) continue;
-        most = max;
-        first = from;
+        int more = 0;
+        for (int64_t i = from; i < end; i++) more |= z[i] > most;
+        for (int64_t i = from; more && i < end; i++) {
+            if (!(z[i] > most)) continue;
+            most = z[i];
+            best = i;
+        }
     }
-    for (i = first; i + 1 < n && z[i] != most; i++) {}
-    return (int32_t)i;
+    return (int32_t)best;
 }
 
 /* Where a prefix of the descending order ends: everything above `key`, and the first `ties` candidates with it. */
