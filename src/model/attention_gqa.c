@@ -1,7 +1,7 @@
 /* Grouped-query attention (qwen2, llama; architecture.md 7). */
 #include "model/pass.h"
 
-r1_status r1i_block_gqa(const r1i_pass *p, const r1i_layer *l, const r1i_kv_layer *kv, r1i_mat h)
+r1_status r1i_block_gqa(const r1i_pass *p, const r1i_layer *l, const r1i_kv_layer *kv, const r1i_normed *h)
 {
     const r1i_attn_shape *const s = &p->m->attn;
     const bool interleaved = p->m->config.rope_interleaved;
@@ -17,7 +17,7 @@ r1_status r1i_block_gqa(const r1i_pass *p, const r1i_layer *l, const r1i_kv_laye
 
     const size_t mark = r1i_arena_mark(ex->scratch);
     const unsigned kinds = r1i_act_kind(ex, &l->q) | r1i_act_kind(ex, &l->k) | r1i_act_kind(ex, &l->v);
-    if ((st = r1i_act_make(ex, &act, h, kinds)) != R1_OK) return st;
+    if ((st = r1i_normed_act(p, ex, h, kinds, &act)) != R1_OK) return st;
     const r1i_linear_job qkv[3] = {
         {.y = q, .x = &act, .w = &l->q, .bias = l->q_bias},
         {.y = k, .x = &act, .w = &l->k, .bias = l->k_bias},
@@ -35,7 +35,7 @@ r1_status r1i_block_gqa(const r1i_pass *p, const r1i_layer *l, const r1i_kv_laye
     const r1i_coming next = {&(r1i_weights){&l->o, 1}, 1, l->moe ? NULL : &up};
     if ((st = r1i_attention(ex, s, kv, o, q, b->runs, b->n_runs, &next)) != R1_OK) return st;
 
-    if ((st = r1i_act_make(ex, &act, o, r1i_act_kind(ex, &l->o))) != R1_OK) return st;
+    if ((st = r1i_pass_act(p, o, r1i_act_kind(ex, &l->o), &act)) != R1_OK) return st;
     const r1i_linear_job out = {.y = p->x, .x = &act, .w = &l->o, .add = true};
     r1i_ahead_ffn(p, l);
     return r1i_linear(ex, &out, 1);

@@ -88,7 +88,7 @@ static size_t head_products_bytes(const r1i_exec *ex, int64_t n, const r1i_weigh
 
 /* q [n, heads * (nope + rope)] and kv [n, rank + rope] from h; both low ranks are normed on the way, nothing is rotated
  * yet. */
-static r1_status project(const r1i_pass *p, const r1i_layer *l, r1i_mat h, r1i_mat q, r1i_mat kv)
+static r1_status project(const r1i_pass *p, const r1i_layer *l, const r1i_normed *h, r1i_mat q, r1i_mat kv)
 {
     const r1i_config *const c = &p->m->config;
     const float eps = (float)c->rms_norm_eps;
@@ -101,7 +101,8 @@ static r1_status project(const r1i_pass *p, const r1i_layer *l, r1i_mat h, r1i_m
     r1_status st;
     if (low && (st = r1i_pass_mat(p, p->n, c->q_lora_rank, &low_q)) != R1_OK) return st;
     const size_t after_low = r1i_arena_mark(ex->scratch);
-    if ((st = r1i_act_make(ex, &act, h, r1i_act_kind(ex, first) | r1i_act_kind(ex, &l->kv_a))) != R1_OK) return st;
+    const unsigned kinds = r1i_act_kind(ex, first) | r1i_act_kind(ex, &l->kv_a);
+    if ((st = r1i_normed_act(p, ex, h, kinds, &act)) != R1_OK) return st;
     const r1i_linear_job in[2] = {{.y = low_q, .x = &act, .w = first}, {.y = kv, .x = &act, .w = &l->kv_a}};
     if (low) r1i_ahead_one(p, &l->q_b, 1);
     else r1i_ahead_one(p, l->k_absorb, p->m->attn.heads);
@@ -110,8 +111,8 @@ static r1_status project(const r1i_pass *p, const r1i_layer *l, r1i_mat h, r1i_m
     const r1i_mat latent = r1i_mat_cols(kv, 0, c->kv_lora_rank);
     if ((st = r1i_rmsnorm(ex, latent, latent, l->kv_a_norm, eps)) != R1_OK) return st;
     if (low) {
-        if ((st = r1i_rmsnorm(ex, low_q, low_q, l->q_a_norm, eps)) != R1_OK) return st;
-        if ((st = r1i_act_make(ex, &act, low_q, r1i_act_kind(ex, &l->q_b))) != R1_OK) return st;
+        st = r1i_act_norm(ex, &act, low_q, low_q, l->q_a_norm, eps, r1i_act_kind(ex, &l->q_b));
+        if (st != R1_OK) return st;
         const r1i_linear_job up = {.y = q, .x = &act, .w = &l->q_b};
         r1i_ahead_one(p, l->k_absorb, p->m->attn.heads);
         st = r1i_linear(ex, &up, 1);
@@ -234,13 +235,13 @@ static r1_status finish(const r1i_pass *p, const r1i_layer *l, r1i_mat u, r1i_ma
     r1i_ahead_one(p, &l->o, 1);
     if ((st = head_products(p, o, p->m->config.v_head_dim, l->v_absorb, u, p->m->attn.value_dim)) != R1_OK) return st;
     if (l->kv_b_lora && (st = low_rank_out(p, l->kv_b_lora, u, o)) != R1_OK) return st;
-    if ((st = r1i_act_make(p->ex, &act, o, r1i_act_kind(p->ex, &l->o))) != R1_OK) return st;
+    if ((st = r1i_pass_act(p, o, r1i_act_kind(p->ex, &l->o), &act)) != R1_OK) return st;
     const r1i_linear_job out = {.y = p->x, .x = &act, .w = &l->o, .add = true};
     r1i_ahead_ffn(p, l);
     return r1i_linear(p->ex, &out, 1);
 }
 
-r1_status r1i_block_mla(const r1i_pass *p, const r1i_layer *l, const r1i_kv_layer *kv, r1i_mat h)
+r1_status r1i_block_mla(const r1i_pass *p, const r1i_layer *l, const r1i_kv_layer *kv, const r1i_normed *h)
 {
     const r1i_config *const c = &p->m->config;
     const r1i_attn_shape *const s = &p->m->attn;

@@ -20,7 +20,7 @@ int64_t r1i_ffn_jobs(const r1i_pass *p, const r1i_ffn *f, const r1i_act *x, r1i_
     return 2;
 }
 
-r1_status r1i_block_ffn(const r1i_pass *p, const r1i_ffn *f, int64_t index, r1i_mat h)
+r1_status r1i_block_ffn(const r1i_pass *p, const r1i_ffn *f, int64_t index, const r1i_normed *h)
 {
     r1i_exec *const ex = p->ex;
     r1i_mat gate, up;
@@ -30,7 +30,8 @@ r1_status r1i_block_ffn(const r1i_pass *p, const r1i_ffn *f, int64_t index, r1i_
     if ((st = r1i_pass_mat(p, p->n, f->up.rows, &up)) != R1_OK) return st;
 
     const size_t mark = r1i_arena_mark(ex->scratch);
-    if ((st = r1i_act_make(ex, &act, h, r1i_act_kind(ex, &f->gate) | r1i_act_kind(ex, &f->up))) != R1_OK) return st;
+    const unsigned kinds = r1i_act_kind(ex, &f->gate) | r1i_act_kind(ex, &f->up);
+    if ((st = r1i_normed_act(p, ex, h, kinds, &act)) != R1_OK) return st;
     r1i_linear_job in[2];
     const int64_t n = r1i_ffn_jobs(p, f, &act, gate, up, in);
     r1i_ahead_one(p, &f->down, 1);

@@ -23,6 +23,25 @@ r1_status r1i_pass_mat(const r1i_pass *p, int64_t rows, int64_t cols, r1i_mat *o
     return st == R1_OK ? r1i_tape_block_add(p->ex, mem, (size_t)(rows * cols) * sizeof *mem) : st;
 }
 
+r1_status r1i_pass_act(const r1i_pass *p, r1i_mat x, unsigned kinds, r1i_act *act)
+{
+    return p->n == 1 ? r1i_act_later(p->ex, act, x, (r1i_mat){0}, kinds) : r1i_act_make(p->ex, act, x, kinds);
+}
+
+r1_status r1i_pass_norm(const r1i_pass *p, const float *gain, r1i_normed *out)
+{
+    *out = (r1i_normed){.x = p->x, .gain = gain, .later = p->n == 1 && !p->ex->tape};
+    const r1_status st = r1i_pass_mat(p, p->n, p->x.cols, &out->h);
+    if (st != R1_OK || out->later) return st;
+    return r1i_rmsnorm(p->ex, out->h, p->x, gain, (float)p->m->config.rms_norm_eps);
+}
+
+r1_status r1i_normed_act(const r1i_pass *p, r1i_exec *ex, const r1i_normed *n, unsigned kinds, r1i_act *act)
+{
+    if (!n->later) return r1i_act_make(ex, act, n->h, kinds);
+    return r1i_act_norm(ex, act, n->h, n->x, n->gain, (float)p->m->config.rms_norm_eps, kinds);
+}
+
 void r1i_ahead_ffn(const r1i_pass *p, const r1i_layer *l)
 {
     if (l->moe) r1i_ahead_one(p, &l->router, 1);
@@ -90,18 +109,15 @@ size_t r1i_pass_begin_bytes(const r1_model *m, int64_t rows)
 
 static r1_status run_layer(const r1i_pass *p, const r1i_layer *l, int64_t index, const r1i_kv_layer *kv)
 {
-    const float eps = (float)p->m->config.rms_norm_eps;
     const size_t mark = r1i_arena_mark(p->ex->scratch);
-    r1i_mat h;
+    r1i_normed h;
     r1_status st;
-    if ((st = r1i_pass_mat(p, p->n, p->x.cols, &h)) != R1_OK) return st;
-    if ((st = r1i_rmsnorm(p->ex, h, p->x, l->attn_norm, eps)) != R1_OK) return st;
-    st = p->m->attn.mla ? r1i_block_mla(p, l, kv, h) : r1i_block_gqa(p, l, kv, h);
+    if ((st = r1i_pass_norm(p, l->attn_norm, &h)) != R1_OK) return st;
+    st = p->m->attn.mla ? r1i_block_mla(p, l, kv, &h) : r1i_block_gqa(p, l, kv, &h);
     if (st != R1_OK) return st;
     r1i_arena_reset(p->ex->scratch, mark);
-    if ((st = r1i_pass_mat(p, p->n, p->x.cols, &h)) != R1_OK) return st;
-    if ((st = r1i_rmsnorm(p->ex, h, p->x, l->ffn_norm, eps)) != R1_OK) return st;
-    st = l->moe ? r1i_block_moe(p, l, index, h) : r1i_block_ffn(p, &l->dense, index, h);
+    if ((st = r1i_pass_norm(p, l->ffn_norm, &h)) != R1_OK) return st;
+    st = l->moe ? r1i_block_moe(p, l, index, &h) : r1i_block_ffn(p, &l->dense, index, &h);
     r1i_arena_reset(p->ex->scratch, mark);
     return st;
 }

@@ -37,7 +37,7 @@ static size_t groups_bytes(const r1_model *m, int64_t n)
 }
 
 /* Routing is decided in f32 whatever `compute` says: a different expert is a different model. */
-static r1_status route(const r1i_pass *p, const r1i_layer *l, r1i_mat h, groups *g)
+static r1_status route(const r1i_pass *p, const r1i_layer *l, const r1i_normed *h, groups *g)
 {
     const r1i_router_shape *const s = &p->m->route;
     const size_t mark = r1i_arena_mark(p->ex->scratch);
@@ -48,7 +48,7 @@ static r1_status route(const r1i_pass *p, const r1i_layer *l, r1i_mat h, groups 
     ex.compute = R1I_COMPUTE_F32;
     ex.exact_activations = true;
     if ((st = r1i_pass_mat(p, p->n, s->experts, &logits)) != R1_OK) return st;
-    if ((st = r1i_act_make(&ex, &act, h, r1i_act_kind(&ex, &l->router))) != R1_OK) return st;
+    if ((st = r1i_normed_act(p, &ex, h, r1i_act_kind(&ex, &l->router), &act)) != R1_OK) return st;
     const r1i_linear_job job = {.y = logits, .x = &act, .w = &l->router};
     if (l->has_shared) r1i_ahead_two(p, &l->shared.gate, &l->shared.up);
     if ((st = r1i_linear(&ex, &job, 1)) != R1_OK) return st;
@@ -121,7 +121,8 @@ typedef struct inner {
 /* Gate and up of every used expert and of the shared one, in one parallel region; paired, what silu_mul makes of
  * them. Of one row the shared expert's two lie where the shares of two threads begin: they are known before the router
  * has chosen, so threads that wait for it have read them already. */
-static r1_status products_in(const r1i_pass *p, const r1i_layer *l, const groups *g, r1i_mat h, const inner *in)
+static r1_status products_in(const r1i_pass *p, const r1i_layer *l, const groups *g, const r1i_normed *h,
+                             const inner *in)
 {
     const widths w = widths_of(p->m, l, p->n);
     r1i_exec *const ex = p->ex;
@@ -141,9 +142,8 @@ static r1_status products_in(const r1i_pass *p, const r1i_layer *l, const groups
     }
     const bool one = p->n == 1 && !ex->tape; /* all experts meet the same row; a tape adds gradients the same way for
                                               * any number of rows */
-    if ((st = r1i_act_make(ex, &own, h,
-                           (l->has_shared ? in_kinds(ex, &l->shared) : 0) | (one || rounded ? kinds : 0))) !=
-                           R1_OK) return st;
+    const unsigned own_kinds = (l->has_shared ? in_kinds(ex, &l->shared) : 0) | (one || rounded ? kinds : 0);
+    if ((st = r1i_normed_act(p, ex, h, own_kinds, &own)) != R1_OK) return st;
     if (!one) {
         r1i_mat rows;
         if ((st = r1i_pass_mat(p, w.rows, w.d, &rows)) != R1_OK) return st;
@@ -239,7 +239,7 @@ static size_t products_out_bytes(const r1i_exec *ex, const r1_model *m, const r1
            r1i_act_bytes(w.rows, w.f, kinds) + own + r1i_tape_jobs_bytes(ex, w.jobs);
 }
 
-r1_status r1i_block_moe(const r1i_pass *p, const r1i_layer *l, int64_t index, r1i_mat h)
+r1_status r1i_block_moe(const r1i_pass *p, const r1i_layer *l, int64_t index, const r1i_normed *h)
 {
     const widths w = widths_of(p->m, l, p->n);
     r1i_exec *const ex = p->ex;

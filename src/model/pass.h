@@ -55,16 +55,30 @@ static inline size_t r1i_tape_jobs_bytes(const r1i_exec *ex, int64_t n)
 r1_status r1i_pass_take(const r1i_pass *p, int64_t n, size_t size, void *out);
 r1_status r1i_pass_mat(const r1i_pass *p, int64_t rows, int64_t cols, r1i_mat *out);
 
+/* x as `kinds` wants it, for one r1i_linear all of whose jobs meet it. */
+r1_status r1i_pass_act(const r1i_pass *p, r1i_mat x, unsigned kinds, r1i_act *act);
+/* Rows of the residual stream that a block's products meet normed. One row is normed where it is wanted
+ * (r1i_act_norm); more are at once, into h. */
+typedef struct r1i_normed {
+    r1i_mat h, x;
+    const float *gain;
+    bool later;
+} r1i_normed;
+/* Takes room for h. */
+r1_status r1i_pass_norm(const r1i_pass *p, const float *gain, r1i_normed *out);
+/* h, as `kinds` and the modes of ex (the pass' own or a copy) want it, for one r1i_linear. */
+r1_status r1i_normed_act(const r1i_pass *p, r1i_exec *ex, const r1i_normed *n, unsigned kinds, r1i_act *act);
+
 /* ---- blocks ------------------------------------------------------------------------------------------------------ */
 
 /* One decoder layer on p->x in place; `index` counts for the probe, kv is the layer's pages. */
 r1_status r1i_block_layer(const r1i_pass *p, const r1i_layer *l, int64_t index, const r1i_kv_layer *kv);
-/* x += attention(h), h [n, hidden_size] already normed. */
-r1_status r1i_block_gqa(const r1i_pass *p, const r1i_layer *l, const r1i_kv_layer *kv, r1i_mat h);
-r1_status r1i_block_mla(const r1i_pass *p, const r1i_layer *l, const r1i_kv_layer *kv, r1i_mat h);
+/* x += attention(h), h the normed rows [n, hidden_size]. */
+r1_status r1i_block_gqa(const r1i_pass *p, const r1i_layer *l, const r1i_kv_layer *kv, const r1i_normed *h);
+r1_status r1i_block_mla(const r1i_pass *p, const r1i_layer *l, const r1i_kv_layer *kv, const r1i_normed *h);
 /* x += feed-forward(h). */
-r1_status r1i_block_ffn(const r1i_pass *p, const r1i_ffn *f, int64_t index, r1i_mat h);
-r1_status r1i_block_moe(const r1i_pass *p, const r1i_layer *l, int64_t index, r1i_mat h);
+r1_status r1i_block_ffn(const r1i_pass *p, const r1i_ffn *f, int64_t index, const r1i_normed *h);
+r1_status r1i_block_moe(const r1i_pass *p, const r1i_layer *l, int64_t index, const r1i_normed *h);
 
 /* The jobs of gate and up at jobs[0], perhaps jobs[1]; their number. One (r1i_ffn_paired) leaves silu(gate) * up in
  * gate, two leave both. */

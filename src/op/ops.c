@@ -403,6 +403,24 @@ r1_status r1i_act_later(r1i_exec *ex, r1i_act *act, r1i_mat x, r1i_mat up, unsig
     return R1_OK;
 }
 
+r1_status r1i_act_norm(r1i_exec *ex, r1i_act *act, r1i_mat y, r1i_mat x, const float *g, float eps, unsigned kinds)
+{
+    if (x.rows != 1 || ex->tape || (kinds & R1I_ACT_BF16)) {
+        const r1_status st = r1i_rmsnorm(ex, y, x, g, eps);
+        return st == R1_OK ? r1i_act_make(ex, act, y, kinds) : st;
+    }
+    if (!view_ok(x) || !same_shape(x, y)) return shape_error(ex, "rmsnorm", "output against input", y, x);
+    const r1_status st = take_act(ex, act, y, kinds);
+    if (st != R1_OK) return st;
+    trace(ex, "rmsnorm", 1);
+    if (kinds) trace(ex, "prepare", 1);
+    act->later = true;
+    act->from = x.p;
+    act->gain = g;
+    act->eps = eps;
+    return R1_OK;
+}
+
 r1_status r1i_router(r1i_exec *ex, const r1i_router_shape *s, r1i_mat logits, const float *bias, int32_t *expert,
                      float *weight)
 {

@@ -18,11 +18,16 @@ size_t r1i_op_scratch_bytes(const r1i_attn_shape *s, int64_t rows, int64_t max_p
  * address, under which a tape knows it. `plain`: nothing else (a low-rank term) reads y. Else as the op and
  * r1i_act_make, one after the other. */
 r1_status r1i_act_silu_mul(r1i_exec *ex, r1i_act *act, r1i_mat y, r1i_mat g, r1i_mat u, unsigned kinds, bool plain);
-/* As r1i_act_make, or with up.p as the above onto x itself, for rows of which each meets one job alone of one
- * r1i_linear, as r1i_act_rows(act, r, 1): whoever wants a row first prepares it, most likely the thread that computed
- * it, so that nobody waits while one thread prepares all. Before that call x and what is prepared are not there. A tape
- * and compute bf16 have it at once. */
+/* As r1i_act_make, or with up.p as the above onto x itself, for rows that one r1i_linear meets, as
+ * r1i_act_rows(act, r, 1): whoever wants a row first prepares it, most likely the thread that computed it, or, where
+ * all jobs meet the same row, each thread a copy; so nobody waits while one thread prepares all. Jobs that meet the
+ * same row stand next to each other. x and what is prepared are nobody else's. A tape and compute bf16 have it at
+ * once. */
 r1_status r1i_act_later(r1i_exec *ex, r1i_act *act, r1i_mat x, r1i_mat up, unsigned kinds);
+/* r1i_rmsnorm(y, x, g, eps) and r1i_act_make(act, y, kinds), one after the other. One row is left to the one r1i_linear
+ * that meets it, as by r1i_act_later: x then stays what it is until that call, and y, which may be x, is no more than
+ * room. */
+r1_status r1i_act_norm(r1i_exec *ex, r1i_act *act, r1i_mat y, r1i_mat x, const float *g, float eps, unsigned kinds);
 /* x: what h of r1i_gather was prepared as, for `kinds` among others. */
 r1_status r1i_act_gather(r1i_exec *ex, r1i_act *act, r1i_mat y, const r1i_act *x, const int32_t *index, unsigned kinds,
                          bool plain);

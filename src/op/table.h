@@ -55,8 +55,11 @@ typedef struct r1i_act {
     int32_t *fine_sum16;
     uint16_t *bf16;       /* [rows, bf16_stride]; zero from cols to bf16_stride */
     int64_t bf16_stride;  /* elements: cols rounded up to 32 */
-    bool later;           /* one row that is not prepared yet (r1i_act_later) */
+    bool later;           /* one row that is not prepared yet (r1i_act_later, r1i_act_norm) */
     const float *up;      /* nullable, with later: x holds a gate so far, and becomes silu(x) * up */
+    const float *from;    /* nullable, with later: x becomes this row normed, by gain and eps; it may lie there */
+    const float *gain;
+    float eps;
     const int32_t *row;   /* nullable: the batch row that each row came from, ascending (an expert's rows); a tape keeps
                            * it */
 } r1i_act;
@@ -293,7 +296,8 @@ typedef struct r1i_ops {
     r1_status (*rmsnorm)(r1i_exec *ex, r1i_mat y, r1i_mat x, const float *g, float eps);
     /* Fill act->q.. / act->bf16 for act->kinds from act->x (buffers are allocated by the front). */
     r1_status (*prepare)(r1i_exec *ex, const r1i_act *act);
-    /* A job's row with x->later is prepared first: x becomes silu(x) * up where there is an up, then as above. */
+    /* A job's row with x->later is prepared first: x becomes silu(x) * up where there is an up, or the norm of x->from,
+     * then as above; or copies of it are, and x stays as it is. */
     r1_status (*linear)(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n);
     /* Nullable. The region of products after the next will read these, with `rows` rows: threads that wait may begin
      * to. */

@@ -72,7 +72,9 @@ static void check_layer(const recorder *r, int64_t layer, int64_t experts)
 {
     const int64_t all = r->rows * r->topk;
     int64_t sum = 0;
-    int at = prepared(r, next(r, r->layer_at[layer], "router", r->rows));
+    int at = next(r, r->layer_at[layer], "router", r->rows);
+    if (r->rows == 1) at = next(r, at, "rmsnorm", 1); /* a row is normed where it is wanted: the router, and here */
+    at = prepared(r, at);
     if (r->rows > 1) at = prepared(r, next(r, at, "gather", all)); /* every row once for each of its choices, nothing
                                                                     * beside */
     for (int64_t e = 0; e < experts; e++) {

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "backend/cpu/claim.h"
+#include "backend/cpu/own_row.h"
 #include "backend/cpu/shares.h"
 
 enum {
@@ -40,10 +41,12 @@ typedef struct region {
     const r1i_linear_job *jobs;
     int64_t n;
     bool one_row;
+    const r1i_act *only;          /* nullable: the row that all jobs meet, of which each thread makes a copy */
     int shares;
     cut cuts[JOBS_A_REGION];
     r1i_linear_kernel kernel[JOBS_A_REGION], up[JOBS_A_REGION];
     _Atomic int row[JOBS_A_REGION]; /* see_prepared */
+    int16_t first[JOBS_A_REGION];   /* the first of the neighbouring jobs that meet the same row: its `row` counts */
     r1i_share share[R1I_SHARES];
     const r1i_cpu_kernels *kernels;
     int threads;
@@ -183,13 +186,15 @@ static void linear_item(const region *g, int64_t i, int thread)
 
 /* What has become of a job's row that was left for whoever wants it first (r1i_act.later). */
 enum { READY, LEFT, BEGUN };
-static void see_prepared(region *g, int64_t k)
+static void see_prepared(region *g, int64_t job)
 {
+    const int64_t k = g->first[job];
     const r1i_act *const x = g->jobs[k].x;
     int left = LEFT;
     if (atomic_load_explicit(&g->row[k], memory_order_acquire) == READY) return;
     if (atomic_compare_exchange_strong_explicit(&g->row[k], &left, BEGUN, memory_order_relaxed, memory_order_relaxed)) {
-        if (x->up) g->kernels->silu_mul_row(x->x.p, x->x.p, x->up, x->x.cols);
+        if (x->from) g->kernels->rmsnorm_row(x->x.p, x->from, x->gain, x->x.cols, x->eps);
+        else if (x->up) g->kernels->silu_mul_row(x->x.p, x->x.p, x->up, x->x.cols);
         r1i_cpu_prepare_row(g->kernels, x, 0);
         atomic_store_explicit(&g->row[k], READY, memory_order_release);
         return;
@@ -207,20 +212,22 @@ static void claim_outputs(const r1i_linear_job *j, int64_t p0, int64_t p1)
 }
 
 /* Items of one row, matrix by matrix: those of one matrix are one piece of it. */
-static void linear_stretch(region *g, r1i_items items, int thread)
+static void linear_stretch(region *g, r1i_items items, const r1i_act *own, int thread)
 {
     while (items.n > 0) {
         int64_t i = items.first;
         const int64_t k = job_of(g, &i), n = g->jobs[k].up ? 1 : min64(items.n, g->cuts[k].items - i),
                       step = g->cuts[k].panels;
         if (n < items.n) ask_for(g, items.first + n);
-        see_prepared(g, k);
+        if (!own) see_prepared(g, k);
         if (g->jobs[k].up) {
             linear_item(g, items.first, thread);
         } else {
-            const int64_t p0 = i * step, p1 = min64((i + n) * step, panels_of(&g->jobs[k]));
-            claim_outputs(&g->jobs[k], p0, p1);
-            g->kernel[k](&g->jobs[k], p0, p1);
+            r1i_linear_job job = g->jobs[k];
+            const int64_t p0 = i * step, p1 = min64((i + n) * step, panels_of(&job));
+            if (own) job.x = own;
+            claim_outputs(&job, p0, p1);
+            g->kernel[k](&job, p0, p1);
         }
         items.first += n;
         items.n -= n;
@@ -231,6 +238,8 @@ static void linear_share(void *ctx, int64_t i, int thread)
 {
     region *const g = ctx;
     const int own = thread % g->shares;
+    r1i_own_row row; /* 54 KiB of stack, written as far as there are columns */
+    row.made = false;
     (void)i;
     for (;;) {
         r1i_items items = {0, 1};
@@ -239,7 +248,8 @@ static void linear_share(void *ctx, int64_t i, int thread)
         if (items.n == 0 || items.first < 0) return;
         const uint64_t left = atomic_load_explicit(&g->share[own].left, memory_order_relaxed);
         if (left >> 32 < (left & UINT32_MAX)) ask_for(g, (int64_t)(left >> 32)); /* most likely ours */
-        if (g->one_row) linear_stretch(g, items, thread);
+        if (g->only && !row.made) r1i_own_row_make(g->kernels, g->only, &row);
+        if (g->one_row) linear_stretch(g, items, g->only ? &row.act : NULL, thread);
         else linear_item(g, items.first, thread);
     }
 }
@@ -261,10 +271,21 @@ static void run_shares(r1i_exec *ex, region *g, int64_t items, int threads)
     r1i_pool_run(threads > 1 ? ex->pool : NULL, g->shares, linear_share, g);
 }
 
+/* The row of one_row's jobs, if it is the same, nobody reads it afterwards (low-rank terms do) and it fits. */
+static const r1i_act *only_row(const r1i_linear_job *jobs, int64_t n)
+{
+    const r1i_act *const x = jobs[0].x;
+    if (!r1i_own_row_fits(x)) return NULL;
+    for (int64_t i = 0; i < n; i++)
+        if (!jobs[i].x->later || jobs[i].x->x.p != x->x.p || jobs[i].x->x.cols != x->x.cols || jobs[i].w->lora ||
+            jobs[i].up) return NULL;
+    return x;
+}
+
 static r1_status run_region(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
 {
     const int threads = r1i_pool_threads(ex->pool);
-    region g; /* 31 KiB of stack, written as far as n */
+    region g; /* 32 KiB of stack, written as far as n */
     g.jobs = jobs;
     g.n = n;
     g.kernels = ex->backend;
@@ -276,11 +297,13 @@ static r1_status run_region(r1i_exec *ex, const r1i_linear_job *jobs, int64_t n)
     }
     const int64_t want = wanted(threads, total, rows);
     g.one_row = rows == 1;
+    g.only = g.one_row ? only_row(jobs, n) : NULL;
     for (int64_t i = 0; i < n; i++) {
         r1_status st = choose(ex, jobs[i].x, jobs[i].w->type, &g.kernel[i]);
         if (st == R1_OK && jobs[i].up) st = choose(ex, jobs[i].x, jobs[i].up->type, &g.up[i]);
         if (st != R1_OK) return st;
         atomic_init(&g.row[i], jobs[i].x->later ? LEFT : READY);
+        g.first[i] = i > 0 && jobs[i].x->x.p == jobs[i - 1].x->x.p ? g.first[i - 1] : (int16_t)i;
         if (!g.one_row) see_prepared(&g, i);
         g.cuts[i] = cut_job(&jobs[i], want, n == 1, g.kernels->near);
         items += g.cuts[i].items;
