@@ -105,8 +105,8 @@ static inline void page_ahead(const uint8_t *span, uint64_t bytes)
  * lines are asked for into that one, 8 KB ahead. One core, one row of 1536 columns, GB/s of weights before and with it:
  * Q4_K 22 and 50, Q6_K 16 and 45, Q5_K 17 and 48, IQ4_XS 22 and 49, Q4_1 36 and 48. 4 KB or 16 KB ahead: a tenth less.
  * Into the second-level cache: 37 and 38. K types ask for a span at once; by groups a token takes 1.08 (1.5B) to 1.15
- * (R1 in Q4_K) of the time. Types with blocks of 32 ask by groups (group_ahead): 0.93 to 0.95 of the time at once (0.5B,
- * SmolLM2). */
+ * (R1 in Q4_K) of the time. Types with blocks of 32 ask by groups (group_ahead): 0.93 to 0.95 of the time at once
+ * (0.5B, SmolLM2). */
 enum { QUANT_NEAR = 8192 };
 static inline const uint8_t *near_at(const uint8_t *span, const uint8_t *end)
 {
