@@ -36,7 +36,8 @@ static void options(opt_list *list, void *p)
             "close the thinking after N tokens; 0: no limit");
     opt_int(list, 'n', "max-tokens", "N", &a->max_tokens, 0, INT64_C(1) << 31,
             "length of one answer, thinking included; 0: as the context allows");
-    opt_real(list, 't', "temperature", "T", &a->temperature, 0.0, 100.0, "0: always the likeliest token");
+    opt_real(list, 0, "temperature", "T", &a->temperature, 0.0, 100.0, "0: always the likeliest token");
+    opt_real(list, 0, "temp", "T", &a->temperature, 0.0, 100.0, "the same as --temperature");
     opt_real(list, 0, "top-p", "P", &a->top_p, 0.0, 1.0,
              "draw from the likeliest tokens that together have this probability");
     opt_int(list, 0, "top-k", "K", &a->top_k, 0, INT32_MAX, "draw from the K likeliest tokens; 0: off");

@@ -28,7 +28,7 @@ static void options(opt_list *list, void *p)
     opt_string(list, 's', "system", "TEXT", &a->system, "a system message (R1's authors advise against one)");
     opt_int(list, 'n', "max-tokens", "N", &a->max_tokens, 0, INT64_C(1) << 31,
             "length of the answer, thinking included; 0: as the context allows");
-    opt_real(list, 't', "temperature", "T", &a->temperature, 0.0, 100.0, "0: always the likeliest token");
+    opt_real(list, 0, "temperature", "T", &a->temperature, 0.0, 100.0, "0: always the likeliest token");
     opt_real(list, 0, "temp", "T", &a->temperature, 0.0, 100.0, "the same as --temperature");
     opt_real(list, 0, "top-p", "P", &a->top_p, 0.0, 1.0,
              "draw from the likeliest tokens that together have this probability");

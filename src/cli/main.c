@@ -21,7 +21,7 @@ static void declare_common(opt_list *list, cli *app, common *c)
     bool threads = false; /* a command may have its own */
     for (int i = 0; i < list->n; i++) threads |= strcmp(list->item[i].name, "threads") == 0;
     if (!threads)
-        opt_int(list, 0, "threads", "N", &c->threads, 0, 1024,
+        opt_int(list, 't', "threads", "N", &c->threads, 0, 1024,
                 "worker threads; 0: all processors this process (or its container) may use");
     opt_count(list, 'v', "verbose", &app->verbose, "say more on standard error; twice: debug messages");
     opt_flag(list, 'q', "quiet", &app->quiet, "errors only on standard error, no progress");

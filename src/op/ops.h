@@ -25,8 +25,8 @@ r1_status r1i_act_silu_mul(r1i_exec *ex, r1i_act *act, r1i_mat y, r1i_mat g, r1i
  * once. */
 r1_status r1i_act_later(r1i_exec *ex, r1i_act *act, r1i_mat x, r1i_mat up, unsigned kinds);
 /* r1i_rmsnorm(y, x, g, eps) and r1i_act_make(act, y, kinds), one after the other. One row is left to the one r1i_linear
- * that meets it, as by r1i_act_later: x stays what it is until that call is over, and y, which may be x, is no more than
- * room. */
+ * that meets it, as by r1i_act_later: x stays what it is until that call is over, and y, which may be x, is no more
+ * than room. */
 r1_status r1i_act_norm(r1i_exec *ex, r1i_act *act, r1i_mat y, r1i_mat x, const float *g, float eps, unsigned kinds);
 /* x: what h of r1i_gather was prepared as, for `kinds` among others. */
 r1_status r1i_act_gather(r1i_exec *ex, r1i_act *act, r1i_mat y, const r1i_act *x, const int32_t *index, unsigned kinds,

@@ -30,10 +30,10 @@ grep -q '^messages  *5$' "$tmp/out" || { echo "stats: $(cat "$tmp/out")"; failed
 for part in '"content": "Be brief."' '"content": "Hi"' '"content": "Ho"' '"role": "assistant"'; do
     grep -qF "$part" "$tmp/saved.json" || { echo "save: $part is missing"; failed=1; }
 done
-same 'load goes on' "$(printf '%s\n' '/system Be brief.' Hi Ho '/think off' End | chat -n 20 --no-think -t 0 | tail -n 2)" \
-    "$(printf '%s\n' '/system Be brief.' Hi Ho "/save $tmp/t0.json" | chat -n 20 --no-think -t 0 > /dev/null
-       echo End | chat -n 20 --no-think -t 0 --load "$tmp/t0.json" | tail -n 2)"
-same 'clear' "$(echo Hi | chat -n 20 --no-think -t 0)" "$(printf '%s\n' Hey /clear Hi | chat -n 20 --no-think -t 0 | tail -n "$(echo Hi | chat -n 20 --no-think -t 0 | wc -l)")"
+same 'load goes on' "$(printf '%s\n' '/system Be brief.' Hi Ho '/think off' End | chat -n 20 --no-think --temp 0 | tail -n 2)" \
+    "$(printf '%s\n' '/system Be brief.' Hi Ho "/save $tmp/t0.json" | chat -n 20 --no-think --temp 0 > /dev/null
+       echo End | chat -n 20 --no-think --temp 0 --load "$tmp/t0.json" | tail -n 2)"
+same 'clear' "$(echo Hi | chat -n 20 --no-think --temp 0)" "$(printf '%s\n' Hey /clear Hi | chat -n 20 --no-think --temp 0 | tail -n "$(echo Hi | chat -n 20 --no-think --temp 0 | wc -l)")"
 [ ! -e "$tmp/state" ] || { echo 'history: written without a terminal'; failed=1; }
 
 # Ctrl-C stops the answer (here while a very long question is being read) and keeps the chat

@@ -92,13 +92,13 @@ printf "\\x$(printf %02x $((n % 256)))\\x$(printf %02x $((n / 256)))\\0\\0\\0\\0
 truncate -s $((8 + n + at)) "$big/model.safetensors"
 q=$big/model.safetensors.r1panels
 limit=$((at / 2))
-big_run() { "$r1" run -t 0 -n 3 --ids 1,2,3 --ignore-eos --json -c 64 -b 64 "$@" "$big"; }
+big_run() { "$r1" run --temp 0 -n 3 --ids 1,2,3 --ignore-eos --json -c 64 -b 64 "$@" "$big"; }
 want=$(big_run -q | grep -o '"output_ids":[^"]*')
 echo $limit >"$group/$limit_file" || failed=1
 check 'larger, packed' 4 'r1 convert --panels writes a file' in_group "$r1" run --ids 1,2,3 "$big"
 check 'larger, converted' 0 "$q: " in_group "$r1" convert --panels "$big"
 for f in "$q" "$big/model.safetensors"; do dd of="$f" oflag=nocache conv=notrunc,fdatasync count=0 status=none; done # out of memory
-said=$(in_group "$r1" run -t 0 -n 3 --ids 1,2,3 --ignore-eos --json -c 64 -b 64 "$big" 2>"$tmp/warned")
+said=$(in_group "$r1" run --temp 0 -n 3 --ids 1,2,3 --ignore-eos --json -c 64 -b 64 "$big" 2>"$tmp/warned")
 status=$?
 [ $status = 0 ] || { echo "larger: status $status"; failed=1; }
 same 'larger: output' "$want" "$(grep -o '"output_ids":[^"]*' <<<"$said")"

@@ -14,6 +14,7 @@ same again "$want" "$(run "$model" -n 40 "What is it?")"
 same 'from standard input' "$want" "$(echo "What is it?" | run "$model" -n 40)"
 same 'from -' "$want" "$(echo "What is it?" | run "$model" -n 40 -)"
 same threads "$want" "$(run "$model" -n 40 --threads 3 "What is it?")"
+same 'threads, short' "$want" "$(run "$model" -n 40 -t 3 "What is it?")"
 same chunks "$want" "$(run "$model" -n 40 --batch 3 "What is it?")"
 same 'instruction set' "$want" "$(run "$model" -n 40 --isa c "What is it?")"
 [ "$want" != "$(run "$model" -n 40 --seed 1 "What is it?")" ] || { echo 'seed: changes nothing'; failed=1; }
@@ -56,6 +57,7 @@ check 'not an id' 3 "id 1 is '2x'" "$r1" run "$model" --ids 1,2x
 check 'prompt longer than context' 3 'leave no room for an answer in a context of 8 tokens' "$r1" run "$model" -c 8 --ids 1,2,3,4,5,6,7,8
 check 'context beyond the model' 3 "the model's positions end at" "$r1" run "$model" -c 2000000000 Hi
 check 'empty prompt' 2 'the prompt is empty' "$r1" run "$shared/golden/tiny-r1" --ids ""
+check 'no temperature' 2 '--threads' "$r1" run "$model" -t 0.6 Hi
 check 'bad bias' 2 'is not ID=BIAS' "$r1" run "$model" --logit-bias 5 Hi
 check 'bias of no id' 3 'logit bias of id 400' "$r1" run "$model" --logit-bias 400=1 Hi
 check temperature 2 'is not a number from 0' "$r1" run "$model" --temperature -1 Hi
