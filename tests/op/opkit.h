@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+#include "support/random_blocks.h"
 #include "support/test.h"
 
 #include "backend/cpu/kernels.h"
@@ -118,7 +119,10 @@ static inline void kit_weight_make(kit_weight *w, r1i_rng *rng, r1_dtype type, i
     w->rows = malloc((size_t)row_bytes * (size_t)rows);
     w->panels = r1i_alloc(NULL, (size_t)panel_bytes);
     assert_true(w->rows && w->panels);
-    for (int64_t i = 0; i < rows * cols; i++) {
+    const bool quantised = r1i_dtype_is_quantised(type);
+    for (int64_t r = 0; quantised && r < rows; r++)
+        r1t_random_blocks(rng, type, R1T_SCALES_USUAL, cols, w->rows + (uint64_t)r * row_bytes);
+    for (int64_t i = 0; !quantised && i < rows * cols; i++) {
         const float f = (float)(r1i_rng_normal(rng) * 0.1);
         if (type == R1_DTYPE_F32) memcpy(w->rows + i * 4, &f, 4);
         else if (type == R1_DTYPE_F8_E4M3) {

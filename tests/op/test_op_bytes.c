@@ -5,7 +5,6 @@
 
 #include "base/checksum.h"
 #include "base/env.h"
-#include "support/random_blocks.h"
 
 enum { SEED = 20251123, MOST = 96 };
 
@@ -116,28 +115,6 @@ static void experts(kit *k, digests *d)
 
 /* ---- products ---- */
 
-/* A kit_weight of any type. */
-static void weight_make(kit_weight *w, r1i_rng *rng, r1_dtype type, int64_t rows, int64_t cols)
-{
-    uint64_t row_bytes = 0, panel_bytes = 0;
-    if (!r1i_dtype_is_quantised(type)) {
-        kit_weight_make(w, rng, type, rows, cols);
-        return;
-    }
-    memset(w, 0, sizeof *w);
-    assert_true(r1i_dtype_row_bytes(type, (uint64_t)cols, &row_bytes) &&
-                r1i_panel_bytes(type, rows, cols, &panel_bytes));
-    w->rows = malloc((size_t)row_bytes * (size_t)rows);
-    w->panels = r1i_alloc(NULL, (size_t)panel_bytes);
-    assert_true(w->rows && w->panels);
-    for (int64_t r = 0; r < rows; r++)
-        r1t_random_blocks(rng, type, R1T_SCALES_USUAL, cols, w->rows + (uint64_t)r * row_bytes);
-    const r1i_weight src = {type, R1I_LAYOUT_ROWS, rows, cols, w->rows, NULL, NULL};
-    w->panel = (r1i_weight){type, R1I_LAYOUT_PANEL, rows, cols, w->panels, NULL, NULL};
-    for (int64_t p = 0; p < (rows + 15) / 16; p++)
-        r1i_panel_pack(&src, p, w->panels + (size_t)p * r1i_panel_stride(type, cols));
-}
-
 static void product(kit *k, digests *d, r1_dtype type, unsigned kinds, const char *what)
 {
     enum { N = 52, K = 768 };
@@ -145,7 +122,7 @@ static void product(kit *k, digests *d, r1_dtype type, unsigned kinds, const cha
     r1i_checksum c;
     kit_weight w;
     r1i_rng rng = {SEED + 3, 1000 * (uint64_t)type};
-    weight_make(&w, &rng, type, N, K);
+    kit_weight_make(&w, &rng, type, N, K);
     float *const bias = kit_random(&rng, N, 1.0);
     r1i_checksum_begin(&c);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -1,7 +1,6 @@
 /* One row that is left to the products which meet it (r1i_act_norm, r1i_act_later): the same bytes as norm, gate and
  * preparation one after the other, whoever makes it, a copy a thread or one for all. */
 #include "op/opkit.h"
-#include "support/random_blocks.h"
 
 #define SEED 20261123
 
@@ -13,40 +12,18 @@ static const int64_t outputs[JOBS] = {96, 33, 80};
 
 typedef struct problem {
     r1i_weight w[JOBS];
-    kit_weight scalar[JOBS], a, b;
-    uint8_t *panels[JOBS];
+    kit_weight made[JOBS], a, b;
     r1i_lora lora;
     float *x, *up, *gain;
     int64_t cols;
 } problem;
 
-static void make_blocks(problem *p, r1i_rng *rng, r1_dtype type, int i)
-{
-    uint64_t bytes, row_bytes;
-    assert_true(r1i_panel_bytes(type, outputs[i], p->cols, &bytes));
-    assert_true(r1i_dtype_row_bytes(type, (uint64_t)p->cols, &row_bytes));
-    uint8_t *const rows = malloc((size_t)row_bytes * (size_t)outputs[i]);
-    p->panels[i] = r1i_alloc(NULL, (size_t)bytes);
-    assert_true(rows && p->panels[i]);
-    for (int64_t r = 0; r < outputs[i]; r++)
-        r1t_random_blocks(rng, type, R1T_SCALES_USUAL, p->cols, rows + (uint64_t)r * row_bytes);
-    const r1i_weight source = {type, R1I_LAYOUT_ROWS, outputs[i], p->cols, rows, NULL, NULL};
-    for (int64_t n = 0; n < (outputs[i] + 15) / 16; n++)
-        r1i_panel_pack(&source, n, p->panels[i] + (uint64_t)n * r1i_panel_stride(type, p->cols));
-    p->w[i] = (r1i_weight){type, R1I_LAYOUT_PANEL, outputs[i], p->cols, p->panels[i], NULL, NULL};
-    free(rows);
-}
-
 static void problem_make(problem *p, r1i_rng *rng, r1_dtype type, int64_t cols, bool lora)
 {
     *p = (problem){.cols = cols};
     for (int i = 0; i < JOBS; i++) {
-        if (r1i_dtype(type)->block_elems > 1) {
-            make_blocks(p, rng, type, i);
-        } else {
-            kit_weight_make(&p->scalar[i], rng, type, outputs[i], cols);
-            p->w[i] = p->scalar[i].panel;
-        }
+        kit_weight_make(&p->made[i], rng, type, outputs[i], cols);
+        p->w[i] = p->made[i].panel;
     }
     p->x = kit_random(rng, cols, 1.0);
     p->up = kit_random(rng, cols, 1.0);
@@ -61,12 +38,7 @@ static void problem_make(problem *p, r1i_rng *rng, r1_dtype type, int64_t cols, 
 
 static void problem_free(problem *p)
 {
-    for (int i = 0; i < JOBS; i++) {
-        uint64_t bytes = 0;
-        (void)r1i_panel_bytes(p->w[i].type, outputs[i], p->cols, &bytes);
-        if (p->panels[i]) r1i_release(NULL, p->panels[i], (size_t)bytes);
-        else kit_weight_free(&p->scalar[i]);
-    }
+    for (int i = 0; i < JOBS; i++) kit_weight_free(&p->made[i]);
     if (p->w[1].lora) {
         kit_weight_free(&p->a);
         kit_weight_free(&p->b);
