@@ -193,9 +193,7 @@ static void see_prepared(region *g, int64_t job)
     int left = LEFT;
     if (atomic_load_explicit(&g->row[k], memory_order_acquire) == READY) return;
     if (atomic_compare_exchange_strong_explicit(&g->row[k], &left, BEGUN, memory_order_relaxed, memory_order_relaxed)) {
-        if (x->from) g->kernels->rmsnorm_row(x->x.p, x->from, x->gain, x->x.cols, x->eps);
-        else if (x->up) g->kernels->silu_mul_row(x->x.p, x->x.p, x->up, x->x.cols);
-        r1i_cpu_prepare_row(g->kernels, x, 0);
+        r1i_row_make(g->kernels, x, x);
         atomic_store_explicit(&g->row[k], READY, memory_order_release);
         return;
     }

@@ -23,21 +23,26 @@ static inline bool r1i_own_row_fits(const r1i_act *x)
     return x->later && x->x.rows == 1 && x->x.cols <= R1I_OWN_COLS && !(x->kinds & R1I_ACT_BF16);
 }
 
+/* What x was left to become, normed or gated, and prepared: into `to`, which may be x. */
+static inline void r1i_row_make(const r1i_cpu_kernels *k, const r1i_act *x, const r1i_act *to)
+{
+    if (x->from) k->rmsnorm_row(to->x.p, x->from, x->gain, x->x.cols, x->eps);
+    else if (x->up) k->silu_mul_row(to->x.p, x->x.p, x->up, x->x.cols);
+    r1i_cpu_prepare_row(k, to, 0);
+}
+
 /* Fills `own` for x, which fits; nothing that x names is written. */
 static inline void r1i_own_row_make(const r1i_cpu_kernels *k, const r1i_act *x, r1i_own_row *own)
 {
-    const int64_t cols = x->x.cols;
     own->act = *x;
-    if (x->from) k->rmsnorm_row(own->x, x->from, x->gain, cols, x->eps);
-    else if (x->up) k->silu_mul_row(own->x, x->x.p, x->up, cols);
-    if (x->from || x->up) own->act.x = r1i_mat_of(own->x, 1, cols);
+    if (x->from || x->up) own->act.x = r1i_mat_of(own->x, 1, x->x.cols);
     if (x->kinds & R1I_ACT_Q8) {
         own->act.q = own->q, own->act.fine_q = own->fine_q;
         own->act.d = own->d, own->act.fine_d = own->fine_d;
         own->act.sum16 = own->sum16, own->act.fine_sum16 = own->fine_sum16;
         own->act.fine = own->fine, own->act.fine_stride = 1;
     }
-    r1i_cpu_prepare_row(k, &own->act, 0);
+    r1i_row_make(k, x, &own->act);
     own->made = true;
 }
 

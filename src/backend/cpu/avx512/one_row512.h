@@ -146,7 +146,10 @@ R1I_INLINE __m512 one_pair(const weights *w, const q8_rows *in, const float *dsu
 R1I_INLINE void one_ask(const r1_dtype type, const uint8_t *ahead, int g)
 {
     const int lines = (int)(span_bytes(type) / 64);
-    if (lines == 0) group_ahead(type, ahead, g);
+    if (!group_of_k(type)) {
+        group_ahead(type, ahead, g);
+        return;
+    }
     R1I_UNROLL for (int i = (lines * g + 7) / 8; i < (lines * (g + 1) + 7) / 8; i++)
         __builtin_prefetch(ahead + 64 * i, 0, 2);
 }
