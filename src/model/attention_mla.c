@@ -41,8 +41,7 @@ static r1_status head_acts(const r1i_pass *p, r1i_mat x, int64_t heads, int64_t 
         if ((st = r1i_gather(p->ex, by_head, rows, index)) != R1_OK) return st;
         rows = by_head;
     }
-    st = n == 1 ? r1i_act_later(p->ex, &all, rows, (r1i_mat){0}, kinds) : r1i_act_make(p->ex, &all, rows, kinds);
-    if (st != R1_OK) return st;
+    if ((st = r1i_pass_act(p, rows, kinds, &all)) != R1_OK) return st;
     for (int64_t h = 0; h < heads; h++) (*acts)[h] = r1i_act_rows(&all, h * n, n);
     return R1_OK;
 }

@@ -30,16 +30,16 @@ r1_status r1i_pass_act(const r1i_pass *p, r1i_mat x, unsigned kinds, r1i_act *ac
 
 r1_status r1i_pass_norm(const r1i_pass *p, const float *gain, r1i_normed *out)
 {
-    *out = (r1i_normed){.x = p->x, .gain = gain, .later = p->n == 1 && !p->ex->tape};
+    out->gain = gain;
     const r1_status st = r1i_pass_mat(p, p->n, p->x.cols, &out->h);
-    if (st != R1_OK || out->later) return st;
+    if (st != R1_OK || r1i_pass_one(p)) return st;
     return r1i_rmsnorm(p->ex, out->h, p->x, gain, (float)p->m->config.rms_norm_eps);
 }
 
 r1_status r1i_normed_act(const r1i_pass *p, r1i_exec *ex, const r1i_normed *n, unsigned kinds, r1i_act *act)
 {
-    if (!n->later) return r1i_act_make(ex, act, n->h, kinds);
-    return r1i_act_norm(ex, act, n->h, n->x, n->gain, (float)p->m->config.rms_norm_eps, kinds);
+    if (!r1i_pass_one(p)) return r1i_act_make(ex, act, n->h, kinds);
+    return r1i_act_norm(ex, act, n->h, p->x, n->gain, (float)p->m->config.rms_norm_eps, kinds);
 }
 
 void r1i_ahead_ffn(const r1i_pass *p, const r1i_layer *l)

@@ -140,8 +140,8 @@ static r1_status products_in(const r1i_pass *p, const r1i_layer *l, const groups
         kinds |= in_kinds(ex, &l->expert[e]);
         rounded = rounded && plain(ex, &l->expert[e].gate) && plain(ex, &l->expert[e].up);
     }
-    const bool one = p->n == 1 && !ex->tape; /* all experts meet the same row; a tape adds gradients the same way for
-                                              * any number of rows */
+    const bool one = r1i_pass_one(p); /* all experts meet the same row; a tape adds gradients the same way for any
+                                       * number of rows */
     const unsigned own_kinds = (l->has_shared ? in_kinds(ex, &l->shared) : 0) | (one || rounded ? kinds : 0);
     if ((st = r1i_normed_act(p, ex, h, own_kinds, &own)) != R1_OK) return st;
     if (!one) {
@@ -186,7 +186,7 @@ static r1_status middle(const r1i_pass *p, const r1i_ffn *f, r1i_mat x, r1i_mat 
                         bool rounded, r1i_act *act)
 {
     if (r1i_ffn_paired(p, f)) return r1i_act_make(p->ex, act, x, kinds);
-    if (p->n == 1 && !p->ex->tape) return r1i_act_later(p->ex, act, x, up, kinds);
+    if (r1i_pass_one(p)) return r1i_act_later(p->ex, act, x, up, kinds);
     return r1i_act_silu_mul(p->ex, act, x, gate, up, kinds, rounded);
 }
 

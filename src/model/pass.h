@@ -55,14 +55,16 @@ static inline size_t r1i_tape_jobs_bytes(const r1i_exec *ex, int64_t n)
 r1_status r1i_pass_take(const r1i_pass *p, int64_t n, size_t size, void *out);
 r1_status r1i_pass_mat(const r1i_pass *p, int64_t rows, int64_t cols, r1i_mat *out);
 
-/* x as `kinds` wants it, for one r1i_linear all of whose jobs meet it. */
+/* One row that no tape records: what decoding waits for. */
+static inline bool r1i_pass_one(const r1i_pass *p) { return p->n == 1 && !p->ex->tape; }
+
+/* x as `kinds` wants it, for one r1i_linear. */
 r1_status r1i_pass_act(const r1i_pass *p, r1i_mat x, unsigned kinds, r1i_act *act);
-/* Rows of the residual stream that a block's products meet normed. One row is normed where it is wanted
- * (r1i_act_norm); more are at once, into h. */
+/* The residual stream as a block's products meet it, normed. r1i_pass_one is normed where it is wanted (r1i_act_norm);
+ * other rows are at once, into h. */
 typedef struct r1i_normed {
-    r1i_mat h, x;
+    r1i_mat h;
     const float *gain;
-    bool later;
 } r1i_normed;
 /* Takes room for h. */
 r1_status r1i_pass_norm(const r1i_pass *p, const float *gain, r1i_normed *out);
