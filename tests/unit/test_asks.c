@@ -25,7 +25,7 @@ static void test_shares(void **state)
     for (int t = 0; t < 2; t++) {
         r1i_asks a;
         int64_t last = -1;
-        r1i_asks_begin(&a, &next, t, 2, 1);
+        r1i_asks_begin(&a, &next, R1I_ASKS_BYTES, t, 2, 1);
         for (const uint8_t *p; (p = r1i_asks_take(&a, STEP)); last = p - place) {
             assert_true(p - place > last && (p - place) % STEP == 0);
             assert_int_equal(seen[(p - place) / STEP]++, 0);
@@ -39,23 +39,29 @@ static void test_shares(void **state)
     r1i_release(NULL, seen, PARTS);
 }
 
-/* No more than R1I_ASKS_BYTES, and not before the pages that are left are just enough for them. */
-static void test_bound(void **state)
+/* No more than it was told, and not before the pages that are left are just enough for them. */
+static void check_bound(int64_t bytes)
 {
-    (void)state;
     enum { PAGE = 10240, PAGES = 4000 };
     const r1i_weight w = weight(0, 100 * ROWS);
     const r1i_coming next = {&(r1i_weights){&w, 1}, 1, NULL};
     r1i_asks a;
     int64_t first = -1, asked = 0;
-    r1i_asks_begin(&a, &next, 1, 2, PAGES);
+    r1i_asks_begin(&a, &next, bytes, 1, 2, PAGES);
     for (int64_t i = 0; i < PAGES; i++) {
         const bool some = r1i_asks_take(&a, PAGE) != NULL;
         if (some && first < 0) first = i;
         asked += some ? PAGE : 0;
     }
-    assert_true(asked <= R1I_ASKS_BYTES / 2 + PAGE && asked > R1I_ASKS_BYTES / 2 - PAGE);
+    assert_true(asked <= bytes / 2 + PAGE && asked > bytes / 2 - PAGE);
     assert_true(PAGES - first <= asked / PAGE + 1);
+}
+
+static void test_bound(void **state)
+{
+    (void)state;
+    check_bound(R1I_ASKS_BYTES);
+    check_bound(R1I_ASKS_BYTES_NEAR);
 }
 
 static void test_nothing(void **state)
@@ -63,7 +69,7 @@ static void test_nothing(void **state)
     (void)state;
     const r1i_coming next = {NULL, 0, NULL};
     r1i_asks a;
-    r1i_asks_begin(&a, &next, 0, 2, 10);
+    r1i_asks_begin(&a, &next, R1I_ASKS_BYTES, 0, 2, 10);
     for (int i = 0; i < 12; i++) assert_null(r1i_asks_take(&a, 640));
 }
 

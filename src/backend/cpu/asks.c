@@ -24,12 +24,12 @@ static void begin_region(r1i_asks *a, const r1i_coming *region)
     a->to = bytes * (a->thread + 1) / a->threads;
 }
 
-void r1i_asks_begin(r1i_asks *a, const r1i_coming *next, int thread, int threads, int64_t pages)
+void r1i_asks_begin(r1i_asks *a, const r1i_coming *next, int64_t bytes, int thread, int threads, int64_t pages)
 {
     int64_t all = 0;
     for (const r1i_coming *c = next; c; c = c->then) all += region_bytes(c);
     *a = (r1i_asks){.thread = thread, .threads = threads, .pages = pages,
-                    .left = (all < R1I_ASKS_BYTES ? all : R1I_ASKS_BYTES) / threads};
+                    .left = (all < bytes ? all : bytes) / threads};
     begin_region(a, next);
 }
 

@@ -7,8 +7,10 @@
 #include "op/table.h"
 
 /* Of all threads together: at 16,384 positions 6 MB gave more than 4 MB, 9 MB no more, and third-level caches are
- * larger as a rule; where one is smaller, some lines are read twice. */
-enum { R1I_ASKS_BYTES = 6 << 20 };
+ * larger as a rule; where one is smaller, some lines are read twice. Zen 5 (R1I_CPU_NEAR) does best with every other
+ * line of more: attention then waits less for its own lines, and the products' streams find half of theirs near (a
+ * token 0.975 of the time where memory gives 72 GB/s, 0.955 at 48). */
+enum { R1I_ASKS_BYTES = 6 << 20, R1I_ASKS_BYTES_NEAR = 9 << 20 };
 
 typedef struct r1i_asks {
     _Alignas(64) const r1i_coming *region; /* the next weight is number i of list[k] of this region */
@@ -19,8 +21,8 @@ typedef struct r1i_asks {
     int thread, threads;
 } r1i_asks;
 
-/* For `thread` of `threads`, which computes about `pages` pages of keys and values. */
-void r1i_asks_begin(r1i_asks *a, const r1i_coming *next, int thread, int threads, int64_t pages);
+/* For `thread` of `threads`, which computes about `pages` pages of keys and values; at most `bytes` of all threads. */
+void r1i_asks_begin(r1i_asks *a, const r1i_coming *next, int64_t bytes, int thread, int threads, int64_t pages);
 
 /* Once a page: where to ask for the next `bytes`, which may run past a matrix; NULL: not in this page. The last pages
  * ask, so that little of the cache passes between the asking and the products. */

@@ -217,6 +217,10 @@ static inline __m256 eight_exp(__m256 x)
 static inline v16 v16_exp(v16 x) { return v16_of(eight_exp(x.lo), eight_exp(x.hi)); }
 /* Of x that are at most 0, or NaN. */
 static inline v16 v16_exp_down(v16 x) { return v16_exp(x); }
+static inline void v16_exp_down4(v16 x[4])
+{
+    for (int i = 0; i < 4; i++) x[i] = v16_exp(x[i]);
+}
 
 #include "backend/cpu/lanes/x86_eights.h"
 

@@ -11,7 +11,7 @@ bool r1i_cpu_avx512_float_kernels(r1i_cpu_kernels *k)
     set_row_kernels(k);
     r1i_avx512_linear_kernels(k);
     r1i_avx512_bf16_kernels(k);
-    k->attn = &r1i_avx512_attn;
+    k->attn = k->near ? &r1i_avx512_attn_near : &r1i_avx512_attn;
     return true;
 }
 #else

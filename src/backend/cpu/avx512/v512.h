@@ -6,6 +6,7 @@
 #include <immintrin.h>
 
 #include "backend/cpu/elementary.h"
+#include "backend/cpu/lanes/unroll.h"
 
 typedef __m512 v16;
 
@@ -124,25 +125,29 @@ static inline void v16_quad_f8(const uint8_t *p, v16 out[4])
     out[3] = _mm512_castsi512_ps(_mm512_and_si512(odd, high));
 }
 
-/* r1i_expf, operation by operation, but for what it says of small, large and no numbers. */
-static inline v16 exp_within(v16 x)
+/* r1i_expf, operation by operation, but for what it says of small, large and no numbers; n at once, step by step: with
+ * one chain behind the other the processor sees too few of them (a Zen 5 takes 7.5 cycles for each so, 6.7 for each of
+ * four). */
+R1I_INLINE void exp_within(const int n, const v16 *x, v16 *y)
 {
-    const __m512 t = _mm512_fmadd_ps(x, _mm512_set1_ps(R1I_EXP_LOG2E), _mm512_set1_ps(R1I_EXP_MAGIC));
-    const __m512 n = _mm512_sub_ps(t, _mm512_set1_ps(R1I_EXP_MAGIC));
-    __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(-R1I_EXP_LN2_HI), x);
-    r = _mm512_fmadd_ps(n, _mm512_set1_ps(-R1I_EXP_LN2_LO), r);
-    __m512 p = _mm512_set1_ps(R1I_EXP_C6);
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(R1I_EXP_C5));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(R1I_EXP_C4));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(R1I_EXP_C3));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(R1I_EXP_C2));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
-    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), _mm512_slli_epi32(_mm512_castps_si512(t), 23)));
+    static const float c[] = {R1I_EXP_C5, R1I_EXP_C4, R1I_EXP_C3, R1I_EXP_C2, 1.0f, 1.0f};
+    v16 t[4], k[4], r[4];
+    R1I_UNROLL for (int i = 0; i < n; i++)
+        t[i] = _mm512_fmadd_ps(x[i], _mm512_set1_ps(R1I_EXP_LOG2E), _mm512_set1_ps(R1I_EXP_MAGIC));
+    R1I_UNROLL for (int i = 0; i < n; i++) k[i] = _mm512_sub_ps(t[i], _mm512_set1_ps(R1I_EXP_MAGIC));
+    R1I_UNROLL for (int i = 0; i < n; i++) r[i] = _mm512_fmadd_ps(k[i], _mm512_set1_ps(-R1I_EXP_LN2_HI), x[i]);
+    R1I_UNROLL for (int i = 0; i < n; i++) r[i] = _mm512_fmadd_ps(k[i], _mm512_set1_ps(-R1I_EXP_LN2_LO), r[i]);
+    R1I_UNROLL for (int i = 0; i < n; i++) y[i] = _mm512_set1_ps(R1I_EXP_C6);
+    R1I_UNROLL for (int power = 0; power < 6; power++)
+        R1I_UNROLL for (int i = 0; i < n; i++) y[i] = _mm512_fmadd_ps(y[i], r[i], _mm512_set1_ps(c[power]));
+    R1I_UNROLL for (int i = 0; i < n; i++)
+        y[i] = _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(y[i]),
+                                                    _mm512_slli_epi32(_mm512_castps_si512(t[i]), 23)));
 }
 static inline v16 v16_exp(v16 x)
 {
-    __m512 y = exp_within(x);
+    __m512 y;
+    exp_within(1, &x, &y);
     y = _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, _mm512_set1_ps(R1I_EXP_LOWEST), _CMP_LT_OQ), _mm512_setzero_ps());
     y = _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(x, _mm512_set1_ps(R1I_EXP_HIGHEST), _CMP_GT_OQ),
                            _mm512_set1_ps(INFINITY));
@@ -150,11 +155,20 @@ static inline v16 v16_exp(v16 x)
 }
 /* Of x that are at most 0, or NaN: one comparison in place of three, which share their ports with the products. The
  * maximum's second operand wins where one is NaN. */
+R1I_INLINE void exp_down(const int n, v16 *x)
+{
+    v16 y[4];
+    exp_within(n, x, y);
+    R1I_UNROLL for (int i = 0; i < n; i++)
+        x[i] = _mm512_mask_max_ps(y[i], _mm512_cmp_ps_mask(x[i], _mm512_set1_ps(R1I_EXP_LOWEST), _CMP_NGE_UQ),
+                                  _mm512_setzero_ps(), x[i]);
+}
 static inline v16 v16_exp_down(v16 x)
 {
-    return _mm512_mask_max_ps(exp_within(x), _mm512_cmp_ps_mask(x, _mm512_set1_ps(R1I_EXP_LOWEST), _CMP_NGE_UQ),
-                              _mm512_setzero_ps(), x);
+    exp_down(1, &x);
+    return x;
 }
+static inline void v16_exp_down4(v16 x[4]) { exp_down(4, x); }
 
 #include "backend/cpu/lanes/x86_eights.h"
 

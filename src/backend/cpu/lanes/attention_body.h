@@ -18,7 +18,7 @@ typedef struct page_view {
     const float *key_scales, *value_scales; /* q8 in place, else NULL */
     int64_t value_groups;
     int64_t value_stride;            /* elements */
-    const uint8_t *next_keys, *next_values; /* what memory should bring meanwhile, elem bytes each */
+    const uint8_t *in_keys, *in_values; /* what the tiles of keys and of values ask for, elem bytes each */
     int64_t elem;
     const uint8_t *also_keys, *also_values; /* q8 in place: what is asked for beside */
     int64_t also_step;
@@ -135,9 +135,10 @@ R1I_INLINE void soften_some(const r1i_attn_span *a, int64_t iq, const int count,
         for (int c = 0; c < 4; c++) {
             v16 x = v16_load(s + i * R1I_PAGE + 16 * c);
             if (whole) x = v16_mul(scale, x);
-            p[c] = v16_exp_down(v16_sub(x, m)); /* absent: exp(-inf) = 0 */
-            v16_store(s + i * R1I_PAGE + 16 * c, p[c]);
+            p[c] = v16_sub(x, m);
         }
+        v16_exp_down4(p); /* absent: exp(-inf) = 0 */
+        for (int c = 0; c < 4; c++) v16_store(s + i * R1I_PAGE + 16 * c, p[c]);
         fold[i] = v16_add(v16_add(v16_add(p[0], p[1]), p[2]), p[3]);
     }
     v16_store_n(a->l + iq, v16_fma(v16_load_n(a->l + iq, count), change, fold8_sum(fold)), count);
@@ -174,7 +175,7 @@ static void add_values(const r1i_attn_span *a, const page_view *v, int64_t q0, i
     const attn_tile_args t = {.x = a->scores + q0 * R1I_PAGE + j0, .xs = R1I_PAGE,
                               .w = v->values + from * attn_tile_elem(v->value_kind), .ldw = v->value_stride, .wps = 16,
                               .k = j1 - j0, .acc = a->acc + q0 * dim, .as = dim, .alpha = alpha ? alpha + q0 : NULL,
-                              .fresh = first, .ahead = v->next_keys + from * v->elem, .ahead_elem = v->elem,
+                              .fresh = first, .ahead = v->in_values + from * v->elem, .ahead_elem = v->elem,
                               .also = v->also_values, .also_step = v->also_step,
                               .scale = v->value_scales ? v->value_scales + j0 * v->value_groups : NULL,
                               .scale_step = v->value_groups};
@@ -215,7 +216,7 @@ static void score_gqa(const r1i_attn_span *a, const page_view *v, int64_t q0, in
     const int64_t dim = a->shape->key_dim;
     const attn_tile_args args = {.x = a->q + q0 * dim, .xs = dim, .w = v->keys, .ldw = 16, .wps = dim * 16, .k = dim,
                                  .acc = a->scores + q0 * R1I_PAGE, .as = R1I_PAGE, .fresh = true,
-                                 .ahead = v->next_values, .ahead_elem = v->elem,
+                                 .ahead = v->in_keys, .ahead_elem = v->elem,
                                  .also = v->also_keys, .also_step = v->also_step, .scale = v->key_scales,
                                  .scale_step = r1i_cache_groups(dim) * 16};
     attn_tile_all(&args, nq - q0, (n + 15) / 16, v->key_kind);
@@ -238,16 +239,24 @@ static void score_mla(const r1i_attn_span *a, const page_view *v, int64_t nq, in
             turn8(a->scores + q * R1I_PAGE + j, R1I_PAGE, a->turned_scores + j * lanes + q, lanes);
 }
 
+/* Where the next page begins, or what else is likely next. */
+static const uint8_t *next_page(const r1i_attn_span *a, const r1i_kv_head *page, int64_t t)
+{
+    const bool more = t + R1I_PAGE <= a->pos0 + a->rows - 1;
+    return more ? r1i_kv_page(a, t + R1I_PAGE).keys : a->after ? a->after : page->keys;
+}
+
 static page_view view_page(const r1i_attn_span *a, const r1i_kv_head *page, int64_t t)
 {
     const r1i_attn_shape *const s = a->shape;
-    const bool more = t + R1I_PAGE <= a->pos0 + a->rows - 1;
-    const uint8_t *const next = more ? r1i_kv_page(a, t + R1I_PAGE).keys : a->after ? a->after : page->keys;
+    const uint8_t *const next = next_page(a, page, t);
+    const bool whole = ATTN_PAGE_AHEAD && a->after && a->kv->type != R1I_CACHE_BF16; /* else the first values lack */
     const attn_tile_kind kind = !s->mla && a->kv->type == R1I_CACHE_BF16 ? ATTN_BF16 : ATTN_F32;
     return (page_view){.keys = page->keys, .values = page->values, .key_kind = kind, .value_kind = kind,
                        .value_groups = r1i_cache_groups(s->value_dim),
-                       .value_stride = s->mla ? s->key_dim : s->value_dim, .next_keys = next,
-                       .next_values = page->values,
+                       .value_stride = s->mla ? s->key_dim : s->value_dim,
+                       .in_keys = whole ? next : page->values,
+                       .in_values = whole ? next + (page->values - page->keys) : next,
                        .elem = a->kv->type == R1I_CACHE_F32 ? 4 : a->kv->type == R1I_CACHE_BF16 ? 2 : 1};
 }
 
@@ -260,16 +269,16 @@ R1I_INLINE void ask_factors(const r1i_attn_shape *s, const uint8_t *next)
     for (int64_t i = elems; i < bytes; i += 64) __builtin_prefetch(next + i, 0, 2);
 }
 
-/* Weights of the products behind attention, a line a step. */
+/* Weights of the products behind attention, a place a step. */
 static void ask_beside(const r1i_attn_span *a, page_view *v, int nq)
 {
     const r1i_attn_shape *const s = a->shape;
     const int64_t keys = attn_tile_all_steps(s->key_dim, nq, R1I_PAGE / 16, ATTN_Q8_KEYS),
                   values = attn_tile_all_steps(R1I_PAGE, nq, s->value_dim / 16, ATTN_Q8_VALUES);
-    const uint8_t *const at = a->asks ? r1i_asks_take(a->asks, (keys + values) * 64) : NULL;
-    v->also_step = at ? 64 : 0;
+    const uint8_t *const at = a->asks ? r1i_asks_take(a->asks, (keys + values) * ATTN_ALSO_STEP) : NULL;
+    v->also_step = at ? ATTN_ALSO_STEP : 0;
     v->also_keys = at ? at : v->keys; /* near: a step that asks for nothing new costs next to nothing */
-    v->also_values = at ? at + keys * 64 : v->keys;
+    v->also_values = at ? at + keys * ATTN_ALSO_STEP : v->keys;
 }
 
 static void attn_page(const r1i_attn_span *a, int64_t t)
@@ -294,7 +303,7 @@ static void attn_page(const r1i_attn_span *a, int64_t t)
             v.value_kind = ATTN_Q8_VALUES;
             v.key_scales = page.key_scales;
             v.value_scales = page.value_scales;
-            ask_factors(s, v.next_keys);
+            ask_factors(s, next_page(a, &page, t));
             ask_beside(a, &v, (int)nq);
         } else if (type == R1I_CACHE_Q8) {
             widen_keys(a, &page, n);

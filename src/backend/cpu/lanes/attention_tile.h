@@ -21,7 +21,7 @@ typedef struct attn_tile_args {
     bool fresh;          /* acc begins at zero, whatever it holds */
     const uint8_t *ahead;
     int64_t ahead_elem;
-    const uint8_t *also; /* q8: each step asks for a place here too, also_step (64 or 0) behind the last one's */
+    const uint8_t *also; /* q8: each step asks for a place here too, also_step (ATTN_ALSO_STEP or 0) further on */
     int64_t also_step;
     const float *scale;  /* q8. Keys: 16 factors at scale + k / 32 * 16 + v * scale_step; values: one at scale + k *
                           * scale_step + v / 2 */
@@ -37,10 +37,17 @@ enum { ATTN_ROWS = 8, ATTN_TRIOS = 1 };
 enum { ATTN_ROWS = 6, ATTN_TRIOS = 0 };
 #endif
 
-/* A broadcast takes a port that widening needs as well: 7 rows of two vectors, 14 products, take 16.4 cycles of a Zen 4
+/* A broadcast takes a port of a Zen 4 that widening needs as well: 7 rows of two vectors, 14 products, take 16.4 cycles
  * with bf16 and 18.2 with q8. As an operand of the product it takes none, but a load more: with these rows so 14.1, and
- * 16.1 (two products of q8 are its factors). */
-#if defined(__AVX512F__)
+ * 16.1 (two products of q8 are its factors). A Zen 5 (R1I_CPU_NEAR) broadcasts where it loads, and loads are what is
+ * short there: operands take 7.6 and 9.1 cycles, broadcasts 7.4 and 8.8. It also wants f32 and q8 asked for a page
+ * ahead and not half a page (tokens at 16,384 positions 0.93 and 0.985 of the time), but not bf16 (1.01 to 1.03). */
+#if defined(R1I_ATTN_NEAR)
+enum { ATTN_PAGE_AHEAD = 1, ATTN_ALSO_STEP = 128 /* asks.h */ };
+#else
+enum { ATTN_PAGE_AHEAD = 0, ATTN_ALSO_STEP = 64 };
+#endif
+#if defined(__AVX512F__) && !defined(R1I_ATTN_NEAR)
 R1I_INLINE bool attn_tile_from_memory(int row, const attn_tile_kind kind)
 {
     return kind == ATTN_BF16 ? row >= 2 : kind != ATTN_F32 && row % 2 == 1;

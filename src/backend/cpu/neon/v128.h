@@ -327,5 +327,9 @@ static inline float32x4_t four_exp(float32x4_t x)
 static inline v16 v16_exp(v16 x) { return v16_of(four_exp(x.a), four_exp(x.b), four_exp(x.c), four_exp(x.d)); }
 /* Of x that are at most 0, or NaN. */
 static inline v16 v16_exp_down(v16 x) { return v16_exp(x); }
+static inline void v16_exp_down4(v16 x[4])
+{
+    for (int i = 0; i < 4; i++) x[i] = v16_exp(x[i]);
+}
 
 #endif
