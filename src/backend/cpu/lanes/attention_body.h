@@ -229,7 +229,7 @@ static void score_mla(const r1i_attn_span *a, const page_view *v, int64_t nq, in
                                  .ldw = lanes, .wps = 16, .k = dim, .acc = a->turned_scores, .as = lanes, .fresh = true,
                                  .ahead = (const uint8_t *)a->turned, .ahead_elem = 0};
 #ifdef R1I_HAS_EIGHTS
-    if (lanes == 8) eights(args.x, dim, n, a->turned, dim, a->turned_scores);
+    if (lanes == 8) eights(args.x, dim, n, a->turned, dim, a->turned_scores, ATTN_ROWS_AHEAD);
     else attn_tile_all(&args, n, lanes / 16, ATTN_F32);
 #else
     attn_tile_all(&args, n, lanes / 16, ATTN_F32);

@@ -27,27 +27,32 @@ static inline void turn8(float *dst, int64_t ds, const float *src, int64_t ss)
 }
 
 /* out[8 r + q] = the chain over k of x[r * xs + k] * w[8 k + q], r < rows, at most 8: a tile for eight columns, which
- * half a 512-bit register holds. */
+ * half a 512-bit register holds. Each step asks for `ahead` bytes from `next` on. */
 #define R1I_HAS_EIGHTS 1
-R1I_INLINE void eights_tile(const int rows, const float *x, int64_t xs, const float *w, int64_t n, float *out)
+R1I_INLINE void eights_tile(const int rows, const float *x, int64_t xs, const float *w, int64_t n, float *out,
+                            const char *next, int64_t ahead)
 {
     __m256 c[8];
     R1I_UNROLL for (int r = 0; r < rows; r++) c[r] = _mm256_setzero_ps();
-    for (int64_t k = 0; k < n; k++) {
+    for (int64_t k = 0; k < n; k++, next += ahead) {
         const __m256 b = _mm256_loadu_ps(w + 8 * k);
+        if (ahead > 0) __builtin_prefetch(next, 0, 3);
         R1I_UNROLL for (int r = 0; r < rows; r++) c[r] = _mm256_fmadd_ps(_mm256_broadcast_ss(x + r * xs + k), b, c[r]);
     }
     R1I_UNROLL for (int r = 0; r < rows; r++) _mm256_storeu_ps(out + 8 * r, c[r]);
 }
-static inline void eights(const float *x, int64_t xs, int64_t rows, const float *w, int64_t n, float *out)
+/* ask: for the rows that follow, which lie one after the other. */
+static inline void eights(const float *x, int64_t xs, int64_t rows, const float *w, int64_t n, float *out, bool ask)
 {
     int64_t r = 0;
-    for (; r + 8 <= rows; r += 8) eights_tile(8, x + r * xs, xs, w, n, out + 8 * r);
+    for (; r + 8 <= rows; r += 8)
+        eights_tile(8, x + r * xs, xs, w, n, out + 8 * r, (const char *)(x + (r + 8) * xs),
+                    ask && r + 8 < rows ? 8 * (int64_t)sizeof *x : 0);
     if (r + 4 <= rows) {
-        eights_tile(4, x + r * xs, xs, w, n, out + 8 * r);
+        eights_tile(4, x + r * xs, xs, w, n, out + 8 * r, (const char *)x, 0);
         r += 4;
     }
-    for (; r < rows; r++) eights_tile(1, x + r * xs, xs, w, n, out + 8 * r);
+    for (; r < rows; r++) eights_tile(1, x + r * xs, xs, w, n, out + 8 * r, (const char *)x, 0);
 }
 
 /* max(m, all lanes); no lane is NaN. */
