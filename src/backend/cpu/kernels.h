@@ -42,7 +42,8 @@ enum {
     R1I_CPU_AVX2 = 1, R1I_CPU_AVX512 = 2, R1I_CPU_AVX512_BF16 = 4, R1I_CPU_NEON = 8, R1I_CPU_DOTPROD = 16,
     R1I_CPU_NEAR = 32 /* no instruction but a habit: this core streams fastest what was asked for, line by line, into
                        * the first-level cache. Zen 5: what else was found best there hangs on it too
-                       * (lanes/quant_group.h, lanes/linear_body.h, avx512/avx512_linear_quant.c) */
+                       * (lanes/quant_group.h, lanes/linear_body.h, lanes/attention_tile.h, asks.h,
+                       * avx512/avx512_linear_quant.c) */
 };
 /* The fine terms in plain C: the specification, and fast enough for most rows of the table, since few groups have
  * one. */

@@ -250,7 +250,8 @@ static page_view view_page(const r1i_attn_span *a, const r1i_kv_head *page, int6
 {
     const r1i_attn_shape *const s = a->shape;
     const uint8_t *const next = next_page(a, page, t);
-    const bool whole = ATTN_PAGE_AHEAD && a->after && a->kv->type != R1I_CACHE_BF16; /* else the first values lack */
+    /* A page ahead only on a walk over spans (`after`): a span's first values were asked for by the one before. */
+    const bool whole = ATTN_PAGE_AHEAD && a->after && a->kv->type != R1I_CACHE_BF16;
     const attn_tile_kind kind = !s->mla && a->kv->type == R1I_CACHE_BF16 ? ATTN_BF16 : ATTN_F32;
     return (page_view){.keys = page->keys, .values = page->values, .key_kind = kind, .value_kind = kind,
                        .value_groups = r1i_cache_groups(s->value_dim),
