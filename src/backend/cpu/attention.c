@@ -302,12 +302,11 @@ static int64_t wave_of(attn *a, int threads, int64_t max_spans)
 /* Where one row's attention leaves memory idle: with an f32 or bf16 cache the pages themselves, or the tiles' loads,
  * are the bound. Several rows have so much to compute that memory waits for their products, too. */
 static bool spares_memory(const attn *a) { return a->q.rows == 1 && a->kv->type == R1I_CACHE_Q8 && !a->s->mla; }
-static void begin_asks(attn *a, r1i_asks *asks, bool near, int threads, int64_t max_spans)
+static void begin_asks(attn *a, r1i_asks *asks, int threads, int64_t max_spans)
 {
-    if (!a->next || threads > R1I_SHARES || !spares_memory(a)) return;
+    if (!a->next || a->kernels->asks == 0 || threads > R1I_SHARES || !spares_memory(a)) return;
     const int64_t pages = a->blocks * max_spans * (R1I_SPAN / R1I_PAGE) / threads;
-    const int64_t bytes = near ? R1I_ASKS_BYTES_NEAR : R1I_ASKS_BYTES;
-    for (int t = 0; t < threads; t++) r1i_asks_begin(&asks[t], a->next, bytes, t, threads, pages);
+    for (int t = 0; t < threads; t++) r1i_asks_begin(&asks[t], a->next, a->kernels->asks, t, threads, pages);
     a->asks = asks;
 }
 
@@ -330,7 +329,7 @@ static r1_status run_all(r1i_exec *ex, attn *a)
         if (!a->turned) return R1_ERR_NOMEM;
     }
     r1i_asks asks[R1I_SHARES];
-    begin_asks(a, asks, ((const r1i_cpu_kernels *)ex->backend)->near, threads, max_spans);
+    begin_asks(a, asks, threads, max_spans);
     if (threads == 1 || max_spans == 1 || a->blocks >= 2 * threads) return run_blocks(ex, a, threads);
     a->wave = wave_of(a, threads, max_spans);
     return run_waves(ex, a, max_spans);

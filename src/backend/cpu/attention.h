@@ -27,6 +27,7 @@ typedef struct r1i_attn_span {
 } r1i_attn_span;
 
 typedef struct r1i_attn_kernels {
+    int64_t asks; /* bytes of weights that spans of q8 do best to ask for beside (asks.h); 0: they ask for none */
     void (*span)(const r1i_attn_span *a);
     /* (m1, l1, acc1) = both merged by the contract's rule, for each query; acc [queries, dim]. */
     void (*merge)(float *m1, float *l1, float *acc1, const float *m2, const float *l2, const float *acc2,

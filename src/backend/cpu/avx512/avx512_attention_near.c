@@ -7,5 +7,5 @@
 
 #include "backend/cpu/lanes/attention_body.h"
 
-const r1i_attn_kernels r1i_avx512_attn_near = {attn_span, attn_merge, attn_finish};
+const r1i_attn_kernels r1i_avx512_attn_near = {R1I_ASKS_BYTES_NEAR, attn_span, attn_merge, attn_finish};
 #endif

@@ -18,6 +18,7 @@ typedef struct page_view {
     const float *key_scales, *value_scales; /* q8 in place, else NULL */
     int64_t value_groups;
     int64_t value_stride;            /* elements */
+    const uint8_t *next;             /* where the next page begins, or what else is likely next */
     const uint8_t *in_keys, *in_values; /* what the tiles of keys and of values ask for, elem bytes each */
     int64_t elem;
     const uint8_t *also_keys, *also_values; /* q8 in place: what is asked for beside */
@@ -239,23 +240,18 @@ static void score_mla(const r1i_attn_span *a, const page_view *v, int64_t nq, in
             turn8(a->scores + q * R1I_PAGE + j, R1I_PAGE, a->turned_scores + j * lanes + q, lanes);
 }
 
-/* Where the next page begins, or what else is likely next. */
-static const uint8_t *next_page(const r1i_attn_span *a, const r1i_kv_head *page, int64_t t)
-{
-    const bool more = t + R1I_PAGE <= a->pos0 + a->rows - 1;
-    return more ? r1i_kv_page(a, t + R1I_PAGE).keys : a->after ? a->after : page->keys;
-}
-
 static page_view view_page(const r1i_attn_span *a, const r1i_kv_head *page, int64_t t)
 {
     const r1i_attn_shape *const s = a->shape;
-    const uint8_t *const next = next_page(a, page, t);
+    const bool more = t + R1I_PAGE <= a->pos0 + a->rows - 1;
+    const uint8_t *const next = more ? r1i_kv_page(a, t + R1I_PAGE).keys : a->after ? a->after : page->keys;
     /* A page ahead only on a walk over spans (`after`): a span's first values were asked for by the one before. */
     const bool whole = ATTN_PAGE_AHEAD && a->after && a->kv->type != R1I_CACHE_BF16;
     const attn_tile_kind kind = !s->mla && a->kv->type == R1I_CACHE_BF16 ? ATTN_BF16 : ATTN_F32;
     return (page_view){.keys = page->keys, .values = page->values, .key_kind = kind, .value_kind = kind,
                        .value_groups = r1i_cache_groups(s->value_dim),
                        .value_stride = s->mla ? s->key_dim : s->value_dim,
+                       .next = next,
                        .in_keys = whole ? next : page->values,
                        .in_values = whole ? next + (page->values - page->keys) : next,
                        .elem = a->kv->type == R1I_CACHE_F32 ? 4 : a->kv->type == R1I_CACHE_BF16 ? 2 : 1};
@@ -304,7 +300,7 @@ static void attn_page(const r1i_attn_span *a, int64_t t)
             v.value_kind = ATTN_Q8_VALUES;
             v.key_scales = page.key_scales;
             v.value_scales = page.value_scales;
-            ask_factors(s, next_page(a, &page, t));
+            ask_factors(s, v.next);
             ask_beside(a, &v, (int)nq);
         } else if (type == R1I_CACHE_Q8) {
             widen_keys(a, &page, n);

@@ -329,7 +329,7 @@ static inline v16 v16_exp(v16 x) { return v16_of(four_exp(x.a), four_exp(x.b), f
 static inline v16 v16_exp_down(v16 x) { return v16_exp(x); }
 static inline void v16_exp_down4(v16 x[4])
 {
-    for (int i = 0; i < 4; i++) x[i] = v16_exp(x[i]);
+    for (int i = 0; i < 4; i++) x[i] = v16_exp_down(x[i]);
 }
 
 #endif

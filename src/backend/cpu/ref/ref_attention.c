@@ -105,4 +105,4 @@ static void finish(float *o, const float *acc, float l, int64_t n)
     for (int64_t i = 0; i < n; i++) o[i] = acc[i] * inv;
 }
 
-const r1i_attn_kernels r1i_ref_attn = {span, merge, finish};
+const r1i_attn_kernels r1i_ref_attn = {0, span, merge, finish};
