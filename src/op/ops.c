@@ -81,18 +81,20 @@ r1_status r1i_act_make(r1i_exec *ex, r1i_act *act, r1i_mat x, unsigned kinds)
     return ex->ops->prepare(ex, act);
 }
 
-/* A thread: scores, queries and two results of one block, a page as f32 (MLA, q8). Where a context is cut into spans:
- * at most R1I_ATTN_WAVE results a thread, and packed queries and running results of at most two blocks a thread. */
+/* A thread: scores, queries and two results of one block, a page as f32 (MLA), weights by groups (q8). Where a context
+ * is cut into spans: at most R1I_ATTN_WAVE results a thread, and packed queries and running results of at most two
+ * blocks a thread. */
 size_t r1i_op_scratch_bytes(const r1i_attn_shape *s, int64_t rows, int64_t max_positions, int threads)
 {
     /* more rows are more blocks one after the other, long contexts are walked in waves */
     (void)rows, (void)max_positions;
     const size_t n = (size_t)(threads > 0 ? threads : 1);
     const size_t result = padded(R1I_ATTN_BLOCK * s->value_dim, 4) + 2 * padded(R1I_ATTN_BLOCK, 4);
-    const size_t query = padded(R1I_ATTN_BLOCK * s->key_dim, 4);
-    const size_t scores = padded(R1I_ATTN_BLOCK * R1I_PAGE, 4), keys = padded(R1I_PAGE * s->key_dim, 4);
-    const size_t turned = s->mla ? query + scores : 0;
-    return n * (scores + keys + turned + query + 2 * result) + n * R1I_ATTN_WAVE * result + 2 * n * (query + result) +
+    const size_t query = padded(R1I_ATTN_BLOCK * r1i_attn_query_floats(s), 4);
+    const size_t scores = padded(R1I_ATTN_BLOCK * R1I_PAGE, 4);
+    const size_t kind = s->mla ? padded(R1I_PAGE * s->key_dim, 4) + query + scores
+        : padded(r1i_cache_groups(s->value_dim) * R1I_ATTN_BLOCK * R1I_PAGE, 4);
+    return n * (scores + kind + query + 2 * result) + n * R1I_ATTN_WAVE * result + 2 * n * (query + result) +
         4096;
 }
 

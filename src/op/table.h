@@ -142,10 +142,9 @@ enum { R1I_PAGE = 64, R1I_SPAN = 512 }; /* positions: a page and attention tile;
  *  GQA: per kv head: keys [64 / 16][head_dim][16] (16 positions across the lanes), then values [64][head_dim].
  *  MLA: [64][kv_lora_rank + rope_dim] (latent c, then the rotated key).
  *  Element: f32; bf16 rounded to nearest even when written; or q8: integers by groups of 32 dims (the last of a part
- *  may be shorter; the parts are a key, a value, a latent, a rotated key) as tensor/q8.h rounds them, and behind all
- *  elements of the head the factors,
- *  f32: GQA keys [64 / 16][groups][16], values [64][groups]; MLA [64][groups]. What is read is q * d, rounded to f32
- *  once. */
+ *  may be shorter; the parts are a key, a value, a latent, a rotated key) as tensor/q8.h rounds them, GQA's keys as
+ *  [64 / 16][head_dim / 4][16][4], filled up to whole fours, and behind all elements of the head the factors, f32: GQA
+ *  keys [64 / 16][groups][16], values [groups][64]; MLA [64][groups]. */
 typedef struct r1i_kv_layer {
     uint8_t *data;
     int64_t page_bytes;
@@ -160,6 +159,11 @@ typedef struct r1i_attn_shape {
     float scale;
 } r1i_attn_shape;
 static inline int64_t r1i_cache_groups(int64_t dim) { return (dim + R1I_Q8_GROUP - 1) / R1I_Q8_GROUP; }
+/* Elements that a position's key takes of a page. */
+static inline int64_t r1i_cache_key_elems(const r1i_attn_shape *s, r1i_cache_type t)
+{
+    return t == R1I_CACHE_Q8 && !s->mla ? (s->key_dim + 3) / 4 * 4 : s->key_dim;
+}
 /* Groups of a position's key, of GQA's value. */
 static inline int64_t r1i_cache_key_groups(const r1i_attn_shape *s)
 {
@@ -172,10 +176,20 @@ static inline int64_t r1i_cache_group_end(const r1i_attn_shape *s, int64_t d)
     const int64_t part = s->mla && d < s->value_dim ? s->value_dim : s->key_dim;
     return d + R1I_Q8_GROUP < part ? d + R1I_Q8_GROUP : part;
 }
+/* A query on its way through attention: itself and the scale of its scores; for q8 (GQA) its whole numbers and an int32
+ * a group as well. */
+static inline int64_t r1i_attn_whole_bytes(const r1i_attn_shape *s)
+{
+    return s->mla ? 0 : 2 * r1i_cache_key_elems(s, R1I_CACHE_Q8) + 4 * r1i_cache_key_groups(s);
+}
+static inline int64_t r1i_attn_query_floats(const r1i_attn_shape *s)
+{
+    return s->key_dim + 1 + r1i_attn_whole_bytes(s) / 4;
+}
 /* Bytes of one position in one kv head, keys and values. */
 static inline int64_t r1i_cache_head_bytes(const r1i_attn_shape *s, r1i_cache_type t)
 {
-    const int64_t elems = s->key_dim + (s->mla ? 0 : s->value_dim);
+    const int64_t elems = r1i_cache_key_elems(s, t) + (s->mla ? 0 : s->value_dim);
     if (t == R1I_CACHE_Q8) return elems + 4 * (r1i_cache_key_groups(s) + (s->mla ? 0 : r1i_cache_groups(s->value_dim)));
     return elems * (t == R1I_CACHE_F32 ? 4 : 2);
 }
@@ -193,6 +207,10 @@ static inline const char *r1i_cache_name(r1i_cache_type t)
  *   (first tile: 0); p_j = exp(s_j - m');  sum = 16 lanes (j mod 16, ascending within a lane, absent j = 0), folded
  *   8+8, 4+4, 2+2, 1+1; l = fmaf(l, a, sum);  acc[d] = acc[d] * a, then acc[d] = fmaf(p_j, v_j[d], acc[d]), j
  *   ascending.
+ * q8, MLA: an element, read once for all heads, is integer * factor, rounded to f32 once. q8, GQA: the query becomes
+ *   whole numbers w[d] with one factor f (r1i_q16); groups ascending from 0, of each the sum of w[d] * k_j[d], which is
+ *   exact, rounded to f32 once: c = fmaf(sum, factor, c); s_j = (scale * f) * c. A value is its integers, weighed by
+ *   p_j * factor, rounded once.
  * Spans are merged in ascending order: M = max(m1, m2), a = exp(m1 - M), b = exp(m2 - M), l = fmaf(l1, a, l2 * b),
  *   acc = fmaf(acc1, a, acc2 * b), m = M.  Result acc[d] * (1 / l) with one division per row and head. */
 

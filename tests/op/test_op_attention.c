@@ -135,13 +135,15 @@ static const r1i_attn_shape shapes[] = {
     {.heads = 6, .kv_heads = 2, .key_dim = 32, .value_dim = 32, .scale = 0.17677669f},
     {.heads = 7, .kv_heads = 1, .key_dim = 24, .value_dim = 24, .scale = 0.2f}, /* dims that are no multiple of 16 */
     {.heads = 3, .kv_heads = 3, .key_dim = 64, .value_dim = 64, .scale = 0.125f},
+    /* more than a tile's rows; dims that are no multiple of 4, a last group of 2 */
+    {.heads = 11, .kv_heads = 1, .key_dim = 34, .value_dim = 34, .scale = 0.17f},
     {.mla = true, .heads = 5, .kv_heads = 1, .key_dim = 48, .value_dim = 32, .scale = 0.14f},
     {.heads = 8, .kv_heads = 1, .key_dim = 80, .value_dim = 80, .scale = 0.1f},
     {.mla = true, .heads = 16, .kv_heads = 1, .key_dim = 57, .value_dim = 41, .scale = 0.13f},
     /* more heads than a block holds */
     {.mla = true, .heads = 70, .kv_heads = 1, .key_dim = 20, .value_dim = 12, .scale = 0.2f},
 };
-enum { SHAPES = 7 };
+enum { SHAPES = 8 };
 
 /* Element d of a head's key or value as the cache gives it back. */
 static double rounded(const r1i_attn_shape *s, const float *head, int64_t d, r1i_cache_type t)
@@ -157,6 +159,18 @@ static double rounded(const r1i_attn_shape *s, const float *head, int64_t d, r1i
     return (double)(scale * (float)q[d - from]);
 }
 
+/* Element d of a query as its scores see it: a q8 cache's keys, but MLA's, meet 16-bit numbers. */
+static double asked(const r1i_attn_shape *s, const float *head, int64_t d, r1i_cache_type t)
+{
+    if (t != R1I_CACHE_Q8 || s->mla) return (double)head[d];
+    float inverse;
+    const double factor = (double)r1i_q16_factor(head, s->key_dim, &inverse),
+                 read = factor * r1i_q16(head[d], inverse);
+    assert_true(fabs(read - (double)head[d]) <= 0.51 * factor);
+    assert_true(fabs(read) <= 32512 * factor);
+    return read;
+}
+
 /* Largest error of row `pos` against double arithmetic over the same rounded cache. */
 static double row_error(const r1i_attn_shape *s, r1i_cache_type type, const sequence *seq, const float *o, int64_t pos,
                         double *p)
@@ -168,7 +182,7 @@ static double row_error(const r1i_attn_shape *s, r1i_cache_type type, const sequ
         for (int64_t j = 0; j <= pos; j++) {
             p[j] = 0;
             for (int64_t d = 0; d < s->key_dim; d++)
-                p[j] += (double)seq->q[pos * q_cols(s) + h * s->key_dim + d] *
+                p[j] += asked(s, seq->q + pos * q_cols(s) + h * s->key_dim, d, type) *
                     rounded(s, seq->k + j * k_cols(s) + h / group * s->key_dim, d, type);
             p[j] *= (double)s->scale;
             max = p[j] > max ? p[j] : max;

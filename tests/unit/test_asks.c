@@ -61,7 +61,6 @@ static void test_bound(void **state)
 {
     (void)state;
     check_bound(R1I_ASKS_BYTES);
-    check_bound(R1I_ASKS_BYTES_NEAR);
 }
 
 static void test_nothing(void **state)

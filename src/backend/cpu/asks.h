@@ -1,4 +1,4 @@
-/* Weights that products read soon, asked for while attention computes: with q8 it leaves memory idle for half of its
+/* Weights that products read soon, asked for while attention computes: with q8 it leaves memory idle for much of its
  * time, and the third-level cache holds what is asked for until then. One walk a thread over its own share of each
  * region, a page's worth at a time; only time hangs on it. */
 #ifndef R1I_ASKS_H
@@ -7,10 +7,10 @@
 #include "op/table.h"
 
 /* Of all threads together: at 16,384 positions 6 MB gave more than 4 MB, 9 MB no more, and third-level caches are
- * larger as a rule; where one is smaller, some lines are read twice. Zen 5 (R1I_CPU_NEAR) does best with every other
- * line of more: attention then waits less for its own lines, and the products' streams find half of theirs near (a
- * token 0.975 of the time where memory gives 72 GB/s, 0.955 at 48). */
-enum { R1I_ASKS_BYTES = 6 << 20, R1I_ASKS_BYTES_NEAR = 9 << 20 };
+ * larger as a rule; where one is smaller, some lines are read twice. Zen 5 (R1I_CPU_NEAR) asks for none: what attention
+ * wins for the products there it loses waiting for its own lines (a token 1.00 of the time where memory gives 75 GB/s,
+ * 1.02 where 48). */
+enum { R1I_ASKS_BYTES = 6 << 20 };
 
 typedef struct r1i_asks {
     _Alignas(64) const r1i_coming *region; /* the next weight is number i of list[k] of this region */

@@ -13,6 +13,12 @@ typedef struct result {
     float *m, *l, *acc;
 } result;
 
+/* A block's queries as spans want them: themselves, [rows * heads, key_dim], and what is made of them. */
+typedef struct packed {
+    const float *q, *scale;
+    const uint8_t *whole;
+} packed;
+
 /* Everything the items of one op call share. */
 typedef struct attn {
     const r1i_attn_kernels *kernels;
@@ -26,13 +32,14 @@ typedef struct attn {
     int64_t head_blocks;                  /* blocks a row of one kv head has */
     /* per thread */
     r1i_asks *asks;                       /* nullable */
-    float *scores, *keys, *queries;       /* strides: BLOCK * PAGE, PAGE * key_dim, BLOCK * key_dim */
-    float *turned, *turned_scores;        /* MLA: BLOCK * key_dim, BLOCK * PAGE */
+    float *scores, *queries;              /* strides: BLOCK * PAGE, queries_of */
+    float *weights;                       /* q8, GQA: groups of a value * BLOCK * PAGE */
+    float *keys, *turned, *turned_scores; /* MLA: PAGE * key_dim, BLOCK * key_dim, BLOCK * PAGE */
     result *own;                          /* [2 threads] */
     /* spans side by side */
     int64_t wave, first_span, most_queries; /* spans of a block under way; queries of the largest block */
     result *running, *partial;            /* [blocks], [blocks * wave] */
-    float *packed;                        /* [blocks][BLOCK * key_dim] */
+    packed *ready;                        /* [blocks] */
     _Atomic int64_t *merged;              /* [blocks]: spans that `running` has */
     r1i_share share[R1I_SHARES];
     int shares;
@@ -66,27 +73,62 @@ static block block_at(const attn *a, int64_t i)
     return b;
 }
 
+static int64_t queries_of(const r1i_attn_shape *s) { return R1I_ATTN_BLOCK * r1i_attn_query_floats(s); }
+static int64_t weights_of(const r1i_attn_shape *s)
+{
+    return r1i_cache_groups(s->value_dim) * R1I_ATTN_BLOCK * R1I_PAGE;
+}
+
 static int64_t first_head(const attn *a, const block *b) { return b->kv_head * a->group + b->head; }
 static int64_t first_pos(const block *b) { return b->run->pos0 + b->row; }
 static int64_t spans_of(const block *b) { return (first_pos(b) + b->rows - 1) / R1I_SPAN + 1; }
 
-static void pack_queries(const attn *a, const block *b, float *dst)
+/* q8: whole numbers at `row`, their factor into *scale. */
+static void whole_query(const attn *a, const float *q, float *scale, uint8_t *row)
 {
-    const size_t row_bytes = sizeof(float) * (size_t)(b->heads * a->s->key_dim);
-    for (int64_t r = 0; r < b->rows; r++)
-        memcpy(dst + r * b->heads * a->s->key_dim,
-               a->q.p + (b->run->first + b->row + r) * a->q.stride + first_head(a, b) * a->s->key_dim, row_bytes);
+    const int64_t dim = a->s->key_dim, wide = r1i_cache_key_elems(a->s, R1I_CACHE_Q8);
+    float inverse;
+    const float factor = r1i_q16_factor(q, dim, &inverse);
+    for (int64_t d = 0; d < wide; d += R1I_Q8_GROUP) {
+        int16_t w[R1I_Q8_GROUP];
+        const int64_t n = min64(wide - d, R1I_Q8_GROUP);
+        for (int64_t i = 0; i < n; i++) w[i] = d + i < dim ? r1i_q16(q[d + i], inverse) : 0;
+        a->kernels->whole(row, wide, d, w, n);
+    }
+    *scale *= factor;
 }
 
-static void run_span(const attn *a, const block *b, const float *q, int64_t span, const result *out,
+/* `to`: queries_of floats. One row's lie side by side in the batch and are left there: a decoded row's way through
+ * memory is as long as its arithmetic. */
+static packed pack_queries(const attn *a, const block *b, float *to)
+{
+    const int64_t dim = a->s->key_dim, n = b->rows * b->heads;
+    float *const scale = to + R1I_ATTN_BLOCK * dim;
+    uint8_t *const whole = (uint8_t *)(scale + R1I_ATTN_BLOCK);
+    packed all = {.q = to, .scale = scale, .whole = whole};
+    for (int64_t r = 0; r < b->rows; r++) {
+        const float *const from = a->q.p + (b->run->first + b->row + r) * a->q.stride + first_head(a, b) * dim;
+        if (b->rows == 1) all.q = from;
+        else memcpy(to + r * b->heads * dim, from, sizeof(float) * (size_t)(b->heads * dim));
+    }
+    for (int64_t i = 0; i < n; i++) {
+        scale[i] = a->s->scale;
+        if (a->weights) whole_query(a, all.q + i * dim, &scale[i], whole + i * r1i_attn_whole_bytes(a->s));
+    }
+    return all;
+}
+
+static void run_span(const attn *a, const block *b, const packed *q, int64_t span, const result *out,
                      const uint8_t *after, int thread)
 {
     const r1i_attn_span call = {
-        .shape = a->s, .kv = a->kv, .pages = b->run->pages, .kv_head = b->kv_head, .q = q, .rows = b->rows,
+        .shape = a->s, .kv = a->kv, .pages = b->run->pages, .kv_head = b->kv_head, .q = q->q, .scale = q->scale,
+        .whole = q->whole, .whole_step = r1i_attn_whole_bytes(a->s), .rows = b->rows,
         .heads = b->heads, .pos0 = first_pos(b), .start = span * R1I_SPAN, .after = after,
         .asks = a->asks ? &a->asks[thread] : NULL, .m = out->m, .l = out->l,
         .acc = out->acc, .scores = a->scores + (int64_t)thread * R1I_ATTN_BLOCK * R1I_PAGE,
-        .keys = a->keys + (int64_t)thread * R1I_PAGE * a->s->key_dim,
+        .weights = a->weights ? a->weights + thread * weights_of(a->s) : NULL,
+        .keys = a->keys ? a->keys + (int64_t)thread * R1I_PAGE * a->s->key_dim : NULL,
         .turned = a->turned ? a->turned + (int64_t)thread * R1I_ATTN_BLOCK * a->s->key_dim : NULL,
         .turned_scores = a->turned ? a->turned_scores + (int64_t)thread * R1I_ATTN_BLOCK * R1I_PAGE : NULL,
     };
@@ -117,21 +159,16 @@ static void whole_item(void *ctx, int64_t i, int thread)
 {
     const attn *const a = ctx;
     const block b = block_at(a, i);
-    float *const packed = a->queries + (int64_t)thread * R1I_ATTN_BLOCK * a->s->key_dim;
+    const packed q = pack_queries(a, &b, a->queries + thread * queries_of(a->s));
     const result *const own = a->own + 2 * thread;
-    const float *q = packed;
     result all = own[0];
-    if (b.rows == 1) { /* already packed, and so are the results: a decoded row's way through memory is as long as its
-                        * arithmetic */
-        q = a->q.p + (b.run->first + b.row) * a->q.stride + first_head(a, &b) * a->s->key_dim;
+    if (b.rows == 1) { /* its results lie side by side in the batch, as its queries do */
         all.acc = a->o.p + (b.run->first + b.row) * a->o.stride + first_head(a, &b) * a->s->value_dim;
         r1i_claim(all.acc, sizeof(float) * (size_t)(b.heads * a->s->value_dim));
-    } else {
-        pack_queries(a, &b, packed);
     }
-    run_span(a, &b, q, 0, &all, NULL, thread);
+    run_span(a, &b, &q, 0, &all, NULL, thread);
     for (int64_t s = 1; s < spans_of(&b); s++) {
-        run_span(a, &b, q, s, &own[1], NULL, thread);
+        run_span(a, &b, &q, s, &own[1], NULL, thread);
         merge_span(a, &b, &all, &own[1], s, 0, b.rows * b.heads);
     }
     store_block(a, &b, &all);
@@ -157,7 +194,7 @@ static void span_item(attn *a, int64_t i, int thread)
     const int32_t page = next.run->pages[a->first_span < spans_of(&next) ? a->first_span * (R1I_SPAN / R1I_PAGE) : 0];
     const uint8_t *const after = r1i_kv_head_at(a->s, a->kv, page, next.kv_head).keys;
     const result *const out = span == 0 ? &a->running[ib] : &a->partial[i];
-    run_span(a, &b, a->packed + ib * R1I_ATTN_BLOCK * a->s->key_dim, span, out, after, thread);
+    run_span(a, &b, &a->ready[ib], span, out, after, thread);
     if (atomic_load_explicit(&a->merged[ib], memory_order_acquire) != span) return;
     if (span > 0) merge_span(a, &b, &a->running[ib], out, span, 0, b.rows * b.heads);
     atomic_store_explicit(&a->merged[ib], span + 1, memory_order_release);
@@ -224,18 +261,18 @@ static bool take_results(r1i_exec *ex, const attn *a, result *r, int64_t n, int6
  * context. */
 static r1_status run_waves(r1i_exec *ex, attn *a, int64_t max_spans)
 {
-    const int64_t key_block = R1I_ATTN_BLOCK * a->s->key_dim;
     a->running = r1i_arena_take(ex->scratch, sizeof(result) * (size_t)a->blocks, ex->err);
     a->partial = a->running ? r1i_arena_take(ex->scratch, sizeof(result) * (size_t)(a->blocks * a->wave), ex->err)
         : NULL;
-    a->packed = a->partial ? take_floats(ex, a->blocks * key_block) : NULL;
-    a->merged = a->packed ? r1i_arena_take(ex->scratch, sizeof *a->merged * (size_t)a->blocks, ex->err) : NULL;
+    a->ready = a->partial ? r1i_arena_take(ex->scratch, sizeof *a->ready * (size_t)a->blocks, ex->err) : NULL;
+    float *const room = a->ready ? take_floats(ex, a->blocks * queries_of(a->s)) : NULL;
+    a->merged = room ? r1i_arena_take(ex->scratch, sizeof *a->merged * (size_t)a->blocks, ex->err) : NULL;
     if (!a->merged || !take_results(ex, a, a->running, a->blocks, a->most_queries) ||
         !take_results(ex, a, a->partial, a->blocks * a->wave, a->most_queries))
         return R1_ERR_NOMEM;
     for (int64_t i = 0; i < a->blocks; i++) {
         const block b = block_at(a, i);
-        pack_queries(a, &b, a->packed + i * key_block);
+        a->ready[i] = pack_queries(a, &b, room + i * queries_of(a->s));
         atomic_init(&a->merged[i], 0);
     }
     for (a->first_span = 0; a->first_span < max_spans; a->first_span += a->wave) run_wave(ex, a);
@@ -249,7 +286,7 @@ static r1_status run_waves(r1i_exec *ex, attn *a, int64_t max_spans)
 static r1_status run_blocks(r1i_exec *ex, attn *a, int threads)
 {
     a->own = r1i_arena_take(ex->scratch, sizeof(result) * 2 * (size_t)threads, ex->err);
-    a->queries = a->own ? take_floats(ex, threads * R1I_ATTN_BLOCK * a->s->key_dim) : NULL;
+    a->queries = a->own ? take_floats(ex, threads * queries_of(a->s)) : NULL;
     if (!a->queries || !take_results(ex, a, a->own, 2 * threads, R1I_ATTN_BLOCK)) return R1_ERR_NOMEM;
     if (a->q.rows > a->n_runs) {
         r1i_pool_run(ex->pool, a->blocks, whole_item, a);
@@ -321,12 +358,15 @@ static r1_status run_all(r1i_exec *ex, attn *a)
     cut_blocks(a, threads, max_spans);
     if (a->blocks == 0) return R1_OK;
     a->scores = take_floats(ex, threads * R1I_ATTN_BLOCK * R1I_PAGE);
-    a->keys = a->scores ? take_floats(ex, threads * R1I_PAGE * a->s->key_dim) : NULL;
-    if (!a->keys) return R1_ERR_NOMEM;
+    if (!a->scores) return R1_ERR_NOMEM;
     if (a->s->mla) {
-        a->turned_scores = take_floats(ex, threads * R1I_ATTN_BLOCK * R1I_PAGE);
+        a->keys = take_floats(ex, threads * R1I_PAGE * a->s->key_dim);
+        a->turned_scores = !a->keys ? NULL : take_floats(ex, threads * R1I_ATTN_BLOCK * R1I_PAGE);
         a->turned = a->turned_scores ? take_floats(ex, threads * R1I_ATTN_BLOCK * a->s->key_dim) : NULL;
         if (!a->turned) return R1_ERR_NOMEM;
+    } else if (a->kv->type == R1I_CACHE_Q8) {
+        a->weights = take_floats(ex, threads * weights_of(a->s));
+        if (!a->weights) return R1_ERR_NOMEM;
     }
     r1i_asks asks[R1I_SHARES];
     begin_asks(a, asks, threads, max_spans);
@@ -367,30 +407,50 @@ static void put(r1i_cache_type type, uint8_t *base, int64_t at, int64_t step, co
         for (int64_t i = 0; i < n; i++) dst[i * step] = src[i];
     }
 }
-static void put_q8(const r1i_attn_shape *s, uint8_t *base, int64_t at, int64_t step, float *scale, const float *src)
+static void put_q8(const r1i_attn_shape *s, int8_t *dst, float *scale, int64_t scale_step, const float *src)
 {
-    int8_t *const dst = (int8_t *)base + at, q[R1I_Q8_GROUP];
-    for (int64_t from = 0, to; from < s->key_dim; from = to, scale += step) {
+    for (int64_t from = 0, to; from < s->key_dim; from = to, scale += scale_step) {
         to = r1i_cache_group_end(s, from);
-        *scale = r1i_q8_group(src + from, to - from, q);
-        for (int64_t i = from; i < to; i++) dst[i * step] = q[i - from];
+        *scale = r1i_q8_group(src + from, to - from, dst + from);
     }
+}
+/* A key of GQA, four dims every 64 bytes. */
+static void put_q8_key(const r1i_attn_shape *s, uint8_t *dst, float *scale, const float *src)
+{
+    int8_t q[R1I_Q8_GROUP];
+    for (int64_t from = 0, to; from < s->key_dim; from = to, scale += 16) {
+        to = r1i_cache_group_end(s, from);
+        memset(q, 0, sizeof q);
+        *scale = r1i_q8_group(src + from, to - from, q);
+        for (int64_t d = from; d < to; d += 4) memcpy(dst + d * 16, q + d - from, 4);
+    }
+}
+
+static void write_q8(const writing *w, const r1i_kv_head *page, int64_t j, const float *key, const float *value)
+{
+    const r1i_attn_shape *const s = w->s;
+    const int64_t groups = r1i_cache_key_groups(s), dim = s->key_dim;
+    if (s->mla) {
+        put_q8(s, (int8_t *)page->keys + j * dim, page->key_scales + j * groups, 1, key);
+        return;
+    }
+    put_q8_key(s, page->keys + j / 16 * r1i_cache_key_elems(s, R1I_CACHE_Q8) * 16 + j % 16 * 4,
+               page->key_scales + j / 16 * groups * 16 + j % 16, key);
+    put_q8(s, (int8_t *)page->values + j * dim, page->value_scales + j, R1I_PAGE, value);
 }
 
 static void write_position(const writing *w, const r1i_run *run, int64_t r)
 {
     const r1i_attn_shape *const s = w->s;
     const r1i_cache_type type = w->kv->type;
-    const int64_t pos = run->pos0 + r, j = pos % R1I_PAGE, dim = s->key_dim, groups = r1i_cache_key_groups(s);
+    const int64_t pos = run->pos0 + r, j = pos % R1I_PAGE, dim = s->key_dim;
     const int64_t key_at = s->mla ? j * dim : j / 16 * dim * 16 + j % 16, key_step = s->mla ? 1 : 16;
     const float *const key = w->k.p + (run->first + r) * w->k.stride,
                        *const value = s->mla ? NULL : w->v.p + (run->first + r) * w->v.stride;
     for (int64_t h = 0; h < s->kv_heads; h++) {
         const r1i_kv_head page = r1i_kv_head_at(s, w->kv, run->pages[pos / R1I_PAGE], h);
         if (type == R1I_CACHE_Q8) {
-            put_q8(s, page.keys, key_at, key_step,
-                   page.key_scales + (s->mla ? j * groups : j / 16 * groups * 16 + j % 16), key + h * dim);
-            if (!s->mla) put_q8(s, page.values, j * dim, 1, page.value_scales + j * groups, value + h * dim);
+            write_q8(w, &page, j, key + h * dim, value ? value + h * dim : NULL);
         } else {
             put(type, page.keys, key_at, key_step, key + h * dim, dim);
             if (!s->mla) put(type, page.values, j * dim, 1, value + h * dim, dim);

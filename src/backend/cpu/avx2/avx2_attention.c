@@ -4,7 +4,10 @@
 #if defined(__x86_64__)
 #include "backend/cpu/avx2/v256.h"
 
+#include "backend/cpu/lanes/attention_tile.h"
+#include "backend/cpu/avx2/keys256.h"
+
 #include "backend/cpu/lanes/attention_body.h"
 
-const r1i_attn_kernels r1i_avx2_attn = {R1I_ASKS_BYTES, attn_span, attn_merge, attn_finish};
+const r1i_attn_kernels r1i_avx2_attn = {R1I_ASKS_BYTES, keys_query, attn_span, attn_merge, attn_finish};
 #endif

@@ -5,7 +5,10 @@
 #if defined(__x86_64__)
 #include "backend/cpu/avx512/v512.h"
 
+#include "backend/cpu/lanes/attention_tile.h"
+#include "backend/cpu/avx512/keys512.h"
+
 #include "backend/cpu/lanes/attention_body.h"
 
-const r1i_attn_kernels r1i_avx512_attn_near = {R1I_ASKS_BYTES_NEAR, attn_span, attn_merge, attn_finish};
+const r1i_attn_kernels r1i_avx512_attn_near = {0, keys_query, attn_span, attn_merge, attn_finish};
 #endif

@@ -12,7 +12,8 @@
  * ahead_elem bytes at `ahead` each step asks for the next ones: evenly, in the order of their addresses. */
 typedef struct attn_tile_args {
     const float *x;
-    int64_t xs;          /* q8: R1I_PAGE for values, which lie vector after vector, as keys lie step after step */
+    int64_t xs;          /* q8: R1I_PAGE, and vectors lie one after the other */
+    int64_t group_step;  /* q8: vectors 2 g and 2 g + 1 are multiplied by x + g * group_step */
     const uint8_t *w;
     int64_t ldw, wps, k;
     float *acc;
@@ -21,14 +22,11 @@ typedef struct attn_tile_args {
     bool fresh;          /* acc begins at zero, whatever it holds */
     const uint8_t *ahead;
     int64_t ahead_elem;
-    const uint8_t *also; /* q8: each step asks for a place here too, also_step (ATTN_ALSO_STEP or 0) further on */
+    const uint8_t *also; /* q8: each step asks for a place here too, also_step further on */
     int64_t also_step;
-    const float *scale;  /* q8. Keys: 16 factors at scale + k / 32 * 16 + v * scale_step; values: one at scale + k *
-                          * scale_step + v / 2 */
-    int64_t scale_step;
 } attn_tile_args;
 
-typedef enum attn_tile_kind { ATTN_F32, ATTN_BF16, ATTN_Q8_KEYS, ATTN_Q8_VALUES } attn_tile_kind;
+typedef enum attn_tile_kind { ATTN_F32, ATTN_BF16, ATTN_Q8 /* values */ } attn_tile_kind;
 static inline int64_t attn_tile_elem(attn_tile_kind kind) { return kind == ATTN_F32 ? 4 : kind == ATTN_BF16 ? 2 : 1; }
 
 #if defined(__AVX512F__)
@@ -44,9 +42,9 @@ enum { ATTN_ROWS = 6, ATTN_TRIOS = 0 };
  * ahead and not half a page (tokens at 16,384 positions 0.93 and 0.985 of the time), but not bf16 (1.01 to 1.03), and
  * MLA's keys eight rows ahead (0.99 of a token of the random R1 where memory is fast). */
 #if defined(R1I_ATTN_NEAR)
-enum { ATTN_PAGE_AHEAD = 1, ATTN_ROWS_AHEAD = 1, ATTN_ALSO_STEP = 128 /* asks.h */ };
+enum { ATTN_PAGE_AHEAD = 1, ATTN_ROWS_AHEAD = 1, ATTN_ASKS_BESIDE = 0 /* asks.h */ };
 #else
-enum { ATTN_PAGE_AHEAD = 0, ATTN_ROWS_AHEAD = 0, ATTN_ALSO_STEP = 64 };
+enum { ATTN_PAGE_AHEAD = 0, ATTN_ROWS_AHEAD = 0, ATTN_ASKS_BESIDE = 1 };
 #endif
 #if defined(__AVX512F__) && !defined(R1I_ATTN_NEAR)
 R1I_INLINE bool attn_tile_from_memory(int row, const attn_tile_kind kind)
@@ -58,12 +56,6 @@ R1I_INLINE v16 attn_tile_fma(const float *x, v16 b, v16 c)
     __asm__("vfmadd231ps %2%{1to16%}, %1, %0" : "+v"(c) : "v"(b), "m"(*x));
     return c;
 }
-R1I_INLINE v16 attn_tile_mul(const float *x, v16 b)
-{
-    v16 c;
-    __asm__("vmulps %2%{1to16%}, %1, %0" : "=v"(c) : "v"(b), "m"(*x));
-    return c;
-}
 #else
 R1I_INLINE bool attn_tile_from_memory(int row, const attn_tile_kind kind)
 {
@@ -72,10 +64,9 @@ R1I_INLINE bool attn_tile_from_memory(int row, const attn_tile_kind kind)
     return false;
 }
 R1I_INLINE v16 attn_tile_fma(const float *x, v16 b, v16 c) { return v16_fma(v16_set1(*x), b, c); }
-R1I_INLINE v16 attn_tile_mul(const float *x, v16 b) { return v16_mul(v16_set1(*x), b); }
 #endif
 
-/* Without its factor, where there is one. */
+/* q8: the integers. */
 R1I_INLINE v16 attn_tile_load(const void *p, const attn_tile_kind kind)
 {
     if (kind == ATTN_F32) return v16_load((const float *)p);
@@ -85,7 +76,7 @@ R1I_INLINE v16 attn_tile_load(const void *p, const attn_tile_kind kind)
 
 /* Where in all that a tile lies. */
 typedef struct attn_tile_place {
-    const float *x, *alpha, *scale;
+    const float *x, *alpha;
     const uint8_t *w, *ahead, *also;
     float *acc;
 } attn_tile_place;
@@ -115,62 +106,54 @@ R1I_INLINE void attn_tile_start(const attn_tile_args *t, const attn_tile_place a
     }
 }
 
+/* One step of row r. Of q8's values two vectors have the same x. */
+R1I_INLINE void attn_tile_row(const float *x, int64_t group_step, const int vecs, const int r,
+                              const attn_tile_kind kind, const v16 b[4], v16 c[4])
+{
+    const int alike = kind == ATTN_Q8 ? 2 : 4;
+    v16 a = v16_zero();
+    R1I_UNROLL for (int v = 0; v < vecs; v++) {
+        const float *const at = x + v / 2 * (alike == 2 ? group_step : 0);
+        if (attn_tile_from_memory(r, kind)) {
+            c[v] = attn_tile_fma(at, b[v], c[v]);
+        } else {
+            if (v % alike == 0) a = v16_set1(*at);
+            c[v] = v16_fma(a, b[v], c[v]);
+        }
+    }
+}
+
 R1I_INLINE void attn_tile_body(const attn_tile_args *t, const attn_tile_place at, const int rows, const int vecs,
                                const attn_tile_kind kind)
 {
-    v16 c[ATTN_ROWS][4], scale[4];
-    const bool keys = kind == ATTN_Q8_KEYS, values = kind == ATTN_Q8_VALUES;
-    const int unroll = keys ? 4 : 1; /* a line of these holds four steps, and their dims are multiples of 16 */
-    const int64_t elem = attn_tile_elem(kind), step = keys ? 16 : t->ldw * elem, factors = t->scale_step;
-    const int64_t line = 64 / elem, read = vecs * 16 * unroll, asks = read > line ? read / line : 1;
+    v16 c[ATTN_ROWS][4];
+    const bool q8 = kind == ATTN_Q8;
+    const int64_t elem = attn_tile_elem(kind), step = t->ldw * elem, line = 64 / elem;
+    const int64_t read = vecs * 16, asks = read > line ? read / line : 1;
     const int64_t ahead_line = line * t->ahead_elem, ahead_step = read * t->ahead_elem;
-    int64_t xs = values ? R1I_PAGE * 4 : t->xs * 4, wps = values ? 16 : t->wps * elem;
+    int64_t xs = q8 ? R1I_PAGE * 4 : t->xs * 4, wps = q8 ? 16 : t->wps * elem;
     const uint8_t *w[2], *x[TRIOS], *ahead = at.ahead, *also = at.also;
-    const float *factor = at.scale;
     float *acc = at.acc;
-    if (!values) {
+    if (!q8) {
         HIDE(xs);
         HIDE(wps);
     }
     R1I_UNROLL for (int i = 0; i < (rows + 2) / 3; i++) x[i] = (const uint8_t *)at.x + 3 * i * xs;
     R1I_UNROLL for (int i = 0; i < (vecs + 1) / 2; i++) w[i] = at.w + 2 * i * wps;
     attn_tile_start(t, at, rows, vecs, c);
-    for (int64_t left = t->k; left > 0;) {
-        int64_t some = left;
-        if (keys) {
-            R1I_UNROLL for (int v = 0; v < vecs; v++) scale[v] = v16_load(factor + v * factors);
-            factor += 16;
-            if (some > R1I_Q8_GROUP) some = R1I_Q8_GROUP;
+    for (int64_t left = t->k; left > 0; left--) {
+        v16 b[4];
+        R1I_UNROLL for (int i = 0; i < asks; i++) __builtin_prefetch(ahead + i * ahead_line, 0, 2);
+        ahead += ahead_step;
+        if (q8 && ATTN_ASKS_BESIDE) {
+            __builtin_prefetch(also, 0, 2);
+            also += t->also_step;
         }
-        left -= some;
-        for (; some > 0; some -= unroll) {
-            R1I_UNROLL for (int i = 0; i < asks; i++) __builtin_prefetch(ahead + i * ahead_line, 0, 2);
-            ahead += ahead_step;
-            if (keys || values) {
-                __builtin_prefetch(also, 0, 2);
-                also += t->also_step;
-            }
-            R1I_UNROLL for (int u = 0; u < unroll; u++) {
-                v16 b[4];
-                R1I_UNROLL for (int v = 0; v < vecs; v++) {
-                    b[v] = attn_tile_load(w[v / 2] + v % 2 * wps + u * step, kind);
-                    if (keys) b[v] = v16_mul(b[v], scale[v]);
-                    if (values) b[v] = attn_tile_mul(factor + v / 2, b[v]);
-                }
-                R1I_UNROLL for (int r = 0; r < rows; r++) {
-                    const float *const q = (const float *)(const void *)(x[r / 3] + r % 3 * xs + 4 * u);
-                    if (attn_tile_from_memory(r, kind)) {
-                        R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = attn_tile_fma(q, b[v], c[r][v]);
-                    } else {
-                        const v16 a = v16_set1(*q);
-                        R1I_UNROLL for (int v = 0; v < vecs; v++) c[r][v] = v16_fma(a, b[v], c[r][v]);
-                    }
-                }
-            }
-            if (values) factor += factors;
-            R1I_UNROLL for (int i = 0; i < (rows + 2) / 3; i++) x[i] += 4 * unroll;
-            R1I_UNROLL for (int i = 0; i < (vecs + 1) / 2; i++) w[i] += step * unroll;
-        }
+        R1I_UNROLL for (int v = 0; v < vecs; v++) b[v] = attn_tile_load(w[v / 2] + v % 2 * wps, kind);
+        R1I_UNROLL for (int r = 0; r < rows; r++)
+            attn_tile_row((const float *)(const void *)(x[r / 3] + r % 3 * xs), t->group_step, vecs, r, kind, b, c[r]);
+        R1I_UNROLL for (int i = 0; i < (rows + 2) / 3; i++) x[i] += 4;
+        R1I_UNROLL for (int i = 0; i < (vecs + 1) / 2; i++) w[i] += step;
     }
     HIDE(acc);
     R1I_UNROLL for (int r = 0; r < rows; r++) {
@@ -211,14 +194,12 @@ static inline int attn_tile_vecs(int rows, int64_t left)
     return left >= 4 && most == 4 ? 4 : left >= 2 && most >= 2 ? 2 : 1;
 }
 
-/* Of one slice of vectors: a line of q8's keys holds four. */
-static inline int64_t attn_tile_steps(int64_t k, attn_tile_kind kind) { return kind == ATTN_Q8_KEYS ? k / 4 : k; }
-/* Of all of them, as far as ATTN_ROWS rows. */
-static inline int64_t attn_tile_all_steps(int64_t k, int rows, int64_t vecs, attn_tile_kind kind)
+/* Slices of `vecs` beside `rows` rows, of which one tile takes all; each has k steps. */
+static inline int64_t attn_tile_slices(int rows, int64_t vecs)
 {
     int64_t slices = 0;
     for (int64_t v = 0; v < vecs; slices++) v += attn_tile_vecs(rows, vecs - v);
-    return slices * attn_tile_steps(k, kind);
+    return slices;
 }
 
 /* All of rows x vecs: vectors outside, so that one slice of w is read from near caches by all rows. One function a
@@ -233,11 +214,10 @@ R1I_INLINE void attn_tiles(const attn_tile_args *t, int64_t rows, int64_t vecs, 
         const int nv = attn_tile_vecs((int)largest, vecs - v);
         attn_tile_place at = {.w = t->w + v * t->wps * attn_tile_elem(kind),
                               .ahead = t->ahead + v * 16 * t->k * t->ahead_elem,
-                              .also = t->also ? t->also + slice * attn_tile_steps(t->k, kind) * t->also_step : NULL};
-        if (t->scale) at.scale = t->scale + (kind == ATTN_Q8_KEYS ? v * t->scale_step : v / 2);
+                              .also = t->also ? t->also + slice * t->k * t->also_step : NULL};
         for (int64_t r = 0, left = tiles; r < rows; left--) {
             const int nr = (int)(left == 1 ? rows - r : (rows - r + left - 1) / left);
-            at.x = t->x + r * t->xs;
+            at.x = t->x + r * t->xs + (kind == ATTN_Q8 ? v / 2 * t->group_step : 0);
             at.alpha = t->alpha ? t->alpha + r : NULL;
             at.acc = t->acc + r * t->as + 16 * v;
             attn_tile_switch(t, at, nr, nv, kind);
@@ -251,21 +231,13 @@ static void attn_tiles_bf16(const attn_tile_args *t, int64_t rows, int64_t vecs)
 {
     attn_tiles(t, rows, vecs, ATTN_BF16);
 }
-static void attn_tiles_q8_keys(const attn_tile_args *t, int64_t rows, int64_t vecs)
-{
-    attn_tiles(t, rows, vecs, ATTN_Q8_KEYS);
-}
-static void attn_tiles_q8_values(const attn_tile_args *t, int64_t rows, int64_t vecs)
-{
-    attn_tiles(t, rows, vecs, ATTN_Q8_VALUES);
-}
+static void attn_tiles_q8(const attn_tile_args *t, int64_t rows, int64_t vecs) { attn_tiles(t, rows, vecs, ATTN_Q8); }
 static inline void attn_tile_all(const attn_tile_args *t, int64_t rows, int64_t vecs, attn_tile_kind kind)
 {
     switch (kind) {
     case ATTN_F32: attn_tiles_f32(t, rows, vecs); return;
     case ATTN_BF16: attn_tiles_bf16(t, rows, vecs); return;
-    case ATTN_Q8_KEYS: attn_tiles_q8_keys(t, rows, vecs); return;
-    case ATTN_Q8_VALUES: attn_tiles_q8_values(t, rows, vecs); return;
+    case ATTN_Q8: attn_tiles_q8(t, rows, vecs); return;
     }
 }
 

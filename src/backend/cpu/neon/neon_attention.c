@@ -4,7 +4,10 @@
 #if defined(__aarch64__)
 #include "backend/cpu/neon/v128.h"
 
+#include "backend/cpu/lanes/attention_tile.h"
+#include "backend/cpu/neon/keys128.h"
+
 #include "backend/cpu/lanes/attention_body.h"
 
-const r1i_attn_kernels r1i_neon_attn = {R1I_ASKS_BYTES, attn_span, attn_merge, attn_finish};
+const r1i_attn_kernels r1i_neon_attn = {R1I_ASKS_BYTES, keys_query, attn_span, attn_merge, attn_finish};
 #endif
