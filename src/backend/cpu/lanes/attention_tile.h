@@ -36,11 +36,11 @@ enum { ATTN_ROWS = 6, ATTN_TRIOS = 0 };
 #endif
 
 /* A broadcast takes a port of a Zen 4 that widening needs as well: 7 rows of two vectors, 14 products, take 16.4 cycles
- * with bf16. As an operand of the product it takes none, but a load more: with these rows so 14.1 (q8, while two factors
- * were among its products, 18.2 and 16.1). A Zen 5 (R1I_CPU_NEAR) broadcasts where it loads, and loads are what is short
- * there: operands take 7.6 cycles, broadcasts 7.4. It also wants f32 and q8 asked for a page
- * ahead and not half a page (tokens at 16,384 positions 0.93 and 0.985 of the time), but not bf16 (1.01 to 1.03), and
- * MLA's keys eight rows ahead (0.99 of a token of the random R1 where memory is fast). */
+ * with bf16. As an operand of the product it takes none, but a load more: with these rows so 14.1 (q8, while two
+ * factors were among its products, 18.2 and 16.1). A Zen 5 (R1I_CPU_NEAR) broadcasts where it loads, and loads are what
+ * is short there: operands take 7.6 cycles, broadcasts 7.4. It also wants f32 and q8 asked for a page ahead and not
+ * half a page (tokens at 16,384 positions 0.93 and 0.985 of the time), but not bf16 (1.01 to 1.03), and MLA's keys
+ * eight rows ahead (0.99 of a token of the random R1 where memory is fast). */
 #if defined(R1I_ATTN_NEAR)
 enum { ATTN_PAGE_AHEAD = 1, ATTN_ROWS_AHEAD = 1, ATTN_ASKS_BESIDE = 0 /* asks.h */ };
 #else
