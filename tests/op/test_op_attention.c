@@ -318,19 +318,21 @@ static void test_scratch_bound(void **state)
 {
     (void)state;
     r1i_rng rng = {.seed = SEED + 3};
-    for (int i = 0; i < SHAPES; i++) {
+    for (int i = 0; i < R1I_CACHE_TYPES * SHAPES; i++) {
+        const r1i_attn_shape *const s = &shapes[i / R1I_CACHE_TYPES];
+        const r1i_cache_type type = (r1i_cache_type)(i % R1I_CACHE_TYPES);
         float *want = NULL;
         sequence seq;
-        sequence_make(&seq, &rng, &shapes[i], 1100);
+        sequence_make(&seq, &rng, s, 1100);
         for (int threads = 1; threads <= 5; threads += 2) {
             kit k;
             assert_true(kit_open(&k, "auto", threads));
             r1i_arena_destroy(&k.arena);
             assert_int_equal(r1i_arena_create(&k.arena, "scratch", NULL,
-                                              r1i_op_scratch_bytes(&shapes[i], 1100, 1100, threads), &k.err), R1_OK);
-            float *const got = chunked(&k, &shapes[i], R1I_CACHE_F32, &seq, 1097, 1, false);
+                                              r1i_op_scratch_bytes(s, 1100, 1100, threads), &k.err), R1_OK);
+            float *const got = chunked(&k, s, type, &seq, 1097, 1, false);
             if (want) {
-                assert_bits_equal(got, want, 1100 * o_cols(&shapes[i]));
+                assert_bits_equal(got, want, 1100 * o_cols(s));
                 kit_free(got);
             } else {
                 want = got;
@@ -417,6 +419,47 @@ static void test_another_order_shows(void **state)
     kit_close(&bad);
 }
 
+/* Queries that have no scale: zeros and what is too small for one see all positions alike, numbers that are none say so
+ * in their own head alone; the same in every row of the table. */
+static void test_odd_queries(void **state)
+{
+    (void)state;
+    enum { LEN = 70, ROW = LEN - 1 };
+    r1i_rng rng = {.seed = SEED + 5};
+    const r1i_attn_shape *const s = &shapes[0];
+    for (int type = 0; type < R1I_CACHE_TYPES; type++) {
+        sequence seq;
+        sequence_make(&seq, &rng, s, LEN);
+        float *const q = seq.q + ROW * q_cols(s), *want = NULL;
+        for (int64_t d = 0; d < s->key_dim; d++) {
+            q[d] = 0.0f;
+            q[s->key_dim + d] *= 0x1p-125f;
+            q[4 * s->key_dim + d] *= 0x1p90f;
+        }
+        q[2 * s->key_dim + 5] = -INFINITY;
+        q[3 * s->key_dim + 5] = NAN;
+        for (int isa = 0; isa < KIT_ISAS; isa++) {
+            kit k;
+            if (!kit_open(&k, kit_isa[isa], 1)) continue;
+            float *const o = chunked(&k, s, (r1i_cache_type)type, &seq, ROW, 0, false);
+            kit_close(&k);
+            for (int64_t c = ROW * o_cols(s); c < LEN * o_cols(s); c++) {
+                const int64_t head = c % o_cols(s) / s->value_dim, d = c % s->value_dim;
+                assert_int_equal(isnan(o[c]) != 0, head == 2 || head == 3);
+                if (want && !isnan(o[c])) assert_memory_equal(&o[c], &want[c], sizeof *o);
+                double mean = 0;
+                for (int64_t j = 0; j < LEN; j++)
+                    mean += rounded(s, seq.v + j * v_cols(s), d, (r1i_cache_type)type) / LEN;
+                if (head < 2) assert_true(fabs((double)o[c] - mean) < 1e-6);
+            }
+            if (want) kit_free(o);
+            else want = o;
+        }
+        kit_free(want);
+        sequence_free(&seq);
+    }
+}
+
 int main(void)
 {
     print_message("seed %d\n", SEED);
@@ -424,7 +467,7 @@ int main(void)
         cmocka_unit_test(test_ref_against_double), cmocka_unit_test(test_nothing_moves_a_bit),
         cmocka_unit_test(test_neighbours),         cmocka_unit_test(test_scratch_bound),
         cmocka_unit_test(test_long_context),
-        cmocka_unit_test(test_another_order_shows),
+        cmocka_unit_test(test_another_order_shows), cmocka_unit_test(test_odd_queries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
