@@ -24,7 +24,7 @@ print(time.monotonic() - t, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, 
 
 def ours(model, panels):
     t = time.monotonic()
-    p = subprocess.Popen([a.r1, "run", "-q", "-n", "1", "-t", "0", "--threads", str(a.threads), "--panels", panels, model, a.prompt], stdout=subprocess.PIPE)
+    p = subprocess.Popen([a.r1, "run", "-q", "-n", "1", "--temp", "0", "--threads", str(a.threads), "--panels", panels, model, a.prompt], stdout=subprocess.PIPE)
     p.stdout.readline()
     p.stdout.close()
     _, status, use = os.wait4(p.pid, 0)
