@@ -3,8 +3,6 @@
 
 #if defined(__x86_64__)
 #include "backend/cpu/avx2/v256.h"
-
-#include "backend/cpu/lanes/attention_tile.h"
 #include "backend/cpu/avx2/keys256.h"
 
 #include "backend/cpu/lanes/attention_body.h"

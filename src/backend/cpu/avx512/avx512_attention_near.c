@@ -4,8 +4,6 @@
 
 #if defined(__x86_64__)
 #include "backend/cpu/avx512/v512.h"
-
-#include "backend/cpu/lanes/attention_tile.h"
 #include "backend/cpu/avx512/keys512.h"
 
 #include "backend/cpu/lanes/attention_body.h"

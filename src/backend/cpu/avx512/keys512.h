@@ -8,6 +8,7 @@
 #define R1I_KEYS512_H
 
 #include "backend/cpu/lanes/attention_keys.h"
+#include "backend/cpu/lanes/attention_tile.h"
 
 #define KEYS_ROWS_MOST 8
 static inline int keys_vecs(int rows, int64_t left) { return left >= 4 && rows <= 3 ? 4 : left >= 2 ? 2 : 1; }
@@ -22,6 +23,14 @@ static void keys_query(uint8_t *row, int64_t dim, int64_t d, const int16_t *w, i
         sum -= 128 * w[i];
     }
     memcpy(row + 2 * dim + d / R1I_Q8_GROUP * 4, &sum, sizeof sum);
+}
+
+/* Four bytes, or an int32. */
+R1I_INLINE int32_t keys_word(const uint8_t *p)
+{
+    int32_t w;
+    memcpy(&w, p, sizeof w);
+    return w;
 }
 
 R1I_INLINE void keys_tile(const keys_args *t, const int rows, const int vecs)

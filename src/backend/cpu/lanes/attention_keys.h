@@ -5,6 +5,11 @@
 #ifndef R1I_ATTENTION_KEYS_H
 #define R1I_ATTENTION_KEYS_H
 
+#include <string.h>
+
+#include "backend/cpu/attention.h"
+#include "backend/cpu/lanes/unroll.h"
+
 /* scores[r * R1I_PAGE + 16 v + lane], groups ascending: fmaf(the sum of a group's products, its factor, the score). */
 typedef struct keys_args {
     const uint8_t *query;  /* rows as keys_query() left them */
@@ -23,14 +28,6 @@ typedef struct keys_args {
 R1I_INLINE int64_t keys_steps(int64_t dim, int64_t d)
 {
     return (dim - d < R1I_Q8_GROUP ? dim - d : R1I_Q8_GROUP) / 4;
-}
-
-/* The four bytes of row r at p. */
-R1I_INLINE int32_t keys_word(const uint8_t *p)
-{
-    int32_t w;
-    memcpy(&w, p, sizeof w);
-    return w;
 }
 
 #endif

@@ -3,8 +3,6 @@
 
 #if defined(__aarch64__)
 #include "backend/cpu/neon/v128.h"
-
-#include "backend/cpu/lanes/attention_tile.h"
 #include "backend/cpu/neon/keys128.h"
 
 #include "backend/cpu/lanes/attention_body.h"
