@@ -93,7 +93,8 @@ static void whole_query(const attn *a, const float *q, float *scale, uint8_t *ro
         int16_t w[R1I_Q8_GROUP];
         const int64_t n = min64(wide - d, R1I_Q8_GROUP);
         for (int64_t i = 0; i < n; i++) w[i] = d + i < dim ? r1i_q16(q[d + i], inverse) : 0;
-        a->kernels->whole(row, wide, d, w, n);
+        if (a->kernels->whole) a->kernels->whole(row, wide, d, w, n);
+        else memcpy(row + 2 * d, w, (size_t)n * sizeof *w);
     }
     *scale *= factor;
 }

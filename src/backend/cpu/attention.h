@@ -14,7 +14,7 @@ typedef struct r1i_attn_span {
     int64_t kv_head;
     const float *q;         /* [nq, key_dim], packed */
     const float *scale;     /* [nq]: of scores */
-    const uint8_t *whole;   /* q8, GQA: a query's whole numbers, as the kernels' `whole` lays them out, */
+    const uint8_t *whole;   /* q8, GQA: a query's whole numbers, int16 or as the kernels' `whole` lays them out, */
     int64_t whole_step;     /* every so many bytes */
     int64_t rows, heads, pos0;
     int64_t start;          /* first position of the span, a multiple of R1I_SPAN */
@@ -32,7 +32,8 @@ typedef struct r1i_attn_span {
 
 typedef struct r1i_attn_kernels {
     int64_t asks; /* bytes of weights that spans of q8 do best to ask for beside (asks.h); 0: they ask for none */
-    /* Of a query's row (r1i_attn_whole_bytes), dim a multiple of 4: its group of `n` whole numbers at dim d. */
+    /* Nullable: a query's row (r1i_attn_whole_bytes) begins with its int16. Else what lays out its group of `n` whole
+     * numbers at dim d, dim a multiple of 4. */
     void (*whole)(uint8_t *row, int64_t dim, int64_t d, const int16_t *w, int64_t n);
     void (*span)(const r1i_attn_span *a);
     /* (m1, l1, acc1) = both merged by the contract's rule, for each query; acc [queries, dim]. */

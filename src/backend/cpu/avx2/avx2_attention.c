@@ -7,5 +7,5 @@
 
 #include "backend/cpu/lanes/attention_body.h"
 
-const r1i_attn_kernels r1i_avx2_attn = {R1I_ASKS_BYTES, keys_query, attn_span, attn_merge, attn_finish};
+const r1i_attn_kernels r1i_avx2_attn = {R1I_ASKS_BYTES, NULL, attn_span, attn_merge, attn_finish};
 #endif

@@ -5,17 +5,6 @@
 #include "backend/cpu/lanes/attention_keys.h"
 
 #define KEYS_ROWS_MOST 2
-static inline int keys_vecs(int rows, int64_t left)
-{
-    (void)rows;
-    (void)left;
-    return 1;
-}
-static void keys_query(uint8_t *row, int64_t dim, int64_t d, const int16_t *w, int64_t n)
-{
-    (void)dim;
-    memcpy(row + 2 * d, w, (size_t)n * sizeof *w);
-}
 
 /* Pairs of four positions each become eight positions. */
 R1I_INLINE __m256 keys_eight(__m256i a, __m256i b)

@@ -11,7 +11,6 @@
 #include "backend/cpu/lanes/attention_tile.h"
 
 #define KEYS_ROWS_MOST 8
-static inline int keys_vecs(int rows, int64_t left) { return left >= 4 && rows <= 3 ? 4 : left >= 2 ? 2 : 1; }
 
 static void keys_query(uint8_t *row, int64_t dim, int64_t d, const int16_t *w, int64_t n)
 {

@@ -264,6 +264,13 @@ static int keys_rows(int64_t left)
     return (int)((left + tiles - 1) / tiles);
 }
 
+/* Vectors to take of `left` beside `rows` rows. */
+static int keys_vecs(int rows, int64_t left)
+{
+    if (KEYS_ROWS_MOST < 8) return 1;
+    return left >= 4 && rows <= 3 ? 4 : left >= 2 ? 2 : 1;
+}
+
 /* The same with a q8 cache. */
 static void score_q8(const r1i_attn_span *a, const page_view *v, int64_t q0, int64_t nq, int64_t n)
 {

@@ -1,7 +1,6 @@
 /* Scores against a q8 cache's keys (GQA): sums of products of whole numbers, exact in any order, which a processor
  * multiplies four at a time. Each instruction set brings a tile (keys512.h, keys256.h, keys128.h): keys_tile(t, rows,
- * vecs) for up to KEYS_ROWS_MOST rows and the numbers of vectors that keys_vecs() names, and keys_query(), which lays
- * a query out for it. */
+ * vecs) for up to KEYS_ROWS_MOST rows, and one vector; where that is 8, for two and four as well. */
 #ifndef R1I_ATTENTION_KEYS_H
 #define R1I_ATTENTION_KEYS_H
 
@@ -12,7 +11,7 @@
 
 /* scores[r * R1I_PAGE + 16 v + lane], groups ascending: fmaf(the sum of a group's products, its factor, the score). */
 typedef struct keys_args {
-    const uint8_t *query;  /* rows as keys_query() left them */
+    const uint8_t *query;  /* rows: int16, or what r1i_attn_kernels.whole made */
     int64_t query_step;    /* bytes */
     const int8_t *keys;    /* [vecs][dim / 4][16][4] */
     int64_t dim;           /* a multiple of 4 */

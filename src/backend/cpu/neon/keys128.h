@@ -6,17 +6,6 @@
 #include "backend/cpu/lanes/attention_keys.h"
 
 #define KEYS_ROWS_MOST 1
-static inline int keys_vecs(int rows, int64_t left)
-{
-    (void)rows;
-    (void)left;
-    return 1;
-}
-static void keys_query(uint8_t *row, int64_t dim, int64_t d, const int16_t *w, int64_t n)
-{
-    (void)dim;
-    memcpy(row + 2 * d, w, (size_t)n * sizeof *w);
-}
 
 R1I_INLINE void keys_tile(const keys_args *t, const int rows, const int vecs)
 {

@@ -141,10 +141,4 @@ static void finish(float *o, const float *acc, float l, int64_t n)
     for (int64_t i = 0; i < n; i++) o[i] = acc[i] * inv;
 }
 
-static void whole(uint8_t *row, int64_t dim, int64_t d, const int16_t *w, int64_t n)
-{
-    (void)dim;
-    memcpy(row + 2 * d, w, (size_t)n * sizeof *w);
-}
-
-const r1i_attn_kernels r1i_ref_attn = {0, whole, span, merge, finish};
+const r1i_attn_kernels r1i_ref_attn = {0, NULL, span, merge, finish};
